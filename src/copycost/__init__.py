@@ -1,0 +1,1 @@
+"""copycost: what does it cost to copy your model?"""

@@ -1,0 +1,125 @@
+"""What an attack is. Counting, stopping, scoring and storing happen outside, in the runner."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, final
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from copycost.attacks.state import Player, State
+from copycost.engine import Engine
+from copycost.errors import AccessTooLow, ConfigError
+from copycost.losses import LossSetting, l1
+from copycost.oracle.meter import Oracle
+from copycost.recovery import FLOOR, CentringSetting, mean, recover_logits
+from copycost.schedules import ScheduleSetting, Steps
+from copycost.settings import SETTINGS
+from copycost.types import Access
+
+SMALLEST_BATCH = 2
+"""Batch norm cannot train on one image."""
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class Attack(ABC):
+    """Settings every attack has, and the arithmetic of one step, which each brings itself."""
+
+    needs: ClassVar[Access] = Access.LABEL
+    """The least access it can work with."""
+    knowledge: ClassVar[str] = "strictly data-free"
+    """What the attacker holds beside the oracle."""
+
+    batch_size: int = Field(default=256, ge=SMALLEST_BATCH)
+    """Images a step, N."""
+    student_lr: float = Field(default=0.1, gt=0)
+    """Learning rate of the student's SGD."""
+    student_momentum: float = Field(default=0.9, ge=0, lt=1)
+    student_weight_decay: float = Field(default=5e-4, ge=0)
+    schedule: ScheduleSetting = Steps()
+    """Factor on all learning rates over the share of the budget spent."""
+    loss: LossSetting = l1
+    """Disagreement of student and victim; both players use the same."""
+    recovery: CentringSetting = mean
+    """How the constant is chosen that the softmax forgot."""
+    floor: float = Field(default=FLOOR, gt=0, lt=0.1)
+    """Probability that a released 0 stands for."""
+
+    @property
+    @abstractmethod
+    def queries_per_image(self) -> int:
+        """Queries of one step for each image of the batch: its cost is this times N."""
+
+    @abstractmethod
+    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
+        """Build the players around a fresh `student`. Asks nothing."""
+
+    @abstractmethod
+    def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
+        """One step with batches of `n` images: asks n · queries_per_image, returns its losses.
+
+        The losses are 0-d tensors, left on the device.
+        """
+
+    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+        """Health of the attack itself, in numbers for flags and curves. Asks nothing."""
+        return {}
+
+    def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
+        """`n` inputs [n, *shape] like those it asks now, for people to look at. Asks nothing."""
+        raise NotImplementedError
+
+    @property
+    def estimate_epsilon(self) -> float | None:
+        """Step of its finite differences, if it takes any."""
+        return None
+
+    @final
+    def check(self, oracle: Oracle) -> None:
+        """Raise before the first query if this attack cannot run against this oracle at all."""
+        if not oracle.access.covers(self.needs):
+            raise AccessTooLow(
+                f"{type(self).__name__} needs {self.needs} access; this oracle releases only "
+                f"{oracle.access}. Choose an attack for {oracle.access} access."
+            )
+        least = SMALLEST_BATCH * self.queries_per_image
+        if oracle.budget < least:
+            raise ConfigError(
+                [
+                    f"budget: {oracle.budget:,} queries do not pay for one step; "
+                    f"{type(self).__name__} needs at least {least:,}."
+                ]
+            )
+
+    @final
+    def affordable(self, oracle: Oracle) -> int:
+        """Images in the next step: N, or what the rest of the budget pays for; 0 at the end.
+
+        The last two steps share what is left evenly, so that no step is so small that its
+        batch statistics spoil the student.
+        """
+        images = (oracle.budget - oracle.spent) // self.queries_per_image
+        if images < SMALLEST_BATCH:
+            return 0
+        if self.batch_size < images < 2 * self.batch_size:
+            return (images + 1) // 2
+        return min(images, self.batch_size)
+
+    def student_player(self, student: nn.Module, engine: Engine) -> Player:
+        """The student with the field's usual SGD."""
+        optimizer = torch.optim.SGD(
+            student.parameters(),
+            lr=self.student_lr,
+            momentum=self.student_momentum,
+            weight_decay=self.student_weight_decay,
+        )
+        return Player(engine, student, optimizer, self.schedule)
+
+    def gap(self, student: Callable[[Tensor], Tensor], oracle: Oracle, x: Tensor) -> Tensor:
+        """Disagreement [N] of `student` and victim on inputs [N, *shape]: asks N queries."""
+        logits = recover_logits(oracle(x), oracle.classes, self.recovery, self.floor)
+        return self.loss(student(x).float(), logits)

@@ -1,0 +1,140 @@
+"""DFME: data-free model extraction (Truong et al., CVPR 2021, arXiv:2011.14779)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from copycost.attacks.base import Attack
+from copycost.attacks.state import Player, State
+from copycost.engine import Engine
+from copycost.gradients.forward import forward_difference
+from copycost.gradients.quality import slope_correlation
+from copycost.nets import GENERATORS
+from copycost.nets.generator import squash
+from copycost.nets.seeded import fresh_copy, seeded
+from copycost.oracle.meter import Oracle
+from copycost.settings import SETTINGS
+
+DIAGNOSED = 128
+"""Images looked at for the attack's own health."""
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class DFME(Attack):
+    """A generator seeks images on which student and victim disagree; the student learns them.
+
+    min over S, max over G of E_z[ L(S(G(z)), V(G(z))) ]. The victim cannot be differentiated,
+    so the generator's gradient is estimated by forward differences, taken before the squash
+    into the input range. The defaults are those of the authors' script for CIFAR-10.
+    """
+
+    generator_steps: int = Field(default=1, ge=1)
+    """n_G, generator steps in one step of the attack."""
+    student_steps: int = Field(default=5, ge=1)
+    """n_S, student steps in one step of the attack, each on fresh images."""
+    directions: int = Field(default=1, ge=1)
+    """m, random directions of one gradient estimate."""
+    epsilon: float = Field(default=1e-3, gt=0)
+    """ε, length of the finite difference, before the squash."""
+    generator: str = "dfme"
+    """Name of the generator's architecture."""
+    generator_lr: float = Field(default=1e-4, gt=0)
+    """Learning rate of the generator's Adam."""
+    latent: int = Field(default=256, ge=1)
+    """Z, size of the noise the generator starts from."""
+    width: int = Field(default=128, ge=2)
+    """Channels of the generator's first convolution."""
+
+    @property
+    def queries_per_image(self) -> int:
+        """m + 1 for each generator step, 1 for each student step."""
+        return self.generator_steps * (self.directions + 1) + self.student_steps
+
+    @property
+    def estimate_epsilon(self) -> float:
+        """ε."""
+        return self.epsilon
+
+    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
+        """The two players; the generator's weights and all noise come from `seed`."""
+        with seeded(seed):
+            generator = GENERATORS[self.generator](oracle.spec, self.latent, self.width)
+        optimizer = torch.optim.Adam(generator.parameters(), lr=self.generator_lr)
+        return State(
+            engine,
+            self.student_player(student, engine),
+            engine.random(seed),
+            Player(engine, generator, optimizer, self.schedule),
+        )
+
+    def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
+        """n_G steps of the generator, then n_S of the student."""
+        generator = s.need_generator()
+        for _ in range(self.generator_steps):
+            x = generator(s.normal(n, self.latent)).float()  # [N, C, H, W] before the squash
+            uphill, found = self._ascent(s, oracle, x)
+            generator.descend(x, -uphill / n)
+
+        for _ in range(self.student_steps):
+            left = self.gap(s.student, oracle, self._images(s, oracle, n)).mean()
+            s.student.descend(left)
+        return {
+            "generator/gap": found.mean(),
+            "student/gap": left.detach(),
+            "estimate/norm": uphill.flatten(1).norm(dim=1).mean(),
+        }
+
+    def _ascent(self, s: State, oracle: Oracle, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Estimate, at N images before the squash, the gradient of their gap; and the gap [N]."""
+        with s.engine.estimating(s.student.module, self.epsilon) as student:
+
+            def gap(p: Tensor) -> Tensor:
+                return self.gap(student, oracle, squash(p, oracle.spec))
+
+            return forward_difference(gap, x, self.directions, self.epsilon, s.random)
+
+    @torch.no_grad()
+    def _images(self, s: State, oracle: Oracle, n: int) -> Tensor:
+        """Fresh images [n, C, H, W] in the spec's range; the generator stays in training mode."""
+        return squash(s.need_generator()(s.normal(n, self.latent)), oracle.spec)
+
+    @torch.no_grad()
+    def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
+        """`n` images [n, C, H, W] as the generator makes them now; its state is left alone."""
+        generator = copy.deepcopy(s.need_generator().network)
+        z = torch.randn((n, self.latent), generator=s.engine.random(0), device=s.engine.device)
+        return squash(generator(z), oracle.spec)
+
+    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+        """Spread of the generated images, and how far the gradient's estimate can be trusted.
+
+        The estimate is tried on a fresh network in the victim's place: see `gradients.quality`.
+        """
+        images = self.samples(s, oracle, DIAGNOSED)
+        spread = images.std(dim=0).mean() / (oracle.spec.high - oracle.spec.low)
+        return {
+            "generator/spread": float(spread),
+            "estimate/correlation": self._correlation(s, oracle),
+        }
+
+    def _correlation(self, s: State, oracle: Oracle) -> float:
+        random = s.engine.random(0)
+        z = torch.randn((DIAGNOSED, self.latent), generator=random, device=s.engine.device)
+        with torch.no_grad():
+            x = copy.deepcopy(s.need_generator().network)(z).float()
+        true = copy.deepcopy(s.student.network).eval()
+        stand_in = fresh_copy(true, seed=1).eval()
+
+        def gap(p: Tensor, student: nn.Module) -> Tensor:
+            images = squash(p, oracle.spec)
+            return self.loss(student(images).float(), stand_in(images))
+
+        with s.engine.estimating(s.student.module, self.epsilon) as student:
+            return slope_correlation(
+                lambda p: gap(p, student), lambda p: gap(p, true), x, self.epsilon, random
+            )

@@ -1,0 +1,53 @@
+"""Random noise: the floor every attack is compared with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from copycost.attacks.base import Attack
+from copycost.attacks.state import State
+from copycost.engine import Engine
+from copycost.oracle.meter import Oracle
+from copycost.settings import SETTINGS
+from copycost.types import InputSpec
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class RandomNoise(Attack):
+    """Train the student on the victim's answers to images of independent random values.
+
+    One query an image and one step of the student a batch, so that at equal budgets this
+    floor takes more student steps than an attack that also pays for a generator.
+    """
+
+    distribution: Literal["uniform", "normal"] = "uniform"
+    """`uniform` over the range of the spec; `normal` with the range as one standard deviation
+    to each side of its middle, cut to the range: a third of the values lie at its ends."""
+
+    @property
+    def queries_per_image(self) -> int:
+        """One."""
+        return 1
+
+    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
+        """A student alone."""
+        return State(engine, self.student_player(student, engine), engine.random(seed))
+
+    def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
+        """One step of the student on `n` images of noise."""
+        gap = self.gap(s.student, oracle, self._noise(s, oracle.spec, n)).mean()
+        s.student.descend(gap)
+        return {"student/gap": gap.detach()}
+
+    def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
+        """`n` images of noise."""
+        return self._noise(s, oracle.spec, n)
+
+    def _noise(self, s: State, spec: InputSpec, n: int) -> Tensor:
+        if self.distribution == "uniform":
+            return spec.low + (spec.high - spec.low) * s.uniform(n, *spec.shape)
+        middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
+        return (middle + half * s.normal(n, *spec.shape)).clamp(spec.low, spec.high)

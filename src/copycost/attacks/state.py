@@ -1,0 +1,97 @@
+"""What an attack changes while it runs, apart from its settings, which never change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from copycost.engine import Engine
+from copycost.schedules import Schedule
+
+
+class Player:
+    """A network that learns during an attack, with its optimiser and schedule."""
+
+    def __init__(
+        self, engine: Engine, network: nn.Module, optimizer: torch.optim.Optimizer, rate: Schedule
+    ) -> None:
+        """`optimizer` holds the base learning rates; `rate` is a factor on them over time."""
+        self.engine, self.network, self.rate = engine, network, rate
+        self._base = [float(group["lr"]) for group in optimizer.param_groups]
+        self.module, self.optimizer = engine.setup(network, optimizer)
+        self.module.train()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Run the network in the run's arithmetic."""
+        output: Tensor = self.module(x)
+        return output
+
+    def set_time(self, t: float) -> None:
+        """Set the learning rates for a share `t` of the budget spent."""
+        for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
+            group["lr"] = base * self.rate(t)
+
+    def descend(self, loss: Tensor, gradient: Tensor | None = None) -> None:
+        """One step of the optimiser down `loss`, or along `gradient` given for it."""
+        self.optimizer.zero_grad()
+        self.engine.backward(loss, gradient)
+        self.optimizer.step()
+
+    def gradient_norm(self) -> Tensor:
+        """Euclidean norm of the gradient of the last step, over all weights; 0 before it."""
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+
+    def state(self) -> dict[str, Any]:
+        """Weights, buffers and optimiser."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+@dataclass
+class State:
+    """The players of one attack and its random numbers."""
+
+    engine: Engine
+    student: Player
+    random: torch.Generator
+    generator: Player | None = None
+    more: dict[str, Player] = field(default_factory=dict)
+    """Players beyond the two, by name: a second student, a critic."""
+
+    @property
+    def players(self) -> dict[str, Player]:
+        """All players by name, the student first."""
+        generator = {} if self.generator is None else {"generator": self.generator}
+        return {"student": self.student, **generator, **self.more}
+
+    def need_generator(self) -> Player:
+        """The generator, of an attack that has one."""
+        assert self.generator is not None, "this attack has no generator"
+        return self.generator
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers on the device, from the attack's own generator."""
+        return torch.randn(shape, generator=self.random, device=self.engine.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers uniform in [0, 1) on the device, from the attack's own generator."""
+        return torch.rand(shape, generator=self.random, device=self.engine.device)
+
+    def state(self) -> dict[str, Any]:
+        """All that a checkpoint needs to go on bit for bit."""
+        players = {name: player.state() for name, player in self.players.items()}
+        return {"players": players, "random": self.random.get_state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        for name, player in self.players.items():
+            player.restore(state["players"][name])
+        self.random.set_state(state["random"])

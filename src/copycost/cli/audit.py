@@ -1,0 +1,191 @@
+"""`copycost audit`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from copycost.cli.output import console, print_json, say
+from copycost.errors import ConfigError
+from copycost.presets import PRESETS
+from copycost.types import Access
+
+if TYPE_CHECKING:
+    from copycost.runner.audit import AuditConfig
+    from copycost.runner.record import Record
+
+DEFAULT_PRESET = "digits"
+STOPPED = 3
+"""Exit status of an audit that was stopped before the budget was spent."""
+
+
+def audit_command(
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings to start from: `copycost list presets`. [default: digits]"),
+    ] = None,
+    victim: Annotated[
+        str | None,
+        typer.Option(help="A name of `copycost list victims`, or the folder of a saved model."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data to judge on, NAME or NAME:PATH: `copycost list datasets`."),
+    ] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeat for several: `copycost list attacks`."),
+    ] = None,
+    budget: Annotated[int | None, typer.Option(help="Queries allowed to each run.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each attack.")] = None,
+    first_seed: Annotated[int | None, typer.Option(help="The first run's seed.")] = None,
+    access: Annotated[Access | None, typer.Option(help="What the API releases.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="k of top-k access.")] = None,
+    defence: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME:NUMBER, innermost first: `copycost list defences`."),
+    ] = None,
+    student: Annotated[
+        str | None, typer.Option(help="The copy's architecture: `copycost list students`.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of one operation. [default: the cores]")
+    ] = None,
+    evaluations: Annotated[int | None, typer.Option(help="Points on the curves.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop cleanly after so long.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Copy a victim by queries alone, and report what it cost.
+
+    Run the same command again to go on where it was stopped; finished runs are not repeated.
+    Audit only models that you own or are authorised to test. Exit status: 0 done, 2 an error
+    to mend, 3 stopped before the budget was spent.
+    """
+    shared = {
+        "victim": victim,
+        "data": data,
+        "budget": budget,
+        "access": access,
+        "top_k": top_k,
+        "defences": tuple(defence) if defence else None,
+        "student": student,
+        "precision": precision,
+        "device": device,
+        "evaluations": evaluations,
+    }
+    values = _start_from(preset or (None if victim else DEFAULT_PRESET))
+    values["shared"] |= {name: value for name, value in shared.items() if value is not None}
+    several = {"attacks": tuple(attack or ()) or None, "seeds": seeds, "first_seed": first_seed}
+    values |= {name: value for name, value in several.items() if value is not None}
+    _settle_settings(values, _parse_settings(settings or []), chosen=bool(attack))
+    _run(values, threads, max_minutes, out, as_json)
+
+
+def _start_from(preset: str | None) -> dict[str, Any]:
+    """The preset's values, as dicts of our own."""
+    values = dict(PRESETS[preset]) if preset else {}
+    values["shared"] = dict(values.get("shared", {}))
+    values["settings"] = {name: dict(v) for name, v in values.get("settings", {}).items()}
+    return values
+
+
+def _settle_settings(
+    values: dict[str, Any], given: dict[str, dict[str, Any]], *, chosen: bool
+) -> None:
+    """Put the settings given over the preset's, whose settings of attacks not run are dropped."""
+    settings = values["settings"]
+    if chosen:
+        settings = {name: v for name, v in settings.items() if name in values["attacks"]}
+    for name, own in given.items():
+        settings[name] = {**settings.get(name, {}), **own}
+    values["settings"] = settings
+
+
+def _parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
+    """{'dfme': {'directions': '4'}} from ['dfme.directions=4']; all faults at once."""
+    parsed: dict[str, dict[str, Any]] = {}
+    problems = []
+    for text in texts:
+        place, equals, value = text.partition("=")
+        attack, dot, name = place.partition(".")
+        if not (equals and dot and attack and name):
+            problems.append(f"--set {text}: write ATTACK.SETTING=VALUE, e.g. dfme.directions=4.")
+            continue
+        parsed.setdefault(attack, {})[name] = value
+    if problems:
+        raise ConfigError(problems)
+    return parsed
+
+
+def _run(
+    values: dict[str, Any],
+    threads: int | None,
+    max_minutes: float | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    # Imported late: they import PyTorch, which takes seconds that --help need not cost.
+    from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
+    from copycost.engine import Engine, use_threads  # noqa: PLC0415
+    from copycost.report.page import write_report  # noqa: PLC0415
+    from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
+    from copycost.runner.stopping import Stop  # noqa: PLC0415
+    from copycost.runner.targets import load_target  # noqa: PLC0415
+
+    use_threads(threads)
+    config = AuditConfig.read(values)
+    runs = config.runs()
+    stop = Stop(max_minutes)
+    with stop.on_signals():
+        first = runs[0]
+        target = load_target(
+            first.victim,
+            first.data,
+            out / "victims",
+            Engine(first.device),
+            on_epoch=_OnEpoch(first.victim),
+        )
+        done = audit(runs, target, out, stop=stop, display=LiveDisplay(console))
+    if not done:
+        say(f"Stopped by {stop.reason} before the first run began. Run it again to go on.")
+        raise typer.Exit(STOPPED)
+    report = write_report(
+        [folder for _, folder in done], audit_folder(out, runs, target) / "report.html"
+    )
+    _tell([record for record, _ in done], report, config, as_json)
+    if len(done) < len(runs) or not all(record.finished for record, _ in done):
+        say(f"Stopped by {stop.reason}. Run the same command again to go on.")
+        raise typer.Exit(STOPPED)
+
+
+def _tell(records: list[Record], report: Path, config: AuditConfig, as_json: bool) -> None:
+    from copycost.cli.summary import audit_json, audit_table  # noqa: PLC0415 -- see `_run`
+
+    console.print(audit_table(records))
+    say(f"Report: {report.resolve()}")
+    if as_json:
+        print_json(audit_json(records, report.resolve()))
+
+
+class _OnEpoch:
+    """Says once that a victim is being trained, then now and then how far it is."""
+
+    def __init__(self, victim: str) -> None:
+        self._victim = victim
+
+    def __call__(self, epoch: int, loss: float, seconds: float) -> None:
+        if epoch == 1:
+            say(f"Training the victim {self._victim} …")
+        elif epoch % 10 == 0:
+            say(f"  epoch {epoch}  loss {loss:.4f}")

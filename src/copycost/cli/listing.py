@@ -1,0 +1,47 @@
+"""`copycost list`: what there is, by name."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from copycost.attacks import ATTACKS
+from copycost.cli.output import print_text
+from copycost.datasets import DATASETS
+from copycost.defences import DEFENCES
+from copycost.nets import ARCHITECTURES, GENERATORS
+from copycost.presets import PRESETS
+from copycost.presets.victims import VICTIMS
+from copycost.registry import Registry
+from copycost.schedules import SCHEDULES
+
+_REGISTRIES: dict[str, Registry[Any]] = {
+    "attacks": ATTACKS,
+    "victims": VICTIMS,
+    "students": ARCHITECTURES,
+    "generators": GENERATORS,
+    "datasets": DATASETS,
+    "schedules": SCHEDULES,
+    "defences": DEFENCES,
+    "presets": PRESETS,
+}
+
+Kind = StrEnum("Kind", list(_REGISTRIES))  # type: ignore[misc]
+
+
+def list_command(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """List what can be named: attacks, victims, students, …"""
+    registry = _REGISTRIES[str(kind)]
+    summaries = {name: registry.summary(name) for name in registry}
+    if as_json:
+        print_text(json.dumps(summaries, indent=1, ensure_ascii=False))
+        return
+    width = max(len(name) for name in summaries)
+    for name, summary in summaries.items():
+        print_text(f"{name:<{width}}  {summary}")

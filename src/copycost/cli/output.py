@@ -1,0 +1,37 @@
+"""Where words go: results on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+console = Console(stderr=True, highlight=False)
+"""Progress, tables and complaints: never mixed with the JSON on standard output."""
+
+
+def complain(message: str) -> None:
+    """Print an error for a person, each line as it is."""
+    for line in message.split("\n"):
+        console.print(f"[bold red]error:[/] {_plain(line)}", soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """Print a remark for a person, as it is."""
+    console.print(_plain(message), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Print a result on standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,120 @@
+"""The live display of a run: on a terminal a line that moves, elsewhere a line an evaluation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from copycost.runner.config import RunConfig
+from copycost.runner.record import Point
+from copycost.runner.run import Watcher
+
+REDRAW_SECONDS = 0.1
+
+
+class LiveDisplay:
+    """Spent / budget, queries a second, losses, agreement so far, time left."""
+
+    def __init__(self, console: Console) -> None:
+        """`console` should write to standard error."""
+        self._console = console
+
+    @contextmanager
+    def run(self, config: RunConfig, place: str) -> Iterator[Watcher]:
+        """Show one run until the block ends."""
+        title = f"{place} {config.attack} seed {config.seed}"
+        if not self._console.is_terminal:
+            yield Lines(self._console, title, config.budget)
+            return
+        with Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[values]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+        ) as bar:
+            yield Bar(bar, bar.add_task(title, total=config.budget, rate="", values=""))
+
+
+class _Rate:
+    """Queries a second since the run was first seen; a resumed run starts anew."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, spent: int) -> float:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, spent)
+        began, at = self._first
+        return (spent - at) / max(now - began, 1e-9)
+
+
+class Bar:
+    """A moving line on a terminal."""
+
+    def __init__(self, bar: Progress, task: TaskID) -> None:
+        """`task` has the fields `rate` and `values`."""
+        self._bar, self._task = bar, task
+        self._rate, self._shown = _Rate(), 0.0
+
+    def step(self, spent: int) -> None:
+        """Move the bar, a few times a second at most."""
+        rate = self._rate(spent)
+        if time.monotonic() - self._shown > REDRAW_SECONDS:
+            self._shown = time.monotonic()
+            self._bar.update(self._task, completed=spent, rate=f"{rate:,.0f}/s")
+
+    def point(self, point: Point) -> None:
+        """Show the new values."""
+        self._bar.update(self._task, completed=point.queries, values=describe(point))
+
+
+class Lines:
+    """One line an evaluation, for logs."""
+
+    def __init__(self, console: Console, title: str, budget: int) -> None:
+        """`title` begins every line."""
+        self._console, self._title, self._budget = console, title, budget
+        self._rate, self._spent = _Rate(), 0
+
+    def step(self, spent: int) -> None:
+        """Keep count."""
+        self._rate(spent)
+
+    def point(self, point: Point) -> None:
+        """Print the values."""
+        rate = self._rate(point.queries)
+        left = f"{(self._budget - point.queries) / rate:,.0f} s left" if rate else "starting"
+        self._console.print(
+            f"{self._title}  {point.queries:,}/{self._budget:,} queries  {rate:,.0f}/s  "
+            f"{describe(point)}  {left}",
+            soft_wrap=True,
+        )
+
+
+def describe(point: Point) -> str:
+    """Agreement first, then the losses of the players."""
+    shown = [f"agreement {point.values['agreement']:.3f}"]
+    shown += [
+        f"{name.partition('/')[0]} loss {value:.3g}"
+        for name, value in point.values.items()
+        if name.endswith("/gap")
+    ]
+    return "  ".join(shown)

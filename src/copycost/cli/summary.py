@@ -1,0 +1,66 @@
+"""An audit's result for the terminal and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from copycost.report.doubts import doubts
+from copycost.report.table import group_records, rows
+from copycost.runner.record import Record
+
+
+def audit_table(records: Sequence[Record]) -> Table:
+    """One line for each attack, with the spread over its seeds."""
+    victim = records[0].victim
+    title = f"Victim {victim.name} on {victim.dataset}: accuracy {victim.accuracy:.2%}"
+    if victim.defences:
+        title += f", {victim.defended_accuracy:.2%} behind {' + '.join(victim.defences)}"
+    table = Table(title=title, title_justify="left")
+    for name in ("attack", "seeds"):
+        table.add_column(name, no_wrap=True)
+    for name in ("agreement", "accuracy", "queries spent", "seconds"):
+        table.add_column(name, justify="right")
+    groups = group_records(records)
+    for row in rows(groups):
+        table.add_row(row.label, row.seeds, row.agreement, row.accuracy, row.spent, row.seconds)
+    names = dict.fromkeys(doubt.flag.name for doubt in doubts(groups))
+    if names:
+        table.caption = f"Doubts, explained in the report: {', '.join(names)}"
+        table.caption_justify = "left"
+    return table
+
+
+def audit_json(records: Sequence[Record], report: Path) -> dict[str, Any]:
+    """The contract of `copycost audit --json`; accuracies and agreements are shares in [0, 1]."""
+    found = doubts(group_records(records))
+    return {
+        "victim": records[0].victim.model_dump(mode="json"),
+        "runs": [_run(record, report) for record in records],
+        "flags": [{"name": d.flag.name, "detail": d.flag.detail} for d in found],
+        "report": str(report),
+    }
+
+
+def _run(record: Record, report: Path) -> dict[str, Any]:
+    return {
+        "attack": record.attack,
+        "seed": record.seed,
+        "access": str(record.access),
+        "defences": list(record.victim.defences),
+        "student": record.student,
+        "budget": record.budget,
+        "spent": record.spent,
+        "auditor_spent": record.accounts["auditor"].spent,
+        "accuracy": record.result["accuracy"],
+        "agreement": record.result["agreement"],
+        "kl": record.result.get("kl"),
+        "seconds": record.seconds,
+        "ended": record.ended,
+        "flags": [flag.name for flag in record.flags],
+        "id": record.id,
+        "report": str(report),
+    }

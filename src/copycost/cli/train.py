@@ -1,0 +1,44 @@
+"""`copycost train-victim`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from copycost.cli.output import print_json, say
+from copycost.presets.victims import VICTIMS
+
+
+def train_command(
+    name: Annotated[str, typer.Argument(help="A preset: see `copycost list victims`.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the saved model.")] = None,
+    data: Annotated[str | None, typer.Option(help="Data set as NAME or NAME:PATH.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+) -> None:
+    """Train a victim and save it as a folder; print its card as JSON."""
+    preset = VICTIMS[name]
+    # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.
+    from copycost.engine import Engine, use_threads  # noqa: PLC0415
+    from copycost.runner.targets import train_victim  # noqa: PLC0415
+
+    use_threads(threads)
+    recipe = replace(preset.recipe, epochs=epochs) if epochs else preset.recipe
+    folder = out or Path("victims") / name
+    card = train_victim(
+        recipe,
+        data or preset.dataset,
+        folder,
+        Engine(device),
+        seed=seed,
+        on_epoch=lambda epoch, loss, seconds: say(
+            f"epoch {epoch}/{recipe.epochs}  loss {loss:.4f}  {seconds:.1f} s"
+        ),
+    )
+    say(f"Saved in {folder}; test accuracy {card.test_accuracy:.4f} on {card.dataset}.")
+    print_json(card.model_dump(mode="json"))

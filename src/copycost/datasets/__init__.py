@@ -1,0 +1,83 @@
+"""Data sets by name: what victims are trained on and what students are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from copycost.errors import ConfigError
+from copycost.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from copycost.datasets.base import Dataset
+
+__all__ = ["DATASETS", "Loader", "load"]
+
+Loader: TypeAlias = "Callable[[Path | None], Dataset]"
+"""Reads a data set from a path; None means the place where it usually is."""
+
+DATASETS: Registry[Loader] = Registry(
+    "data set",
+    {
+        "digits": Entry(
+            "copycost.datasets.digits:load_digits",
+            "scikit-learn's handwritten digits, 8×8 grey, 1,797 images, nothing to download",
+        ),
+        "house-numbers": Entry(
+            "copycost.datasets.house_numbers:load_house_numbers",
+            "synthetic coloured house numbers, 32×32, rendered here, nothing to download",
+        ),
+        "cifar10": Entry(
+            "copycost.datasets.cifar10:load_cifar10",
+            "CIFAR-10, the official archives; `copycost data fetch cifar10`",
+        ),
+        "svhn": Entry(
+            "copycost.datasets.svhn:load_svhn",
+            "SVHN, the official 32×32 .mat files; `copycost data fetch svhn`",
+        ),
+        "parquet": Entry(
+            "copycost.datasets.parquet:load_parquet",
+            "parquet:FOLDER with train.parquet and test.parquet holding image bytes and labels",
+        ),
+        "folder": Entry(
+            "copycost.datasets.folder:load_folder",
+            "folder:FOLDER with train/CLASS/ and test/CLASS/ full of images of one size",
+        ),
+        "npz": Entry(
+            "copycost.datasets.npz:load_npz",
+            "npz:FILE with x_train, y_train, x_test, y_test",
+        ),
+    },
+)
+
+# Only these may be given a label: the others know what they are, and a figure's caption
+# must not be able to call synthetic images by the name of a real data set.
+_NAMELESS = ("parquet", "folder", "npz")
+
+
+def load(reference: str) -> Dataset:
+    """Load `NAME` or `NAME:PATH`, such as `digits` or `cifar10:/data/cifar-10-python.tar.gz`.
+
+    `parquet`, `folder` and `npz` also take `NAME:PATH#LABEL`, where LABEL replaces the
+    provenance that figures print, as in `parquet:/data/cats#Cats (PNG)`.
+
+    Raises:
+        ConfigError: the name is unknown, or lacks a path, or takes none.
+        DataError: the files are missing, damaged or of another format.
+    """
+    name, colon, place = reference.partition(":")
+    if colon and not place:
+        raise ConfigError([f"The data set {reference!r} has no path after the colon."])
+    place, label = _split_label(place) if name in _NAMELESS else (place, "")
+    dataset = DATASETS[name](Path(place).expanduser() if place else None)
+    return replace(dataset, provenance=label) if label else dataset
+
+
+def _split_label(place: str) -> tuple[str, str]:
+    # A path may hold a '#' of its own; one that exists is taken as it is.
+    if Path(place).expanduser().exists():
+        return place, ""
+    path, _, label = place.partition("#")
+    return path, label.strip()

@@ -1,0 +1,101 @@
+"""What a data set is: images as bytes, their labels, and where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from copycost.errors import DataError
+from copycost.types import InputSpec
+
+
+# eq=False: comparing tensors gives a tensor, so a generated __eq__ could only raise.
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """N images and their labels. Raises `DataError` if the two do not fit together."""
+
+    inputs: Tensor
+    """[N, C, H, W], uint8: a quarter of the memory of floats, and of the transfer."""
+    labels: Tensor
+    """[N], int64, from 0."""
+
+    def __post_init__(self) -> None:
+        """Check kinds, shapes and lengths; all problems in one error."""
+        x, y = self.inputs, self.labels
+        problems = []
+        if x.dtype != torch.uint8 or x.ndim != 4:
+            problems.append(f"expected uint8 images [N, C, H, W], got {x.dtype} {list(x.shape)}")
+        if y.dtype != torch.int64 or y.ndim != 1:
+            problems.append(f"expected int64 labels [N], got {y.dtype} {list(y.shape)}")
+        if x.ndim and y.ndim and len(x) != len(y):
+            problems.append(f"expected a label for each of {len(x):,} images, got {len(y):,}")
+        if x.numel() == 0:
+            problems.append("expected at least one image, got none")
+        if problems:
+            raise DataError("; ".join(problems))
+
+    @classmethod
+    def from_arrays(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Labelled:
+        """From `images` [N, C, H, W], uint8, and integer `labels` [N]; copies if it must."""
+        # PyTorch warns about memory that it may not write to, such as a file's buffer.
+        inputs = np.require(images, requirements=["C", "W"])
+        return cls(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.labels)
+
+    def floats(
+        self, which: slice | Tensor = slice(None), device: torch.device | str | None = None
+    ) -> Tensor:
+        """Images [n, C, H, W] as float32 in [0, 1], on `device` (where they are, if None).
+
+        `which` is a slice, or int64 indices [n] or a mask [N] on the images' device.
+        """
+        # Moved first: bytes cross to an accelerator four times faster than floats.
+        return self.inputs[which].to(device).to(torch.float32) / 255
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training and a test set over the same classes. Raises `DataError` if they differ."""
+
+    name: str
+    """Short, for file names and tables."""
+    provenance: str
+    """What a figure must call it, such as 'CIFAR-10 (JPEG q75)'."""
+    class_names: tuple[str, ...]
+    """One for each of the K labels."""
+    train: Labelled
+    test: Labelled
+
+    def __post_init__(self) -> None:
+        """Check the labels' range and the images' shape; all problems in one error."""
+        problems = [] if self.classes > 1 else [f"expected 2 or more classes, got {self.classes}"]
+        for part, data in (("train", self.train), ("test", self.test)):
+            low, high = (int(v) for v in data.labels.aminmax())
+            if low < 0 or high >= self.classes:
+                problems.append(
+                    f"expected {part} labels from 0 to {self.classes - 1}, got {low} to {high}"
+                )
+        shapes = [list(data.inputs.shape[1:]) for data in (self.train, self.test)]
+        if shapes[0] != shapes[1]:
+            problems.append(f"expected one image shape, got {shapes[0]} and {shapes[1]} (test)")
+        if problems:
+            raise DataError(f"{self.provenance}: " + "; ".join(problems))
+
+    @property
+    def classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.class_names)
+
+    @property
+    def spec(self) -> InputSpec:
+        """Shape and range of one input as a victim sees it: [C, H, W] in [0, 1]."""
+        channels, height, width = self.train.inputs.shape[1:]
+        return InputSpec(shape=(channels, height, width))

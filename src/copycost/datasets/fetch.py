@@ -1,0 +1,274 @@
+"""Downloads official data sets: resumed where cut, verified, and never half there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from copycost.errors import ConfigError, DataError
+from copycost.files import sync_folder
+
+Progress = Callable[[int, int], None]
+"""Told the bytes done and the bytes in all, over all files of the data set."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file to download."""
+
+    name: str
+    url: str
+    md5: str
+    """As published with the data set: it tells damage, not a determined forger."""
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files of one data set, and how stubbornly to ask for them."""
+
+    files: tuple[RemoteFile, ...]
+    attempts: int = 6
+    """How often a file may be asked for before a cut connection becomes an error."""
+    pause: float = 1.0
+    """Seconds before the second attempt; doubled before each later one."""
+    timeout: float = 30.0
+    """Seconds without a byte that count as a cut connection."""
+
+
+_SVHN = "http://ufldl.stanford.edu/housenumbers"
+MANIFESTS = {
+    "cifar10": Manifest(
+        (
+            RemoteFile(
+                "cifar-10-python.tar.gz",
+                "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                "c58f30108f718f92721af3b95e74349a",
+                170_498_071,
+            ),
+        )
+    ),
+    "svhn": Manifest(
+        (
+            RemoteFile(
+                "train_32x32.mat",
+                f"{_SVHN}/train_32x32.mat",
+                "e26dedcc434d2e4c54c9b2d4a06d8373",
+                182_040_794,
+            ),
+            RemoteFile(
+                "test_32x32.mat",
+                f"{_SVHN}/test_32x32.mat",
+                "eb5a983be6a315427106f1b164d9cef3",
+                64_275_384,
+            ),
+        )
+    ),
+}
+"""What can be fetched, by the name of the data set."""
+
+_BLOCK = 2**20
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses that may be gone at the next attempt; any other refusal is final."""
+
+
+class _Interrupted(Exception):
+    """The file is not whole yet, and asking again may help."""
+
+
+def fetch(
+    name: str,
+    folder: Path,
+    progress: Progress = lambda done, total: None,
+    manifest: Manifest | None = None,
+) -> list[Path]:
+    """Download the data set `name` into `folder` and return the paths of its files.
+
+    A file that is there and verified is not asked for again; one that was cut goes on where
+    it stopped, from `FILE.part`. A file takes its name only once its size and digest are
+    right. `manifest` replaces the usual addresses.
+
+    Raises:
+        ConfigError: there is nothing to fetch under `name`.
+        DataError: the server refuses, the connection is cut too often, the bytes are wrong
+            twice, or they cannot be stored.
+    """
+    if manifest is None and name not in MANIFESTS:
+        known = ", ".join(MANIFESTS)
+        raise ConfigError([f"There is nothing to fetch for {name!r}. Known: {known}."])
+    source = manifest or MANIFESTS[name]
+    total, before, paths = sum(file.size for file in source.files), 0, []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with httpx2.Client(timeout=source.timeout, follow_redirects=True) as client:
+            for file in source.files:
+                report = _shifted(progress, before, total)
+                paths.append(_Download(client, source, file, folder, report).run())
+                before += file.size
+    except OSError as error:
+        advice = "free some space, or choose another folder"
+        raise DataError(f"{folder}: cannot store {name} there ({error}); {advice}") from error
+    return paths
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Callable[[int], None]:
+    return lambda done: progress(before + done, total)
+
+
+class _Download:
+    """One file on its way: `.part` holds its first bytes, `.part.tag` what version they are."""
+
+    def __init__(
+        self,
+        client: httpx2.Client,
+        source: Manifest,
+        file: RemoteFile,
+        folder: Path,
+        report: Callable[[int], None],
+    ) -> None:
+        self.client, self.source, self.file, self.report = client, source, file, report
+        self.target = folder / file.name
+        self.part = folder / f"{file.name}.part"
+        self.tag = folder / f"{file.name}.part.tag"
+
+    def run(self) -> Path:
+        """Make `target` whole and verified."""
+        if self._is_right(self.target):
+            self.report(self.file.size)
+            return self.target
+        # Bytes may be damaged by chance or by a resumed part of an older version, so a
+        # second, fresh download is worth its time; a third would only repeat the second.
+        for _ in range(2):
+            self._complete()
+            if self._is_right(self.part):
+                return self._accept()
+            came = f"md5 {_digest(self.part)} and {self._held():,} bytes"
+            self._discard()
+        raise DataError(
+            f"{self.file.url}: expected md5 {self.file.md5} and {self.file.size:,} bytes, got "
+            f"{came}, twice; the server's file has changed or is altered on the way: try "
+            f"another network, or put a verified copy at {self.target}"
+        )
+
+    def _is_right(self, path: Path) -> bool:
+        if not path.is_file() or path.stat().st_size != self.file.size:
+            return False
+        return _digest(path) == self.file.md5
+
+    def _accept(self) -> Path:
+        with self.part.open("rb") as file:
+            os.fsync(file.fileno())
+        self.part.replace(self.target)
+        self.tag.unlink(missing_ok=True)
+        sync_folder(self.target.parent)
+        return self.target
+
+    def _discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.tag.unlink(missing_ok=True)
+
+    def _held(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _complete(self) -> None:
+        """Ask until the server has sent the whole file, or `attempts` are used up."""
+        reason = ""
+        for attempt in range(self.source.attempts):
+            if attempt:
+                time.sleep(self.source.pause * 2 ** (attempt - 1))
+            try:
+                return self._ask()
+            except (httpx2.RequestError, _Interrupted) as error:
+                reason = str(error) or type(error).__name__
+        raise DataError(
+            f"{self.file.url}: expected {self.file.size:,} bytes, got {self._held():,} in "
+            f"{self.source.attempts} attempts ({reason}); run the command again to go on from "
+            f"there, or put the file at {self.target} by hand"
+        )
+
+    def _ask(self) -> None:
+        held = self._held()
+        if held == self.file.size:
+            return
+        if held > self.file.size:
+            self._discard()
+            held = 0
+        with self.client.stream("GET", self.file.url, headers=self._headers(held)) as answer:
+            self._check_status(answer)
+            resumed = answer.status_code == 206 and _first_byte(answer) == held
+            if answer.status_code == 206 and not resumed:
+                self._discard()
+                raise _Interrupted("the server sent another range than was asked for")
+            self._store(answer, held if resumed else 0)
+        if self._held() < self.file.size:
+            raise _Interrupted("the answer ended early")
+
+    def _headers(self, held: int) -> dict[str, str]:
+        # Compressed on the way, offsets and sizes would not be those of the file.
+        headers = {"Accept-Encoding": "identity"}
+        if held:
+            headers["Range"] = f"bytes={held}-"
+            if self.tag.exists():
+                headers["If-Range"] = self.tag.read_text("utf-8")
+        return headers
+
+    def _check_status(self, answer: httpx2.Response) -> None:
+        status = answer.status_code
+        if status in (200, 206):
+            return
+        if status == 416:
+            self._discard()
+        if status == 416 or status in _PASSING:
+            raise _Interrupted(f"status {status}")
+        raise DataError(
+            f"{self.file.url}: expected the file, got status {status} {answer.reason_phrase}; "
+            f"check the network, or put the file at {self.target} by hand"
+        )
+
+    def _store(self, answer: httpx2.Response, start: int) -> None:
+        if not start:
+            self._remember(answer)
+        done = start
+        with self.part.open("ab" if start else "wb") as file:
+            # In pieces as they come: larger ones would be lost whole where a connection is cut.
+            for block in answer.iter_raw():
+                file.write(block)
+                done += len(block)
+                # A server that never stops sending must not fill the disk.
+                if done > self.file.size:
+                    return
+                self.report(done)
+
+    def _remember(self, answer: httpx2.Response) -> None:
+        # If-Range asks for a strong validator; a weak tag may stand for other bytes.
+        tag = answer.headers.get("ETag", "")
+        if tag and not tag.startswith("W/"):
+            self.tag.write_text(tag, "utf-8")
+        else:
+            self.tag.unlink(missing_ok=True)
+
+
+def _first_byte(answer: httpx2.Response) -> int:
+    """The offset in `Content-Range: bytes 100-199/200`; -1 if it says none."""
+    start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(start) if start.isdecimal() else -1
+
+
+def _digest(path: Path) -> str:
+    # Not for security where a system forbids MD5; these are the digests that exist.
+    whole = hashlib.md5(usedforsecurity=False)
+    for block in _blocks(path):
+        whole.update(block)
+    return whole.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield block

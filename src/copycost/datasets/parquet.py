@@ -1,0 +1,124 @@
+"""Images in Parquet files as Hugging Face lays them out: encoded bytes and a label a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from copycost.datasets.base import Dataset, Labelled
+from copycost.datasets.cifar10 import CLASS_NAMES
+from copycost.datasets.images import decode_all
+from copycost.datasets.sources import bad_data, given_path, require_files
+
+_IMAGES = ("image", "img")
+_ROWS = 1_000
+"""Rows decoded at a time: a few megabytes of encoded images."""
+
+# Copies that are well known under a folder's name but are not the official bytes.
+_KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "cifar10-jpeg": ("CIFAR-10 (JPEG q75)", CLASS_NAMES)
+}
+
+
+def load_parquet(path: Path | None) -> Dataset:
+    """Images and labels of `train.parquet` and `test.parquet` in the folder `path`.
+
+    Shards named `train-*.parquet` will do, also in a subfolder `data`. The image column is
+    `image` or `img`, a struct with the encoded file in `bytes`; `label` holds integers from
+    0. Class names are taken from Hugging Face's metadata if it is there. The provenance is
+    the folder's name.
+
+    Raises:
+        ConfigError: no path was given.
+        DataError: files or columns are missing or damaged, or the images are not alike.
+    """
+    path = given_path("parquet", path, "a folder with train.parquet and test.parquet in it")
+    shards = {part: _shards(path, part) for part in ("train", "test")}
+    missing = (f"{part}.parquet" for part, files in shards.items() if not files)
+    require_files(path, missing, "a data set needs both parts")
+    parts = [_read(files) for files in shards.values()]
+    name = path.resolve().name
+    provenance, known = _KNOWN.get(name, (name, ()))
+    numbers = range(1 + max(int(part.labels.max()) for part in parts))
+    names = known or _class_names(shards["train"][0]) or tuple(str(i) for i in numbers)
+    return Dataset(name, provenance, names, *parts)
+
+
+def _shards(path: Path, part: str) -> list[Path]:
+    for folder in (path, path / "data"):
+        found = sorted([*folder.glob(f"{part}.parquet"), *folder.glob(f"{part}-*.parquet")])
+        if found:
+            return found
+    return []
+
+
+def _read(files: list[Path]) -> Labelled:
+    opened = [(path, _open(path)) for path in files]
+    labels = np.concatenate([_labels(path, file) for path, file in opened])
+    encoded = (pair for path, file in opened for pair in _encoded(path, file))
+    return Labelled.from_arrays(decode_all(encoded, len(labels)), labels)
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        came = f"one that cannot be read ({error})"
+        raise bad_data(path, "a whole Parquet file", came, "copy or download it again") from error
+    columns = {field.name: field.type for field in file.schema_arrow}
+    kind = columns.get(_image_column(file))
+    encoded = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 if kind else False
+    if not encoded or not pa.types.is_integer(columns.get("label", pa.null())):
+        raise bad_data(
+            path,
+            "columns `image` or `img` (struct with `bytes`) and `label` (integers)",
+            ", ".join(f"{name}: {kind}" for name, kind in columns.items()),
+            "rename or convert the columns",
+        )
+    return file
+
+
+def _image_column(file: pq.ParquetFile) -> str:
+    return next((name for name in _IMAGES if name in file.schema_arrow.names), "")
+
+
+def _labels(path: Path, file: pq.ParquetFile) -> npt.NDArray[np.int64]:
+    found = [batch.column("label") for batch in _batches(path, file, "label")]
+    if any(column.null_count for column in found):
+        raise bad_data(path, "a label in every row", "empty ones", "drop such rows")
+    numbers = [column.to_numpy().astype(np.int64) for column in found]
+    return np.concatenate([np.empty(0, dtype=np.int64), *numbers])
+
+
+def _encoded(path: Path, file: pq.ParquetFile) -> Iterator[tuple[str, bytes]]:
+    """A name for errors and the encoded image, row by row."""
+    column, row = _image_column(file), 0
+    for batch in _batches(path, file, f"{column}.bytes"):
+        for image in batch.column(column).field("bytes"):
+            # An empty cell is handed on as no bytes, which no decoder takes for an image.
+            yield f"{path}, row {row:,}", image.as_py() or b""
+            row += 1
+
+
+def _batches(path: Path, file: pq.ParquetFile, column: str) -> Iterator[Any]:
+    try:
+        yield from file.iter_batches(batch_size=_ROWS, columns=[column])
+    except (pa.ArrowException, OSError) as error:
+        came = f"a damaged one ({error})"
+        raise bad_data(path, "a whole Parquet file", came, "copy or download it again") from error
+
+
+def _class_names(path: Path) -> tuple[str, ...]:
+    found = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+    try:
+        names = json.loads(found)["info"]["features"]["label"]["names"]
+    except (ValueError, KeyError, TypeError):
+        return ()  # the metadata is optional, and its layout is not ours
+    return tuple(str(name) for name in names)

@@ -1,0 +1,22 @@
+"""Defences: each is a victim that holds a victim, so they stack in any order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from copycost.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from copycost.defences.base import Defence
+
+DEFENCES: Registry[type[Defence]] = Registry(
+    "defence",
+    {
+        "rounding": Entry(
+            "copycost.defences.rounding:Rounding", "probabilities to DECIMALS places (rounding:2)"
+        ),
+        "noise": Entry(
+            "copycost.defences.noise:Noise", "Gaussian noise of SIGMA on probabilities (noise:0.1)"
+        ),
+    },
+)

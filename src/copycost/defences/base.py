@@ -1,0 +1,77 @@
+"""What a defence is, and how one is named in text: `rounding:2`, `noise:0.1`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, Self, final
+
+import torch
+from torch import Tensor
+
+from copycost.errors import ConfigError, SpecMismatch
+from copycost.types import Access
+from copycost.victims.base import Victim
+
+
+class Defence(Victim):
+    """A victim that holds a victim and changes the probabilities it gives.
+
+    A defence of probabilities over a victim that computes logits releases probabilities:
+    the undefended logits must not leak past it.
+    """
+
+    argument: ClassVar[str]
+    """Name of the one number after the colon."""
+
+    def __init__(self, victim: Victim, name: str) -> None:
+        """Raises `SpecMismatch` over a victim that gives only labels: nothing to change."""
+        if victim.output is Access.LABEL:
+            raise SpecMismatch(
+                f"a victim that gives probabilities or logits under defence {name!r}",
+                f"one that gives labels ({victim.name!r})",
+            )
+        super().__init__(victim.spec, victim.classes, Access.PROBABILITIES, name)
+        self.victim, self.free = victim, victim.free
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, victim: Victim, text: str, seed: int) -> Self:
+        """Build from the text after the colon; `ConfigError` if it is not the right number."""
+
+    @abstractmethod
+    def perturb(self, p: Tensor) -> Tensor:
+        """Change probabilities [N, K]; rows need not sum to one yet, negative values count as 0."""
+
+    @final
+    def answer(self, x: Tensor) -> Tensor:
+        """Ask the victim inside, perturb, renormalise."""
+        scores = self.victim(x)
+        p = scores if self.victim.output is Access.PROBABILITIES else scores.softmax(dim=1)
+        return renormalise(self.perturb(p))
+
+    def state(self) -> dict[str, Tensor]:
+        """The state of the victim inside, under names of its own."""
+        return {f"inner.{key}": value for key, value in self.victim.state().items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Give the victim inside its part."""
+        inner = {k.removeprefix("inner."): v for k, v in state.items() if k.startswith("inner.")}
+        self.victim.restore(inner)
+
+
+def renormalise(p: Tensor) -> Tensor:
+    """Rows [N, K] that are not negative and sum to one; a row of zeros becomes uniform."""
+    p = p.clamp(min=0)
+    total = p.sum(dim=1, keepdim=True)
+    return torch.where(total > 0, p / total.clamp(min=1e-30), 1 / p.shape[1])
+
+
+def parse_number(name: str, text: str, low: float, what: str) -> float:
+    """The number after a defence's colon, at least `low`; `ConfigError` names `what` it is."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value < float("inf"):
+        raise ConfigError([f"defence {name}:{text} needs {what} after the colon, >= {low:g}."])
+    return value

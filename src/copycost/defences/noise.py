@@ -1,0 +1,60 @@
+"""Noise: add independent Gaussian noise to every released probability."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from copycost.defences.base import Defence, parse_number
+from copycost.victims.base import Victim
+
+
+class Noise(Defence):
+    """Add N(0, sigma²) to each probability, cut at 0, renormalise.
+
+    Asking again draws again, so the victim is no longer deterministic and averaging
+    repeated answers removes the noise.
+    """
+
+    argument: ClassVar[str] = "sigma"
+
+    def __init__(self, victim: Victim, sigma: float, seed: int = 0) -> None:
+        """`sigma` is the standard deviation, as a share of one."""
+        super().__init__(victim, f"noise:{sigma:g}")
+        self.sigma, self.seed = sigma, seed
+        self._random: torch.Generator | None = None
+
+    @classmethod
+    def parse(cls, victim: Victim, text: str, seed: int) -> Self:
+        """Read `sigma`."""
+        return cls(victim, parse_number("noise", text, 0.0, "a standard deviation"), seed)
+
+    def perturb(self, p: Tensor) -> Tensor:
+        """Add noise to [N, K]."""
+        random = self._generator(p.device)
+        noise = torch.randn(p.shape, generator=random, device=p.device, dtype=p.dtype)
+        return p + self.sigma * noise
+
+    def state(self) -> dict[str, Tensor]:
+        """Where the random numbers are, beside the inner victim's state."""
+        own = {} if self._random is None else {"random": self._random.get_state()}
+        return own | super().state()
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on with the random numbers where the saved run stopped."""
+        super().restore(state)
+        if "random" in state:
+            self._saved = state["random"]
+            self._random = None
+
+    _saved: Tensor | None = None
+
+    def _generator(self, device: torch.device) -> torch.Generator:
+        # Made at the first answer, because only then is the device known.
+        if self._random is None:
+            self._random = torch.Generator(device=device).manual_seed(self.seed)
+            if self._saved is not None:
+                self._random.set_state(self._saved)
+        return self._random

@@ -1,0 +1,59 @@
+"""What can go wrong for a user. Each error says what was expected, what came, what to do.
+
+Everything a user can cause derives from `CopycostError`; the command line prints those as
+one message and exits with status 2, and shows a traceback for anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class CopycostError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class BudgetExceeded(CopycostError):
+    """A query was refused, before it was sent, because the account cannot pay for it."""
+
+    def __init__(self, asked: int, spent: int, budget: int) -> None:
+        """All in queries: `asked` more, when `spent` of `budget` are gone."""
+        super().__init__(
+            f"{asked:,} more queries would cross the budget: {spent:,} of {budget:,} are spent. "
+            "Nothing was sent. Ask for fewer, or start a run with a larger budget."
+        )
+        self.asked, self.spent, self.budget = asked, spent, budget
+
+
+class AccessTooLow(CopycostError):
+    """The attack needs answers that reveal more than this API releases."""
+
+
+class SpecMismatch(CopycostError):
+    """Something is not what it was declared to be: an input, an answer, a saved model."""
+
+    def __init__(self, expected: str, came: str, advice: str = "") -> None:
+        """`expected` and `came` complete 'expected …, got …'; `advice` says what to do."""
+        super().__init__(f"expected {expected}, got {came}" + (f"; {advice}" if advice else ""))
+        self.expected, self.came = expected, came
+
+
+class ConfigError(CopycostError):
+    """One or more settings cannot be used; the message lists every one of them."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        """`problems` are complete sentences or clauses, one a fault."""
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(CopycostError):
+    """A data set is missing, truncated or not of the format it should be."""
+
+
+class RunError(CopycostError):
+    """A run cannot go on from what is stored: an incomplete, foreign or damaged folder."""
+
+
+class Unstable(CopycostError):
+    """A loss became NaN or infinite; the run stopped with its last good state saved."""

@@ -1,0 +1,95 @@
+"""Reasons to doubt a result, in the manner of AutoAttack's flags.
+
+A flag never changes a number. It stands beside it, and `docs/flags.md` has a section for
+each: raised if, why it matters, what to do. The inputs are plain numbers from records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+SEEDS_ENOUGH = 3
+NOISE_MARGIN = 0.05
+"""Agreement by which an attack must beat random noise before it counts as working."""
+ESTIMATE_FLOOR = 0.5
+"""Correlation with the true directional derivative under which an estimate is mostly noise."""
+COLLAPSED_SPREAD = 0.01
+"""Spread of generated values between images, as a share of the range, below which they are one."""
+BETTER_THAN_CHANCE = 3.0
+"""A fresh student this many times chance has seen something it should not have."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Flag:
+    """One doubt: `name` is the anchor in `docs/flags.md`, `detail` carries the numbers."""
+
+    name: str
+    detail: str
+
+
+def victim_not_deterministic(self_agreement: float, agreement: float) -> list[Flag]:
+    """Two answers to the same held-out inputs differ, which bounds what agreement can mean."""
+    if self_agreement >= 1.0:
+        return []
+    detail = f"the victim agrees with itself on {self_agreement:.4f} of held-out inputs"
+    if agreement > self_agreement:
+        detail += f", less than the student agrees with it ({agreement:.4f})"
+    return [Flag("victim-not-deterministic", detail)]
+
+
+def budget_not_spent(spent: int, budget: int, step: int) -> list[Flag]:
+    """More was left than the smallest step costs, so the attack ended early."""
+    left = budget - spent
+    if left < step:
+        return []
+    return [Flag("budget-not-spent", f"{left:,} of {budget:,} queries were left unspent")]
+
+
+def queries_lost(lost: int) -> list[Flag]:
+    """A crash left a reservation open; its queries are charged though some were not sent."""
+    if not lost:
+        return []
+    return [Flag("queries-lost", f"{lost:,} queries were charged for a reservation left open")]
+
+
+def generator_collapsed(spread: float | None) -> list[Flag]:
+    """All generated images are nearly one image; `spread` is a share of the value range."""
+    if spread is None or spread >= COLLAPSED_SPREAD:
+        return []
+    return [Flag("generator-collapsed", f"generated values differ by {spread:.4f} of the range")]
+
+
+def estimate_drowned(correlation: float | None) -> list[Flag]:
+    """The generator is trained on rounding noise: see `gradients.quality`."""
+    if correlation is None or correlation >= ESTIMATE_FLOOR:
+        return []
+    detail = f"correlation {correlation:.2f} with the true directional derivative on a stand-in"
+    return [Flag("estimate-drowned", detail)]
+
+
+def student_knows_already(agreement: float, classes: int) -> list[Flag]:
+    """Before its first query the student agrees with the victim far more than by chance."""
+    if agreement <= min(0.9, BETTER_THAN_CHANCE / classes):
+        return []
+    detail = f"a fresh student already agrees on {agreement:.3f}; chance is {1 / classes:.3f}"
+    return [Flag("student-knows-already", detail)]
+
+
+def noise_does_as_well(attack: Iterable[float], noise: Iterable[float]) -> list[Flag]:
+    """Median agreements at the same budget: the attack's queries are worth no more than noise."""
+    attack, noise = list(attack), list(noise)
+    if not attack or not noise or median(attack) >= median(noise) + NOISE_MARGIN:
+        return []
+    detail = f"median agreement {median(attack):.3f} against {median(noise):.3f} by random noise"
+    return [Flag("noise-does-as-well", detail)]
+
+
+def too_few_seeds(seeds: Sequence[int]) -> list[Flag]:
+    """One run says little: seeds of data-free attacks differ by tens of points at times."""
+    if len(set(seeds)) >= SEEDS_ENOUGH:
+        return []
+    return [Flag("too-few-seeds", f"{len(set(seeds))} of at least {SEEDS_ENOUGH} seeds")]

@@ -1,0 +1,23 @@
+"""How good a copy is: pure functions of answers."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def accuracy(predicted: Int[Tensor, " N"], labels: Int[Tensor, " N"]) -> float:
+    """Share of predictions that are right."""
+    return float((predicted == labels).double().mean())
+
+
+def agreement(student: Int[Tensor, " N"], victim: Int[Tensor, " N"]) -> float:
+    """Share of inputs on which both choose the same class: fidelity (Jagielski et al. 2020)."""
+    return accuracy(student, victim)
+
+
+def mean_kl(victim: Float[Tensor, "N K"], student: Float[Tensor, "N K"]) -> float:
+    """Mean KL(victim || student) in nats, of log-probabilities [N, K] each."""
+    terms = victim.exp() * (victim - student)
+    return float(torch.where(victim.exp() > 0, terms, 0.0).sum(dim=1).double().mean())

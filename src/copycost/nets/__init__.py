@@ -1,0 +1,72 @@
+"""Networks by name: what victims and students are made of, and what makes queries.
+
+Every architecture is a builder `(spec, classes) -> module`, the module mapping inputs
+[N, *shape] in the spec's range to logits [N, K]. Importing this package loads no PyTorch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from copycost.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+    from copycost.nets.generator import Generator
+    from copycost.types import InputSpec
+
+
+class GeneratorBuilder(Protocol):
+    """What `GENERATORS` lists."""
+
+    def __call__(self, spec: InputSpec, latent: int = 256, width: int = 128) -> Generator:
+        """Build a generator of inputs of `spec` from latent vectors [N, `latent`]."""
+        ...
+
+
+ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
+    "architecture",
+    {
+        "gap-cnn": Entry(
+            "copycost.nets.lenet:gap_cnn",
+            "three 3x3 convolutions, global average pooling, no batch norm; 28 k parameters",
+        ),
+        "lenet": Entry(
+            "copycost.nets.lenet:lenet",
+            "LeNet-5 of LeCun et al. (1998) with ReLU and max-pooling, for any image from 4x4",
+        ),
+        "small-resnet": Entry(
+            "copycost.nets.small_resnet:small_resnet",
+            "residual net 16-32-64 with one block a stage; 78 k parameters",
+        ),
+        "resnet20": Entry(
+            "copycost.nets.small_resnet:resnet20",
+            "ResNet-20 for CIFAR of He et al. (2016), projection shortcuts; 0.27 M parameters",
+        ),
+        "resnet18-8x": Entry(
+            "copycost.nets.resnet8x:resnet18_8x",
+            "ResNet-18 without the stem's downsampling, DFME's student; 11.2 M parameters",
+        ),
+        "resnet34-8x": Entry(
+            "copycost.nets.resnet8x:resnet34_8x",
+            "ResNet-34 without the stem's downsampling, DFME's victim; 21.3 M parameters",
+        ),
+    },
+)
+"""What victims and students can be: builders `(spec, classes) -> module`."""
+
+GENERATORS: Registry[GeneratorBuilder] = Registry(
+    "generator",
+    {
+        "dfme": Entry(
+            "copycost.nets.dfme_generator:DFMEGenerator",
+            "the generator of DFME, DisGUIDE and Dual Student, for sizes that divide by 4",
+        ),
+    },
+)
+"""What makes queries out of noise: builders `(spec, latent, width) -> Generator`."""
+
+__all__ = ["ARCHITECTURES", "GENERATORS", "GeneratorBuilder"]

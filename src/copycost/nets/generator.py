@@ -1,0 +1,53 @@
+"""What a generator is: noise in, and inputs out before and after the squash to their range."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from copycost.types import InputSpec
+
+
+class Generator(nn.Module, ABC):
+    """Maps latent vectors to inputs in two steps, because gradients are estimated between them.
+
+    `forward` gives unbounded values, `squash` brings them into the spec's range.
+    """
+
+    def __init__(self, spec: InputSpec, latent: int) -> None:
+        """Inputs of `spec` come from latent vectors [N, `latent`], standard normal."""
+        super().__init__()
+        self.spec = spec
+        self.latent = latent
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Map latents [N, Z] to inputs [N, *shape] before the squash, unbounded."""
+
+    def squash(self, x: Tensor) -> Tensor:
+        """Map unbounded values [N, *shape] into the spec's range; see `squash`."""
+        return squash(x, self.spec)
+
+
+def squash(x: Tensor, spec: InputSpec) -> Tensor:
+    """Map unbounded `x` (any shape) into [spec.low, spec.high] by tanh, differentiably.
+
+    Computed in float32 at least: bfloat16 would leave 256 values between 0 and 1.
+    """
+    middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    y = middle + half * torch.tanh(x)
+    return y.clamp(*_bounds_within(spec, x.dtype))
+
+
+def _bounds_within(spec: InputSpec, dtype: torch.dtype) -> tuple[float, float]:
+    """The range's ends, rounded inwards: float32's nearest to 2.8 lies above 2.8."""
+    low = torch.tensor(spec.low, dtype=dtype, device="cpu")
+    high = torch.tensor(spec.high, dtype=dtype, device="cpu")
+    if float(low) < spec.low:
+        low = torch.nextafter(low, torch.full_like(low, torch.inf))
+    if float(high) > spec.high:
+        high = torch.nextafter(high, torch.full_like(high, -torch.inf))
+    return float(low), float(high)

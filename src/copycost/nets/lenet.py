@@ -1,0 +1,56 @@
+"""Small convolutional nets without batch norm: each image's answer is its own business.
+
+Without batch norm a net has the same derivative in training and in evaluation, which makes
+these the nets on which gradient estimates are easiest to check.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from copycost.nets.images import image_shape
+from copycost.types import InputSpec
+
+
+def lenet(spec: InputSpec, classes: int) -> nn.Sequential:
+    """LeNet-5 (LeCun et al., Gradient-based learning, Proc. IEEE 1998) in today's parts.
+
+    Images [N, C, H, W] to logits [N, K]; H and W from 4. ReLU for tanh, max-pooling for
+    subsampling, and both convolutions padded, so that 8x8 images survive the two poolings.
+    Raises `SpecMismatch` where `spec` is not of images or they are smaller.
+    """
+    channels, height, width = image_shape(spec, at_least=4)
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * (height // 4) * (width // 4), 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, classes),
+    )
+
+
+def gap_cnn(spec: InputSpec, classes: int) -> nn.Sequential:
+    """Three 3x3 convolutions of 32, 32, 64 channels, then global average pooling.
+
+    Images [N, C, H, W] of any size to logits [N, K]. Raises `SpecMismatch` where `spec` is not
+    of images.
+    """
+    channels, _, _ = image_shape(spec)
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, classes),
+    )

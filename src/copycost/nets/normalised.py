@@ -1,0 +1,35 @@
+"""A net that normalises its own inputs, so that nobody outside needs to know how."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalised(nn.Module):
+    """A module behind `(x - mean) / std`, per channel; the two numbers are saved with it.
+
+    Victims take inputs in their spec's range. Handing the range after normalisation to an
+    attacker would give away what he is not assumed to know (methods.md 3.1).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, module: nn.Module, mean: Tensor, std: Tensor) -> None:
+        """`mean` and `std` are [C]; `std` must be positive, which is the caller's to see to."""
+        super().__init__()
+        self.module = module
+        self.register_buffer("mean", mean.detach().clone().to(torch.float32))
+        self.register_buffer("std", std.detach().clone().to(torch.float32))
+
+    @classmethod
+    def blank(cls, module: nn.Module, channels: int) -> Normalised:
+        """Wrap `module` with mean 0 and std 1, to be loaded over."""
+        return cls(module, torch.zeros(channels), torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map inputs [N, C, ...] in the spec's range to the module's logits [N, K]."""
+        aligned = (-1, *(1,) * (x.ndim - 2))
+        logits: Tensor = self.module((x - self.mean.view(aligned)) / self.std.view(aligned))
+        return logits

@@ -1,0 +1,51 @@
+"""Weights that depend on a seed and on nothing else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from copycost.types import InputSpec
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within the block, modules are built on the CPU from `seed`; outside, nothing changes.
+
+    The CPU is drawn from whatever device the module goes to, so that one seed gives one
+    set of weights on every machine.
+    """
+    # Not torch.manual_seed: it would also reset the generators of every accelerator, which
+    # fork_rng(devices=[]) does not restore.
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def build(
+    builder: Callable[[InputSpec, int], nn.Module], spec: InputSpec, classes: int, seed: int
+) -> nn.Module:
+    """Build `builder(spec, classes)` with weights that depend only on `seed`.
+
+    The process's own random numbers go on afterwards as if nothing had been drawn.
+    """
+    with seeded(seed):
+        return builder(spec, classes)
+
+
+def fresh_copy(module: nn.Module, seed: int) -> nn.Module:
+    """A network like `module`, on its device, with new random weights that depend on `seed`.
+
+    Serves as a stand-in for a victim that must not be looked into.
+    """
+    copied = copy.deepcopy(module).cpu()
+    with seeded(seed):
+        for part in copied.modules():
+            reset = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+    return copied.to(next(module.parameters()).device)

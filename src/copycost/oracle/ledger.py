@@ -1,0 +1,155 @@
+"""The account: every query is written down durably before it is sent.
+
+A block of queries is reserved ahead, in one durable write, and the exact number used is
+settled at every checkpoint and at a clean stop. A reservation found open was left by a
+crash: all of it counts as spent, so that the truth is never less than the account says.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from copycost.errors import BudgetExceeded, RunError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, budget INTEGER);
+CREATE TABLE IF NOT EXISTS reservations (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL REFERENCES accounts (name),
+    opened TEXT NOT NULL,
+    reserved INTEGER NOT NULL CHECK (reserved >= 0),
+    used INTEGER CHECK (used <= reserved),
+    state TEXT NOT NULL CHECK (state IN ('open', 'settled', 'lost'))
+);
+"""
+
+
+class Ledger:
+    """A SQLite file that holds the accounts of one run: write-ahead log, synchronous FULL."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open or create `path`; None keeps the ledger in memory, for tries that need no record.
+
+        Raises `RunError` if the file is not a ledger.
+        """
+        self._where = str(path) if path else "a ledger in memory"
+        if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise RunError(f"{self._where} is not a ledger of copycost: {error}.") from None
+
+    def account(self, name: str, budget: int | None, block: int = 1) -> Account:
+        """The account `name`, with what earlier sessions spent; `budget` None is no limit.
+
+        `block` is how many queries one durable write reserves at least. A reservation that
+        an earlier session left open is closed as lost. Raises `RunError` if the account
+        exists with another budget.
+        """
+        self._db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (name, budget))
+        (stored,) = self._db.execute(
+            "SELECT budget FROM accounts WHERE name = ?", (name,)
+        ).fetchone()
+        if stored != budget:
+            raise RunError(
+                f"{self._where} holds account {name!r} with a budget of {stored}, not {budget}. "
+                "Use another run folder for another budget."
+            )
+        self._db.execute(
+            "UPDATE reservations SET state = 'lost', used = reserved"
+            " WHERE account = ? AND state = 'open'",
+            (name,),
+        )
+        return Account(self._db, name, budget, max(1, block))
+
+    def close(self) -> None:
+        """Close the file. Accounts that were not settled keep their reservation open."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        """The ledger itself; it is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+
+class Account:
+    """A number of queries that may be spent, and how many have been. Made by `Ledger.account`."""
+
+    def __init__(self, db: sqlite3.Connection, name: str, budget: int | None, block: int) -> None:
+        """Not to be called by users: see `Ledger.account`."""
+        self._db, self.name, self.budget, self._block = db, name, budget, block
+        self._reservation: int | None = None
+        self._reserved = self._used = 0
+        self._settled = self._sum("state != 'open'")
+
+    @property
+    def spent(self) -> int:
+        """Queries charged so far, those of a lost reservation included."""
+        return self._settled + self._used
+
+    @property
+    def lost(self) -> int:
+        """Queries charged for reservations that a crash left open."""
+        return self._sum("state = 'lost'")
+
+    def affords(self, n: int) -> bool:
+        """Whether `n` more queries stay within the budget."""
+        return self.budget is None or self.spent + n <= self.budget
+
+    def charge(self, n: int) -> None:
+        """Charge `n` queries that are about to be sent.
+
+        Raises `BudgetExceeded`, and charges nothing, if they would cross the budget.
+        """
+        if not self.affords(n):
+            assert self.budget is not None
+            raise BudgetExceeded(n, self.spent, self.budget)
+        if self._used + n > self._reserved:
+            self._reserve(self._used + n - self._reserved)
+        self._used += n
+
+    def settle(self) -> None:
+        """Write the exact number used and close the reservation; the next charge opens another."""
+        if self._reservation is None:
+            return
+        self._db.execute(
+            "UPDATE reservations SET used = ?, state = 'settled' WHERE id = ?",
+            (self._used, self._reservation),
+        )
+        self._settled += self._used
+        self._reservation, self._reserved, self._used = None, 0, 0
+
+    def _reserve(self, missing: int) -> None:
+        more = max(missing, self._block)
+        if self.budget is not None:
+            more = min(more, self.budget - self._settled - self._reserved)
+        if self._reservation is None:
+            self._reservation = self._db.execute(
+                "INSERT INTO reservations (account, opened, reserved, state)"
+                " VALUES (?, ?, ?, 'open')",
+                (self.name, datetime.now(UTC).isoformat(), more),
+            ).lastrowid
+        else:
+            self._db.execute(
+                "UPDATE reservations SET reserved = reserved + ? WHERE id = ?",
+                (more, self._reservation),
+            )
+        self._reserved += more
+
+    def _sum(self, condition: str) -> int:
+        row = self._db.execute(
+            f"SELECT COALESCE(SUM(used), 0) FROM reservations WHERE account = ? AND {condition}",
+            (self.name,),
+        ).fetchone()
+        return int(row[0])

@@ -1,0 +1,110 @@
+"""The oracle: check, write, ask, return. The one place where an attack reaches a victim."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from copycost.errors import SpecMismatch
+from copycost.oracle.access import check_access, release
+from copycost.oracle.ledger import Ledger
+from copycost.types import Access, Answer, InputSpec
+from copycost.victims.base import Victim
+
+BLOCKS_PER_BUDGET = 200
+"""A crash of a free victim's run loses at most one block: half a percent of the budget."""
+
+
+class Oracle:
+    """All an attacker may do with a victim: ask, within a budget, and see what is released.
+
+    Counting happens here and nowhere else: one input is one query, whatever it is asked for.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        *,
+        access: Access | str,
+        budget: int,
+        ledger: Ledger | None = None,
+        k: int = 5,
+    ) -> None:
+        """`victim` comes with its defences on; `budget` is in queries; `k` is for top-k access.
+
+        Without a `ledger` the account is kept in memory and ends with the process. Raises
+        `SpecMismatch` if the victim does not compute what is to be released.
+        """
+        if budget < 1:
+            raise SpecMismatch("a budget of at least 1 query", str(budget))
+        self.access = Access(access)
+        check_access(victim.output, self.access, k, victim.classes)
+        self._victim, self._k = victim, k
+        block = budget // BLOCKS_PER_BUDGET if victim.free else 1
+        self._account = (ledger or Ledger()).account("attacker", budget, block)
+        self._extremes: Tensor | None = None
+
+    @property
+    def spec(self) -> InputSpec:
+        """What one input must be."""
+        return self._victim.spec
+
+    @property
+    def classes(self) -> int:
+        """Number of classes K."""
+        return self._victim.classes
+
+    @property
+    def budget(self) -> int:
+        """Queries allowed in all."""
+        assert self._account.budget is not None
+        return self._account.budget
+
+    @property
+    def spent(self) -> int:
+        """Queries charged so far."""
+        return self._account.spent
+
+    def affords(self, n: int) -> bool:
+        """Whether `n` more queries stay within the budget."""
+        return self._account.affords(n)
+
+    def __call__(self, x: Tensor) -> Answer:
+        """Ask for N inputs [N, *spec.shape] with values in the spec's range.
+
+        Raises `BudgetExceeded` before anything is sent if the account cannot pay, and
+        `SpecMismatch`, uncharged, for inputs of the wrong shape or (on the CPU) range; on
+        other devices the range is checked by `verify`, since looking would wait for them.
+        """
+        x = x.detach()
+        self.spec.check_shape(x)
+        self._check_range(x)
+        self._account.charge(len(x))
+        return release(self._victim(x), self._victim.output, self.access, self._k)
+
+    def verify(self) -> None:
+        """Raise `SpecMismatch` if any input since the last call was out of range."""
+        if self._extremes is not None:
+            extremes, self._extremes = self._extremes, None
+            self.spec.check_range(extremes)
+
+    def settle(self) -> None:
+        """Write down the exact number of queries spent."""
+        self._account.settle()
+
+    @property
+    def lost(self) -> int:
+        """Queries charged for what a crash left unsettled."""
+        return self._account.lost
+
+    def _check_range(self, x: Tensor) -> None:
+        if x.device.type == "cpu":
+            if len(x):
+                self.spec.check_range(x)
+            return
+        extremes = torch.stack(x.aminmax())
+        if self._extremes is not None:
+            low = torch.minimum(extremes[0], self._extremes[0])
+            high = torch.maximum(extremes[1], self._extremes[1])
+            extremes = torch.stack((low, high))
+        self._extremes = extremes

@@ -1,0 +1,33 @@
+"""Audits by name: each a file whose head says what it is, what it costs and what to expect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from copycost.registry import Entry, Registry
+
+PRESETS: Registry[dict[str, Any]] = Registry(
+    "preset",
+    {
+        "digits": Entry(
+            "copycost.presets.digits:PRESET", "the embedded default: 8×8 digits, a minute on a CPU"
+        ),
+        "cifar10-small": Entry(
+            "copycost.presets.cifar10_small:PRESET",
+            "small nets on CIFAR-10, to try things end to end on a CPU",
+        ),
+        "dfme-cifar10-20m": Entry(
+            "copycost.presets.dfme_cifar10:PRESET",
+            "DFME's own CIFAR-10 setting at 20 million queries; for a GPU",
+        ),
+        "dfme-cifar10-2m": Entry(
+            "copycost.presets.dfme_cifar10:PRESET_2M",
+            "DFME's own CIFAR-10 setting at 2 million queries; for a GPU",
+        ),
+        "dfme-svhn-2m": Entry(
+            "copycost.presets.dfme_svhn:PRESET",
+            "DFME's own SVHN setting at 2 million queries; for a GPU",
+        ),
+    },
+)
+"""Values for `AuditConfig`; options of the command line go over them. Loads no PyTorch."""

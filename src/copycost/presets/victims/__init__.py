@@ -1,0 +1,45 @@
+"""Victims that `copycost train-victim NAME` can make, one file each."""
+
+from __future__ import annotations
+
+from copycost.registry import Entry, Registry
+from copycost.training.recipe import VictimPreset
+
+_HERE = "copycost.presets.victims"
+
+VICTIMS: Registry[VictimPreset] = Registry(
+    "victim preset",
+    {
+        "digits-cnn": Entry(
+            f"{_HERE}.digits_cnn:PRESET", "gap-cnn on scikit-learn's digits; 15 s on one core"
+        ),
+        "digits-lenet": Entry(
+            f"{_HERE}.digits_lenet:PRESET", "LeNet on scikit-learn's digits; 5 s on one core"
+        ),
+        "digits-resnet": Entry(
+            f"{_HERE}.digits_resnet:PRESET", "small ResNet on scikit-learn's digits; 10 s"
+        ),
+        "house-numbers-small": Entry(
+            f"{_HERE}.house_numbers_small:PRESET",
+            "small ResNet on synthetic house numbers; minutes on a CPU",
+        ),
+        "house-numbers-resnet34": Entry(
+            f"{_HERE}.house_numbers_resnet34:PRESET",
+            "ResNet-34-8x on synthetic house numbers; for a GPU",
+        ),
+        "cifar10-small": Entry(
+            f"{_HERE}.cifar10_small:PRESET",
+            "ResNet-20 on CIFAR-10 for a few epochs; to try things end to end",
+        ),
+        "cifar10-resnet34": Entry(
+            f"{_HERE}.cifar10_resnet34:PRESET",
+            "ResNet-34-8x on CIFAR-10, DFME's victim; for a GPU",
+        ),
+        "svhn-resnet34": Entry(
+            f"{_HERE}.svhn_resnet34:PRESET", "ResNet-34-8x on SVHN, DFME's victim; for a GPU"
+        ),
+    },
+)
+"""Each loads no PyTorch: a preset is data."""
+
+__all__ = ["VICTIMS"]

@@ -1,0 +1,84 @@
+"""Logits from what is released: log p is the logits up to a constant a sample.
+
+The softmax forgets the mean of the logits, so an attacker who wants logits has to choose
+one. DFME's paper takes the mean (section 3.4); its code also offers the minimum and none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from copycost.registry import Entry, Registry
+from copycost.settings import choice
+from copycost.types import Access, Answer
+
+Centring = Callable[[Tensor], Tensor]
+"""Log-probabilities [N, K] -> logits [N, K], with the constant chosen."""
+
+FLOOR = 1e-7
+"""Probability that a released 0 stands for. About float32's resolution beside 1, so that
+rounded and truncated answers give finite logits, and ordinary ones are hardly touched."""
+
+
+def mean(log_p: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
+    """Logits whose mean over the classes is 0."""
+    return log_p - log_p.mean(dim=1, keepdim=True)
+
+
+def minimum(log_p: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
+    """Logits whose smallest is 0."""
+    return log_p - log_p.amin(dim=1, keepdim=True)
+
+
+def none(log_p: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
+    """The log-probabilities themselves: no correction."""
+    return log_p
+
+
+CENTRINGS: Registry[Centring] = Registry(
+    "recovery",
+    {
+        "mean": Entry("copycost.recovery:mean", "log p minus its mean over classes"),
+        "minimum": Entry("copycost.recovery:minimum", "log p minus its smallest value"),
+        "none": Entry("copycost.recovery:none", "log p as it is"),
+    },
+)
+
+CentringSetting = Annotated[Centring, choice(CENTRINGS)]
+
+
+def recover_logits(
+    answer: Answer, classes: int, centring: Centring = mean, floor: float = FLOOR
+) -> Float[Tensor, "N K"]:
+    """The victim's logits [N, K] as far as `answer` tells; true logits are returned as they are.
+
+    At top-k access the probability that is missing is spread evenly over the classes left
+    out; at label access the first choice has all of it. Probabilities below `floor` count
+    as `floor`, so that the result is always finite.
+    """
+    if answer.access is Access.LOGITS:
+        return _scores(answer)
+    return centring(_probabilities(answer, classes).clamp(min=floor).log())
+
+
+def _probabilities(answer: Answer, classes: int) -> Float[Tensor, "N K"]:
+    if answer.access is Access.LABEL:
+        return torch.nn.functional.one_hot(answer.labels, classes).float()
+    p = _scores(answer)
+    return _spread(p) if answer.access is Access.TOP_K else p
+
+
+def _spread(p: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
+    hidden = p == 0
+    missing = (1 - p.sum(dim=1, keepdim=True)).clamp(min=0)
+    return torch.where(hidden, missing / hidden.sum(dim=1, keepdim=True).clamp(min=1), p)
+
+
+def _scores(answer: Answer) -> Tensor:
+    assert answer.scores is not None, "only label access has no scores"
+    return answer.scores

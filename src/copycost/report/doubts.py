@@ -1,0 +1,66 @@
+"""Every reason to doubt the results: the flags of each run, and those only a group can raise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from copycost import flags
+from copycost.flags import Flag
+from copycost.report import wording
+from copycost.report.table import Group, labels
+
+
+class Doubt(NamedTuple):
+    """A flag, and what it was raised for."""
+
+    flag: Flag
+    where: str
+    """The group, or the run: 'DFME' or 'DFME, seed 0'."""
+
+
+def doubts(groups: Sequence[Group]) -> list[Doubt]:
+    """All flags, those of groups first; a noise baseline is compared within its setting."""
+    named = list(zip(groups, labels(groups), strict=True))
+    of_groups = [Doubt(f, name) for g, name in named for f in _of_group(g, groups)]
+    return of_groups + [doubt for g, name in named for doubt in _of_runs(g, name)]
+
+
+def by_flag(found: Sequence[Doubt]) -> dict[str, list[Doubt]]:
+    """The doubts under the name of their flag, in order of first appearance."""
+    sections: dict[str, list[Doubt]] = {}
+    for doubt in found:
+        sections.setdefault(doubt.flag.name, []).append(doubt)
+    return sections
+
+
+def noise_beside(group: Group, groups: Sequence[Group]) -> list[Group]:
+    """The groups of random noise that `group` may be compared with."""
+    return [
+        g
+        for g in groups
+        if g.attack == wording.NOISE and g.setting == group.setting and g is not group
+    ]
+
+
+def agreements(groups: Sequence[Group]) -> list[float]:
+    """Final agreements of the finished runs in `groups`."""
+    records = [r for group in groups for r in group.counted if r.finished]
+    return [r.result["agreement"] for r in records if "agreement" in r.result]
+
+
+def no_better_than_noise(group: Group, groups: Sequence[Group]) -> list[Flag]:
+    """The flag if finished runs of this attack do not clearly beat noise's in its setting."""
+    if group.attack == wording.NOISE:
+        return []
+    return flags.noise_does_as_well(agreements([group]), agreements(noise_beside(group, groups)))
+
+
+def _of_group(group: Group, groups: Sequence[Group]) -> list[Flag]:
+    return no_better_than_noise(group, groups) + flags.too_few_seeds(group.seeds)
+
+
+def _of_runs(group: Group, name: str) -> Iterator[Doubt]:
+    for record in group.records:
+        for flag in record.flags:
+            yield Doubt(flag, f"{name}, seed {record.seed}")

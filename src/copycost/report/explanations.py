@@ -1,0 +1,203 @@
+"""What each flag means, said once: for the page, which must read alone, and for the docs.
+
+`python -m copycost.report.explanations docs/flags.md` writes the docs page from this module.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from copycost import flags
+
+INTRODUCTION = (
+    "A flag is a reason to doubt a result. It never changes a number; it stands beside it, in the "
+    "run's record, in the terminal and in the report. A result without flags is not proven right, "
+    "but one with a flag should not be repeated without it."
+)
+SOURCE = "Written by `python -m copycost.report.explanations docs/flags.md`; edit that module."
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One flag in plain English."""
+
+    title: str
+    raised_if: str
+    why: str
+    what_to_do: str
+
+
+EXPLANATIONS = {
+    "victim-not-deterministic": Explanation(
+        title="The victim contradicts itself",
+        raised_if=(
+            "two answers of the victim to the same held-out inputs name different classes for at "
+            "least one of them."
+        ),
+        why=(
+            "Agreement compares the copy with one answer of the victim. If the victim does not "
+            "repeat its own answers, no copy can be expected to agree with it more often than it "
+            "agrees with itself, so the agreement shown understates the copy. An agreement above "
+            "the victim's own is luck or a fault in the measurement."
+        ),
+        what_to_do=(
+            "If a defence adds noise on purpose, read agreement against the self-agreement given "
+            "in the detail. If not, look for dropout or batch normalisation left in training "
+            "mode, random preprocessing, or several versions of the model behind one address."
+        ),
+    ),
+    "budget-not-spent": Explanation(
+        title="Queries were left unspent",
+        raised_if="more queries were left at the end than the attack's smallest step costs.",
+        why=(
+            "The result is presented as what this budget buys, but part of the budget was not "
+            "used. The attack might have copied more with the rest of it."
+        ),
+        what_to_do=(
+            "See how the run ended. If it was stopped, resume it. If the attack stops early by "
+            "design, for example because its pool of inputs is exhausted, quote the queries spent "
+            "instead of the budget."
+        ),
+    ),
+    "queries-lost": Explanation(
+        title="Some charged queries may never have been sent",
+        raised_if=(
+            "a run was interrupted while queries were reserved and not yet settled in the ledger."
+        ),
+        why=(
+            "Queries are written down before they are sent, so after a crash the open reservation "
+            "counts as spent. The attacker may have had fewer answers than it was charged for, "
+            "which makes the attack look slightly more expensive than it is. The victim was never "
+            "sent more than the ledger says."
+        ),
+        what_to_do=(
+            "Compare the loss with the budget: a fraction of a per cent does not matter. To "
+            "publish an exact number, run again without interruption."
+        ),
+    ),
+    "generator-collapsed": Explanation(
+        title="The generator makes the same input again and again",
+        raised_if=(
+            f"generated inputs differ from one another by less than {flags.COLLAPSED_SPREAD:g} of "
+            "the range of values."
+        ),
+        why=(
+            "The copy then learns from what is nearly a single question. Low agreement means that "
+            "this run failed, not that the victim is hard to copy."
+        ),
+        what_to_do=(
+            "Look at the pictures of the queries. Try other seeds, a lower learning rate for the "
+            "generator or a term that rewards diversity, before concluding that a defence works."
+        ),
+    ),
+    "estimate-drowned": Explanation(
+        title="The generator was trained on rounding noise",
+        raised_if=(
+            "with the run's own arithmetic and step size, the estimated gradient correlates by "
+            f"less than {flags.ESTIMATE_FLOOR:g} with the true directional derivative. It is "
+            "measured on a model that can be differentiated and stands in for the victim, and "
+            "costs no queries."
+        ),
+        why=(
+            "The attack estimates a gradient from the small change in the victim's answers between "
+            "two nearby inputs. In low precision (TF32, bfloat16, float16) that change can be "
+            "smaller than the rounding error. Nothing fails; the generator merely learns nothing, "
+            "and the attack looks weaker than it is."
+        ),
+        what_to_do=(
+            "Compute the estimate in float32 with TF32 off, or make epsilon larger, and run "
+            "again. The arithmetic that was used is listed with each run."
+        ),
+    ),
+    "student-knows-already": Explanation(
+        title="The copy was good before it asked anything",
+        raised_if=(
+            "before its first query, the student agrees with the victim on more than "
+            f"{flags.BETTER_THAN_CHANCE:g} times the share expected by chance (with few classes, "
+            "on more than 90 %)."
+        ),
+        why=(
+            "What the student knew before the first query was not extracted by queries. Either it "
+            "did not start fresh, or the victim gives almost every input the same answer."
+        ),
+        what_to_do=(
+            "Check that the student starts from random weights and not from a checkpoint or from "
+            "pretraining, and that the victim's answers on the held-out inputs are spread over "
+            "the classes."
+        ),
+    ),
+    "noise-does-as-well": Explanation(
+        title="Random noise does as well",
+        raised_if=(
+            "the median agreement of the attack is not at least "
+            f"{flags.NOISE_MARGIN * 100:g} percentage points above that of random noise with the "
+            "same victim, defences, access, student and budget."
+        ),
+        why=(
+            "Asking about pure noise needs no method at all. An attack that does no better shows "
+            "nothing about the method; and if noise does well, the victim is cheap to copy for "
+            "anyone."
+        ),
+        what_to_do=(
+            "If both are low, do not report the victim as safe: the attack may be badly "
+            "configured, so look at its losses, its other flags and larger budgets. If both are "
+            "high, report the result of noise; it is the cheaper attack."
+        ),
+    ),
+    "too-few-seeds": Explanation(
+        title="Too few seeds",
+        raised_if=f"a result rests on fewer than {flags.SEEDS_ENOUGH} different seeds.",
+        why=(
+            "Attacks that train a generator differ from seed to seed, at times by tens of "
+            "percentage points. One run can be the lucky or the unlucky one."
+        ),
+        what_to_do=(
+            f"Run the same settings with at least {flags.SEEDS_ENOUGH} seeds and quote the median "
+            "with the range."
+        ),
+    ),
+}
+
+UNKNOWN = Explanation(
+    title="A flag without an explanation",
+    raised_if="see the detail.",
+    why="This version of copycost does not know the flag; another version wrote the record.",
+    what_to_do="Read docs/flags.md of the version named with the run.",
+)
+
+
+def explanation(name: str) -> Explanation:
+    """What the flag called `name` means."""
+    return EXPLANATIONS.get(name, UNKNOWN)
+
+
+def markdown() -> str:
+    """The text of `docs/flags.md`: one section a flag, with its name as heading and anchor."""
+    head = f"# Flags\n\n<!-- {SOURCE} -->\n\n{_wrapped(INTRODUCTION)}\n"
+    return head + "".join(_section(name, text) for name, text in EXPLANATIONS.items())
+
+
+def main() -> None:
+    """Write the docs page to the path given on the command line."""
+    Path(sys.argv[1]).write_text(markdown(), encoding="utf-8")
+
+
+def _section(name: str, text: Explanation) -> str:
+    paragraphs = (
+        f"{text.title}.",
+        f"**Raised if** {text.raised_if}",
+        f"**Why it matters.** {text.why}",
+        f"**What to do.** {text.what_to_do}",
+    )
+    return f"\n## {name}\n\n" + "\n\n".join(_wrapped(p) for p in paragraphs) + "\n"
+
+
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, width=96, break_long_words=False, break_on_hyphens=False)
+
+
+if __name__ == "__main__":
+    main()

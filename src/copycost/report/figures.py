@@ -1,0 +1,233 @@
+"""Curves as inline SVG: the same records give the same bytes, in the page's own colours.
+
+Colours are drawn as placeholders and then replaced by the page's CSS variables, so that one
+figure serves light, dark and paper; text stays text, set in the reader's font.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator, NullFormatter
+
+from copycost.report import wording
+from copycost.report.table import Group
+from copycost.runner.record import Point
+
+INK, FAINT, NOISE = "#010203", "#040506", "#070809"
+"""Placeholders that no other colour can be mistaken for."""
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's palette, which people with any colour vision can tell apart."""
+DASHES = ("-", "--", ":")
+VARIABLES = {INK: "--ink", FAINT: "--faint", NOISE: "--noise"} | {
+    colour: f"--line-{i}" for i, colour in enumerate(LINES)
+}
+SETTINGS = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    # Labels hold names from records, which are text and never formulas.
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": FAINT,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+WIDE_RANGE = 50.0
+"""Positive values whose largest is this many times the smallest are drawn on a log axis."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One group's values against queries: median, least and most over its runs."""
+
+    label: str
+    queries: np.ndarray
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    runs: int
+    noise: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """A level to compare the curves with, such as the victim's own accuracy."""
+
+    value: float
+    label: str
+
+
+def curves(groups: Sequence[Group], names: Sequence[str], value: str) -> list[Curve]:
+    """The curve of `value` for every group that measured it at two moments or more."""
+    found = (_curve(g, name, value) for g, name in zip(groups, names, strict=True))
+    return [curve for curve in found if curve is not None]
+
+
+def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = ()) -> Markup:
+    """Shares in [0, 1] against queries, with percentages on the axis."""
+    described = f"{title} against queries. " + _described(drawn, levels, wording.percent)
+    with _defaults(title):
+        figure, axes = _axes(6.4, 3.9)
+        _draw(axes, drawn)
+        for level in levels:
+            axes.axhline(level.value, color=INK, dashes=(5, 3), linewidth=1.2, label=level.label)
+        axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
+        _legend(figure, axes)
+        return _svg(figure, title, described)
+
+
+def values_figure(title: str, drawn: Sequence[Curve]) -> Markup:
+    """Losses, norms and the like against queries; a log axis where they span decades."""
+    described = f"{title} against queries. " + _described(drawn, (), wording.plain)
+    with _defaults(title):
+        figure, axes = _axes(6.4, 3.2)
+        _draw(axes, drawn)
+        if _spans_decades(drawn):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        _legend(figure, axes)
+        return _svg(figure, title, described)
+
+
+def _curve(group: Group, label: str, value: str) -> Curve | None:
+    """Median and range over the runs, on the queries that all of them reached."""
+    runs = [points for r in group.counted if len(points := _points(r.curve, value)) > 1]
+    if not runs:
+        return None
+    first, last = max(p[0, 0] for p in runs), min(p[-1, 0] for p in runs)
+    asked = np.unique(np.concatenate([p[:, 0] for p in runs]))
+    asked = asked[(asked >= first) & (asked <= last)]
+    if len(asked) < 2:
+        return None
+    # Runs that were resumed measure at other moments than the rest; between two
+    # measurements a straight line is the least that can be assumed.
+    values = np.stack([np.interp(asked, p[:, 0], p[:, 1]) for p in runs])
+    low, high = values.min(axis=0), values.max(axis=0)
+    noise = group.attack == wording.NOISE
+    return Curve(label, asked, np.median(values, axis=0), low, high, len(runs), noise)
+
+
+def _points(curve: Sequence[Point], value: str) -> np.ndarray:
+    """Rows (queries, value), ascending; of two at one moment, the later."""
+    found = {
+        point.queries: point.values[value]
+        for point in curve
+        if math.isfinite(point.values.get(value, math.nan))
+    }
+    return np.array(sorted(found.items()), dtype=float).reshape(-1, 2)
+
+
+@contextmanager
+def _defaults(salt: str) -> Iterator[None]:
+    """Matplotlib's own defaults and ours, whatever the user's settings say, for a while."""
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # The reader's browser draws the text, with whatever glyphs it has.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS | {"svg.hashsalt": salt})
+        yield
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(visible=True)
+    axes.set_xlabel("queries")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: wording.count(number)))
+    return figure, axes
+
+
+def _draw(axes: Axes, drawn: Sequence[Curve]) -> None:
+    for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True):
+        axes.plot(curve.queries, curve.middle, dash, color=colour, label=_legend_text(curve))
+        axes.plot(curve.queries[-1:], curve.middle[-1:], "o", color=colour, markersize=5)
+        if curve.runs > 1:
+            band = (curve.queries, curve.low, curve.high)
+            axes.fill_between(*band, color=colour, alpha=0.2, linewidth=0)
+
+
+def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
+    """A colour and a dash for each curve; noise is grey, as it is not one of the attacks."""
+    attacks = noises = 0
+    for curve in drawn:
+        if curve.noise:
+            yield NOISE, DASHES[noises % len(DASHES)]
+            noises += 1
+        else:
+            yield LINES[attacks % len(LINES)], DASHES[attacks // len(LINES) % len(DASHES)]
+            attacks += 1
+
+
+def _legend_text(curve: Curve) -> str:
+    return f"{curve.label} ({wording.plural(curve.runs, 'run')})"
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    handles, texts = axes.get_legend_handles_labels()
+    columns = max(1, min(3, 75 // (max(map(len, texts), default=0) + 6)))
+    figure.legend(handles, texts, loc="outside upper left", ncols=columns)
+
+
+def _spans_decades(drawn: Sequence[Curve]) -> bool:
+    least = min(float(curve.low.min()) for curve in drawn)
+    return least > 0 and max(float(curve.high.max()) for curve in drawn) > WIDE_RANGE * least
+
+
+def _described(
+    drawn: Sequence[Curve], levels: Sequence[Line], write: Callable[[float], str]
+) -> str:
+    """What a reader who cannot see the figure needs to know of it."""
+    said = [
+        f"{curve.label}: from {write(curve.middle[0])} to {write(curve.middle[-1])} "
+        f"after {wording.count(curve.queries[-1])} queries."
+        for curve in drawn
+    ]
+    return " ".join(said + [f"{level.label}: {write(level.value)}." for level in levels])
+
+
+def _svg(figure: Figure, title: str, described: str) -> Markup:
+    """The figure as an `<svg>` element for an HTML page, without size, ids or references."""
+    buffer = io.StringIO()
+    none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    FigureCanvasSVG(figure).print_svg(buffer, metadata=none)
+    drawing = buffer.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    box = re.search(r'viewBox="[^"]*"', drawing)
+    assert box is not None, "Matplotlib gives every drawing a viewBox"
+    body = drawing[drawing.index(">") + 1 :]
+    # The style would apply to the whole page, and ids of groups would repeat between figures.
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*">', "<g>", body)
+    body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
+    for colour, variable in VARIABLES.items():
+        body = body.replace(colour, f"var({variable})")
+    label = escape(described)
+    head = f'<svg {box[0]} role="img" aria-label="{label}"><title>{escape(title)}</title>'
+    return Markup(head + body)

@@ -1,0 +1,189 @@
+"""The finding in a sentence, and what must be said beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from copycost.report import wording
+from copycost.report.doubts import no_better_than_noise, noise_beside
+from copycost.report.table import Group, Spread, defences
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What was found about one victim."""
+
+    victim: str
+    victim_hash: str
+    sentence: str
+    details: tuple[str, ...]
+    """What the reader needs to weigh the sentence, one statement each."""
+    group: Group | None
+    """The group the sentence is about; None if nothing was measured."""
+    noise: Group | None
+    """The baseline in the same setting."""
+
+    def is_about(self, group: Group) -> bool:
+        """Whether `group` copied this victim."""
+        victim = (group.setting.victim, group.setting.victim_hash)
+        return victim == (self.victim, self.victim_hash)
+
+
+def headlines(groups: Sequence[Group]) -> list[Headline]:
+    """One finding for each victim, in the order given."""
+    victims: dict[tuple[str, str], list[Group]] = {}
+    for group in groups:
+        victims.setdefault((group.setting.victim, group.setting.victim_hash), []).append(group)
+    return [_headline(*victim, found) for victim, found in victims.items()]
+
+
+def _headline(name: str, content_hash: str, groups: Sequence[Group]) -> Headline:
+    """The finding about the victim that all of `groups` copied."""
+    best = strongest(groups)
+    if best is None:
+        sentence = "No run has measured anything yet, so nothing can be said about this model."
+        return Headline(name, content_hash, sentence, tuple(_stopped(groups)), None, None)
+    noise = strongest(noise_beside(best, groups))
+    details = (
+        *_circumstances(best, groups),
+        *_accuracy(best),
+        *_about_noise(best, noise, groups),
+        *_stopped(groups),
+    )
+    sentence = _sentence(best, noise, groups)
+    return Headline(name, content_hash, sentence, details, best, noise)
+
+
+def strongest(groups: Sequence[Group]) -> Group | None:
+    """The group a headline is about: finished before stopped, attack before noise, then best."""
+    measured = [group for group in groups if group.agreement is not None]
+    return max(measured, key=_rank, default=None)
+
+
+def _rank(group: Group) -> tuple[bool, bool, float]:
+    assert group.agreement is not None, "only measured groups are ranked"
+    return group.finished, group.attack != wording.NOISE, group.agreement.median
+
+
+def _sentence(best: Group, noise: Group | None, groups: Sequence[Group]) -> str:
+    if not best.finished:
+        return _unfinished_sentence(best)
+    if _none_beats_noise(groups) and noise is not None:
+        return _noise_sentence(best, noise)
+    found = f"With {_price(best)}, {_name(best)} made a copy that agrees with your model on "
+    found += f"{_share(best)} of held-out inputs{_basis(best)}"
+    if noise is None or not noise.finished:
+        return f"{found}."
+    return f"{found}; random noise reached {_share(noise)}."
+
+
+def _unfinished_sentence(best: Group) -> str:
+    spent = wording.count(best.spent.median)
+    return (
+        f"No run has finished. Stopped after {spent} of {_price(best)}, {_name(best)} had made a "
+        f"copy that agrees with your model on {_share(best)} of held-out inputs{_basis(best)}."
+    )
+
+
+def _noise_sentence(best: Group, noise: Group) -> str:
+    return (
+        f"No attack did clearly better than random noise: with {_price(best)}, the copy made by "
+        f"{_name(best)} agrees with your model on {_share(best)} of held-out inputs"
+        f"{_basis(best)}, and the one made by random noise on {_share(noise)}."
+    )
+
+
+def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
+    """What the API released, and which of several settings the sentence is about."""
+    setting = best.setting
+    behind = f", behind the defence {defences(setting)}" if setting.defences else ""
+    said = [f"The API released {setting.access.replace('label', 'the label only')}{behind}."]
+    settings = {group.setting for group in groups}
+    if len(settings) > 1:
+        said.append(
+            f"This is the strongest result of {len(settings)} settings compared; the table below "
+            "lists them all."
+        )
+    return said
+
+
+def _accuracy(best: Group) -> list[str]:
+    """What the copy is worth, beside the original."""
+    if best.accuracy is None:
+        return []
+    victim = best.victim
+    said = (
+        f"The copy classifies {wording.percent(best.accuracy.median)} of held-out inputs "
+        f"correctly; your model, {wording.percent(victim.accuracy)}"
+    )
+    if victim.defences:
+        said += f", and {wording.percent(victim.defended_accuracy)} with its defences"
+    return [f"{said}."]
+
+
+def _about_noise(best: Group, noise: Group | None, groups: Sequence[Group]) -> list[str]:
+    if best.attack == wording.NOISE:
+        return ["No other attack finished than random noise, which is the weakest test."]
+    if noise is None or not noise.finished:
+        return [
+            "No run of random noise has finished in this setting, so how much of the result is "
+            "owed to the attack cannot be told."
+        ]
+    if _none_beats_noise(groups):
+        return [
+            "An attack that fails does not show that your model is safe; where noise itself does "
+            "well, anyone can copy your model."
+        ]
+    if no_better_than_noise(best, groups):
+        return ["In this setting the attack did no better than random noise."]
+    return []
+
+
+def _stopped(groups: Sequence[Group]) -> list[str]:
+    stopped = sum(group.unfinished for group in groups)
+    if not stopped:
+        return []
+    total = sum(len(group.records) for group in groups)
+    did = "did not finish and is" if stopped == 1 else "did not finish and are"
+    left_out = "left out of the medians" if stopped < total else "shown as it was when stopped"
+    return [f"{stopped} of {wording.plural(total, 'run')} {did} {left_out}."]
+
+
+def _none_beats_noise(groups: Sequence[Group]) -> bool:
+    """Whether every attack that can be compared with noise fails to beat it, and one can be."""
+    comparable = [
+        group
+        for group in groups
+        if group.attack != wording.NOISE
+        and group.finished
+        and group.agreement is not None
+        and any(noise.finished for noise in noise_beside(group, groups))
+    ]
+    return bool(comparable) and all(no_better_than_noise(g, groups) for g in comparable)
+
+
+def _name(group: Group) -> str:
+    return wording.attack_name(group.attack)
+
+
+def _price(group: Group) -> str:
+    return wording.plural(group.setting.budget, "query", "queries")
+
+
+def _share(group: Group) -> str:
+    return wording.percent(group.agreement.median if group.agreement else None)
+
+
+def _basis(group: Group) -> str:
+    """What the median rests on: ' (median of 3 seeds, 92.0–95.1 %)'."""
+    return f" ({_seeds(group, group.agreement)})" if group.agreement else ""
+
+
+def _seeds(group: Group, shares: Spread) -> str:
+    if shares.n == 1:
+        return "one seed"
+    runs = seeds = wording.plural(len(group.seeds), "seed")
+    if shares.n != len(group.seeds):
+        runs = f"{shares.n} runs of {seeds}"
+    return f"median of {runs}, {wording.percent_range(shares.low, shares.high)}"

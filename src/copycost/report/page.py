@@ -1,0 +1,175 @@
+"""One self-contained HTML page from the records of runs: no script, no network, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from copycost.errors import RunError
+from copycost.files import write_atomically
+from copycost.report import figures, runs, wording
+from copycost.report.doubts import by_flag, doubts
+from copycost.report.explanations import EXPLANATIONS, explanation
+from copycost.report.headline import Headline, headlines
+from copycost.report.runs import Run, read_run
+from copycost.report.table import Group, Row, group_records, labels, rows
+
+RESULTS = ("agreement", "accuracy")
+COLUMNS = {
+    "defences": "Defences",
+    "access": "Access",
+    "student": "Student",
+    "budget": "Budget",
+}
+"""Columns of the table that are shown only where rows differ in them."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number of the summary."""
+
+    number: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one victim, and what all of them share."""
+
+    rows: list[Row]
+    columns: dict[str, str]
+    shared: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Victim:
+    """Everything the page shows about one copied model."""
+
+    headline: Headline
+    tiles: list[Tile]
+    facts: list[tuple[str, str]]
+    results: list[Markup]
+    training: list[Markup]
+    table: Table
+
+
+def write_report(run_folders: Sequence[Path], path: Path) -> Path:
+    """Write the report on the runs in `run_folders` to `path` and return it."""
+    if not run_folders:
+        raise RunError("There are no runs to report on; give at least one run folder.")
+    # A folder named twice must not count as two runs.
+    folders = {folder.resolve(): folder for folder in run_folders}
+    page = render([read_run(folder) for folder in folders.values()])
+    write_atomically(path, page.encode("utf-8"))
+    return path
+
+
+def render(found: Sequence[Run]) -> str:
+    """The page on `found`; the same runs in the same order give the same page."""
+    groups = group_records([run.record for run in found])
+    # Strings from records are untrusted, so escaping is on for every template by any name.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(wording=wording, runs=runs, explanation=explanation)
+    return environment.get_template("page.html.j2").render(
+        victims=[_victim(headline, groups) for headline in headlines(groups)],
+        flagged=by_flag(doubts(groups)),
+        checks=[text.title for text in EXPLANATIONS.values()],
+        found=found,
+        names=_run_names(found, groups),
+    )
+
+
+def _victim(headline: Headline, groups: Sequence[Group]) -> Victim:
+    ours = [group for group in groups if headline.is_about(group)]
+    names = labels(ours)
+    return Victim(
+        headline=headline,
+        tiles=_tiles(headline),
+        facts=runs.victim_facts(ours[0].records[0]),
+        results=_results(ours, names),
+        training=_training(ours, names),
+        table=_table(ours),
+    )
+
+
+def _tiles(headline: Headline) -> list[Tile]:
+    best, noise = headline.group, headline.noise
+    if best is None or best.agreement is None:
+        return []
+    attack = wording.attack_name(best.attack)
+    tiles = [Tile(wording.percent(best.agreement.median), f"agreement of the copy by {attack}")]
+    if best.accuracy is not None:
+        original = wording.percent(best.victim.accuracy)
+        number = wording.percent(best.accuracy.median)
+        tiles.append(Tile(number, f"accuracy of the copy; your model: {original}"))
+    if noise is not None and noise.agreement is not None:
+        number = wording.percent(noise.agreement.median)
+        tiles.append(Tile(number, "agreement reached by random noise"))
+    tiles.append(Tile(wording.count(best.spent.median), "queries spent on one copy"))
+    tiles.append(Tile(wording.duration(best.seconds.median), "computing time for one copy"))
+    return tiles
+
+
+def _results(groups: Sequence[Group], names: Sequence[str]) -> list[Markup]:
+    """Agreement and accuracy, each with the levels it is to be read against."""
+    titles = {"agreement": "Agreement with your model", "accuracy": "Accuracy of the copy"}
+    drawn = {value: figures.curves(groups, names, value) for value in RESULTS}
+    return [
+        figures.shares_figure(titles[value], drawn[value], _levels(groups, value))
+        for value in RESULTS
+        if drawn[value]
+    ]
+
+
+def _levels(groups: Sequence[Group], value: str) -> list[figures.Line]:
+    victim = groups[0].victim
+    if value == "agreement":
+        return [figures.Line(1 / victim.classes, f"one in {victim.classes}, by chance")]
+    return [figures.Line(victim.accuracy, "your model")]
+
+
+def _training(groups: Sequence[Group], names: Sequence[str]) -> list[Markup]:
+    """One figure for every other value that runs measured as they went."""
+    records = [record for group in groups for record in group.counted]
+    values = dict.fromkeys(v for r in records for p in r.curve for v in p.values)
+    drawn = {v: figures.curves(groups, names, v) for v in values if v not in RESULTS}
+    return [figures.values_figure(_title(v), found) for v, found in drawn.items() if found]
+
+
+def _title(value: str) -> str:
+    """A heading for a value's name: 'generator/gradient norm' is 'Generator: gradient norm'."""
+    if value == "kl":
+        return "Divergence of the copy's probabilities (KL, nats)"
+    return wording.capital(value.replace("/", ": ").replace("_", " "))
+
+
+def _table(groups: Sequence[Group]) -> Table:
+    found = rows(groups)
+    values = {key: list(dict.fromkeys(getattr(row, key) for row in found)) for key in COLUMNS}
+    return Table(
+        rows=found,
+        columns={key: title for key, title in COLUMNS.items() if len(values[key]) > 1},
+        shared=[(COLUMNS[key], only[0]) for key, only in values.items() if len(only) == 1],
+    )
+
+
+def _run_names(found: Sequence[Run], groups: Sequence[Group]) -> list[str]:
+    """What to call each run: its group's label and its seed."""
+    of_record = {
+        id(record): label
+        for group, label in zip(groups, labels(groups), strict=True)
+        for record in group.records
+    }
+    return [
+        wording.capital(f"{of_record[id(run.record)]}, seed {run.record.seed}") for run in found
+    ]

@@ -1,0 +1,144 @@
+"""What one run left, in the words and order in which the page shows it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from copycost.errors import RunError
+from copycost.report import wording
+from copycost.report.table import flatten
+from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+SMALL = 320
+"""Pictures narrower than this are enlarged by a whole factor, so that pixels stay square."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The generator's queries as one picture."""
+
+    uri: str
+    width: int
+    """In CSS pixels, a whole multiple of the picture's own."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record, the folder it came from and the picture beside it."""
+
+    folder: str
+    """The last part of the path only: a page that is passed on should not tell more."""
+    record: Record
+    samples: Samples | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One line of a configuration."""
+
+    name: str
+    value: str
+    given: bool
+    """Whether the user gave it; otherwise it is a default."""
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run's folder, or the record in it; `RunError` says what is wrong with it."""
+    record = read_record(folder)
+    folder = folder if folder.is_dir() else folder.parent
+    return Run(folder.resolve().name, record, _samples(folder / SAMPLES_FILE))
+
+
+def settings(record: Record) -> list[Setting]:
+    """The configuration in full, and which of it the user gave."""
+    given = flatten(record.given)
+    return [Setting(name, value, name in given) for name, value in flatten(record.config).items()]
+
+
+def facts(record: Record) -> list[tuple[str, str]]:
+    """How the run went and with what, as (name, value)."""
+    around = record.surroundings
+    return [
+        ("Ended", record.ended),
+        ("Started", record.started),
+        ("Took", wording.duration(record.seconds)),
+        ("Attacker assumed to know", record.knowledge),
+        ("Access", str(record.access)),
+        ("Student", record.student),
+        ("Hardware", around.hardware),
+        ("Device", f"{around.device}, {wording.plural(around.threads, 'thread')}"),
+        ("Arithmetic", _pairs(around.arithmetic)),
+        ("Versions", _pairs(around.versions)),
+        ("copycost commit", around.commit or "unknown"),
+        ("Run identity", record.id),
+        ("Student's weights (sha256)", record.student_hash or "not saved"),
+    ]
+
+
+def accounts(record: Record) -> list[tuple[str, str, str, str]]:
+    """Lines (account, budget, spent, lost), in queries."""
+    return [
+        (
+            name,
+            "no limit" if account.budget is None else wording.count(account.budget),
+            wording.count(account.spent),
+            wording.count(account.lost),
+        )
+        for name, account in record.accounts.items()
+    ]
+
+
+def measured(record: Record) -> list[tuple[str, str]]:
+    """Every value of the last point, by name."""
+    shares = ("agreement", "accuracy")
+    return [
+        (name, wording.percent(value) if name in shares else wording.plain(value))
+        for name, value in record.result.items()
+    ]
+
+
+def victim_facts(record: Record) -> list[tuple[str, str]]:
+    """What was copied and what stood in front of it, as (name, value)."""
+    victim = record.victim
+    spec = victim.spec
+    shape = " × ".join(map(str, spec.shape))
+    limits = f"[{spec.low:g}, {spec.high:g}]"
+    values = limits if spec.vocabulary is None else wording.plural(spec.vocabulary, "token")
+    found = [
+        ("Model", victim.name),
+        ("Architecture", victim.architecture),
+        ("Measured on", victim.dataset),
+        ("Input", f"{spec.modality}, {shape}, values in {values}"),
+        ("Classes", wording.count(victim.classes)),
+        ("Computes", str(victim.output)),
+        ("Accuracy", wording.percent(victim.accuracy)),
+        ("Defences", " → ".join(victim.defences) or "none"),
+        ("Agreement with itself", wording.percent(victim.self_agreement)),
+        ("Weights (sha256)", victim.content_hash or "not visible"),
+    ]
+    if victim.defences:
+        after = ("Accuracy with defences", wording.percent(victim.defended_accuracy))
+        found.insert(-2, after)
+    return found
+
+
+def _pairs(named: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in named.items()) or wording.MISSING
+
+
+def _samples(path: Path) -> Samples | None:
+    """The picture at `path`, or None if the run left none."""
+    if not path.exists():
+        return None
+    content = path.read_bytes()
+    if not content.startswith(PNG_START) or len(content) < 24:
+        raise RunError(
+            f"{path} is not a PNG picture. Delete it to make the report without it; the record "
+            f"in {RECORD_FILE} does not need it."
+        )
+    width = int.from_bytes(content[16:20], "big")
+    encoded = base64.b64encode(content).decode("ascii")
+    return Samples(f"data:image/png;base64,{encoded}", width * max(1, SMALL // max(1, width)))

@@ -1,0 +1,83 @@
+"""How names and numbers are written: on the page, in its figures and in the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+NOISE = "random-noise"
+"""The attack every other one is compared with: it only ever asks about noise."""
+MISSING = "–"
+NBSP = "\u00a0"
+
+ATTACK_NAMES = {
+    NOISE: "random noise",
+    "dfme": "DFME",
+    "dfms-hl": "DFMS-HL",
+    "disguide": "DisGUIDE",
+    "knockoff": "Knockoff",
+    "maze": "MAZE",
+}
+
+
+def attack_name(attack: str) -> str:
+    """The name readers know an attack by; one without such a name keeps its own."""
+    return ATTACK_NAMES.get(attack, attack)
+
+
+def count(number: float | None) -> str:
+    """A whole number with thousands separators."""
+    return MISSING if number is None else f"{number:,.0f}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """A count and its noun: '1 seed', '3 seeds'."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1] as a percentage with one decimal."""
+    return MISSING if not _finite(share) else f"{share:.1%}".replace("%", f"{NBSP}%")
+
+
+def percent_range(low: float, high: float) -> str:
+    """Two shares as one range, '92.0–95.1 %'."""
+    return f"{low * 100:.1f}–{percent(high)}"
+
+
+def plain(number: float | None) -> str:
+    """A number of no particular unit, to three significant digits."""
+    return MISSING if not _finite(number) else f"{number:.3g}"
+
+
+def plain_range(low: float, high: float) -> str:
+    """Two numbers of no particular unit as one range."""
+    return f"{plain(low)}–{plain(high)}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the two largest units that matter."""
+    if seconds is None or not _finite(seconds):
+        return MISSING
+    if seconds < 60:
+        return f"{seconds:.1f}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
+    return f"{minutes // 60:,}{NBSP}h {minutes % 60:02d}{NBSP}min"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words joined as in a sentence: 'a', 'a and b', 'a, b and c'."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def capital(sentence: str) -> str:
+    """The sentence with its first letter in upper case and the rest as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _finite(number: float | None) -> bool:
+    return number is not None and math.isfinite(number)

@@ -1,0 +1,125 @@
+"""An audit: the attacks and seeds a user asks for, run one after another and reported together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from copycost.errors import ConfigError
+from copycost.runner.config import RunConfig
+from copycost.runner.copy_model import copy_model
+from copycost.runner.record import Record
+from copycost.runner.run import Silent, Watcher
+from copycost.runner.stopping import Stop
+from copycost.runner.target import Target
+from copycost.settings import explain
+
+FLOOR_ATTACK = "random-noise"
+
+
+class Display(Protocol):
+    """Whoever shows the progress of several runs."""
+
+    def run(self, config: RunConfig, place: str) -> AbstractContextManager[Watcher]:
+        """Show one run; `place` says which of how many."""
+        ...
+
+
+class NoDisplay:
+    """Shows nothing."""
+
+    @contextmanager
+    def run(self, config: RunConfig, place: str) -> Iterator[Watcher]:
+        """A watcher that shows nothing."""
+        yield Silent()
+
+
+class AuditConfig(BaseModel):
+    """Attacks × seeds on one victim at one budget, compared with the floor."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attacks: tuple[str, ...] = Field(default=("dfme", FLOOR_ATTACK), min_length=1)
+    seeds: int = Field(default=1, ge=1)
+    """Runs of each attack: seeds first_seed, first_seed + 1, …"""
+    first_seed: int = Field(default=0, ge=0)
+    settings: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    """By attack, its own settings that differ from its defaults."""
+    shared: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields of `RunConfig` that all runs have in common."""
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Self:
+        """Validate `values` and every run in them; `ConfigError` lists every fault at once."""
+        try:
+            config = cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(explain(error)) from None
+        problems: dict[str, None] = {}
+        for values in config._runs():
+            try:
+                RunConfig.read(values)
+            except ConfigError as error:
+                problems |= dict.fromkeys(error.problems)
+        if problems:
+            raise ConfigError(problems)
+        return config
+
+    @model_validator(mode="after")
+    def _settings_are_used(self) -> Self:
+        stray = set(self.settings) - set(self.attacks)
+        if stray:
+            raise ValueError(f"settings for {', '.join(sorted(stray))}, which is not to be run")
+        return self
+
+    def runs(self) -> list[RunConfig]:
+        """All runs, seed by seed, so that an audit cut short has compared what it could."""
+        return [RunConfig.read(values) for values in self._runs()]
+
+    def _runs(self) -> list[dict[str, Any]]:
+        return [
+            {**self.shared, "attack": name, "settings": self.settings.get(name, {}), "seed": seed}
+            for seed in range(self.first_seed, self.first_seed + self.seeds)
+            for name in self.attacks
+        ]
+
+
+
+def audit(
+    runs: Sequence[RunConfig],
+    target: Target,
+    root: Path,
+    *,
+    stop: Stop | None = None,
+    display: Display | None = None,
+) -> list[tuple[Record, Path]]:
+    """Run what is not finished yet, each in its own folder under `root`.
+
+    Returns the records with their folders; fewer than asked for if `stop` ended it early.
+    """
+    stop, display = stop or Stop(), display or NoDisplay()
+    done: list[tuple[Record, Path]] = []
+    for number, config in enumerate(runs, start=1):
+        if stop.reason:
+            break
+        folder = run_folder(root, config, target)
+        with display.run(config, f"{number}/{len(runs)}") as watcher:
+            done.append((copy_model(config, target, folder, stop=stop, watcher=watcher), folder))
+    return done
+
+
+def run_folder(root: Path, config: RunConfig, target: Target) -> Path:
+    """Where a run's files go: readable, and different for every configuration and victim."""
+    identity = config.identity(target.content_hash)
+    return root / f"{config.attack}-seed{config.seed}-{identity[:12]}"
+
+
+def audit_folder(root: Path, runs: Sequence[RunConfig], target: Target) -> Path:
+    """Where the report over these runs goes."""
+    identities = "".join(config.identity(target.content_hash) for config in runs)
+    return root / f"audit-{hashlib.sha256(identities.encode()).hexdigest()[:12]}"

@@ -1,0 +1,130 @@
+"""The auditor: judges copies on held-out data, and pays from an account of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from copycost.defences.stack import defend
+from copycost.metrics import accuracy, agreement, mean_kl
+from copycost.oracle.ledger import Account
+from copycost.recovery import FLOOR
+from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
+from copycost.runner.record import VictimFacts
+from copycost.runner.target import Target
+from copycost.types import Access
+from copycost.victims.base import Victim
+
+CHUNK = 512
+"""Held-out inputs asked or evaluated at a time."""
+SEED_APART = 1_000_003
+"""The auditor's defences draw random numbers of their own, not those the attacker will see."""
+
+
+class Auditor:
+    """Asks the victim about the held-out data once, then compares every student with that.
+
+    Agreement is with the undefended victim: the model that is worth copying. What the API's
+    users see, with the defences on, is asked twice, to tell whether it is deterministic.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        defences: tuple[str, ...],
+        seed: int,
+        account: Account,
+        cache: Path,
+        device: torch.device,
+    ) -> None:
+        """Answers are kept in `cache`, so that a resumed run does not ask again."""
+        self._target, self._defences, self._device = target, defences, device
+        self._account = account
+        saved = load_checkpoint(cache)
+        if saved is None:
+            saved = self._ask_all(seed)
+            account.settle()
+            save_checkpoint(cache, saved)
+        self._answers: dict[str, Tensor] = {k: v.to(device) for k, v in saved.items()}
+        self._labels = target.held_out.labels.to(device)
+
+    def evaluate(self, student: nn.Module) -> dict[str, float]:
+        """Accuracy, agreement and KL to the victim (nats) of `student`; the first two are shares.
+
+        The student is run in float32 and evaluation mode, and left as it was. KL is there
+        only if the victim computes more than labels.
+        """
+        logits = self._run(student)
+        chosen = logits.argmax(dim=1)
+        values = {
+            "accuracy": accuracy(chosen, self._labels),
+            "agreement": agreement(chosen, self._answers["labels"]),
+        }
+        if "log_p" in self._answers:
+            values["kl"] = mean_kl(self._answers["log_p"], logits.log_softmax(dim=1))
+        return values
+
+    def facts(self) -> VictimFacts:
+        """What the record says of the victim."""
+        target, victim = self._target, self._target.victim
+        first, second = self._answers["defended"], self._answers["defended_again"]
+        return VictimFacts(
+            name=victim.name,
+            architecture=target.architecture,
+            dataset=target.dataset,
+            classes=victim.classes,
+            spec=victim.spec,
+            output=victim.output,
+            content_hash=target.content_hash,
+            accuracy=accuracy(self._answers["labels"], self._labels),
+            defences=self._defences,
+            defended_accuracy=accuracy(first, self._labels),
+            self_agreement=agreement(first, second),
+        )
+
+    def _ask_all(self, seed: int) -> dict[str, Tensor]:
+        victim = self._target.victim
+        scores = self._ask(victim)
+        answers = {"labels": _labels(victim, scores)}
+        if victim.output is not Access.LABEL:
+            answers["log_p"] = _log_p(victim, scores)
+        api = defend(victim, self._defences, seed + SEED_APART)
+        first = scores if api is victim else self._ask(api)
+        answers["defended"] = _labels(api, first)
+        answers["defended_again"] = _labels(api, self._ask(api))
+        return answers
+
+    def _ask(self, victim: Victim) -> Tensor:
+        answers = []
+        for at in range(0, len(self._target.held_out), CHUNK):
+            x = self._target.held_out.floats(slice(at, at + CHUNK), self._device)
+            self._account.charge(len(x))
+            answers.append(victim(x))
+        return torch.cat(answers)
+
+    @torch.no_grad()
+    def _run(self, student: nn.Module) -> Tensor:
+        was_training = student.training
+        student.eval()
+        held_out = self._target.held_out
+        try:
+            return torch.cat(
+                [
+                    student(held_out.floats(slice(at, at + CHUNK), self._device)).float()
+                    for at in range(0, len(held_out), CHUNK)
+                ]
+            )
+        finally:
+            student.train(was_training)
+
+
+def _labels(victim: Victim, answers: Tensor) -> Tensor:
+    return answers if victim.output is Access.LABEL else answers.argmax(dim=1)
+
+
+def _log_p(victim: Victim, scores: Tensor) -> Tensor:
+    if victim.output is Access.LOGITS:
+        return scores.log_softmax(dim=1)
+    return scores.clamp(min=FLOOR).log()

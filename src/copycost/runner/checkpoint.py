@@ -1,0 +1,79 @@
+"""Checkpoints without pickles: tensors in a safetensors file, the rest as JSON in its header.
+
+A checkpoint is one file, replaced atomically, so that a crash leaves the old or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from copycost.errors import RunError
+from copycost.files import write_atomically
+
+VERSION = "1"
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state`: nested dicts, lists and tuples of tensors, numbers, strings and None."""
+    tensors: dict[str, Tensor] = {}
+    structure = json.dumps(_flatten(state, "", tensors))
+    metadata = {"version": VERSION, "structure": structure}
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Read a checkpoint back, on the CPU; None if there is none.
+
+    Raises `RunError` for a file that is damaged or of another version.
+    """
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"The checkpoint {path} is damaged: {error}.") from None
+    if metadata.get("version") != VERSION:
+        raise RunError(
+            f"The checkpoint {path} has version {metadata.get('version')!r}; this copycost reads "
+            f"version {VERSION}. Finish the run with the release that began it."
+        )
+    state: dict[str, Any] = _rebuild(json.loads(metadata["structure"]), tensors)
+    return state
+
+
+def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """JSON for `value`, its tensors put into `tensors` under their path in it."""
+    if isinstance(value, Tensor):
+        # A copy, because safetensors refuses tensors that share memory.
+        tensors[name] = value.detach().cpu().clone().contiguous()
+        return {"tensor": name}
+    if isinstance(value, dict):
+        # Keys keep their type: an optimiser counts its weights with integers.
+        items = [[key, _flatten(v, f"{name}/{key}", tensors)] for key, v in value.items()]
+        return {"dict": items}
+    if isinstance(value, list | tuple):
+        items = [_flatten(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
+        return {type(value).__name__: items}
+    if value is None or isinstance(value, bool | int | float | str):
+        return {"value": value}
+    raise TypeError(f"cannot save {type(value).__name__} at {name}")
+
+
+def _rebuild(node: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
+    ((kind, content),) = node.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: _rebuild(v, tensors) for key, v in content}
+    if kind == "value":
+        return content
+    items = [_rebuild(v, tensors) for v in content]
+    return tuple(items) if kind == "tuple" else items

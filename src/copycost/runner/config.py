@@ -1,0 +1,116 @@
+"""The settings of a run, as one frozen object with an identity.
+
+Every fault of a configuration is reported at once, before anything is built or asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic_core.core_schema import ValidationInfo
+
+from copycost.attacks import ATTACKS
+from copycost.defences import DEFENCES
+from copycost.errors import ConfigError, RunError
+from copycost.nets import ARCHITECTURES
+from copycost.registry import Registry
+from copycost.settings import explain, read_settings, write_settings
+from copycost.types import Access
+
+
+class RunConfig(BaseModel):
+    """One attack on one victim with one seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attack: str = "dfme"
+    """A name in `copycost list attacks`."""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    """The attack's own settings that differ from its defaults."""
+    victim: str = "digits-cnn"
+    """A name in `copycost list victims`, or the folder of a saved model."""
+    data: str | None = None
+    """Held-out data as NAME or NAME:PATH; None is the data the victim's preset names."""
+    student: str = "resnet18-8x"
+    """A name in `copycost list students`."""
+    budget: int = Field(default=2_000_000, ge=1)
+    """Queries allowed: inputs sent."""
+    access: Access = Access.PROBABILITIES
+    """What the API releases."""
+    top_k: int = Field(default=5, ge=1)
+    """How many probabilities top-k access releases."""
+    defences: tuple[str, ...] = ()
+    """From the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
+    seed: int = Field(default=0, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    evaluations: int = Field(default=20, ge=1)
+    """Times the student is evaluated over the run, evenly over the budget."""
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Self:
+        """Validate `values`; `ConfigError` lists every fault at once."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(
+                line for text in explain(error) for line in text.split("\n")
+            ) from None
+
+    def in_full(self) -> dict[str, JsonValue]:
+        """Every setting with its default written out, the attack's too."""
+        attack = read_settings(ATTACKS[self.attack], dict(self.settings))
+        return {**self.model_dump(mode="json"), "settings": write_settings(attack)}
+
+    def identity(self, victim_hash: str) -> str:
+        """Hash of the full configuration and of the victim's content, hexadecimal."""
+        text = json.dumps([self.in_full(), victim_hash], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def expect_identity(self, found: str, victim_hash: str, folder: Path) -> None:
+        """Raise `RunError` if `folder` holds a record of another run than this one."""
+        if found != self.identity(victim_hash):
+            raise RunError(
+                f"{folder} holds another run: other settings or another victim. Use another folder."
+            )
+
+    @field_validator("attack")
+    @classmethod
+    def _known_attack(cls, name: str) -> str:
+        return _known(ATTACKS, name)
+
+    @field_validator("settings")
+    @classmethod
+    def _attack_takes(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        attack = info.data.get("attack")
+        if attack is not None:
+            try:
+                read_settings(ATTACKS[attack], settings, prefix=f"{attack}.")
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return settings
+
+    @field_validator("student")
+    @classmethod
+    def _known_student(cls, name: str) -> str:
+        return _known(ARCHITECTURES, name)
+
+    @field_validator("defences")
+    @classmethod
+    def _known_defences(cls, defences: tuple[str, ...]) -> tuple[str, ...]:
+        for text in defences:
+            _known(DEFENCES, text.partition(":")[0])
+        return defences
+
+
+def _known(registry: Registry[Any], name: str) -> str:
+    try:
+        registry.check(name)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return name

@@ -1,0 +1,39 @@
+"""The loop: one for all attacks, victims, devices and precisions."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from copycost.attacks.base import Attack
+from copycost.attacks.state import State
+from copycost.engine import Engine
+from copycost.oracle.meter import Oracle
+from copycost.runner.run import Run
+
+
+def extract(
+    attack: Attack, oracle: Oracle, student: nn.Module, engine: Engine, run: Run, seed: int
+) -> State:
+    """Train `student` by querying `oracle` until it cannot pay for more, or `run` is stopped.
+
+    The loop owns time, evaluation and storage; the attack owns the arithmetic of one step.
+    Time is the share of the budget spent, so one schedule serves every budget.
+
+    Returns the players as they stand when the budget ends, not at their best: choosing by
+    test accuracy would use labels that a data-free attacker does not have.
+    """
+    attack.check(oracle)
+    state = attack.start(student, oracle, engine, seed)
+    run.begin(state)
+
+    while (n := attack.affordable(oracle)) and not run.stop.reason:
+        t = oracle.spent / oracle.budget
+        for player in state.players.values():
+            player.set_time(t)
+        losses = attack.step(state, oracle, n)
+        run.after_step(state, losses)
+
+    if run.curve[-1].queries != oracle.spent and not run.stop.reason:
+        run.log(state)
+    run.save(state)
+    return state

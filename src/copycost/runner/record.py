@@ -1,0 +1,168 @@
+"""What a run leaves: one JSON file, complete enough to redo the run and to draw its figures.
+
+The report reads these files and nothing else. The format is versioned; a reader refuses a
+version it does not know rather than guessing. `docs/record.md` describes every field.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from copycost.errors import RunError
+from copycost.files import write_atomically
+from copycost.flags import Flag
+from copycost.types import Access, InputSpec
+
+VERSION: Literal[1] = 1
+RECORD_FILE = "record.json"
+SAMPLES_FILE = "samples.png"
+
+
+class Facts(BaseModel):
+    """Base of everything in a record: read-only, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VictimFacts(Facts):
+    """The model that was copied, and what stood in front of it."""
+
+    name: str
+    architecture: str
+    dataset: str
+    """Data its accuracy was measured on, with its provenance, e.g. 'CIFAR-10 (JPEG q75)'."""
+    classes: int
+    spec: InputSpec
+    output: Access
+    content_hash: str
+    """sha256 over the weights; empty for a victim whose weights cannot be seen."""
+    accuracy: float
+    """Share of held-out inputs that the undefended victim gets right."""
+    defences: tuple[str, ...] = ()
+    """From the innermost to the outermost, as on the command line."""
+    defended_accuracy: float
+    """The same share for what the API's users see."""
+    self_agreement: float
+    """Agreement of two answers to the same inputs; below 1, the victim is not deterministic."""
+
+
+class AccountFacts(Facts):
+    """One account of the ledger, in queries: inputs sent."""
+
+    budget: int | None
+    """None: no limit (the auditor's)."""
+    spent: int
+    """Charged, lost ones included."""
+    lost: int = 0
+    """Charged for a reservation that a crash left open; they may not all have been sent."""
+
+
+class Point(Facts):
+    """Measurements at one moment of a run."""
+
+    queries: int
+    seconds: float
+    """Of extraction so far, interruptions left out, evaluation left in."""
+    values: dict[str, float]
+    """Named in full: 'agreement', 'accuracy', 'kl', 'student/gap', 'generator/gradient norm', …"""
+
+
+class Surroundings(Facts):
+    """Where and with what a run was made."""
+
+    hardware: str
+    device: str
+    threads: int
+    versions: dict[str, str]
+    commit: str
+    """Git commit of copycost's source, '+' appended if it had been changed; '' if unknown."""
+    arithmetic: dict[str, str]
+    """E.g. {'training': 'float32', 'tf32': 'off', 'estimate': 'float32'}."""
+
+
+class Record(Facts):
+    """One run of one attack with one seed."""
+
+    version: Literal[1] = VERSION
+    id: str
+    """Hash of `config`: the same settings give the same identity anywhere."""
+    given: dict[str, Any]
+    """The configuration as the user gave it."""
+    config: dict[str, Any]
+    """The configuration in full, every default written out."""
+    attack: str
+    knowledge: str
+    """What the attacker is assumed to hold: 'strictly data-free', 'pool', …"""
+    seed: int
+    access: Access
+    student: str
+    """Name of the student's architecture."""
+    victim: VictimFacts
+    accounts: dict[str, AccountFacts]
+    """'attacker' and 'auditor'."""
+    surroundings: Surroundings
+    curve: list[Point]
+    """The last point is the result: the student as it stood when the budget ended."""
+    seconds: float
+    started: str
+    """ISO 8601, UTC."""
+    ended: str
+    """'finished', or what stopped it: 'SIGTERM', 'Ctrl-C', 'time limit'."""
+    resumed: list[str] = Field(default_factory=list)
+    """One line for every resumption: from where, after what, and what had been lost."""
+    flags: list[Flag] = Field(default_factory=list)
+    student_hash: str = ""
+    """sha256 over the student's weights, saved in the folder `student` beside the record."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget was used up, rather than the run stopped."""
+        return self.ended == "finished"
+
+    @property
+    def budget(self) -> int:
+        """Queries the attacker was allowed."""
+        budget = self.accounts["attacker"].budget
+        assert budget is not None, "the attacker's account always has a budget"
+        return budget
+
+    @property
+    def spent(self) -> int:
+        """Queries charged to the attacker."""
+        return self.accounts["attacker"].spent
+
+    @property
+    def result(self) -> dict[str, float]:
+        """The values of the last point: at least 'accuracy', 'agreement' and 'kl'."""
+        return self.curve[-1].values if self.curve else {}
+
+    def write(self, folder: Path) -> Path:
+        """Write `folder/record.json` atomically and return its path."""
+        path = folder / RECORD_FILE
+        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+        return path
+
+
+def read_record(path: Path) -> Record:
+    """Read a record from its file or its run folder; `RunError` says what is wrong with it."""
+    path = path / RECORD_FILE if path.is_dir() else path
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise RunError(f"There is no record at {path}.") from None
+    except ValueError as error:
+        raise RunError(f"{path} is not a record: {error}.") from None
+    version = data.get("version") if isinstance(data, dict) else None
+    if version != VERSION:
+        raise RunError(
+            f"{path} has record version {version!r}; this copycost reads version {VERSION}. "
+            "Read it with the release that wrote it, or run again."
+        )
+    try:
+        return Record.model_validate(data)
+    except ValidationError as error:
+        raise RunError(f"{path} is not a valid record: {error}") from None

@@ -1,0 +1,188 @@
+"""One run's time and storage: what is logged, when it is saved, how it ends, how it goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from copycost.attacks.base import Attack
+from copycost.attacks.state import State
+from copycost.errors import RunError, Unstable
+from copycost.oracle.meter import Oracle
+from copycost.runner.auditor import Auditor
+from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
+from copycost.runner.record import Point
+from copycost.runner.stopping import Stop
+from copycost.victims.base import Victim
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+SAVE_EVERY_SECONDS = 60.0
+"""Between checkpoints where evaluations are rare; each evaluation saves one as well."""
+
+
+class Watcher(Protocol):
+    """Whoever shows progress."""
+
+    def step(self, spent: int) -> None:
+        """Called after every step of an attack; must be cheap."""
+
+    def point(self, point: Point) -> None:
+        """Called at every evaluation."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def step(self, spent: int) -> None:
+        """Nothing."""
+
+    def point(self, point: Point) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process; `RunError` if another process holds it.
+
+    The lock goes with the process, so a crash leaves nothing to clean up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"Another process is working on {folder}. Wait for it.") from None
+        yield
+
+
+class Run:
+    """The part of a run that lasts: curve, checkpoint, clock.
+
+    A cleanly stopped run goes on bit for bit. After a crash the account may be ahead of the
+    checkpoint; what was charged stays charged, and `resumed` says so.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        attack: Attack,
+        oracle: Oracle,
+        api: Victim,
+        auditor: Auditor,
+        *,
+        evaluations: int,
+        stop: Stop,
+        watcher: Watcher,
+    ) -> None:
+        """`api` is the victim as the oracle asks it: its random state is saved with the run."""
+        self.folder, self.stop, self.watcher = folder, stop, watcher
+        self._attack, self._oracle, self._api, self._auditor = attack, oracle, api, auditor
+        self._evaluations = evaluations
+        self.curve: list[Point] = []
+        self.resumed: list[str] = []
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+        self._next = 1
+        self._before = 0.0
+        self._clock = self._saved_at = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Of extraction so far, over all sessions."""
+        return self._before + time.monotonic() - self._clock
+
+    def begin(self, state: State) -> None:
+        """Restore a stopped run into `state`, or evaluate the fresh student."""
+        saved = load_checkpoint(self.folder / CHECKPOINT_FILE)
+        if saved is not None:
+            self._restore(state, saved)
+        elif self._oracle.spent:
+            self._note_resumption(0)
+        self._clock = self._saved_at = time.monotonic()
+        if not self.curve:
+            self.log(state)
+
+    def after_step(self, state: State, losses: dict[str, Tensor]) -> None:
+        """Add up the losses, on the device; log and save when it is time."""
+        for name, loss in losses.items():
+            self._sums[name] = self._sums.get(name, 0) + loss
+        self._steps += 1
+        self.watcher.step(self._oracle.spent)
+        if self._oracle.spent >= self._next * self._oracle.budget / self._evaluations:
+            self.log(state)
+            self.save(state)
+        elif time.monotonic() - self._saved_at > SAVE_EVERY_SECONDS:
+            self.save(state)
+
+    def log(self, state: State) -> None:
+        """Evaluate the student and add a point to the curve.
+
+        Raises `Unstable` if a loss became NaN or infinite; the last checkpoint stays.
+        """
+        self._oracle.verify()
+        values = {name: float(total) / self._steps for name, total in self._sums.items()}
+        for name, player in state.players.items():
+            values[f"{name}/gradient norm"] = float(player.gradient_norm())
+        self._check_finite(values)
+        values |= self._auditor.evaluate(state.student.network)
+        values |= self._attack.diagnose(state, self._oracle)
+        point = Point(queries=self._oracle.spent, seconds=self.seconds, values=values)
+        self.curve.append(point)
+        self._sums, self._steps = {}, 0
+        share = self._oracle.spent / self._oracle.budget
+        self._next = int(share * self._evaluations) + 1
+        self.watcher.point(point)
+
+    def save(self, state: State) -> None:
+        """Settle the account and write a checkpoint."""
+        self._oracle.settle()
+        content: dict[str, Any] = {
+            "attack": state.state(),
+            "victim": self._api.state(),
+            "sums": self._sums,
+            "steps": self._steps,
+            "next": self._next,
+            "curve": [point.model_dump() for point in self.curve],
+            "seconds": self.seconds,
+            "started": self.started,
+            "resumed": self.resumed,
+            "spent": self._oracle.spent,
+        }
+        save_checkpoint(self.folder / CHECKPOINT_FILE, content)
+        self._saved_at = time.monotonic()
+
+    def _restore(self, state: State, saved: dict[str, Any]) -> None:
+        state.restore(saved["attack"])
+        self._api.restore(saved["victim"])
+        device = state.engine.device
+        self._sums = {name: value.to(device) for name, value in saved["sums"].items()}
+        self._steps, self._next = saved["steps"], saved["next"]
+        self.curve = [Point.model_validate(point) for point in saved["curve"]]
+        self._before, self.started = saved["seconds"], saved["started"]
+        self.resumed = list(saved["resumed"])
+        self._note_resumption(saved["spent"])
+
+    def _note_resumption(self, at: int) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        line = f"{now}: went on from {at:,} queries"
+        ahead = self._oracle.spent - at
+        if ahead:
+            line += f" after a crash; {ahead:,} queries charged since then brought nothing"
+        self.resumed.append(line)
+
+    def _check_finite(self, values: dict[str, float]) -> None:
+        bad = [name for name, value in values.items() if not abs(value) < float("inf")]
+        if bad:
+            raise Unstable(
+                f"{', '.join(bad)} became NaN or infinite within the {self._steps} steps before "
+                f"query {self._oracle.spent:,}. The last good state is in "
+                f"{self.folder / CHECKPOINT_FILE}. Lower the learning rates, or raise the floor."
+            )

@@ -1,0 +1,46 @@
+"""Reasons to stop a run cleanly: SIGTERM, Ctrl-C, a time limit."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
+
+
+class Stop:
+    """Asked once a step whether to go on; `reason` is empty while there is none."""
+
+    def __init__(self, max_minutes: float | None = None) -> None:
+        """`max_minutes` counts from now, over all runs that share this object."""
+        self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+        self._asked = ""
+
+    @property
+    def reason(self) -> str:
+        """What asked to stop: 'SIGTERM', 'Ctrl-C', 'time limit', or '' to go on."""
+        if not self._asked and self._deadline is not None and time.monotonic() >= self._deadline:
+            self._asked = "time limit"
+        return self._asked
+
+    def ask(self, reason: str) -> None:
+        """Stop at the end of the step in hand."""
+        self._asked = self._asked or reason
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Within the block the first SIGTERM or Ctrl-C asks to stop; a second Ctrl-C interrupts."""
+        before = {number: signal.signal(number, self._handle) for number in _NAMES}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.ask(_NAMES[signal.Signals(number)])

@@ -1,0 +1,75 @@
+"""Where and with what a run is made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from copycost.engine import Engine
+from copycost.runner.record import Surroundings
+
+_PACKAGES = ("copycost", "torch", "lightning-fabric", "numpy", "safetensors", "pydantic")
+
+
+def surroundings(engine: Engine, epsilon: float | None) -> Surroundings:
+    """Describe this process; `epsilon` is the attack's finite difference, if it takes any."""
+    return Surroundings(
+        hardware=_hardware(engine.device),
+        device=str(engine.device),
+        threads=torch.get_num_threads(),
+        versions=_versions(),
+        commit=_commit(),
+        arithmetic=engine.arithmetic(epsilon),
+    )
+
+
+def _hardware(device: torch.device) -> str:
+    cpu = f"{os.cpu_count()} x {_cpu_model()}"
+    return f"{torch.cuda.get_device_name(device)}, {cpu}" if device.type == "cuda" else cpu
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": sys.version.split()[0], "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed as a package"
+    if torch.version.cuda:
+        found["cuda"] = torch.version.cuda
+    return found
+
+
+def _commit() -> str:
+    """The commit of copycost's own source; '' where that is not a git checkout of it."""
+    root = Path(__file__).resolve().parents[3]
+    if not (root / ".git").exists() or not (root / "src" / "copycost").is_dir():
+        return ""
+    head = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return head + ("+" if head and changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

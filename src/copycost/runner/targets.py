@@ -1,0 +1,97 @@
+"""Targets by name: a victim preset, trained when it is first needed, or a saved model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import nn
+
+from copycost.datasets import load
+from copycost.engine import Engine
+from copycost.errors import ConfigError
+from copycost.presets.victims import VICTIMS
+from copycost.runner.run import exclusive
+from copycost.runner.target import Target
+from copycost.training.recipe import Recipe
+from copycost.training.train import accuracy, train
+from copycost.types import Access
+from copycost.victims.module import ModuleVictim
+from copycost.victims.saved import CARD_FILE, Card, load_model, save_model
+
+OnEpoch = Callable[[int, float, float], None]
+
+
+def load_target(
+    victim: str,
+    data: str | None,
+    folder: Path,
+    engine: Engine,
+    *,
+    seed: int = 0,
+    on_epoch: OnEpoch | None = None,
+) -> Target:
+    """The target a user named: a victim preset, or the folder of a saved model.
+
+    A preset is trained once for each data set and seed and kept under `folder`. Raises
+    `ConfigError` for a name that is neither, or for a saved model without `data`.
+    """
+    if (Path(victim) / CARD_FILE).exists():
+        return _saved_target(Path(victim), data, engine)
+    if victim not in VICTIMS and Path(victim).exists():
+        raise ConfigError([f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."])
+    preset = VICTIMS[victim]
+    reference = data or preset.dataset
+    place = folder / f"{victim}-{_as_file_name(reference)}-seed{seed}"
+    with exclusive(place.with_name(f".{place.name}.work")):
+        if not (place / CARD_FILE).exists():
+            train_victim(preset.recipe, reference, place, engine, seed=seed, on_epoch=on_epoch)
+    return _target(*load_model(place), victim, reference, engine)
+
+
+def train_victim(
+    recipe: Recipe,
+    data: str,
+    folder: Path,
+    engine: Engine,
+    *,
+    seed: int = 0,
+    on_epoch: OnEpoch | None = None,
+) -> Card:
+    """Train a victim and save it in `folder`; the card's accuracy is the last model's."""
+    dataset = load(data)
+    module = train(recipe, dataset, engine.device, seed, on_epoch)
+    card = Card(
+        architecture=recipe.architecture,
+        normalised=recipe.normalise,
+        spec=dataset.spec,
+        classes=dataset.classes,
+        class_names=dataset.class_names,
+        dataset=dataset.provenance,
+        recipe=asdict(recipe),
+        seed=seed,
+        test_accuracy=accuracy(module, dataset.test, engine.device),
+    )
+    return save_model(folder, module.cpu(), card)
+
+
+def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:
+    if data is None:
+        raise ConfigError(
+            [f"data: say which held-out data to judge {folder} on, e.g. --data cifar10."]
+        )
+    module, card = load_model(folder)
+    return _target(module, card, folder.name, data, engine)
+
+
+def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine) -> Target:
+    dataset = load(data)
+    victim = ModuleVictim(
+        module, card.spec, card.classes, Access.LOGITS, name=name, device=engine.device
+    )
+    return Target(victim, dataset.test, dataset.provenance, card.architecture, card.content_hash)
+
+
+def _as_file_name(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip("-")

@@ -1,0 +1,79 @@
+"""How settings are declared: frozen dataclasses whose functions have names in files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import (
+    ConfigDict,
+    GetCoreSchemaHandler,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from copycost.errors import ConfigError
+from copycost.registry import Registry
+
+SETTINGS = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_default=True)
+"""Of every settings object: unknown keys are errors, and so are impossible values."""
+
+
+class _Choice:
+    """A field that holds one of a registry's things and is written as its name."""
+
+    def __init__(self, registry: Registry[Any]) -> None:
+        self.registry = registry
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self._read,
+            serialization=core_schema.plain_serializer_function_ser_schema(self.registry.name_of),
+        )
+
+    def _read(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.registry[value]
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+
+def choice(registry: Registry[Any]) -> Any:
+    """Annotation for a field that takes a name of `registry`, or the thing itself."""
+    return _Choice(registry)
+
+
+def explain(error: ValidationError, prefix: str = "") -> list[str]:
+    """One line for each fault: which setting, what was wrong, what came."""
+    return [_line(fault, prefix) for fault in error.errors()]
+
+
+def _line(fault: Any, prefix: str) -> str:
+    name = ".".join(str(part) for part in fault["loc"]) or "settings"
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{prefix}{name}: there is no such setting."
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    came = "" if fault["type"] == "value_error" else f", got {fault['input']!r}"
+    return f"{prefix}{name}: {message}{came}"
+
+
+def read_settings(kind: Any, values: dict[str, Any], prefix: str = "") -> Any:
+    """Build the settings object `kind` from `values`; `ConfigError` lists every fault at once."""
+    known = getattr(kind, "__dataclass_fields__", {})
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        lines = explain(error, prefix)
+        if any("no such setting" in line for line in lines):
+            lines.append(f"{prefix.rstrip('.') or 'known'} has: {', '.join(known)}.")
+        raise ConfigError(lines) from None
+
+
+def write_settings(settings: Any) -> dict[str, Any]:
+    """Every setting, defaults written out, as plain JSON values."""
+    written: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return written

@@ -1,0 +1,59 @@
+"""How a victim is trained, as data. Loads no PyTorch."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from copycost.nets import ARCHITECTURES
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Recipe:
+    """Settings of supervised training by SGD with Nesterov momentum.
+
+    Unknown keys and impossible values raise pydantic's `ValidationError`, a `ValueError`.
+    """
+
+    architecture: str
+    """A name in `copycost.nets.ARCHITECTURES`."""
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    """Images a step; a data set smaller than this is one batch."""
+    peak_lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    """Learning rate at the top of the schedule."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=5e-4, ge=0, allow_inf_nan=False)
+    """On every weight, batch norm's included."""
+    schedule: Literal["one-cycle", "cosine"] = "one-cycle"
+    """After the warm-up, down to 0 in a line or along half a cosine."""
+    warm_up: float = Field(default=0.2, ge=0, lt=1)
+    """Share of all steps in which the learning rate rises to its peak in a line."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    crop: int = Field(default=0, ge=0)
+    """Pixels by which a random crop may shift an image, edges reflected; 0: no cropping."""
+    flip: bool = False
+    """Whether every other image, at random, is mirrored left to right."""
+    normalise: bool = True
+    """Whether the net subtracts the training set's mean and divides by its std, by channel."""
+    precision: Literal["float32", "bf16-mixed"] = "float32"
+    """Arithmetic of training; evaluation is in float32."""
+    compiled: bool = False
+    """Whether training goes through `torch.compile`: a minute more at the start."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Recipe:
+        if self.architecture not in ARCHITECTURES:
+            known = ", ".join(ARCHITECTURES)
+            raise ValueError(f"no architecture {self.architecture!r} is known, only {known}")
+        return self
+
+
+class VictimPreset(NamedTuple):
+    """What `copycost train-victim NAME` needs to know."""
+
+    dataset: str
+    """Reference to a data set, as `copycost` resolves it."""
+    recipe: Recipe

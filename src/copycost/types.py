@@ -1,0 +1,120 @@
+"""The words both sides share: what an input is, and what an answer reveals."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from copycost.errors import SpecMismatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Access(StrEnum):
+    """What one answer reveals, from least to most. Access only ever removes information.
+
+    The same four words say what a victim computes and what its API releases.
+    """
+
+    LABEL = "label"
+    TOP_K = "top-k"
+    PROBABILITIES = "probabilities"
+    LOGITS = "logits"
+
+    @property
+    def rank(self) -> int:
+        """Position from the least revealing level (0) to the most."""
+        return list(Access).index(self)
+
+    def covers(self, other: Access) -> bool:
+        """Whether this level reveals at least what `other` does."""
+        return self.rank >= other.rank
+
+
+class Modality(StrEnum):
+    """What kind of thing one input is."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    TEXT = "text"
+    TABULAR = "tabular"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class InputSpec:
+    """What the victim accepts: the shape of one input and the range of its values.
+
+    The range is the one seen at the oracle. Images are in [0, 1] there; normalisation is
+    the victim's own business, which an attacker is not assumed to know.
+    """
+
+    shape: tuple[int, ...]
+    """Shape of one input without the batch axis; images are (C, H, W)."""
+    low: float = 0.0
+    high: float = 1.0
+    modality: Modality = Modality.IMAGE
+    vocabulary: int | None = Field(default=None, ge=2)
+    """For token inputs, the number of tokens; values are then integers in [0, vocabulary)."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> InputSpec:
+        if not self.shape or any(size < 1 for size in self.shape):
+            raise ValueError(f"shape must hold positive sizes, got {self.shape}")
+        if not self.low < self.high:
+            raise ValueError(f"low must be below high, got [{self.low}, {self.high}]")
+        if self.modality is Modality.IMAGE and len(self.shape) != 3:
+            raise ValueError(f"an image's shape is (C, H, W), got {self.shape}")
+        return self
+
+    @property
+    def size(self) -> int:
+        """Number of values in one input."""
+        return math.prod(self.shape)
+
+    def check_shape(self, x: Tensor) -> None:
+        """Raise `SpecMismatch` unless `x` is a batch [N, *shape] of the right kind of number.
+
+        Looks only at metadata, so that it never waits for a device.
+        """
+        if x.ndim != len(self.shape) + 1 or tuple(x.shape[1:]) != tuple(self.shape):
+            raise SpecMismatch(f"inputs of shape [N, {_join(self.shape)}]", _shape(x))
+        if x.is_floating_point() == (self.vocabulary is not None):
+            wanted = "floating-point values" if self.vocabulary is None else "token numbers"
+            raise SpecMismatch(wanted, str(x.dtype))
+
+    def check_range(self, x: Tensor) -> None:
+        """Raise `SpecMismatch` unless every value of `x` is finite and in range."""
+        low, high = (
+            (self.low, self.high) if self.vocabulary is None else (0.0, self.vocabulary - 1.0)
+        )
+        least, most = (float(v) for v in x.detach().aminmax())
+        # `not (>=)` rather than `<`, so that NaN is caught too.
+        if not (least >= low and most <= high):
+            raise SpecMismatch(
+                f"inputs in [{low:g}, {high:g}]",
+                f"values from {least:g} to {most:g}",
+                "map the inputs to the declared range before asking; the victim normalises them",
+            )
+
+
+class Answer(NamedTuple):
+    """What the oracle hands back for N queries: nothing more than `access` allows."""
+
+    access: Access
+    labels: Tensor
+    """The victim's first choice, [N], int64."""
+    scores: Tensor | None
+    """[N, K]: logits, or probabilities; at top-k access the rest are 0; at label access None."""
+
+
+def _join(shape: tuple[int, ...]) -> str:
+    return ", ".join(str(size) for size in shape)
+
+
+def _shape(x: Tensor) -> str:
+    return f"a tensor of shape [{_join(tuple(x.shape))}]"

@@ -1,0 +1,110 @@
+"""What a victim is: something that answers a batch, and says what it takes and gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from copycost.errors import SpecMismatch
+from copycost.types import Access, InputSpec
+
+SUM_TOLERANCE = 1e-2
+"""How far released probabilities may be from summing to one; loose enough for bfloat16."""
+
+
+class Victim(ABC):
+    """A model behind an API.
+
+    The base class checks what comes back, so that a wrong declaration is an error at the
+    first answer and not a strange result hours later; a subclass only answers.
+    """
+
+    free: bool = False
+    """Whether asking costs no money; paid queries are written to the account one request at
+    a time, free ones may be reserved ahead in larger blocks."""
+
+    def __init__(self, spec: InputSpec, classes: int, output: Access, name: str) -> None:
+        """`classes` is K >= 2; `output` is what the model computes: logits, probabilities, label.
+
+        Raises `SpecMismatch` for a declaration that no model can meet.
+        """
+        if classes < 2:
+            raise SpecMismatch("at least 2 classes", str(classes))
+        if output is Access.TOP_K:
+            raise SpecMismatch(
+                "a victim that computes logits, probabilities or labels",
+                "top-k",
+                "declare what the model computes; the access level cuts it down to top-k",
+            )
+        self.spec, self.classes, self.output, self.name = spec, classes, output, name
+        self._checked = False
+
+    @abstractmethod
+    def answer(self, x: Tensor) -> Tensor:
+        """Answer inputs [N, *spec.shape] in range: scores [N, K] or labels [N]."""
+
+    @final
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Answer inputs [N, *spec.shape]: float32 scores [N, K], or int64 labels [N].
+
+        Raises `SpecMismatch` if the answer is not what was declared. Its shape is checked
+        every time, its values the first time only: looking at values waits for the device.
+        """
+        answer = self.answer(x).detach()
+        answer = answer.long() if self.output is Access.LABEL else answer.float()
+        self._check_shape(answer, len(x))
+        if not self._checked:
+            self._check_values(answer)
+            self._checked = True
+        return answer
+
+    def state(self) -> dict[str, Tensor]:
+        """What must be saved for the answers to go on as if never interrupted."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 -- stateless by default
+        """Take up a saved `state`."""
+
+    def _check_shape(self, answer: Tensor, n: int) -> None:
+        wanted = (n,) if self.output is Access.LABEL else (n, self.classes)
+        if tuple(answer.shape) != wanted:
+            raise SpecMismatch(
+                f"{self.output} of shape {list(wanted)} from victim {self.name!r}",
+                f"shape {list(answer.shape)}",
+                "check the declared number of classes and the kind of output",
+            )
+
+    def _check_values(self, answer: Tensor) -> None:
+        if self.output is Access.LABEL:
+            self._check_labels(answer)
+            return
+        if not bool(answer.isfinite().all()):
+            bad = int((~answer.isfinite()).any(dim=1).sum())
+            raise SpecMismatch(
+                f"finite {self.output} from victim {self.name!r}",
+                f"NaN or infinity in {bad} of {len(answer)} answers",
+            )
+        if self.output is Access.PROBABILITIES:
+            self._check_probabilities(answer)
+
+    def _check_labels(self, labels: Tensor) -> None:
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
+            raise SpecMismatch(
+                f"labels from 0 to {self.classes - 1} from victim {self.name!r}",
+                f"labels from {int(labels.min())} to {int(labels.max())}",
+            )
+
+    def _check_probabilities(self, p: Tensor) -> None:
+        sums = p.sum(dim=1)
+        off = (sums - 1).abs().max() if len(p) else sums.new_zeros(())
+        if float(off) > SUM_TOLERANCE or bool((p < 0).any()):
+            raise SpecMismatch(
+                f"probabilities, not negative and summing to one, from victim {self.name!r}",
+                f"values from {float(p.min()):.4g} to {float(p.max()):.4g}, "
+                f"sums from {float(sums.min()):.4g} to {float(sums.max()):.4g}",
+                "if these are logits, declare output='logits'",
+            )

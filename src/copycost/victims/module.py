@@ -1,0 +1,37 @@
+"""A victim that is a `torch.nn.Module` in this process."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from copycost.types import Access, InputSpec
+from copycost.victims.base import Victim
+
+
+class ModuleVictim(Victim):
+    """Any `torch.nn.Module` that maps [N, *spec.shape] to logits, probabilities or labels."""
+
+    free = True
+
+    def __init__(
+        self,
+        module: nn.Module,
+        spec: InputSpec,
+        classes: int,
+        output: Access | str = Access.LOGITS,
+        *,
+        name: str = "module",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Move the module to `device`; its weights are never changed."""
+        super().__init__(spec, classes, Access(output), name)
+        self.module = module.to(device)
+        self.device = torch.device(device)
+
+    def answer(self, x: Tensor) -> Tensor:
+        """Run the module, always in evaluation mode, whoever touched it since."""
+        if self.module.training:
+            self.module.eval()
+        answer: Tensor = self.module(x.to(self.device))
+        return answer

@@ -1,0 +1,72 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from copycost.datasets.base import Dataset, Labelled
+from copycost.errors import DataError
+
+
+def _labelled(n: int = 4, shape: tuple[int, ...] = (3, 2, 5), top: int = 1) -> Labelled:
+    inputs = torch.arange(n * shape[0] * shape[1] * shape[2]).reshape(n, *shape) % 256
+    return Labelled(inputs.to(torch.uint8), torch.arange(n) % (top + 1))
+
+
+def test_floats_are_the_bytes_over_255() -> None:
+    data = _labelled()
+    assert len(data) == 4
+    floats = data.floats()
+    assert floats.dtype == torch.float32
+    assert torch.equal((floats * 255).round().to(torch.uint8), data.inputs)
+    assert float(data.floats().max()) <= 1
+
+
+def test_floats_of_a_slice_and_of_indices() -> None:
+    data = _labelled()
+    assert torch.equal(data.floats(slice(1, 3), "cpu"), data.floats()[1:3])
+    assert torch.equal(data.floats(torch.tensor([2, 0])), data.floats()[[2, 0]])
+
+
+def test_labelled_names_every_fault_at_once() -> None:
+    with pytest.raises(DataError) as caught:
+        Labelled(torch.zeros(3, 1, 2, 2), torch.zeros(2, dtype=torch.int32))
+    message = str(caught.value)
+    assert "uint8" in message
+    assert "int64" in message
+    assert "each of 3 images, got 2" in message
+
+
+def test_no_images_is_an_error() -> None:
+    with pytest.raises(DataError, match="at least one image"):
+        Labelled(torch.zeros(0, 1, 2, 2, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+
+
+def test_dataset_knows_its_spec() -> None:
+    data = Dataset("tiny", "Tiny (made up)", ("a", "b"), _labelled(), _labelled(2))
+    assert data.classes == 2
+    assert data.spec.shape == (3, 2, 5)
+    data.spec.check_range(data.test.floats())
+
+
+def test_dataset_refuses_labels_out_of_range_and_other_shapes() -> None:
+    with pytest.raises(DataError) as caught:
+        Dataset("t", "Tiny", ("a", "b"), _labelled(top=2), _labelled(shape=(1, 2, 5)))
+    message = str(caught.value)
+    assert message.startswith("Tiny: ")
+    assert "train labels from 0 to 1, got 0 to 2" in message
+    assert "[3, 2, 5] and [1, 2, 5]" in message
+
+
+def test_one_class_is_no_data_set() -> None:
+    with pytest.raises(DataError, match="2 or more classes"):
+        Dataset("t", "Tiny", ("a",), _labelled(top=0), _labelled(top=0))
+
+
+def test_listing_and_fetching_do_not_import_torch() -> None:
+    code = (
+        "import sys, copycost.datasets as d, copycost.datasets.fetch;"
+        "[d.DATASETS.summary(n) for n in d.DATASETS];"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,148 @@
+"""Contract tests over the registry: whatever is listed must behave as a victim and a student."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from copycost.errors import SpecMismatch
+from copycost.nets import ARCHITECTURES
+from copycost.nets.normalised import Normalised
+from copycost.nets.seeded import build, seeded
+from copycost.types import InputSpec, Modality
+
+SPECS = [((1, 8, 8), 10), ((3, 16, 12), 4), ((2, 9, 11), 2)]
+LARGE = ("resnet18-8x", "resnet34-8x")  # 11 and 21 M parameters: once each is enough
+CASES = [
+    (name, shape, classes)
+    for name in ARCHITECTURES
+    for shape, classes in (SPECS[1:2] if name in LARGE else [*SPECS, ((3, 32, 32), 10)])
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "classes"), CASES)
+def test_logits_gradients_and_independence_of_neighbours(name, shape, classes):
+    module = build(ARCHITECTURES[name], InputSpec(shape), classes, seed=0)
+    x = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+    logits = module.train()(x)
+    assert logits.shape == (3, classes)
+    assert logits.dtype == torch.float32
+    logits.square().sum().backward()
+    for parameter in [x, *module.parameters()]:
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+    assert x.grad is not None
+    assert x.grad.any()
+
+    module.eval()
+    with torch.no_grad():
+        together = module(x)
+        alone = torch.cat([module(row[None]) for row in x])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_images_only(name):
+    spec = InputSpec((16,), modality=Modality.TABULAR)
+    with pytest.raises(SpecMismatch, match="images"):
+        ARCHITECTURES[name](spec, 3)
+
+
+def count(name, shape=(3, 32, 32), classes=10):
+    with torch.device("meta"):
+        module = ARCHITECTURES[name](InputSpec(shape), classes)
+    return sum(p.numel() for p in module.parameters())
+
+
+def residual_parameters(channels, classes, widths, blocks):
+    """Every convolution has k*k*in*out weights, every batch norm 2 a channel."""
+    total = 9 * channels * widths[0] + 2 * widths[0]
+    inside = widths[0]
+    for outside, depth in zip(widths, blocks, strict=True):
+        total += 9 * inside * outside + (2 * depth - 1) * 9 * outside**2 + 2 * depth * 2 * outside
+        if inside != outside:
+            total += inside * outside + 2 * outside
+        inside = outside
+    return total + inside * classes + classes
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "blocks", "published"),
+    [
+        ("resnet18-8x", (64, 128, 256, 512), (2, 2, 2, 2), 11_173_962),
+        ("resnet34-8x", (64, 128, 256, 512), (3, 4, 6, 3), 21_282_122),
+        ("resnet20", (16, 32, 64), (3, 3, 3), 272_474),
+        ("small-resnet", (16, 32, 64), (1, 1, 1), 78_042),
+    ],
+)
+def test_residual_nets_have_the_parameters_of_their_formula(name, widths, blocks, published):
+    assert count(name) == residual_parameters(3, 10, widths, blocks) == published
+    assert count(name, (1, 8, 8), 4) == residual_parameters(1, 4, widths, blocks)
+
+
+def test_small_nets_have_the_parameters_of_their_formula():
+    gap = (9 * 1 * 32 + 32) + (9 * 32 * 32 + 32) + (9 * 32 * 64 + 64) + (64 * 10 + 10)
+    assert count("gap-cnn", (1, 8, 8)) == gap == 28_714
+    # On 28x28 grey images: LeCun's 61,706 (fully connected C3 included) and, for the padding,
+    # 7x7 instead of 5x5 positions before the first linear layer.
+    assert count("lenet", (1, 28, 28)) == 61_706 + 16 * 120 * (49 - 25)
+
+
+def test_resnet8x_keeps_an_eighth_of_the_resolution():
+    module = ARCHITECTURES["resnet18-8x"](InputSpec((3, 32, 32)), 10).eval()
+    seen = {}
+    module.stages.register_forward_hook(lambda _m, _i, out: seen.update(shape=out.shape))
+    module(torch.zeros(1, 3, 32, 32))
+    assert seen["shape"] == (1, 512, 4, 4)
+
+
+def test_lenet_refuses_images_that_pooling_would_erase():
+    with pytest.raises(SpecMismatch, match="at least 4x4"):
+        ARCHITECTURES["lenet"](InputSpec((1, 3, 8)), 2)
+
+
+def test_weights_depend_on_the_seed_alone_and_global_numbers_go_on():
+    spec, builder = InputSpec((1, 8, 8)), ARCHITECTURES["lenet"]
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    one = build(builder, spec, 3, seed=1).state_dict()
+    assert torch.equal(torch.rand(4), expected)
+
+    torch.manual_seed(6)
+    same = build(builder, spec, 3, seed=1).state_dict()
+    other = build(builder, spec, 3, seed=2).state_dict()
+    assert all(torch.equal(one[k], same[k]) for k in one)
+    assert not any(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_seeded_restores_after_an_error():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    with pytest.raises(ZeroDivisionError), seeded(0):
+        torch.rand(1)
+        raise ZeroDivisionError
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_normalised_gives_the_module_standard_inputs_by_channel():
+    mean, std = torch.tensor([0.2, 0.6]), torch.tensor([0.5, 0.1])
+    module = Normalised(torch.nn.Flatten(), mean, std)
+    x = torch.rand(5, 2, 3, 3)
+    expected = torch.stack([(x[:, c] - mean[c]) / std[c] for c in range(2)], 1).flatten(1)
+    torch.testing.assert_close(module(x), expected)
+    assert set(module.state_dict()) == {"mean", "std"}
+
+
+def test_names_are_listed_without_pytorch():
+    code = (
+        "import sys, copycost.nets as n, copycost.training.recipe, copycost.presets.victims as v;"
+        "list(n.ARCHITECTURES), list(v.VICTIMS), 'dfme' in n.GENERATORS;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,66 @@
+"""Recipes and schedules: what cannot be is refused, and rates go up once and down to nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copycost.training.recipe import Recipe
+from copycost.training.schedule import SCHEDULES
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epoch": 3},
+        {"architecture": "resnet-34"},
+        {"epochs": 0},
+        {"batch_size": 1},
+        {"peak_lr": 0.0},
+        {"peak_lr": math.inf},
+        {"peak_lr": math.nan},
+        {"momentum": 1.0},
+        {"weight_decay": -1e-4},
+        {"schedule": "step"},
+        {"warm_up": 1.0},
+        {"label_smoothing": 1.0},
+        {"crop": -1},
+        {"precision": "fp16"},
+    ],
+)
+def test_what_cannot_be_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong)) if "architecture" not in wrong else "no"):
+        Recipe(**{"architecture": "lenet", "epochs": 1, **wrong})
+
+
+def test_a_recipe_is_fixed_and_replaced_with_the_same_checks():
+    recipe = Recipe("lenet", 3)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        recipe.epochs = 4  # type: ignore[misc]
+    assert dataclasses.replace(recipe, epochs=4).epochs == 4
+    with pytest.raises(ValueError, match="epochs"):
+        dataclasses.replace(recipe, epochs=0)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@given(warm_up=st.floats(0, 0.95), steps=st.integers(2, 200))
+def test_schedules_rise_to_the_peak_and_fall_to_nothing(name, warm_up, steps):
+    rates = [SCHEDULES[name](i / steps, warm_up) for i in range(steps + 1)]
+    assert all(0 <= rate <= 1 for rate in rates)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+    assert SCHEDULES[name](warm_up, warm_up) == 1
+    risen = [rate for i, rate in enumerate(rates) if i / steps <= warm_up]
+    fallen = rates[len(risen) :]
+    assert risen == sorted(risen)
+    assert fallen == sorted(fallen, reverse=True)
+
+
+def test_schedules_half_way_down():
+    assert SCHEDULES["one-cycle"](0.6, 0.2) == pytest.approx(0.5)
+    assert SCHEDULES["cosine"](0.6, 0.2) == pytest.approx(0.5)
+    assert SCHEDULES["one-cycle"](0.1, 0.2) == SCHEDULES["cosine"](0.1, 0.2) == 0.5
+    assert SCHEDULES["cosine"](0.4, 0.2) > SCHEDULES["one-cycle"](0.4, 0.2) == 0.75

@@ -1,0 +1,193 @@
+"""The training loop: it learns, it is repeatable, and its last model is the one it returns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from copycost.datasets import load
+from copycost.datasets.base import Dataset, Labelled
+from copycost.errors import ConfigError, Unstable
+from copycost.nets.normalised import Normalised
+from copycost.training import train as loop
+from copycost.training.recipe import Recipe
+from copycost.training.train import accuracy, as_floats, moments, prepare, train
+from copycost.training.victim import train_victim
+from copycost.victims.saved import content_hash, load_model
+
+QUICK = Recipe("lenet", epochs=2, batch_size=16, peak_lr=0.05, crop=1, flip=True)
+
+
+def bright_or_dark(count, seed, shape=(2, 8, 8)):
+    """Two classes told apart by brightness, a third by its first channel."""
+    chance = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    inputs = torch.randint(0, 100, (count, *shape), generator=chance)
+    inputs[labels == 1] += 150
+    inputs[labels == 2, 0] += 150
+    return Labelled(inputs.to(torch.uint8), labels)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return Dataset("tiny", "made here", ("a", "b", "c"), bright_or_dark(70, 0), bright_or_dark(40, 1))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load("digits")
+
+
+def test_learns_digits_in_seconds(digits):
+    recipe = Recipe("lenet", epochs=12, batch_size=32, peak_lr=0.08)
+    losses = []
+    module = train(recipe, digits, "cpu", 0, lambda epoch, loss, _: losses.append((epoch, loss)))
+    assert accuracy(module, digits.test, "cpu") > 0.95
+    assert [epoch for epoch, _ in losses] == list(range(1, 13))
+    assert losses[-1][1] < 0.1 < losses[0][1]
+
+
+@pytest.mark.parametrize("changes", [{}, {"architecture": "small-resnet", "schedule": "cosine"}])
+def test_a_seed_gives_the_same_weights_whatever_was_drawn_before(tiny, changes):
+    recipe = replace(QUICK, **changes)
+    torch.manual_seed(1)
+    one = content_hash(train(recipe, tiny, "cpu", 7))
+    torch.manual_seed(2)
+    state = torch.random.get_rng_state()
+    assert content_hash(train(recipe, tiny, "cpu", 7)) == one
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert content_hash(train(recipe, tiny, "cpu", 8)) != one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"momentum": 0.0},
+        {"weight_decay": 0.1},
+        {"schedule": "cosine"},
+        {"warm_up": 0.0},
+        {"label_smoothing": 0.2},
+        {"crop": 0},
+        {"flip": False},
+        {"normalise": False},
+        {"precision": "bf16-mixed"},
+    ],
+)
+def test_every_setting_does_something(tiny, changes):
+    plain = prepared_hash(QUICK, tiny)
+    assert prepared_hash(replace(QUICK, **changes), tiny) != plain
+
+
+def prepared_hash(recipe, dataset):
+    module = train(recipe, dataset, "cpu", 0)
+    return content_hash(module.module if isinstance(module, Normalised) else module)
+
+
+def test_the_module_returned_evaluates_in_float32_with_plain_strides(tiny):
+    module = train(replace(QUICK, precision="bf16-mixed"), tiny, "cpu", 0)
+    assert not any(m.training for m in module.modules())
+    assert all(p.dtype == torch.float32 and p.is_contiguous() for p in module.parameters())
+
+
+def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny, monkeypatch):
+    recipe = Recipe("lenet", 1, batch_size=70, peak_lr=0.3, warm_up=0.0, weight_decay=0.01)
+    module = prepare(recipe, tiny, 3)
+    loss = nn.functional.cross_entropy(module(tiny.train.floats()), tiny.train.labels)
+    gradients = torch.autograd.grad(loss, list(module.parameters()))
+    expected = [
+        # A first momentum buffer is the gradient itself, so Nesterov adds 0.9 of it.
+        p - 0.3 * 1.9 * (g + 0.01 * p)
+        for p, g in zip(module.parameters(), gradients, strict=True)
+    ]
+    losses = []
+    trained = train(recipe, tiny, "cpu", 3, lambda _e, value, _s: losses.append(value))
+    assert losses == [pytest.approx(float(loss), rel=1e-5)]
+    for found, wanted in zip(trained.parameters(), expected, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_every_epoch_sees_each_row_at_most_once_in_whole_batches():
+    chance = torch.Generator().manual_seed(0)
+    seen = [list(loop._batches(10, 4, chance)) for _ in range(2)]
+    assert [len(rows) for rows in seen[0]] == [4, 4]
+    assert all(len(set(torch.cat(rows).tolist())) == 8 for rows in seen)
+    assert not torch.equal(torch.cat(seen[0]), torch.cat(seen[1]))
+
+
+def test_a_data_set_smaller_than_a_batch_is_one_batch(tiny):
+    train(replace(QUICK, batch_size=1000, epochs=1), tiny, "cpu", 0)
+
+
+def test_a_lost_loss_is_loud(tiny):
+    with pytest.raises(Unstable, match="peak_lr below"):
+        train(replace(QUICK, peak_lr=1e6, epochs=4), tiny, "cpu", 0)
+
+
+def test_a_crop_too_large_for_the_images_is_refused(tiny):
+    with pytest.raises(ConfigError, match="8x8"):
+        train(replace(QUICK, crop=8), tiny, "cpu", 0)
+
+
+def test_moments_are_those_of_the_floats():
+    inputs = bright_or_dark(30, 2).inputs
+    mean, std = moments(inputs)
+    x = as_floats(inputs).double().transpose(0, 1).flatten(1)
+    torch.testing.assert_close(mean.double(), x.mean(1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(std.double(), x.std(1, unbiased=False), atol=1e-6, rtol=0)
+    constant = torch.full((4, 1, 2, 2), 9, dtype=torch.uint8)
+    assert moments(constant)[1].item() == pytest.approx(1 / 255)
+
+
+def test_training_does_not_touch_the_data(tiny):
+    before = tiny.train.inputs.clone()
+    train(QUICK, tiny, "cpu", 0)
+    assert torch.equal(tiny.train.inputs, before)
+
+
+def test_accuracy_is_the_share_of_right_answers_and_keeps_the_mode():
+    class Brightness(nn.Module):
+        def forward(self, x):
+            assert not self.training
+            assert x.max() <= 1
+            return torch.stack([-x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 1], 1)
+
+    levels = torch.tensor([0, 255, 255, 0, 255], dtype=torch.uint8)
+    labelled = Labelled(levels[:, None, None, None].expand(5, 1, 2, 2), torch.tensor([0, 1, 0, 0, 1]))
+    module = Brightness().train()
+    assert accuracy(module, labelled, "cpu", batch_size=2) == 0.8
+    assert module.training
+
+
+def test_compiled_training_returns_the_plain_module(tiny, monkeypatch):
+    # The compiler itself takes 13 s; what is ours is that it trains the weights we return.
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda module: compiled.append(module) or module)
+    module = train(replace(QUICK, compiled=True), tiny, "cpu", 0)
+    assert compiled == [module]
+    assert content_hash(module) == content_hash(train(QUICK, tiny, "cpu", 0))
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_train_victim_saves_what_it_measured(tiny, tmp_path, normalise):
+    card = train_victim(replace(QUICK, normalise=normalise), tiny, tmp_path / "v", seed=5)
+    module, read = load_model(tmp_path / "v")
+    assert read == card
+    assert (card.seed, card.dataset, card.class_names) == (5, "made here", ("a", "b", "c"))
+    assert card.normalised is normalise
+    assert card.recipe["peak_lr"] == QUICK.peak_lr
+    assert card.test_accuracy == accuracy(module, tiny.test, "cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "bf16-mixed"])
+def test_learns_digits_on_a_gpu_without_waiting_for_it(digits, precision):
+    recipe = Recipe("small-resnet", epochs=10, batch_size=64, peak_lr=0.2, precision=precision)
+
+    def awake(epoch, loss, seconds):
+        torch.cuda.set_sync_debug_mode("default" if epoch == recipe.epochs else "warn")
+
+    module = train(recipe, digits, "cuda", 0, awake)
+    assert accuracy(module, digits.test, "cuda") > 0.97
