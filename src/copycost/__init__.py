@@ -1,1 +1,91 @@
-"""copycost: what does it cost to copy your model?"""
+"""copycost: what does it cost to copy your model?
+
+Clones the model behind a prediction API by queries alone, under an exact budget, and answers
+in numbers. Audit only models that you own or are authorised to test.
+
+The public names are imported when they are first used, so that `import copycost` does not
+wait for PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from copycost.datasets import load as load_dataset
+    from copycost.defences.stack import defend
+    from copycost.engine import use_threads
+    from copycost.errors import CopycostError
+    from copycost.oracle.ledger import Ledger
+    from copycost.oracle.meter import Oracle
+    from copycost.report.page import write_report
+    from copycost.runner.audit import AuditConfig, audit
+    from copycost.runner.config import RunConfig
+    from copycost.runner.copy_model import copy_model
+    from copycost.runner.record import Record, read_record
+    from copycost.runner.target import Target
+    from copycost.types import Access, InputSpec
+    from copycost.victims.function import FunctionVictim
+    from copycost.victims.module import ModuleVictim
+    from copycost.victims.saved import load_model, save_model
+
+_PLACES = {
+    "Access": "copycost.types:Access",
+    "AuditConfig": "copycost.runner.audit:AuditConfig",
+    "CopycostError": "copycost.errors:CopycostError",
+    "FunctionVictim": "copycost.victims.function:FunctionVictim",
+    "InputSpec": "copycost.types:InputSpec",
+    "Ledger": "copycost.oracle.ledger:Ledger",
+    "ModuleVictim": "copycost.victims.module:ModuleVictim",
+    "Oracle": "copycost.oracle.meter:Oracle",
+    "Record": "copycost.runner.record:Record",
+    "RunConfig": "copycost.runner.config:RunConfig",
+    "Target": "copycost.runner.target:Target",
+    "audit": "copycost.runner.audit:audit",
+    "copy_model": "copycost.runner.copy_model:copy_model",
+    "defend": "copycost.defences.stack:defend",
+    "load_dataset": "copycost.datasets:load",
+    "load_model": "copycost.victims.saved:load_model",
+    "read_record": "copycost.runner.record:read_record",
+    "save_model": "copycost.victims.saved:save_model",
+    "use_threads": "copycost.engine:use_threads",
+    "write_report": "copycost.report.page:write_report",
+}
+
+__all__ = [
+    "Access",
+    "AuditConfig",
+    "CopycostError",
+    "FunctionVictim",
+    "InputSpec",
+    "Ledger",
+    "ModuleVictim",
+    "Oracle",
+    "Record",
+    "RunConfig",
+    "Target",
+    "audit",
+    "copy_model",
+    "defend",
+    "load_dataset",
+    "load_model",
+    "read_record",
+    "save_model",
+    "use_threads",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'copycost' has no attribute {name!r}")
+    module, _, attribute = _PLACES[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

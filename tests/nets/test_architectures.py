@@ -11,7 +11,8 @@ import torch
 from copycost.errors import SpecMismatch
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
-from copycost.nets.seeded import build, seeded
+from copycost.nets.residual import ResNet
+from copycost.nets.seeded import build, fresh_copy, seeded
 from copycost.types import InputSpec, Modality
 
 SPECS = [((1, 8, 8), 10), ((3, 16, 12), 4), ((2, 9, 11), 2)]
@@ -94,7 +95,8 @@ def test_small_nets_have_the_parameters_of_their_formula():
 
 def test_resnet8x_keeps_an_eighth_of_the_resolution():
     module = ARCHITECTURES["resnet18-8x"](InputSpec((3, 32, 32)), 10).eval()
-    seen = {}
+    assert isinstance(module, ResNet)
+    seen: dict[str, torch.Size] = {}
     module.stages.register_forward_hook(lambda _m, _i, out: seen.update(shape=out.shape))
     module(torch.zeros(1, 3, 32, 32))
     assert seen["shape"] == (1, 512, 4, 4)
@@ -124,9 +126,8 @@ def test_seeded_restores_after_an_error():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    with pytest.raises(ZeroDivisionError), seeded(0):
-        torch.rand(1)
-        raise ZeroDivisionError
+    with pytest.raises(ValueError, match="lost"), seeded(0):
+        raise ValueError(f"lost {torch.rand(1)}")
     assert torch.equal(torch.rand(1), expected)
 
 
@@ -146,3 +147,16 @@ def test_names_are_listed_without_pytorch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["gap-cnn", "small-resnet"])
+def test_a_fresh_copy_shares_the_shape_and_nothing_else(name):
+    module = build(ARCHITECTURES[name], InputSpec((1, 8, 8)), 3, seed=0)
+    before = {k: v.clone() for k, v in module.state_dict().items()}
+    copies = [fresh_copy(module, seed).state_dict() for seed in (4, 4, 5)]
+    assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
+    for k, v in module.named_parameters():
+        assert torch.equal(copies[0][k], copies[1][k])
+        if v.ndim > 1:  # batch norm starts alike, whatever the seed
+            assert not torch.equal(copies[0][k], before[k])
+            assert not torch.equal(copies[0][k], copies[2][k])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from copycost.errors import ConfigError, SpecMismatch
 from copycost.nets import GENERATORS
+from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.generator import squash
 from copycost.nets.seeded import seeded
 from copycost.types import InputSpec
@@ -47,6 +48,7 @@ def test_any_size_that_divides_by_four_comes_out_in_range(
 
 def test_layers_are_those_of_generator_a():
     generator = GENERATORS["dfme"](InputSpec((3, 32, 32)))
+    assert isinstance(generator, DFMEGenerator)
     kinds = [type(layer).__name__ for layer in generator.layers]
     norm, up, conv, leaky = "BatchNorm2d", "Upsample", "Conv2d", "LeakyReLU"
     assert kinds == [norm, *(2 * [up, conv, norm, leaky]), conv, norm]

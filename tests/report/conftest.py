@@ -42,14 +42,14 @@ def victim_facts(**changes: Any) -> VictimFacts:
     return VictimFacts(**facts | changes)
 
 
-def rising(agreement: float, spent: int, attack: str) -> list[Point]:
+def rising(agreement: float, spent: int, attack: str, moments: int) -> list[Point]:
     """A curve that starts at chance and ends at `agreement`."""
     points = []
-    for step in range(21):
-        share = step / 20
+    for step in range(moments):
+        share = step / (moments - 1) if moments > 1 else 1.0
         reached = 0.1 + (agreement - 0.1) * (1 - math.exp(-4 * share)) / (1 - math.exp(-4))
         values = {"agreement": reached, "accuracy": reached * 0.97, "kl": 2.3 * (1.05 - reached)}
-        if step and attack != "random-noise":
+        if share and attack != "random-noise":
             values |= {
                 "student/gap": 2.0 * math.exp(-2 * share),
                 "generator/gradient norm": 40 * math.exp(-5 * share),
@@ -58,9 +58,12 @@ def rising(agreement: float, spent: int, attack: str) -> list[Point]:
     return points
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_record() -> MakeRecord:
-    """Build a record; keyword arguments replace what the test is about."""
+    """Build a record; keyword arguments replace what the test is about.
+
+    It has one moment, and thus no curves to draw, unless `moments` says otherwise.
+    """
 
     def make(
         attack: str = "dfme",
@@ -70,6 +73,7 @@ def make_record() -> MakeRecord:
         budget: int = 150_000,
         spent: int | None = None,
         epsilon: float = 1e-3,
+        moments: int = 1,
         victim: dict[str, Any] | None = None,
         **changes: Any,
     ) -> Record:
@@ -101,7 +105,7 @@ def make_record() -> MakeRecord:
                 commit="0123abc+",
                 arithmetic={"training": "float32", "tf32": "off"},
             ),
-            "curve": rising(agreement, spent, attack),
+            "curve": rising(agreement, spent, attack, moments),
             "seconds": 5025.0 + seed,
             "started": "2026-01-02T03:04:05+00:00",
             "ended": "finished",
@@ -111,13 +115,13 @@ def make_record() -> MakeRecord:
     return make
 
 
-@pytest.fixture
-def make_run(tmp_path: Path, make_record: MakeRecord) -> MakeRun:
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory: pytest.TempPathFactory, make_record: MakeRecord) -> MakeRun:
     """Write a record into a run folder of its own, with samples if asked."""
 
     def make(*args: Any, samples: bool = False, **changes: Any) -> Path:
         record = make_record(*args, **changes)
-        folder = tmp_path / f"run-{len(list(tmp_path.glob('run-*')))}"
+        folder = tmp_path_factory.mktemp("run")
         record.write(folder)
         if samples:
             (folder / SAMPLES_FILE).write_bytes(picture(record.seed))

@@ -36,9 +36,7 @@ def shift_one(image, down, right, most):
 def test_shift_equals_padding_and_cropping_row_by_row(count, shape, most, seed):
     x = images(count, shape, seed)
     down, right = torch.randint(-most, most + 1, (2, count), generator=chance(seed))
-    expected = [
-        shift_one(x[i], int(down[i]), int(right[i]), most) for i in range(count)
-    ]
+    expected = [shift_one(x[i], int(down[i]), int(right[i]), most) for i in range(count)]
     found = shift(x, down, right, most)
     assert found.dtype == torch.uint8
     assert torch.equal(found, torch.stack(expected))

@@ -33,7 +33,9 @@ from copycost.training.schedule import SCHEDULES
     ],
 )
 def test_what_cannot_be_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong)) if "architecture" not in wrong else "no"):
+    with pytest.raises(
+        ValueError, match=next(iter(wrong)) if "architecture" not in wrong else "no"
+    ):
         Recipe(**{"architecture": "lenet", "epochs": 1, **wrong})
 
 
@@ -63,4 +65,5 @@ def test_schedules_half_way_down():
     assert SCHEDULES["one-cycle"](0.6, 0.2) == pytest.approx(0.5)
     assert SCHEDULES["cosine"](0.6, 0.2) == pytest.approx(0.5)
     assert SCHEDULES["one-cycle"](0.1, 0.2) == SCHEDULES["cosine"](0.1, 0.2) == 0.5
-    assert SCHEDULES["cosine"](0.4, 0.2) > SCHEDULES["one-cycle"](0.4, 0.2) == 0.75
+    assert SCHEDULES["cosine"](0.4, 0.2) > 0.8
+    assert SCHEDULES["one-cycle"](0.4, 0.2) == pytest.approx(0.75)

@@ -15,8 +15,7 @@ from copycost.nets.normalised import Normalised
 from copycost.training import train as loop
 from copycost.training.recipe import Recipe
 from copycost.training.train import accuracy, as_floats, moments, prepare, train
-from copycost.training.victim import train_victim
-from copycost.victims.saved import content_hash, load_model
+from copycost.victims.saved import content_hash
 
 QUICK = Recipe("lenet", epochs=2, batch_size=16, peak_lr=0.05, crop=1, flip=True)
 
@@ -33,7 +32,9 @@ def bright_or_dark(count, seed, shape=(2, 8, 8)):
 
 @pytest.fixture(scope="module")
 def tiny():
-    return Dataset("tiny", "made here", ("a", "b", "c"), bright_or_dark(70, 0), bright_or_dark(40, 1))
+    return Dataset(
+        "tiny", "made here", ("a", "b", "c"), bright_or_dark(70, 0), bright_or_dark(40, 1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def digits():
 
 
 def test_learns_digits_in_seconds(digits):
-    recipe = Recipe("lenet", epochs=12, batch_size=32, peak_lr=0.08)
+    recipe = Recipe("lenet", epochs=12, batch_size=64, peak_lr=0.1)
     losses = []
     module = train(recipe, digits, "cpu", 0, lambda epoch, loss, _: losses.append((epoch, loss)))
     assert accuracy(module, digits.test, "cpu") > 0.95
@@ -92,7 +93,7 @@ def test_the_module_returned_evaluates_in_float32_with_plain_strides(tiny):
     assert all(p.dtype == torch.float32 and p.is_contiguous() for p in module.parameters())
 
 
-def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny, monkeypatch):
+def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny):
     recipe = Recipe("lenet", 1, batch_size=70, peak_lr=0.3, warm_up=0.0, weight_decay=0.01)
     module = prepare(recipe, tiny, 3)
     loss = nn.functional.cross_entropy(module(tiny.train.floats()), tiny.train.labels)
@@ -104,7 +105,7 @@ def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny, monkeypatch):
     ]
     losses = []
     trained = train(recipe, tiny, "cpu", 3, lambda _e, value, _s: losses.append(value))
-    assert losses == [pytest.approx(float(loss), rel=1e-5)]
+    assert losses == [pytest.approx(loss.item(), rel=1e-5)]
     for found, wanted in zip(trained.parameters(), expected, strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
 
@@ -155,7 +156,9 @@ def test_accuracy_is_the_share_of_right_answers_and_keeps_the_mode():
             return torch.stack([-x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 1], 1)
 
     levels = torch.tensor([0, 255, 255, 0, 255], dtype=torch.uint8)
-    labelled = Labelled(levels[:, None, None, None].expand(5, 1, 2, 2), torch.tensor([0, 1, 0, 0, 1]))
+    labelled = Labelled(
+        levels[:, None, None, None].expand(5, 1, 2, 2), torch.tensor([0, 1, 0, 0, 1])
+    )
     module = Brightness().train()
     assert accuracy(module, labelled, "cpu", batch_size=2) == 0.8
     assert module.training
@@ -168,17 +171,6 @@ def test_compiled_training_returns_the_plain_module(tiny, monkeypatch):
     module = train(replace(QUICK, compiled=True), tiny, "cpu", 0)
     assert compiled == [module]
     assert content_hash(module) == content_hash(train(QUICK, tiny, "cpu", 0))
-
-
-@pytest.mark.parametrize("normalise", [True, False])
-def test_train_victim_saves_what_it_measured(tiny, tmp_path, normalise):
-    card = train_victim(replace(QUICK, normalise=normalise), tiny, tmp_path / "v", seed=5)
-    module, read = load_model(tmp_path / "v")
-    assert read == card
-    assert (card.seed, card.dataset, card.class_names) == (5, "made here", ("a", "b", "c"))
-    assert card.normalised is normalise
-    assert card.recipe["peak_lr"] == QUICK.peak_lr
-    assert card.test_accuracy == accuracy(module, tiny.test, "cpu")
 
 
 @pytest.mark.gpu

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -34,16 +35,18 @@ DASHES = ("-", "--", ":")
 VARIABLES = {INK: "--ink", FAINT: "--faint", NOISE: "--noise"} | {
     colour: f"--line-{i}" for i, colour in enumerate(LINES)
 }
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
+    "font.size": 11,
     # Labels hold names from records, which are text and never formulas.
     "text.parse_math": False,
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": FAINT,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
@@ -81,13 +84,21 @@ class Line:
     label: str
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure ready for the page."""
+
+    title: str
+    svg: Markup
+
+
 def curves(groups: Sequence[Group], names: Sequence[str], value: str) -> list[Curve]:
     """The curve of `value` for every group that measured it at two moments or more."""
     found = (_curve(g, name, value) for g, name in zip(groups, names, strict=True))
     return [curve for curve in found if curve is not None]
 
 
-def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = ()) -> Markup:
+def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = ()) -> Drawing:
     """Shares in [0, 1] against queries, with percentages on the axis."""
     described = f"{title} against queries. " + _described(drawn, levels, wording.percent)
     with _defaults(title):
@@ -98,10 +109,10 @@ def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = (
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
         _legend(figure, axes)
-        return _svg(figure, title, described)
+        return Drawing(title, _svg(figure, title, described))
 
 
-def values_figure(title: str, drawn: Sequence[Curve]) -> Markup:
+def values_figure(title: str, drawn: Sequence[Curve]) -> Drawing:
     """Losses, norms and the like against queries; a log axis where they span decades."""
     described = f"{title} against queries. " + _described(drawn, (), wording.plain)
     with _defaults(title):
@@ -112,7 +123,7 @@ def values_figure(title: str, drawn: Sequence[Curve]) -> Markup:
             axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
             axes.yaxis.set_minor_formatter(NullFormatter())
         _legend(figure, axes)
-        return _svg(figure, title, described)
+        return Drawing(title, _svg(figure, title, described))
 
 
 def _curve(group: Group, label: str, value: str) -> Curve | None:
@@ -159,7 +170,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.grid(visible=True)
     axes.set_xlabel("queries")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2.5, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: wording.count(number)))
     return figure, axes
 
@@ -171,6 +182,8 @@ def _draw(axes: Axes, drawn: Sequence[Curve]) -> None:
         if curve.runs > 1:
             band = (curve.queries, curve.low, curve.high)
             axes.fill_between(*band, color=colour, alpha=0.2, linewidth=0)
+    most = max(float(curve.queries[-1]) for curve in drawn)
+    axes.set_xlim(-0.02 * most, 1.02 * most)
 
 
 def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
@@ -216,7 +229,8 @@ def _svg(figure: Figure, title: str, described: str) -> Markup:
     """The figure as an `<svg>` element for an HTML page, without size, ids or references."""
     buffer = io.StringIO()
     none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    FigureCanvasSVG(figure).print_svg(buffer, metadata=none)
+    FigureCanvasSVG(figure)
+    figure.savefig(buffer, format="svg", metadata=none)
     drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     box = re.search(r'viewBox="[^"]*"', drawing)
@@ -225,7 +239,8 @@ def _svg(figure: Figure, title: str, described: str) -> Markup:
     # The style would apply to the whole page, and ids of groups would repeat between figures.
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*">', "<g>", body)
-    body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
+    # Text is set in the page's font, whatever font its place was worked out with.
+    body = re.sub(r"font-family: [^;\"]*;", "", body)
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     label = escape(described)

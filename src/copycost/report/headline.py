@@ -97,7 +97,7 @@ def _noise_sentence(best: Group, noise: Group) -> str:
 def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
     """What the API released, and which of several settings the sentence is about."""
     setting = best.setting
-    behind = f", behind the defence {defences(setting)}" if setting.defences else ""
+    behind = f", behind {defences(setting)}" if setting.defences else ""
     said = [f"The API released {setting.access.replace('label', 'the label only')}{behind}."]
     settings = {group.setting for group in groups}
     if len(settings) > 1:

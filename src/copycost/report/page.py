@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from copycost.errors import RunError
 from copycost.files import write_atomically
@@ -23,7 +22,7 @@ COLUMNS = {
     "defences": "Defences",
     "access": "Access",
     "student": "Student",
-    "budget": "Budget",
+    "budget": "Budget in queries",
 }
 """Columns of the table that are shown only where rows differ in them."""
 
@@ -52,8 +51,8 @@ class Victim:
     headline: Headline
     tiles: list[Tile]
     facts: list[tuple[str, str]]
-    results: list[Markup]
-    training: list[Markup]
+    results: list[figures.Drawing]
+    training: list[figures.Drawing]
     table: Table
 
 
@@ -95,7 +94,7 @@ def _victim(headline: Headline, groups: Sequence[Group]) -> Victim:
     return Victim(
         headline=headline,
         tiles=_tiles(headline),
-        facts=runs.victim_facts(ours[0].records[0]),
+        facts=runs.victim_facts([record for group in ours for record in group.records]),
         results=_results(ours, names),
         training=_training(ours, names),
         table=_table(ours),
@@ -120,7 +119,7 @@ def _tiles(headline: Headline) -> list[Tile]:
     return tiles
 
 
-def _results(groups: Sequence[Group], names: Sequence[str]) -> list[Markup]:
+def _results(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
     """Agreement and accuracy, each with the levels it is to be read against."""
     titles = {"agreement": "Agreement with your model", "accuracy": "Accuracy of the copy"}
     drawn = {value: figures.curves(groups, names, value) for value in RESULTS}
@@ -138,7 +137,7 @@ def _levels(groups: Sequence[Group], value: str) -> list[figures.Line]:
     return [figures.Line(victim.accuracy, "your model")]
 
 
-def _training(groups: Sequence[Group], names: Sequence[str]) -> list[Markup]:
+def _training(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
     """One figure for every other value that runs measured as they went."""
     records = [record for group in groups for record in group.counted]
     values = dict.fromkeys(v for r in records for p in r.curve for v in p.values)

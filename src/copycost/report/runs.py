@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from copycost.errors import RunError
 from copycost.report import wording
 from copycost.report.table import flatten
-from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
+from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, VictimFacts, read_record
+from copycost.types import InputSpec
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 SMALL = 320
@@ -100,29 +102,35 @@ def measured(record: Record) -> list[tuple[str, str]]:
     ]
 
 
-def victim_facts(record: Record) -> list[tuple[str, str]]:
-    """What was copied and what stood in front of it, as (name, value)."""
-    victim = record.victim
-    spec = victim.spec
-    shape = " × ".join(map(str, spec.shape))
-    limits = f"[{spec.low:g}, {spec.high:g}]"
-    values = limits if spec.vocabulary is None else wording.plural(spec.vocabulary, "token")
-    found = [
+def victim_facts(records: Sequence[Record]) -> list[tuple[str, str]]:
+    """What the victim of `records` is, and what its users see behind each of its defences."""
+    victim = records[0].victim
+    fronts = {record.victim.defences: record.victim for record in records}
+    return [
         ("Model", victim.name),
         ("Architecture", victim.architecture),
         ("Measured on", victim.dataset),
-        ("Input", f"{spec.modality}, {shape}, values in {values}"),
+        ("Input", _input(victim.spec)),
         ("Classes", wording.count(victim.classes)),
         ("Computes", str(victim.output)),
         ("Accuracy", wording.percent(victim.accuracy)),
-        ("Defences", " → ".join(victim.defences) or "none"),
-        ("Agreement with itself", wording.percent(victim.self_agreement)),
+        *(_front(front) for front in fronts.values()),
         ("Weights (sha256)", victim.content_hash or "not visible"),
     ]
-    if victim.defences:
-        after = ("Accuracy with defences", wording.percent(victim.defended_accuracy))
-        found.insert(-2, after)
-    return found
+
+
+def _front(victim: VictimFacts) -> tuple[str, str]:
+    seen = wording.percent(victim.defended_accuracy)
+    itself = wording.percent(victim.self_agreement)
+    said = f"accuracy {seen}, agreement with itself {itself}"
+    return (f"Behind {' → '.join(victim.defences)}" if victim.defences else "Undefended", said)
+
+
+def _input(spec: InputSpec) -> str:
+    shape = " × ".join(map(str, spec.shape))
+    if spec.vocabulary is not None:
+        return f"{spec.modality}, {shape}, of {wording.plural(spec.vocabulary, 'token')}"
+    return f"{spec.modality}, {shape}, values in [{spec.low:g}, {spec.high:g}]"
 
 
 def _pairs(named: dict[str, str]) -> str:

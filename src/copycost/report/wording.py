@@ -59,7 +59,7 @@ def duration(seconds: float | None) -> str:
     """Seconds in the two largest units that matter."""
     if seconds is None or not _finite(seconds):
         return MISSING
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.1f}{NBSP}s" if seconds < 10 else f"{seconds:.0f}{NBSP}s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

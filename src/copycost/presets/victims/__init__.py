@@ -11,13 +11,14 @@ VICTIMS: Registry[VictimPreset] = Registry(
     "victim preset",
     {
         "digits-cnn": Entry(
-            f"{_HERE}.digits_cnn:PRESET", "gap-cnn on scikit-learn's digits; 15 s on one core"
+            f"{_HERE}.digits_cnn:PRESET", "gap-cnn on scikit-learn's digits; 8 s on one core"
         ),
         "digits-lenet": Entry(
             f"{_HERE}.digits_lenet:PRESET", "LeNet on scikit-learn's digits; 5 s on one core"
         ),
         "digits-resnet": Entry(
-            f"{_HERE}.digits_resnet:PRESET", "small ResNet on scikit-learn's digits; 10 s"
+            f"{_HERE}.digits_resnet:PRESET",
+            "small ResNet on scikit-learn's digits; 4 s on a core",
         ),
         "house-numbers-small": Entry(
             f"{_HERE}.house_numbers_small:PRESET",
@@ -29,7 +30,7 @@ VICTIMS: Registry[VictimPreset] = Registry(
         ),
         "cifar10-small": Entry(
             f"{_HERE}.cifar10_small:PRESET",
-            "ResNet-20 on CIFAR-10 for a few epochs; to try things end to end",
+            "ResNet-20 on CIFAR-10 for two epochs; to try things end to end",
         ),
         "cifar10-resnet34": Entry(
             f"{_HERE}.cifar10_resnet34:PRESET",

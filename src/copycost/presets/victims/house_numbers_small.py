@@ -1,0 +1,22 @@
+"""A small residual net on the synthetic house numbers, for a CPU.
+
+Source:   He et al. (arXiv:1512.03385) for the blocks; the recipe is ours
+Command:  copycost train-victim house-numbers-small
+Hardware: one CPU core
+Time:     HN_TIME
+Expected: HN_ACC
+
+No mirroring: a mirrored digit is another sign. No crop either: the digits at the sides are
+there to distract, and the class is the one in the middle.
+"""
+
+from copycost.training.recipe import Recipe, VictimPreset
+
+DATASET = "house-numbers"
+RECIPE = Recipe(
+    architecture="small-resnet",
+    epochs=6,
+    batch_size=128,
+    peak_lr=0.2,
+)
+PRESET = VictimPreset(DATASET, RECIPE)

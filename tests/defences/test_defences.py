@@ -1,0 +1,136 @@
+"""Contract tests over the registry: a new defence gets them by being listed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from copycost.defences import DEFENCES
+from copycost.defences.base import renormalise
+from copycost.defences.noise import Noise
+from copycost.defences.rounding import Rounding
+from copycost.defences.stack import defend
+from copycost.errors import ConfigError, SpecMismatch
+from copycost.oracle.meter import Oracle
+from copycost.testing import ScriptedVictim, tiny_victim
+from copycost.types import Access
+
+EXAMPLES = {"rounding": "rounding:1", "noise": "noise:0.1"}
+DETERMINISTIC = {"rounding"}
+
+
+def images(n):
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(n))
+
+
+def test_every_defence_has_an_example():
+    assert set(EXAMPLES) == set(DEFENCES)
+
+
+@pytest.fixture(params=sorted(EXAMPLES))
+def name(request):
+    return request.param
+
+
+@pytest.mark.parametrize("output", [Access.LOGITS, Access.PROBABILITIES])
+def test_releases_probabilities(name, output):
+    p = defend(tiny_victim(output), [EXAMPLES[name]])(images(50))
+    assert torch.allclose(p.sum(1), torch.ones(50), atol=1e-5)
+    assert bool((p >= 0).all())
+
+
+def test_changes_something(name):
+    x = images(50)
+    assert not torch.equal(
+        defend(tiny_victim(), [EXAMPLES[name]])(x), tiny_victim()(x).softmax(1)
+    )
+
+
+def test_batch_equals_row_by_row(name):
+    if name not in DETERMINISTIC:
+        pytest.skip(f"{name} is random by design")
+    x = images(40)
+    defended = defend(tiny_victim(), [EXAMPLES[name]])
+    rows = torch.cat([defended(row) for row in x.split(1)])
+    torch.testing.assert_close(defended(x), rows, atol=1e-6, rtol=0)
+    for access in Access:
+        if access is Access.LOGITS:
+            continue
+        whole = Oracle(defended, access=access, budget=99, k=2)(x)
+        parts = [Oracle(defended, access=access, budget=99, k=2)(row) for row in x.split(1)]
+        assert torch.equal(whole.labels, torch.cat([part.labels for part in parts]))
+
+
+def test_same_seed_same_answers(name):
+    x = images(20)
+    first, second = (defend(tiny_victim(), [EXAMPLES[name]], seed=3)(x) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_state_goes_on_where_it_was(name):
+    x = images(20)
+    through = defend(tiny_victim(), [EXAMPLES[name], "noise:0.05"], seed=3)
+    through(x)
+    saved = through.state()
+    expected = through(x)
+    resumed = defend(tiny_victim(), [EXAMPLES[name], "noise:0.05"], seed=3)
+    resumed.restore(saved)
+    assert torch.equal(resumed(x), expected)
+
+
+def test_stacks_in_any_order():
+    x = images(30)
+    noise_first = defend(tiny_victim(), ["noise:0.1", "rounding:1"])(x)
+    rounding_first = defend(tiny_victim(), ["rounding:1", "noise:0.1"])(x)
+    # What is outermost shows: a rounded answer has few different values.
+    assert len(noise_first.unique()) < len(rounding_first.unique())
+
+
+def test_no_answer_without_a_choice():
+    # With four near-equal classes and no decimals every probability rounds to 0.
+    victim = ScriptedVictim(torch.tensor([0.3, 0.3, 0.2, 0.2]), Access.PROBABILITIES)
+    assert torch.equal(Rounding(victim, 0)(images(2)), torch.full((2, 4), 0.25))
+
+
+def test_saturated_probabilities_stay_finite():
+    victim = ScriptedVictim(torch.tensor([1.0, 0.0, 0.0]), Access.PROBABILITIES)
+    for text in EXAMPLES.values():
+        assert bool(defend(victim, [text])(images(64)).isfinite().all())
+
+
+def test_noise_has_the_spread_it_declares():
+    victim = ScriptedVictim(torch.full((4,), 0.25), Access.PROBABILITIES)
+    noise = Noise(victim, 0.01, seed=1).perturb(torch.full((20_000, 4), 0.25)) - 0.25
+    assert abs(float(noise.std()) - 0.01) < 2e-4
+    assert abs(float(noise.mean())) < 2e-4
+
+
+def test_rounding_by_hand():
+    victim = ScriptedVictim(torch.tensor([0.333, 0.333, 0.334]), Access.PROBABILITIES)
+    assert torch.allclose(Rounding(victim, 1)(images(1)), torch.full((1, 3), 1 / 3))
+    victim = ScriptedVictim(torch.tensor([0.949, 0.051, 0.0]), Access.PROBABILITIES)
+    assert torch.allclose(Rounding(victim, 1)(images(1)), torch.tensor([[0.9, 0.1, 0.0]]))
+
+
+def test_renormalise_cuts_negative_values():
+    assert renormalise(torch.tensor([[-1.0, 1.0, 1.0]])).tolist() == [[0.0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    "text", ["rounding", "rounding:", "rounding:x", "rounding:1.5", "rounding:8", "noise:-1"]
+)
+def test_bad_numbers_are_refused(text):
+    with pytest.raises(ConfigError, match="needs"):
+        defend(tiny_victim(), [text])
+
+
+def test_unknown_names_get_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean 'rounding'"):
+        defend(tiny_victim(), ["roundin:2"])
+
+
+def test_nothing_to_defend_behind_labels():
+    victim = ScriptedVictim(torch.tensor([0.5, 0.5]), Access.PROBABILITIES)
+    victim.output = Access.LABEL
+    with pytest.raises(SpecMismatch, match="gives labels"):
+        Rounding(victim, 2)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from copycost.errors import BudgetExceeded, RunError
+from copycost.oracle.ledger import Ledger
+
+
+def test_exact_count_survives_a_clean_stop(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 1000, block=100)
+        account.charge(7)
+        account.charge(13)
+        account.settle()
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 1000, block=100)
+        assert (account.spent, account.lost) == (20, 0)
+
+
+def test_a_reservation_left_open_counts_as_spent(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.account("attacker", 1000, block=100).charge(7)
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 1000, block=100)
+        assert (account.spent, account.lost) == (100, 100)
+
+
+def test_the_reservation_is_on_disk_before_the_charge_returns(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path)
+    account = ledger.account("attacker", 1000, block=50)
+    for _ in range(3):
+        account.charge(30)
+        other = sqlite3.connect(path)
+        (reserved,) = other.execute("SELECT SUM(reserved) FROM reservations").fetchone()
+        other.close()
+        assert reserved >= account.spent
+
+
+def test_refuses_before_anything_is_charged():
+    account = Ledger().account("attacker", 10)
+    account.charge(8)
+    with pytest.raises(BudgetExceeded) as caught:
+        account.charge(3)
+    assert (caught.value.asked, caught.value.spent, caught.value.budget) == (3, 8, 10)
+    assert account.spent == 8
+    account.charge(2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    budget=st.integers(1, 500),
+    block=st.integers(1, 300),
+    actions=st.lists(st.one_of(st.integers(0, 60), st.just("settle")), max_size=40),
+)
+def test_never_more_than_the_budget_and_never_less_than_sent(budget, block, actions):
+    ledger = Ledger()
+    account = ledger.account("attacker", budget, block)
+    sent = 0
+    for action in actions:
+        if action == "settle":
+            account.settle()
+        elif account.affords(action):
+            account.charge(action)
+            sent += action
+        else:
+            with pytest.raises(BudgetExceeded):
+                account.charge(action)
+        assert account.spent == sent <= budget
+    # As after a crash: whatever is open is lost, and still within the budget.
+    after = ledger.account("attacker", budget, block)
+    assert sent <= after.spent <= budget
+
+
+def test_two_accounts_do_not_mix():
+    ledger = Ledger()
+    attacker, auditor = ledger.account("attacker", 5), ledger.account("auditor", None)
+    auditor.charge(1000)
+    attacker.charge(5)
+    assert (attacker.spent, auditor.spent) == (5, 1000)
+
+
+def test_another_budget_is_refused(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        ledger.account("attacker", 5)
+        with pytest.raises(RunError, match="budget of 5, not 6"):
+            ledger.account("attacker", 6)
+
+
+def test_a_file_that_is_no_ledger_is_refused(tmp_path):
+    path = tmp_path / "l"
+    path.write_bytes(b"this is not a database" * 100)
+    with pytest.raises(RunError, match="not a ledger"):
+        Ledger(path)

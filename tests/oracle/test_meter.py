@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from copycost.defences.rounding import Rounding
+from copycost.errors import BudgetExceeded, SpecMismatch
+from copycost.oracle.ledger import Ledger
+from copycost.oracle.meter import Oracle
+from copycost.testing import ScriptedVictim, SpyVictim, tiny_victim
+from copycost.types import Access
+
+
+def images(n):
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(n))
+
+
+def test_counts_inputs_and_refuses_the_one_too_many():
+    spy = SpyVictim(tiny_victim())
+    oracle = Oracle(spy, access="logits", budget=10)
+    oracle(images(7))
+    with pytest.raises(BudgetExceeded):
+        oracle(images(4))
+    assert spy.count == oracle.spent == 7
+    oracle(images(3))
+    assert spy.count == oracle.spent == 10
+
+
+def test_wrong_inputs_are_refused_uncharged():
+    spy = SpyVictim(tiny_victim())
+    oracle = Oracle(spy, access="logits", budget=10)
+    for bad in (
+        torch.rand(2, 3, 8, 8),
+        torch.rand(1, 8, 8),
+        torch.full((2, 1, 8, 8), -0.1),
+        torch.full((2, 1, 8, 8), 1.1),
+        torch.full((2, 1, 8, 8), float("nan")),
+        torch.ones(2, 1, 8, 8, dtype=torch.long),
+    ):
+        with pytest.raises(SpecMismatch):
+            oracle(bad)
+    assert spy.count == oracle.spent == 0
+
+
+def test_the_charge_is_durable_before_the_victim_is_called(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+
+    class Looking(SpyVictim):
+        def answer(self, x):
+            with Ledger(path) as ledger:
+                (self.reserved,) = ledger._db.execute(
+                    "SELECT SUM(reserved) FROM reservations"
+                ).fetchone()
+            return super().answer(x)
+
+    victim = Looking(tiny_victim())
+    with Ledger(path) as ledger:
+        Oracle(victim, access="logits", budget=1000, ledger=ledger)(images(6))
+    assert victim.reserved >= 6
+
+
+def test_a_victim_that_fails_keeps_the_charge():
+    class Failing(SpyVictim):
+        def answer(self, x):
+            raise ConnectionError("gone")
+
+    oracle = Oracle(Failing(tiny_victim()), access="logits", budget=10)
+    with pytest.raises(ConnectionError):
+        oracle(images(4))
+    assert oracle.spent == 4
+
+
+def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        victim = SpyVictim(tiny_victim())
+        victim.free = False
+        Oracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
+        account = ledger.account("attacker", 100_000)
+        assert account.lost == 6
+
+
+@pytest.mark.parametrize("access", list(Access))
+def test_access_only_removes_information(access):
+    x = images(20)
+    truth = tiny_victim()(x)
+    answer = Oracle(tiny_victim(), access=access, budget=100, k=2)(x)
+    assert torch.equal(answer.labels, truth.argmax(1))
+    if access is Access.LABEL:
+        assert answer.scores is None
+    elif access is Access.LOGITS:
+        assert torch.equal(answer.scores, truth)
+    elif access is Access.PROBABILITIES:
+        assert torch.equal(answer.scores, truth.softmax(1))
+    else:
+        assert torch.equal((answer.scores > 0).sum(1), torch.full((20,), 2))
+        assert torch.equal(answer.scores.amax(1), truth.softmax(1).amax(1))
+
+
+def test_each_level_follows_from_the_one_above():
+    x = images(30)
+    answers = {a: Oracle(tiny_victim(), access=a, budget=99, k=4)(x) for a in Access}
+    logits, p = answers[Access.LOGITS].scores, answers[Access.PROBABILITIES].scores
+    assert torch.equal(logits.softmax(1), p)
+    # With k = K, top-k is all of it.
+    assert torch.equal(answers[Access.TOP_K].scores, p)
+
+
+def test_a_defence_hides_the_logits():
+    defended = Rounding(tiny_victim(), 2)
+    with pytest.raises(SpecMismatch, match="logits"):
+        Oracle(defended, access="logits", budget=10)
+
+
+def test_a_label_victim_cannot_release_probabilities():
+    victim = ScriptedVictim(torch.tensor([0.5, 0.5]), Access.PROBABILITIES)
+    victim.output = Access.LABEL
+    with pytest.raises(SpecMismatch, match="use access label"):
+        Oracle(victim, access="probabilities", budget=10)
+
+
+@pytest.mark.parametrize("k", [0, 5])
+def test_impossible_k_is_refused(k):
+    with pytest.raises(SpecMismatch, match="k from 1 to 4"):
+        Oracle(tiny_victim(), access="top-k", budget=10, k=k)
+
+
+def test_answers_carry_no_gradient():
+    x = images(3).requires_grad_()
+    assert not Oracle(tiny_victim(), access="logits", budget=9)(x).scores.requires_grad
+
+
+def test_the_attacker_sees_no_way_to_the_victim():
+    oracle = Oracle(tiny_victim(), access="label", budget=9)
+    public = {name for name in dir(oracle) if not name.startswith("_")}
+    assert public == {
+        "access",
+        "affords",
+        "budget",
+        "classes",
+        "lost",
+        "settle",
+        "spec",
+        "spent",
+        "verify",
+    }

@@ -1,0 +1,143 @@
+"""The sentence must never say more than the records do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from copycost.report.doubts import by_flag, doubts
+from copycost.report.headline import Headline, headlines
+from copycost.report.table import group_records
+from copycost.runner.record import Record
+
+MakeRecord = Callable[..., Record]
+
+
+def only(records: list[Record]) -> Headline:
+    (found,) = headlines(group_records(records))
+    return found
+
+
+def words(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+def seeds(make: MakeRecord, attack: str, *agreements: float, **changes: object) -> list[Record]:
+    return [make(attack, seed, share, **changes) for seed, share in enumerate(agreements)]
+
+
+def test_an_attack_that_works(make_record: MakeRecord) -> None:
+    found = only(
+        seeds(make_record, "random-noise", 0.123, 0.12, 0.13)
+        + seeds(make_record, "maze", 0.5, 0.6, 0.7)
+        + seeds(make_record, "dfme", 0.951, 0.941, 0.92)
+    )
+    assert words(found.sentence) == (
+        "With 150,000 queries, DFME made a copy that agrees with your model on 94.1 % of held-out "
+        "inputs (median of 3 seeds, 92.0–95.1 %); random noise reached 12.3 %."
+    )
+    assert [words(detail) for detail in found.details] == [
+        "The API released probabilities.",
+        "The copy classifies 91.3 % of held-out inputs correctly; your model, 95.5 %.",
+    ]
+
+
+def test_one_seed_is_said_to_be_one(make_record: MakeRecord) -> None:
+    found = only([make_record("dfme", 0, 0.9)])
+    assert words(found.sentence).endswith("on 90.0 % of held-out inputs (one seed).")
+    assert any("No run of random noise has finished" in detail for detail in found.details)
+
+
+def test_the_same_seed_twice_is_not_two_seeds(make_record: MakeRecord) -> None:
+    found = only([make_record("dfme", 0, 0.9), make_record("dfme", 0, 0.9)])
+    assert "median of 2 runs of 1 seed," in found.sentence
+
+
+def test_noise_that_does_as_well_is_the_news(make_record: MakeRecord) -> None:
+    records = seeds(make_record, "dfme", 0.14) + seeds(make_record, "random-noise", 0.12)
+    found = only(records)
+    assert words(found.sentence) == (
+        "No attack did clearly better than random noise: with 150,000 queries, the copy made by "
+        "DFME agrees with your model on 14.0 % of held-out inputs (one seed), and the one made by "
+        "random noise on 12.0 %."
+    )
+    assert any("does not show that your model is safe" in detail for detail in found.details)
+
+
+def test_one_attack_that_beats_noise_is_enough(make_record: MakeRecord) -> None:
+    found = only(
+        seeds(make_record, "maze", 0.12)
+        + seeds(make_record, "dfme", 0.6)
+        + seeds(make_record, "random-noise", 0.12)
+    )
+    assert found.sentence.startswith("With 150,000 queries, DFME")
+
+
+def test_the_best_result_may_be_no_better_than_noise_in_its_own_setting(
+    make_record: MakeRecord,
+) -> None:
+    found = only(
+        [make_record(attack, 0, share, budget=1000) for attack, share in small]
+        + [make_record(attack, 0, share) for attack, share in large]
+    )
+    assert "With 150,000 queries, DFME" in found.sentence
+    assert "In this setting the attack did no better than random noise." in found.details
+    assert any("strongest result of 2 settings" in detail for detail in found.details)
+
+
+small = (("dfme", 0.5), ("random-noise", 0.1))
+large = (("dfme", 0.9), ("random-noise", 0.9))
+
+
+def test_a_stopped_run_is_left_out_and_mentioned(make_record: MakeRecord) -> None:
+    stopped = make_record("dfme", 1, 0.99, ended="SIGTERM", spent=48_000)
+    found = only([make_record("dfme", 0, 0.9), stopped])
+    assert "90.0" in found.sentence
+    assert "1 of 2 runs did not finish and is left out of the medians." in found.details
+
+
+def test_if_nothing_finished_the_sentence_begins_with_that(make_record: MakeRecord) -> None:
+    found = only([make_record("dfme", 0, 0.4, ended="Ctrl-C", spent=48_000)])
+    assert words(found.sentence) == (
+        "No run has finished. Stopped after 48,000 of 150,000 queries, DFME had made a copy that "
+        "agrees with your model on 40.0 % of held-out inputs (one seed)."
+    )
+
+
+def test_finished_noise_does_not_hide_that_the_attack_was_stopped(make_record: MakeRecord) -> None:
+    stopped = make_record("dfme", 0, 0.9, ended="SIGTERM", spent=1000)
+    found = only([stopped, make_record("random-noise", 0, 0.12)])
+    assert found.sentence.startswith("With 150,000 queries, random noise made a copy")
+    assert any("No other attack finished" in detail for detail in found.details)
+    assert any("1 of 2 runs did not finish" in detail for detail in found.details)
+
+
+def test_nothing_measured_is_nothing_said(make_record: MakeRecord) -> None:
+    found = only([make_record(curve=[], ended="SIGTERM", spent=0)])
+    assert "nothing can be said" in found.sentence
+    assert found.group is None
+
+
+def test_defences_and_their_price_are_named(make_record: MakeRecord) -> None:
+    victim = {"defences": ("rounding(1)", "noise(0.1)"), "defended_accuracy": 0.91}
+    details = [words(detail) for detail in only([make_record(victim=victim)]).details]
+    assert "The API released probabilities, behind rounding(1) → noise(0.1)." in details
+    assert any("your model, 95.5 %, and 91.0 % with its defences." in d for d in details)
+
+
+def test_flags_of_groups_are_raised_from_finished_runs_in_one_setting(
+    make_record: MakeRecord,
+) -> None:
+    groups = group_records(
+        seeds(make_record, "dfme", 0.2, 0.2, 0.2)
+        + seeds(make_record, "random-noise", 0.9, 0.9, 0.9, budget=1000)
+        + [make_record("random-noise", 3, 0.95, ended="SIGTERM")]
+    )
+    found = by_flag(doubts(groups))
+    assert "noise-does-as-well" not in found, "another budget, or not finished"
+    groups = group_records(
+        seeds(make_record, "dfme", 0.2, 0.22) + seeds(make_record, "random-noise", 0.2)
+    )
+    found = by_flag(doubts(groups))
+    assert [doubt.where for doubt in found["noise-does-as-well"]] == ["DFME"]
+    assert [doubt.where for doubt in found["too-few-seeds"]] == ["DFME", "random noise"]
+    assert found["too-few-seeds"][0].flag.detail == "2 of at least 3 seeds"

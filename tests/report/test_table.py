@@ -1,0 +1,109 @@
+"""Grouping and the numbers made of a group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from copycost.report import wording
+from copycost.report.table import Spread, flatten, group_records, labels, rows, spread
+from copycost.runner.record import Record
+from copycost.types import Access
+
+MakeRecord = Callable[..., Record]
+
+
+def test_runs_that_differ_by_the_seed_are_one_group_with_median_and_range(
+    make_record: MakeRecord,
+) -> None:
+    (group,) = group_records([make_record("dfme", s, a) for s, a in enumerate((0.9, 0.5, 0.8))])
+    assert group.seeds == (0, 1, 2)
+    assert group.agreement == Spread(0.8, 0.5, 0.9, 3)
+    assert group.kl is not None
+    (row,) = rows([group])
+    assert row.label == "DFME"
+    assert row.agreement == "80.0\u00a0% (50.0–90.0\u00a0%)"
+    assert (row.seeds, row.spent, row.budget) == ("3", "150,000", "150,000")
+    assert row.seconds == "1\u00a0h 23\u00a0min"
+
+
+def test_attacks_stay_as_given_and_noise_comes_last(make_record: MakeRecord) -> None:
+    given = ["random-noise", "maze", "dfme", "maze"]
+    groups = group_records([make_record(name, seed) for seed, name in enumerate(given)])
+    assert [group.attack for group in groups] == ["maze", "dfme", "random-noise"]
+    assert [row.noise for row in rows(groups)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "label"),
+    [
+        ({"budget": 20_000}, "DFME, 20,000 queries"),
+        ({"access": Access.LABEL}, "DFME, label"),
+        ({"student": "lenet"}, "DFME, lenet"),
+        ({"victim": {"defences": ("rounding(2)",)}}, "DFME, behind rounding(2)"),
+        ({"victim": {"name": "another"}}, "DFME, another 5e5e5e5e"),
+        ({"epsilon": 1.0}, "DFME, attack.epsilon 1.0"),
+    ],
+)
+def test_what_differs_makes_another_group_and_is_in_its_name(
+    make_record: MakeRecord, change: dict[str, object], label: str
+) -> None:
+    base, other = group_records([make_record(), make_record(seed=1, **change)])
+    if "budget" in change:  # The fake's configuration holds the budget, too.
+        assert other.variant == ()
+    assert labels([base, other])[1] == label
+
+
+def test_stopped_runs_are_counted_apart(make_record: MakeRecord) -> None:
+    records = [make_record(seed=0, agreement=0.9), make_record(seed=1, agreement=0.2, ended="x")]
+    (group,) = group_records(records)
+    assert group.unfinished == 1
+    assert group.agreement == Spread(0.9, 0.9, 0.9, 1)
+    assert rows([group])[0].seeds == "1 (+1 unfinished)"
+    (group,) = group_records(records[1:])
+    assert not group.finished
+    assert group.agreement == Spread(0.2, 0.2, 0.2, 1)
+    assert rows([group])[0].seeds == "1 (unfinished)"
+
+
+def test_values_that_are_missing_are_shown_as_missing(make_record: MakeRecord) -> None:
+    (row,) = rows(group_records([make_record(curve=[])]))
+    assert (row.agreement, row.accuracy, row.kl) == ("–", "–", "–")
+    assert spread([math.nan, 0.25, math.inf]) == Spread(0.25, 0.25, 0.25, 1)
+
+
+def test_no_records_are_no_rows() -> None:
+    assert rows(group_records([])) == []
+    assert labels([]) == []
+
+
+def test_configurations_are_flattened_with_their_types_visible() -> None:
+    config = {"a": {"b": 1, "c": {"d": None}}, "e": [1, "x"], "f": "text", "g": {}}
+    assert flatten(config) == {
+        "a.b": "1",
+        "a.c.d": "null",
+        "e": '[1, "x"]',
+        "f": "text",
+        "g": "{}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.25, "0.2 s"),
+        (41.4, "41 s"),
+        (59.9, "1 min 00 s"),
+        (125, "2 min 05 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert wording.duration(seconds).replace(wording.NBSP, " ") == text
+
+
+def test_listing() -> None:
+    assert wording.listing([]) == ""
+    assert wording.listing(["a", "b", "c"]) == "a, b and c"

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from copycost.errors import RunError
+from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
+
+
+def test_everything_comes_back_with_its_type(tmp_path):
+    shared = torch.arange(6.0)
+    state = {
+        "tensor": torch.randn(3, 4),
+        "empty": torch.zeros(0),
+        "scalar": torch.tensor(3, dtype=torch.int64),
+        "twice": [shared, shared[2:4]],
+        "optimizer": {0: {"momentum": torch.ones(2)}, 1: {"momentum": None}},
+        "betas": (0.9, 0.999),
+        "text": "ä",
+        "flag": True,
+        "infinite": float("inf"),
+    }
+    save_checkpoint(tmp_path / "c", state)
+    loaded = load_checkpoint(tmp_path / "c")
+    assert loaded is not None
+    assert torch.equal(loaded["tensor"], state["tensor"])
+    assert loaded["scalar"].dtype == torch.int64
+    assert torch.equal(loaded["twice"][1], shared[2:4])
+    assert list(loaded["optimizer"]) == [0, 1]
+    assert loaded["optimizer"][1] == {"momentum": None}
+    assert loaded["betas"] == (0.9, 0.999)
+    assert (loaded["text"], loaded["flag"], loaded["infinite"]) == ("ä", True, float("inf"))
+
+
+def test_none_where_there_is_none(tmp_path):
+    assert load_checkpoint(tmp_path / "c") is None
+
+
+@pytest.mark.parametrize("cut", [0, 7, 100])
+def test_a_damaged_file_is_an_error(tmp_path, cut):
+    path = tmp_path / "c"
+    save_checkpoint(path, {"tensor": torch.ones(100)})
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(RunError, match="damaged"):
+        load_checkpoint(path)
+
+
+def test_what_cannot_be_saved_is_named(tmp_path):
+    with pytest.raises(TypeError, match="object at /deep/0"):
+        save_checkpoint(tmp_path / "c", {"deep": [object()]})
+    assert list(tmp_path.iterdir()) == []

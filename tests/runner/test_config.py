@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copycost.errors import ConfigError
+from copycost.runner.audit import AuditConfig
+from copycost.runner.config import RunConfig
+
+
+def test_all_faults_at_once():
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.read(
+            {
+                "attack": "dfme",
+                "settings": {"batch_size": 0, "scheduer": "cosine", "epsilon": -1},
+                "student": "resnet17",
+                "budget": 0,
+                "access": "everything",
+                "defences": ("rounding:2", "smoothing:1"),
+                "colour": "blue",
+            }
+        )
+    text = "\n".join(caught.value.problems)
+    for expected in (
+        "dfme.batch_size",
+        "dfme.scheduer: there is no such setting",
+        "dfme.epsilon",
+        "no architecture 'resnet17'",
+        "budget",
+        "access",
+        "no defence 'smoothing'",
+        "colour: there is no such setting",
+    ):
+        assert expected in text
+
+
+def test_an_audit_reports_the_faults_of_all_its_runs_once():
+    with pytest.raises(ConfigError) as caught:
+        AuditConfig.read({"seeds": 3, "shared": {"budget": -1, "student": "no"}})
+    assert len(caught.value.problems) == 2
+
+
+def test_settings_of_an_attack_not_run_are_an_error():
+    with pytest.raises(ConfigError, match="dfme, which is not to be run"):
+        AuditConfig.read({"attacks": ("random-noise",), "settings": {"dfme": {}}})
+
+
+def test_runs_go_seed_by_seed():
+    runs = AuditConfig.read({"seeds": 2, "first_seed": 5}).runs()
+    assert [(r.attack, r.seed) for r in runs] == [
+        ("dfme", 5),
+        ("random-noise", 5),
+        ("dfme", 6),
+        ("random-noise", 6),
+    ]
+
+
+def test_identity_knows_defaults_written_out_but_not_how():
+    short = RunConfig.read({})
+    long = RunConfig.read({"settings": {"batch_size": 256, "schedule": "steps:0.1,0.3,0.5:0.3"}})
+    assert short.identity("v") == long.identity("v")
+    assert short.identity("v") != short.identity("w")
+    assert short.identity("v") != RunConfig.read({"seed": 1}).identity("v")
+
+
+@given(
+    budget=st.integers(1, 10**9),
+    seed=st.integers(0, 2**31),
+    lr=st.floats(1e-6, 10),
+    loss=st.sampled_from(["l1", "kl", "l1-sum"]),
+)
+def test_in_full_is_json_and_reads_back_the_same(budget, seed, lr, loss):
+    config = RunConfig.read(
+        {"budget": budget, "seed": seed, "settings": {"student_lr": lr, "loss": loss}}
+    )
+    full = json.loads(json.dumps(config.in_full()))
+    again = RunConfig.read(full)
+    assert again.in_full() == full
+    assert again.identity("v") == config.identity("v")

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from copycost.losses import LOSSES, kl, l1, l1_sum
+
+
+def logits(n=50, k=7, seed=0, scale=3.0):
+    return scale * torch.randn(n, k, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(params=sorted(LOSSES))
+def loss(request):
+    return LOSSES[request.param]
+
+
+def test_one_number_a_sample_independent_of_its_neighbours(loss):
+    s, v = logits(seed=1), logits(seed=2)
+    whole = loss(s, v)
+    assert whole.shape == (50,)
+    rows = torch.cat([loss(a, b) for a, b in zip(s.split(1), v.split(1), strict=True)])
+    torch.testing.assert_close(whole, rows)
+
+
+def test_zero_for_equal_scores_and_positive_otherwise(loss):
+    s = logits()
+    torch.testing.assert_close(loss(s, s), torch.zeros(50))
+    assert bool((loss(s, logits(seed=9)) > 0).all())
+
+
+def test_by_hand():
+    s, v = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 2.0]])
+    assert l1(s, v).item() == 2.5
+    assert l1_sum(s, v).item() == 5.0
+
+
+def test_kl_is_the_definition_and_counts_from_the_victim():
+    s, v = logits(seed=1), logits(seed=2)
+    p, q = v.softmax(1), s.softmax(1)
+    torch.testing.assert_close(kl(s, v), (p * (p / q).log()).sum(1), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(kl(s, v), kl(v, s))
+
+
+def test_saturated_scores_give_finite_losses_and_gradients(loss):
+    s = torch.tensor([[200.0, -200.0, 0.0]], requires_grad=True)
+    v = torch.tensor([[-200.0, 200.0, 0.0]])
+    value = loss(s, v).sum()
+    value.backward()
+    assert bool(value.isfinite())
+    assert s.grad is not None
+    assert bool(s.grad.isfinite().all())

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copycost.schedules import SCHEDULES, Constant, Cosine, Steps, parse
+
+
+def test_steps_are_those_of_the_reference():
+    steps = Steps(at=(0.1, 0.3, 0.5), factor=0.3)
+    shares = (0.0, 0.0999, 0.1, 0.3, 0.4999, 0.5, 0.99)
+    expected = (1, 1, 0.3, 0.09, 0.09, 0.027, 0.027)
+    assert [round(steps(t), 6) for t in shares] == list(expected)
+
+
+def test_cosine_and_constant():
+    assert Cosine()(0.0) == 1.0
+    assert abs(Cosine()(0.5) - 0.5) < 1e-12
+    assert Cosine()(0.999) < 1e-4
+    assert {Constant()(t) for t in (0.0, 0.5, 0.99)} == {1.0}
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+@given(t=st.floats(0, 1, exclude_max=True))
+def test_every_schedule_starts_at_one_and_never_rises_above(name, t):
+    schedule = SCHEDULES[name]()
+    assert schedule(0.0) == 1.0
+    assert 0 <= schedule(t) <= 1
+
+
+@pytest.mark.parametrize("schedule", [Constant(), Cosine(), Steps(at=(0.5, 0.8), factor=0.3)])
+def test_text_reads_back(schedule):
+    assert parse(str(schedule)) == schedule
+
+
+@pytest.mark.parametrize(
+    "text", ["", "linear", "steps:0.5", "steps:2:0.3", "steps:x:0.3", "steps:0.5:-1", "cosine:1:2"]
+)
+def test_impossible_texts_are_refused(text):
+    with pytest.raises(ValueError, match=r".+"):
+        parse(text)
