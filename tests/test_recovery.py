@@ -49,17 +49,13 @@ def test_the_order_of_classes_and_the_rows_survive(name, access):
             given_answer.labels[i : i + 1],
             None if given_answer.scores is None else given_answer.scores[i : i + 1],
         )
-        torch.testing.assert_close(
-            recover_logits(row, 6, CENTRINGS[name]), found[i : i + 1]
-        )
+        torch.testing.assert_close(recover_logits(row, 6, CENTRINGS[name]), found[i : i + 1])
 
 
 @pytest.mark.parametrize("name", sorted(CENTRINGS))
 def test_no_nan_from_saturated_probabilities(name):
     p = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1e-38, 1.0, 0.0]])
-    found = recover_logits(
-        Answer(Access.PROBABILITIES, p.argmax(1), p), 3, CENTRINGS[name]
-    )
+    found = recover_logits(Answer(Access.PROBABILITIES, p.argmax(1), p), 3, CENTRINGS[name])
     assert bool(found.isfinite().all())
 
 

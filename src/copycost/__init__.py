@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from copycost.types import Access, InputSpec
     from copycost.victims.function import FunctionVictim
     from copycost.victims.module import ModuleVictim
-    from copycost.victims.saved import load_model, save_model
+    from copycost.victims.saved import Card, load_model, save_model
 
 _PLACES = {
     "Access": "copycost.types:Access",
     "AuditConfig": "copycost.runner.audit:AuditConfig",
+    "Card": "copycost.victims.saved:Card",
     "CopycostError": "copycost.errors:CopycostError",
     "FunctionVictim": "copycost.victims.function:FunctionVictim",
     "InputSpec": "copycost.types:InputSpec",
@@ -56,6 +57,7 @@ _PLACES = {
 __all__ = [
     "Access",
     "AuditConfig",
+    "Card",
     "CopycostError",
     "FunctionVictim",
     "InputSpec",

@@ -27,7 +27,10 @@ SMALLEST_EPSILON = {Precision.FLOAT32: 0.0, Precision.BFLOAT16: 1.0}
 """Steps of a finite difference below this drown in the rounding of that arithmetic. From the
 table in `docs/methods/dfme.md`: bfloat16 estimates the slope at norms from about 1."""
 
-_FABRIC_NAMES: dict[Precision, Any] = {Precision.FLOAT32: "32-true", Precision.BFLOAT16: "bf16-mixed"}
+_FABRIC_NAMES: dict[Precision, Any] = {
+    Precision.FLOAT32: "32-true",
+    Precision.BFLOAT16: "bf16-mixed",
+}
 
 
 class Engine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     TypeAdapter,
@@ -40,6 +41,19 @@ class _Choice:
             return self.registry[value]
         except ConfigError as error:
             raise ValueError(str(error)) from None
+
+
+def listed(registry: Registry[Any]) -> Any:
+    """Annotation for a field that holds a name of `registry`."""
+
+    def check(name: str) -> str:
+        try:
+            registry.check(name)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    return AfterValidator(check)
 
 
 def choice(registry: Registry[Any]) -> Any:

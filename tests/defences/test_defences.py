@@ -41,9 +41,7 @@ def test_releases_probabilities(name, output):
 
 def test_changes_something(name):
     x = images(50)
-    assert not torch.equal(
-        defend(tiny_victim(), [EXAMPLES[name]])(x), tiny_victim()(x).softmax(1)
-    )
+    assert not torch.equal(defend(tiny_victim(), [EXAMPLES[name]])(x), tiny_victim()(x).softmax(1))
 
 
 def test_batch_equals_row_by_row(name):

@@ -86,8 +86,8 @@ def test_residual_nets_have_the_parameters_of_their_formula(name, widths, blocks
 
 
 def test_small_nets_have_the_parameters_of_their_formula():
-    gap = (9 * 1 * 32 + 32) + (9 * 32 * 32 + 32) + (9 * 32 * 64 + 64) + (64 * 10 + 10)
-    assert count("gap-cnn", (1, 8, 8)) == gap == 28_714
+    gap = 9 * (1 * 16 + 16 * 32 + 32 * 64) + 2 * (16 + 32 + 64) + (64 * 10 + 10)
+    assert count("gap-cnn", (1, 8, 8)) == gap == 24_058
     # On 28x28 grey images: LeCun's 61,706 (fully connected C3 included) and, for the padding,
     # 7x7 instead of 5x5 positions before the first linear layer.
     assert count("lenet", (1, 28, 28)) == 61_706 + 16 * 120 * (49 - 25)

@@ -46,7 +46,9 @@ def test_what_is_not_finite_or_measured_once_is_not_drawn(make_record: MakeRecor
 def test_figures_tell_in_words_what_they_show(make_record: MakeRecord) -> None:
     groups = group_records([make_record(curve=points((0, 0.1), (150_000, 0.9)))])
     drawn = curves(groups, labels(groups), "agreement")
-    svg = shares_figure("Agreement", drawn, [Line(0.5, "a <level>")]).svg.replace("\u00a0", " ")
+    figure = shares_figure("Agreement", drawn, [Line(0.5, "a <level>")])
+    assert [key.label for key in figure.legend] == ["DFME (1 run)", "a <level>"]
+    svg = figure.svg.replace("\u00a0", " ")
     assert 'role="img" aria-label="Agreement against queries. DFME: from 10.0 % to 90.0 %' in svg
     assert "after 150,000 queries. a &lt;level&gt;: 50.0 %." in svg
     assert ">150,000</text>" in svg, "tick labels are text, with separators"

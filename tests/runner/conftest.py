@@ -18,7 +18,7 @@ def tiny_target(victim: Victim | None = None) -> Target:
     inputs = torch.randint(0, 256, (120, 1, 8, 8), generator=random, dtype=torch.uint8)
     labels = tiny_victim()(inputs.float() / 255).argmax(1)
     labels[:12] = (labels[:12] + 1) % 4
-    return Target(victim, Labelled(inputs, labels), "noise", "tiny", "0" * 64)
+    return Target(victim, Labelled(inputs, labels), "noise", "tiny")
 
 
 def tiny_config(**more: object) -> RunConfig:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 
 def test_everything_comes_back_with_its_type(tmp_path):
     shared = torch.arange(6.0)
-    state = {
+    state: dict[str, Any] = {
         "tensor": torch.randn(3, 4),
         "empty": torch.zeros(0),
         "scalar": torch.tensor(3, dtype=torch.int64),

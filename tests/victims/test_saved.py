@@ -174,7 +174,7 @@ def test_truncated_at_any_length_is_refused(folder, name):
     short = len(whole.rstrip())
     for length in [0, 1, 7, 8, 9, 100, short // 2, short - 1]:
         (folder / name).write_bytes(whole[:length])
-        with pytest.raises(RunError, match="truncated|damaged"):
+        with pytest.raises(RunError, match=r"truncated|damaged"):
             load_model(folder)
 
 

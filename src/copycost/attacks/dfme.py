@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -16,9 +17,9 @@ from copycost.gradients.forward import forward_difference
 from copycost.gradients.quality import slope_correlation
 from copycost.nets import GENERATORS
 from copycost.nets.generator import squash
-from copycost.nets.seeded import fresh_copy, seeded
+from copycost.nets.seeded import derive, fresh_copy, seeded
 from copycost.oracle.meter import Oracle
-from copycost.settings import SETTINGS
+from copycost.settings import SETTINGS, listed
 
 DIAGNOSED = 128
 """Images looked at for the attack's own health."""
@@ -41,7 +42,7 @@ class DFME(Attack):
     """m, random directions of one gradient estimate."""
     epsilon: float = Field(default=1e-3, gt=0)
     """ε, length of the finite difference, before the squash."""
-    generator: str = "dfme"
+    generator: Annotated[str, listed(GENERATORS)] = "dfme"
     """Name of the generator's architecture."""
     generator_lr: float = Field(default=1e-4, gt=0)
     """Learning rate of the generator's Adam."""
@@ -62,13 +63,13 @@ class DFME(Attack):
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """The two players; the generator's weights and all noise come from `seed`."""
-        with seeded(seed):
+        with seeded(derive(seed, "generator")):
             generator = GENERATORS[self.generator](oracle.spec, self.latent, self.width)
         optimizer = torch.optim.Adam(generator.parameters(), lr=self.generator_lr)
         return State(
             engine,
             self.student_player(student, engine),
-            engine.random(seed),
+            engine.random(derive(seed, "attack")),
             Player(engine, generator, optimizer, self.schedule),
         )
 

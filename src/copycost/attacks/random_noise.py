@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.engine import Engine
+from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
@@ -34,20 +36,25 @@ class RandomNoise(Attack):
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """A student alone."""
-        return State(engine, self.student_player(student, engine), engine.random(seed))
+        return State(
+            engine, self.student_player(student, engine), engine.random(derive(seed, "attack"))
+        )
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
         """One step of the student on `n` images of noise."""
-        gap = self.gap(s.student, oracle, self._noise(s, oracle.spec, n)).mean()
+        gap = self.gap(s.student, oracle, self._noise(oracle.spec, n, s.random)).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` images of noise."""
-        return self._noise(s, oracle.spec, n)
+        """`n` images of noise, from random numbers of their own."""
+        return self._noise(oracle.spec, n, s.engine.random(0))
 
-    def _noise(self, s: State, spec: InputSpec, n: int) -> Tensor:
+    def _noise(self, spec: InputSpec, n: int, random: torch.Generator) -> Tensor:
+        shape, device = (n, *spec.shape), random.device
         if self.distribution == "uniform":
-            return spec.low + (spec.high - spec.low) * s.uniform(n, *spec.shape)
+            share = torch.rand(shape, generator=random, device=device)
+            return spec.low + (spec.high - spec.low) * share
         middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
-        return (middle + half * s.normal(n, *spec.shape)).clamp(spec.low, spec.high)
+        noise = torch.randn(shape, generator=random, device=device)
+        return (middle + half * noise).clamp(spec.low, spec.high)

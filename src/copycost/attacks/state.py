@@ -81,10 +81,6 @@ class State:
         """Standard normal numbers on the device, from the attack's own generator."""
         return torch.randn(shape, generator=self.random, device=self.engine.device)
 
-    def uniform(self, *shape: int) -> Tensor:
-        """Numbers uniform in [0, 1) on the device, from the attack's own generator."""
-        return torch.rand(shape, generator=self.random, device=self.engine.device)
-
     def state(self) -> dict[str, Any]:
         """All that a checkpoint needs to go on bit for bit."""
         players = {name: player.state() for name, player in self.players.items()}

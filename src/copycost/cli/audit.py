@@ -78,7 +78,7 @@ def audit_command(
         "budget": budget,
         "access": access,
         "top_k": top_k,
-        "defences": tuple(defence) if defence else None,
+        "defences": list(defence) if defence else None,
         "student": student,
         "precision": precision,
         "device": device,

@@ -33,7 +33,5 @@ def fetch_command(
     with Progress(*columns, TransferSpeedColumn(), console=console) as bar:
         task = bar.add_task(str(name))
         place = folder or usual_folder(str(name))
-        fetch(
-            str(name), place, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        fetch(str(name), place, lambda done, total: bar.update(task, completed=done, total=total))
     print_text(str(place))

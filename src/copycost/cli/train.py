@@ -14,7 +14,9 @@ from copycost.presets.victims import VICTIMS
 
 def train_command(
     name: Annotated[str, typer.Argument(help="A preset: see `copycost list victims`.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the saved model.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the saved model; by default where audits look.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Data set as NAME or NAME:PATH.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
@@ -25,14 +27,15 @@ def train_command(
     preset = VICTIMS[name]
     # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
-    from copycost.runner.targets import train_victim  # noqa: PLC0415
+    from copycost.runner.targets import train_victim, victim_folder  # noqa: PLC0415
 
     use_threads(threads)
     recipe = replace(preset.recipe, epochs=epochs) if epochs else preset.recipe
-    folder = out or Path("victims") / name
+    reference = data or preset.dataset
+    folder = out or victim_folder(Path("runs") / "victims", name, reference, seed)
     card = train_victim(
         recipe,
-        data or preset.dataset,
+        reference,
         folder,
         Engine(device),
         seed=seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Self, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
@@ -35,8 +35,8 @@ class Defence(Victim):
 
     @classmethod
     @abstractmethod
-    def parse(cls, victim: Victim, text: str, seed: int) -> Self:
-        """Build from the text after the colon; `ConfigError` if it is not the right number."""
+    def read(cls, text: str) -> float:
+        """The number after the colon; `ConfigError` if it is not one that makes sense."""
 
     @abstractmethod
     def perturb(self, p: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,11 +25,12 @@ class Noise(Defence):
         super().__init__(victim, f"noise:{sigma:g}")
         self.sigma, self.seed = sigma, seed
         self._random: torch.Generator | None = None
+        self._saved: Tensor | None = None
 
     @classmethod
-    def parse(cls, victim: Victim, text: str, seed: int) -> Self:
+    def read(cls, text: str) -> float:
         """Read `sigma`."""
-        return cls(victim, parse_number("noise", text, 0.0, "a standard deviation"), seed)
+        return parse_number("noise", text, 0.0, "a standard deviation")
 
     def perturb(self, p: Tensor) -> Tensor:
         """Add noise to [N, K]."""
@@ -39,8 +40,8 @@ class Noise(Defence):
 
     def state(self) -> dict[str, Tensor]:
         """Where the random numbers are, beside the inner victim's state."""
-        own = {} if self._random is None else {"random": self._random.get_state()}
-        return own | super().state()
+        now = self._saved if self._random is None else self._random.get_state()
+        return ({} if now is None else {"random": now}) | super().state()
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on with the random numbers where the saved run stopped."""
@@ -48,8 +49,6 @@ class Noise(Defence):
         if "random" in state:
             self._saved = state["random"]
             self._random = None
-
-    _saved: Tensor | None = None
 
     def _generator(self, device: torch.device) -> torch.Generator:
         # Made at the first answer, because only then is the device known.

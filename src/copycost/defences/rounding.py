@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -22,20 +22,20 @@ class Rounding(Defence):
 
     argument: ClassVar[str] = "decimals"
 
-    def __init__(self, victim: Victim, decimals: int) -> None:
-        """`decimals` from 0 (only ones and zeros) to 7."""
+    def __init__(self, victim: Victim, decimals: int, seed: int = 0) -> None:
+        """`decimals` from 0 (only ones and zeros) to 7; no seed is needed, it is deterministic."""
         super().__init__(victim, f"rounding:{decimals}")
         self.decimals = decimals
 
     @classmethod
-    def parse(cls, victim: Victim, text: str, seed: int) -> Self:
-        """Read `decimals`; the seed is not used: rounding is deterministic."""
+    def read(cls, text: str) -> int:
+        """Read `decimals`."""
         value = parse_number("rounding", text, 0, "a number of decimals")
         if value != int(value) or value > MOST_DECIMALS:
             raise ConfigError(
                 [f"defence rounding:{text} needs a whole number of decimals, 0 to {MOST_DECIMALS}."]
             )
-        return cls(victim, int(value))
+        return int(value)
 
     def perturb(self, p: Tensor) -> Tensor:
         """Round [N, K], row by row."""

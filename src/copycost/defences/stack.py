@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from copycost.defences import DEFENCES
 from copycost.errors import ConfigError
+from copycost.nets.seeded import derive
 from copycost.victims.base import Victim
 
 
@@ -16,9 +18,15 @@ def defend(victim: Victim, defences: Iterable[str], seed: int = 0) -> Victim:
     number that makes no sense.
     """
     for place, text in enumerate(defences):
-        name, colon, argument = text.partition(":")
-        kind = DEFENCES[name]
-        if not colon:
-            raise ConfigError([f"defence {name!r} needs a number: {name}:{kind.argument.upper()}."])
-        victim = kind.parse(victim, argument, seed + 7919 * place)
+        kind, number = read_defence(text)
+        victim = kind(victim, number, derive(seed, f"defence {place}"))
     return victim
+
+
+def read_defence(text: str) -> tuple[Any, float]:
+    """The class and the number of `NAME:NUMBER`, e.g. `rounding:2`. Raises `ConfigError`."""
+    name, colon, argument = text.partition(":")
+    kind = DEFENCES[name]
+    if not colon:
+        raise ConfigError([f"defence {name!r} needs a number: {name}:{kind.argument.upper()}."])
+    return kind, kind.read(argument)

@@ -30,7 +30,7 @@ def forward_difference(
 
     g = d / m · Σ_i (f(x + εu_i) - f(x)) / ε · u_i, over m unit directions u_i in d
     dimensions. Since E[u uᵀ] = I / d, the factor d makes the mean the true gradient as
-    ε -> 0 (DFME, equation 6 and its code; the paper's formula leaves the factor out). All
+    ε -> 0 (Truong et al. 2021, equation 6, and the authors' code, which has the factor). All
     points are evaluated in one call: (m + 1)·N of them.
     """
     u = unit_directions(x, m, random)

@@ -32,7 +32,7 @@ ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
     {
         "gap-cnn": Entry(
             "copycost.nets.lenet:gap_cnn",
-            "three 3x3 convolutions, global average pooling, no batch norm; 28 k parameters",
+            "three 3x3 convolutions with batch norm, global average pooling; 24 k parameters",
         ),
         "lenet": Entry(
             "copycost.nets.lenet:lenet",

@@ -37,20 +37,22 @@ def lenet(spec: InputSpec, classes: int) -> nn.Sequential:
 
 
 def gap_cnn(spec: InputSpec, classes: int) -> nn.Sequential:
-    """Three 3x3 convolutions of 32, 32, 64 channels, then global average pooling.
+    """Three 3x3 convolutions of 16, 32, 64 channels with batch norm, then global average pooling.
 
-    Images [N, C, H, W] of any size to logits [N, K]. Raises `SpecMismatch` where `spec` is not
-    of images.
+    Images [N, C, H, W] of any size to logits [N, K]; the second convolution halves the size.
+    Raises `SpecMismatch` where `spec` is not of images.
     """
     channels, _, _ = image_shape(spec)
     return nn.Sequential(
-        nn.Conv2d(channels, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(32, 32, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 3, padding=1),
-        nn.ReLU(),
+        *_block(channels, 16, stride=1),
+        *_block(16, 32, stride=2),
+        *_block(32, 64, stride=1),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
         nn.Linear(64, classes),
     )
+
+
+def _block(inside: int, outside: int, stride: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(outside), nn.ReLU()

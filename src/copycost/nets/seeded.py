@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,16 @@ import torch
 from torch import nn
 
 from copycost.types import InputSpec
+
+
+def derive(seed: int, role: str) -> int:
+    """A seed for one `role` in a run, far from those of every other role and seed.
+
+    Without it a student and a victim of one architecture and seed would start from the same
+    weights, and a defence would draw the very noise that the attack draws.
+    """
+    digest = hashlib.sha256(f"{role}:{seed}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
 
 
 @contextmanager

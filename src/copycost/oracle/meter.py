@@ -12,7 +12,8 @@ from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
 
 BLOCKS_PER_BUDGET = 200
-"""A crash of a free victim's run loses at most one block: half a percent of the budget."""
+"""A crash charges a free victim's run for at most one block, half a percent of the budget, more
+than was sent."""
 
 
 class Oracle:

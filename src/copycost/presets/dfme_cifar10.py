@@ -5,8 +5,9 @@ Command:  copycost audit --preset dfme-cifar10-20m --data cifar10
           copycost audit --preset dfme-cifar10-2m --data cifar10
 Hardware: one H100-class GPU. Not run yet; other implementations took 4 to 8 hours for the
           20 million on an H200. It goes on where it stopped, so --max-minutes makes slices.
-Expected: 88.1 % accuracy at 20 million queries, of a victim with 95.5 % (reported, quoted
-          second-hand). No figure is known for 2 million with these settings.
+Expected: 88.1 % accuracy at 20 million queries, of a victim with 95.5 % (reported; quoted
+          second-hand, the victim's from memory). No figure is known for 2 million with these
+          settings.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Paper:    Truong et al., CVPR 2021, table 1.
 Command:  copycost audit --preset dfme-svhn-2m --data svhn
 Hardware: one H100-class GPU. Not run yet.
-Expected: 95.2 % accuracy, of a victim with 96.2 % (reported, quoted second-hand).
+Expected: 95.2 % accuracy, of a victim with 96.2 % (reported; quoted second-hand,
+          the victim's from memory).
 """
 
 from __future__ import annotations

@@ -31,7 +31,9 @@ INK, FAINT, NOISE = "#010203", "#040506", "#070809"
 """Placeholders that no other colour can be mistaken for."""
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which people with any colour vision can tell apart."""
-DASHES = ("-", "--", ":")
+DASHES = {"-": "none", "--": "6 3", ":": "1.5 3"}
+"""Matplotlib's names and what they are in SVG."""
+LEVEL_DASH = "3 2"
 VARIABLES = {INK: "--ink", FAINT: "--faint", NOISE: "--noise"} | {
     colour: f"--line-{i}" for i, colour in enumerate(LINES)
 }
@@ -56,7 +58,6 @@ SETTINGS: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "grid.color": FAINT,
     "grid.alpha": 0.25,
-    "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
 WIDE_RANGE = 50.0
@@ -85,11 +86,23 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Key:
+    """One line of a legend, which the page sets as text so that it can wrap."""
+
+    label: str
+    variable: str
+    """The CSS variable that holds the colour."""
+    dash: str
+    """As in SVG's `stroke-dasharray`."""
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A figure ready for the page."""
 
     title: str
     svg: Markup
+    legend: list[Key]
 
 
 def curves(groups: Sequence[Group], names: Sequence[str], value: str) -> list[Curve]:
@@ -102,28 +115,26 @@ def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = (
     """Shares in [0, 1] against queries, with percentages on the axis."""
     described = f"{title} against queries. " + _described(drawn, levels, wording.percent)
     with _defaults(title):
-        figure, axes = _axes(6.4, 3.9)
+        figure, axes = _axes(6.4, 3.4)
         _draw(axes, drawn)
         for level in levels:
-            axes.axhline(level.value, color=INK, dashes=(5, 3), linewidth=1.2, label=level.label)
+            axes.axhline(level.value, color=INK, dashes=(3, 2), linewidth=1.2)
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
-        _legend(figure, axes)
-        return Drawing(title, _svg(figure, title, described))
+        return Drawing(title, _svg(figure, title, described), _legend(drawn, levels))
 
 
 def values_figure(title: str, drawn: Sequence[Curve]) -> Drawing:
     """Losses, norms and the like against queries; a log axis where they span decades."""
     described = f"{title} against queries. " + _described(drawn, (), wording.plain)
     with _defaults(title):
-        figure, axes = _axes(6.4, 3.2)
+        figure, axes = _axes(6.4, 2.8)
         _draw(axes, drawn)
         if _spans_decades(drawn):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
             axes.yaxis.set_minor_formatter(NullFormatter())
-        _legend(figure, axes)
-        return Drawing(title, _svg(figure, title, described))
+        return Drawing(title, _svg(figure, title, described), _legend(drawn, ()))
 
 
 def _curve(group: Group, label: str, value: str) -> Curve | None:
@@ -177,7 +188,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 def _draw(axes: Axes, drawn: Sequence[Curve]) -> None:
     for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True):
-        axes.plot(curve.queries, curve.middle, dash, color=colour, label=_legend_text(curve))
+        axes.plot(curve.queries, curve.middle, dash, color=colour)
         axes.plot(curve.queries[-1:], curve.middle[-1:], "o", color=colour, markersize=5)
         if curve.runs > 1:
             band = (curve.queries, curve.low, curve.high)
@@ -188,24 +199,27 @@ def _draw(axes: Axes, drawn: Sequence[Curve]) -> None:
 
 def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
     """A colour and a dash for each curve; noise is grey, as it is not one of the attacks."""
+    dashes = list(DASHES)
     attacks = noises = 0
     for curve in drawn:
         if curve.noise:
-            yield NOISE, DASHES[noises % len(DASHES)]
+            yield NOISE, dashes[noises % len(dashes)]
             noises += 1
         else:
-            yield LINES[attacks % len(LINES)], DASHES[attacks // len(LINES) % len(DASHES)]
+            yield LINES[attacks % len(LINES)], dashes[attacks // len(LINES) % len(dashes)]
             attacks += 1
 
 
-def _legend_text(curve: Curve) -> str:
-    return f"{curve.label} ({wording.plural(curve.runs, 'run')})"
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles, texts = axes.get_legend_handles_labels()
-    columns = max(1, min(3, 75 // (max(map(len, texts), default=0) + 6)))
-    figure.legend(handles, texts, loc="outside upper left", ncols=columns)
+def _legend(drawn: Sequence[Curve], levels: Sequence[Line]) -> list[Key]:
+    found = [
+        Key(
+            f"{curve.label} ({wording.plural(curve.runs, 'run')})",
+            VARIABLES[colour],
+            DASHES[dash],
+        )
+        for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True)
+    ]
+    return found + [Key(level.label, VARIABLES[INK], LEVEL_DASH) for level in levels]
 
 
 def _spans_decades(drawn: Sequence[Curve]) -> bool:

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
+from copycost.attacks import ATTACKS
 from copycost.errors import ConfigError
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
@@ -17,7 +18,7 @@ from copycost.runner.record import Record
 from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.settings import explain
+from copycost.settings import explain, listed
 
 FLOOR_ATTACK = "random-noise"
 
@@ -44,7 +45,9 @@ class AuditConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attacks: tuple[str, ...] = Field(default=("dfme", FLOOR_ATTACK), min_length=1)
+    attacks: tuple[Annotated[str, listed(ATTACKS)], ...] = Field(
+        default=("dfme", FLOOR_ATTACK), min_length=1
+    )
     seeds: int = Field(default=1, ge=1)
     """Runs of each attack: seeds first_seed, first_seed + 1, …"""
     first_seed: int = Field(default=0, ge=0)
@@ -87,7 +90,6 @@ class AuditConfig(BaseModel):
             for seed in range(self.first_seed, self.first_seed + self.seeds)
             for name in self.attacks
         ]
-
 
 
 def audit(

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from copycost.attacks import ATTACKS
-from copycost.defences import DEFENCES
-from copycost.errors import ConfigError, RunError
+from copycost.defences.stack import read_defence
+from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
-from copycost.registry import Registry
-from copycost.settings import explain, read_settings, write_settings
+from copycost.settings import explain, listed, read_settings, write_settings
 from copycost.types import Access
 
 
@@ -27,15 +25,16 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attack: str = "dfme"
+    attack: Annotated[str, listed(ATTACKS)] = "dfme"
     """A name in `copycost list attacks`."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """The attack's own settings that differ from its defaults."""
-    victim: str = "digits-cnn"
-    """A name in `copycost list victims`, or the folder of a saved model."""
+    victim: str = ""
+    """A name in `copycost list victims`, or the folder of a saved model; '' in Python, where
+    the target is passed in."""
     data: str | None = None
     """Held-out data as NAME or NAME:PATH; None is the data the victim's preset names."""
-    student: str = "resnet18-8x"
+    student: Annotated[str, listed(ARCHITECTURES)] = "resnet18-8x"
     """A name in `copycost list students`."""
     budget: int = Field(default=2_000_000, ge=1)
     """Queries allowed: inputs sent."""
@@ -72,18 +71,6 @@ class RunConfig(BaseModel):
         text = json.dumps([self.in_full(), victim_hash], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def expect_identity(self, found: str, victim_hash: str, folder: Path) -> None:
-        """Raise `RunError` if `folder` holds a record of another run than this one."""
-        if found != self.identity(victim_hash):
-            raise RunError(
-                f"{folder} holds another run: other settings or another victim. Use another folder."
-            )
-
-    @field_validator("attack")
-    @classmethod
-    def _known_attack(cls, name: str) -> str:
-        return _known(ATTACKS, name)
-
     @field_validator("settings")
     @classmethod
     def _attack_takes(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -95,22 +82,15 @@ class RunConfig(BaseModel):
                 raise ValueError(str(error)) from None
         return settings
 
-    @field_validator("student")
-    @classmethod
-    def _known_student(cls, name: str) -> str:
-        return _known(ARCHITECTURES, name)
-
     @field_validator("defences")
     @classmethod
     def _known_defences(cls, defences: tuple[str, ...]) -> tuple[str, ...]:
+        problems = []
         for text in defences:
-            _known(DEFENCES, text.partition(":")[0])
+            try:
+                read_defence(text)
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ValueError("\n".join(problems))
         return defences
-
-
-def _known(registry: Registry[Any], name: str) -> str:
-    try:
-        registry.check(name)
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    return name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from torch import nn
 
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import SMALLEST_BATCH, Attack
-from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
+from copycost.errors import RunError
+from copycost.files import write_atomically
 from copycost.flags import (
     Flag,
     budget_not_spent,
@@ -23,7 +24,7 @@ from copycost.flags import (
     victim_not_deterministic,
 )
 from copycost.nets import ARCHITECTURES
-from copycost.nets.seeded import build
+from copycost.nets.seeded import build, derive
 from copycost.oracle.ledger import Account, Ledger
 from copycost.oracle.meter import Oracle
 from copycost.runner.auditor import Auditor
@@ -45,9 +46,11 @@ from copycost.settings import read_settings
 from copycost.types import Modality
 from copycost.victims.saved import Card, content_hash, export_onnx, save_model
 
+CLAIM_FILE = "run.json"
 LEDGER_FILE = "ledger.sqlite"
 STUDENT_FOLDER = "student"
 ONNX_FILE = "student.onnx"
+SAMPLES = 64
 
 
 def copy_model(
@@ -65,7 +68,8 @@ def copy_model(
     one goes on. Raises `RunError` if the folder holds another run or another process has it.
     """
     with exclusive(folder):
-        record = _finished(config, target, folder)
+        _claim(folder, config, target)
+        record = _finished(folder)
         if record is not None:
             return record
         with Ledger(folder / LEDGER_FILE) as ledger:
@@ -73,12 +77,23 @@ def copy_model(
             return job.work()
 
 
-def _finished(config: RunConfig, target: Target, folder: Path) -> Record | None:
-    """The record of an earlier session if it ended the run; `RunError` if it is another run's."""
+def _claim(folder: Path, config: RunConfig, target: Target) -> None:
+    """Write down which run the folder is for; `RunError` if it is for another one."""
+    path, identity = folder / CLAIM_FILE, config.identity(target.content_hash)
+    if not path.exists():
+        claim = {"id": identity, "config": config.in_full(), "victim": target.content_hash}
+        write_atomically(path, json.dumps(claim, indent=1).encode())
+    elif json.loads(path.read_bytes()).get("id") != identity:
+        raise RunError(
+            f"{folder} holds another run: other settings or another victim. Use another folder."
+        )
+
+
+def _finished(folder: Path) -> Record | None:
+    """The record of an earlier session if it ended the run."""
     if not (folder / RECORD_FILE).exists():
         return None
     record = read_record(folder)
-    config.expect_identity(record.id, target.content_hash, folder)
     return record if record.finished else None
 
 
@@ -137,22 +152,24 @@ class _Job:
     def work(self) -> Record:
         """Extract, then write the record; a stopped run gets one too, and keeps its checkpoint."""
         victim = self.target.victim
-        student = build(
-            ARCHITECTURES[self.config.student], victim.spec, victim.classes, self.config.seed
-        )
+        builder = ARCHITECTURES[self.config.student]
+        # A seed of its own: a student must not start from the weights a victim started from.
+        seed = derive(self.config.seed, "student")
+        student = build(builder, victim.spec, victim.classes, seed)
         state = extract(self.attack, self.oracle, student, self.engine, self.run, self.config.seed)
         record = self._record(student)
-        if not self.run.stop.reason:
-            self._keep(state, student)
-        elif victim.spec.modality is Modality.IMAGE:
-            self._show(state)
+        if record.finished:
+            self._keep(student)
+        if victim.spec.modality is Modality.IMAGE:
+            images = self.attack.samples(state, self.oracle, SAMPLES)
+            save_samples(self.folder / SAMPLES_FILE, images, victim.spec)
         record.write(self.folder)
         if record.finished:
             (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
         return record
 
-    def _keep(self, state: State, student: nn.Module) -> None:
-        """Save the student as a model and as ONNX, and a picture of its queries."""
+    def _keep(self, student: nn.Module) -> None:
+        """Save the student as a model and as ONNX."""
         victim = self.target.victim
         card = Card(
             architecture=self.config.student,
@@ -162,21 +179,13 @@ class _Job:
             seed=self.config.seed,
             test_accuracy=self.run.curve[-1].values["accuracy"],
         )
-        folder = self.folder / STUDENT_FOLDER
-        shutil.rmtree(folder, ignore_errors=True)
-        save_model(folder, student, card)
+        save_model(self.folder / STUDENT_FOLDER, student, card)
         export_onnx(student, victim.spec, self.folder / ONNX_FILE)
-        if victim.spec.modality is Modality.IMAGE:
-            self._show(state)
-
-    def _show(self, state: State) -> None:
-        images = self.attack.samples(state, self.oracle, 64)
-        save_samples(self.folder / SAMPLES_FILE, images, self.oracle.spec)
 
     def _record(self, student: nn.Module) -> Record:
         config, run, oracle = self.config, self.run, self.oracle
         self.auditor_account.settle()
-        stopped = bool(run.stop.reason) and self.attack.affordable(oracle) > 0
+        finished = not self.attack.affordable(oracle)
         return Record(
             id=config.identity(self.target.content_hash),
             given=config.model_dump(mode="json", exclude_unset=True),
@@ -199,13 +208,13 @@ class _Job:
             curve=run.curve,
             seconds=run.seconds,
             started=run.started,
-            ended=run.stop.reason if stopped else "finished",
+            ended="finished" if finished else run.stop.reason,
             resumed=run.resumed,
-            flags=self._flags(stopped),
+            flags=self._flags(),
             student_hash=content_hash(student),
         )
 
-    def _flags(self, stopped: bool) -> list[Flag]:
+    def _flags(self) -> list[Flag]:
         first, last = self.run.curve[0].values, self.run.curve[-1].values
         smallest_step = SMALLEST_BATCH * self.attack.queries_per_image
         oracle, facts = self.oracle, self.auditor.facts()

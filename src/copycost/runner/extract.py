@@ -7,6 +7,7 @@ from torch import nn
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.engine import Engine
+from copycost.errors import SpecMismatch
 from copycost.oracle.meter import Oracle
 from copycost.runner.run import Run
 
@@ -30,10 +31,14 @@ def extract(
         t = oracle.spent / oracle.budget
         for player in state.players.values():
             player.set_time(t)
-        losses = attack.step(state, oracle, n)
+        try:
+            losses = attack.step(state, oracle, n)
+        except SpecMismatch:
+            run.refuse_lost_weights(state)  # a generator of NaN asks for NaN
+            raise
         run.after_step(state, losses)
 
-    if run.curve[-1].queries != oracle.spent and not run.stop.reason:
+    if run.curve[-1].queries != oracle.spent and not attack.affordable(oracle):
         run.log(state)
     run.save(state)
     return state

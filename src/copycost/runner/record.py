@@ -39,7 +39,7 @@ class VictimFacts(Facts):
     spec: InputSpec
     output: Access
     content_hash: str
-    """sha256 over the weights; empty for a victim whose weights cannot be seen."""
+    """sha256 over the weights, or over the name of a victim whose weights cannot be seen."""
     accuracy: float
     """Share of held-out inputs that the undefended victim gets right."""
     defences: tuple[str, ...] = ()

@@ -115,6 +115,9 @@ class Run:
         for name, loss in losses.items():
             self._sums[name] = self._sums.get(name, 0) + loss
         self._steps += 1
+        if state.engine.device.type == "cpu":
+            # At once, where looking is free; elsewhere at the next evaluation.
+            self._check_finite({name: float(loss) for name, loss in losses.items()})
         self.watcher.step(self._oracle.spent)
         if self._oracle.spent >= self._next * self._oracle.budget / self._evaluations:
             self.log(state)
@@ -127,13 +130,14 @@ class Run:
 
         Raises `Unstable` if a loss became NaN or infinite; the last checkpoint stays.
         """
-        self._oracle.verify()
         values = {name: float(total) / self._steps for name, total in self._sums.items()}
         for name, player in state.players.items():
             values[f"{name}/gradient norm"] = float(player.gradient_norm())
         self._check_finite(values)
+        self._oracle.verify()
         values |= self._auditor.evaluate(state.student.network)
         values |= self._attack.diagnose(state, self._oracle)
+        self._check_finite(values)
         point = Point(queries=self._oracle.spent, seconds=self.seconds, values=values)
         self.curve.append(point)
         self._sums, self._steps = {}, 0
@@ -177,6 +181,16 @@ class Run:
         if ahead:
             line += f" after a crash; {ahead:,} queries charged since then brought nothing"
         self.resumed.append(line)
+
+    def refuse_lost_weights(self, state: State) -> None:
+        """Raise `Unstable` if a player's weights are no longer finite."""
+        weights = {
+            f"weights of the {name}": float(
+                sum(p.detach().sum() for p in player.network.parameters())
+            )
+            for name, player in state.players.items()
+        }
+        self._check_finite(weights)
 
     def _check_finite(self, values: dict[str, float]) -> None:
         bad = [name for name, value in values.items() if not abs(value) < float("inf")]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from copycost.datasets.base import Labelled
 from copycost.victims.base import Victim
+from copycost.victims.module import ModuleVictim
+from copycost.victims.saved import content_hash
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,9 +21,14 @@ class Target:
     dataset: str
     """Provenance of the held-out data, e.g. 'CIFAR-10 (JPEG q75)'."""
     architecture: str = "unknown"
-    content_hash: str = ""
-    """sha256 of the weights; '' where they cannot be seen."""
 
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
         self.victim.spec.check_shape(self.held_out.floats(slice(0, 1)))
+
+    @cached_property
+    def content_hash(self) -> str:
+        """sha256 of the victim's weights, or of its name where its weights cannot be seen."""
+        if isinstance(self.victim, ModuleVictim):
+            return content_hash(self.victim.module)
+        return hashlib.sha256(f"name:{self.victim.name}".encode()).hexdigest()

@@ -37,17 +37,26 @@ def load_target(
     A preset is trained once for each data set and seed and kept under `folder`. Raises
     `ConfigError` for a name that is neither, or for a saved model without `data`.
     """
+    if not victim:
+        raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
     if (Path(victim) / CARD_FILE).exists():
         return _saved_target(Path(victim), data, engine)
     if victim not in VICTIMS and Path(victim).exists():
-        raise ConfigError([f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."])
+        raise ConfigError(
+            [f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."]
+        )
     preset = VICTIMS[victim]
     reference = data or preset.dataset
-    place = folder / f"{victim}-{_as_file_name(reference)}-seed{seed}"
+    place = victim_folder(folder, victim, reference, seed)
     with exclusive(place.with_name(f".{place.name}.work")):
         if not (place / CARD_FILE).exists():
             train_victim(preset.recipe, reference, place, engine, seed=seed, on_epoch=on_epoch)
     return _target(*load_model(place), victim, reference, engine)
+
+
+def victim_folder(root: Path, name: str, data: str, seed: int) -> Path:
+    """Where the victim of a preset, a data set and a seed is kept."""
+    return root / f"{name}-{_as_file_name(data)}-seed{seed}"
 
 
 def train_victim(
@@ -90,7 +99,7 @@ def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine)
     victim = ModuleVictim(
         module, card.spec, card.classes, Access.LOGITS, name=name, device=engine.device
     )
-    return Target(victim, dataset.test, dataset.provenance, card.architecture, card.content_hash)
+    return Target(victim, dataset.test, dataset.provenance, card.architecture)
 
 
 def _as_file_name(text: str) -> str:

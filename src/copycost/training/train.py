@@ -45,27 +45,22 @@ def train(
     """
     _check(recipe, dataset.spec)
     device = torch.device(device)
-    images = dataset.train.inputs.to(device)  # uint8: [N, C, H, W]
-    labels = dataset.train.labels.to(device)
-    module = prepare(recipe, dataset, seed).to(device).train()
-    _arrange(module, torch.channels_last)  # a third faster on the CPU too, measured
+    images, labels = dataset.train.inputs.to(device), dataset.train.labels.to(device)
+    # A third to a half faster than plain strides, on the CPU too, measured.
+    module = _arrange(prepare(recipe, dataset, seed).to(device), torch.channels_last).train()
     # The compiled module shares its weights with the plain one, which is what is returned.
     forward = torch.compile(module) if recipe.compiled else module
     optimizer = _optimizer(recipe, module)
     chance = torch.Generator(device).manual_seed(seed)
     size = min(recipe.batch_size, len(images))
-    steps = len(images) // size  # what is left over of a shuffled epoch is left out
-    done = 0
+    steps, done = len(images) // size, 0  # what is left over of a shuffled epoch is left out
 
     for epoch in range(1, recipe.epochs + 1):
         began, total = time.perf_counter(), torch.zeros((), device=device)
         for rows in _batches(len(images), size, chance):
             _set_lr(recipe, optimizer, done / (steps * recipe.epochs))
             x = as_floats(augment(images[rows], recipe.crop, recipe.flip, chance))
-            with torch.autocast(device.type, torch.bfloat16, recipe.precision == "bf16-mixed"):
-                loss = cross_entropy(
-                    forward(x), labels[rows], label_smoothing=recipe.label_smoothing
-                )
+            loss = _loss(recipe, forward, x, labels[rows])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -152,6 +147,11 @@ def _set_lr(recipe: Recipe, optimizer: torch.optim.SGD, t: float) -> None:
     share = SCHEDULES[recipe.schedule](t, recipe.warm_up)
     for group in optimizer.param_groups:
         group["lr"] = recipe.peak_lr * share
+
+
+def _loss(recipe: Recipe, forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, torch.bfloat16, recipe.precision == "bf16-mixed"):
+        return cross_entropy(forward(x), y, label_smoothing=recipe.label_smoothing)
 
 
 def _batches(count: int, size: int, chance: torch.Generator) -> Iterator[Tensor]:

@@ -70,8 +70,8 @@ class Card(BaseModel):
 def content_hash(module: nn.Module) -> str:
     """Return the sha256 of a module's weights, hexadecimal, wherever they lie.
 
-    Over names in sorted order, each with its type, shape and bytes: two modules of one hash
-    give the same answers.
+    Over names in sorted order, each with its type, shape and bytes: two modules of one
+    architecture and one hash give the same answers.
     """
     return _hash(module.state_dict())
 

@@ -3,8 +3,8 @@
 Source:   He et al. (arXiv:1512.03385) for the net; the recipe is ours
 Command:  copycost train-victim cifar10-small
 Hardware: one CPU core
-Time:     CF_TIME
-Expected: CF_ACC
+Time:     about 8 minutes of CPU: 780 steps of 0.61 s (steps measured, torch 2.13)
+Expected: not measured: this preset has been run here only at tiny size, never in full
 
 Not a serious victim: results against it say that the tool runs, not what copying costs.
 """

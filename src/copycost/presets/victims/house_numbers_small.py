@@ -3,8 +3,8 @@
 Source:   He et al. (arXiv:1512.03385) for the blocks; the recipe is ours
 Command:  copycost train-victim house-numbers-small
 Hardware: one CPU core
-Time:     HN_TIME
-Expected: HN_ACC
+Time:     5 minutes of CPU, besides drawing the data (measured, torch 2.13)
+Expected: test accuracy 99.5 % for seed 0 (measured here, n = 1)
 
 No mirroring: a mirrored digit is another sign. No crop either: the digits at the sides are
 there to distract, and the class is the one in the middle.

@@ -1,0 +1,7 @@
+"""`python -m copycost.cli`."""
+
+from __future__ import annotations
+
+from copycost.cli import main
+
+main()

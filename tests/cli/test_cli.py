@@ -1,0 +1,160 @@
+"""The command line in this process: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from copycost.attacks import ATTACKS
+from copycost.cli import main
+from copycost.presets import PRESETS
+from copycost.runner.audit import AuditConfig
+
+TINY_AUDIT = (
+    "audit", "--victim", "digits-lenet", "--student", "lenet", "--budget", "600",
+    "--evaluations", "2", "--device", "cpu", "--threads", "1",
+    "--set", "dfme.batch_size=32", "--set", "dfme.width=8", "--set", "dfme.latent=8",
+    "--set", "random-noise.batch_size=32",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs_folder(tmp_path_factory):
+    """One folder for the module, so that the victim is trained once."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def copycost(monkeypatch, capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["copycost", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else int(code is not None)), out, err
+
+    return run
+
+
+def test_the_json_contract(copycost, runs_folder):
+    code, out, _ = copycost(*TINY_AUDIT, "--json", "--out", str(runs_folder))
+    assert code == 0
+    result = json.loads(out)
+    assert 0.9 < result["victim"]["accuracy"] <= 1
+    assert [run["attack"] for run in result["runs"]] == ["dfme", "random-noise"]
+    for run in result["runs"]:
+        assert {
+            "attack", "seed", "budget", "spent", "accuracy", "agreement", "seconds", "report",
+        } <= set(run)  # fmt: skip
+        assert run["seed"] == 0
+        assert run["budget"] == 600
+        assert 590 <= run["spent"] <= 600
+        assert 0 <= run["accuracy"] <= 1
+        assert 0 <= run["agreement"] <= 1
+        assert run["seconds"] > 0
+        page = Path(run["report"]).read_text()
+        assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
+
+
+def test_finished_runs_are_not_repeated_and_more_seeds_reuse_them(copycost, runs_folder):
+    copycost(*TINY_AUDIT, "--out", str(runs_folder))
+    before = {p: p.stat().st_mtime_ns for p in runs_folder.glob("*-seed0-*/record.json")}
+    code, out, _ = copycost(*TINY_AUDIT, "--seeds", "2", "--json", "--out", str(runs_folder))
+    assert code == 0
+    assert sorted((r["attack"], r["seed"]) for r in json.loads(out)["runs"]) == [
+        ("dfme", 0),
+        ("dfme", 1),
+        ("random-noise", 0),
+        ("random-noise", 1),
+    ]
+    after = {p: p.stat().st_mtime_ns for p in runs_folder.glob("*-seed0-*/record.json")}
+    assert all(after[path] == at for path, at in before.items())
+
+
+@pytest.mark.parametrize(
+    ("access", "defences"),
+    [("label", ["rounding:2"]), ("top-k", ["noise:0.05", "rounding:1"]), ("probabilities", [])],
+)
+def test_access_and_defences(copycost, runs_folder, access, defences):
+    options = [part for text in defences for part in ("--defence", text)]
+    code, out, err = copycost(
+        *TINY_AUDIT, "--access", access, *options, "--json", "--out", str(runs_folder)
+    )
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["victim"]["defences"] == defences
+    assert {run["access"] for run in result["runs"]} == {access}
+    assert "progress" not in out
+
+
+def test_the_table_and_the_place_of_the_report(copycost, runs_folder):
+    code, out, err = copycost(*TINY_AUDIT, "--out", str(runs_folder))
+    assert code == 0
+    assert out == ""
+    assert "agreement" in err
+    assert "report.html" in err
+    assert "random noise" in err.replace("\u00a0", " ").lower()
+
+
+def test_a_time_limit_ends_with_its_own_status_and_goes_on(copycost, runs_folder, tmp_path):
+    arguments = (*TINY_AUDIT, "--seeds", "1", "--first-seed", "7", "--out", str(runs_folder))
+    code, _, err = copycost(*arguments, "--max-minutes", "0")
+    assert code == 3
+    assert "again to go on" in err
+    code, _, _ = copycost(*arguments)
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--attack", "dfm"], "Did you mean 'dfme'"),
+        (["--set", "dfme.scheduer=cosine"], "dfme.scheduer: there is no such setting"),
+        (["--set", "directions=4"], "ATTACK.SETTING=VALUE"),
+        (["--set", "maze.directions=4"], "maze, which is not to be run"),
+        (["--budget", "-5"], "budget"),
+        (["--budget", "10"], "do not pay for one step"),
+        (["--seeds", "0"], "seeds"),
+        (["--student", "resnet17"], "no architecture 'resnet17'"),
+        (["--victim", "nobody"], "no victim preset 'nobody'"),
+        (["--victim", "/"], "is not a saved model"),
+        (["--data", "npz:/nowhere.npz"], "nowhere.npz"),
+        (["--defence", "rounding:x"], "rounding:x needs"),
+        (["--precision", "float8"], "precision"),
+        (["--device", "tpu"], "device"),
+        (["--device", "cuda:99"], "not there"),
+        (["--preset", "digit"], "Did you mean 'digits'"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_status_2(copycost, runs_folder, arguments, expected):
+    code, out, err = copycost(*TINY_AUDIT, *arguments, "--out", str(runs_folder))
+    assert code == 2, err
+    assert out == ""
+    assert expected in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_lists(copycost):
+    kinds = ("attacks", "victims", "students", "generators", "datasets", "schedules", "presets")
+    for kind in (*kinds, "defences"):
+        code, out, _ = copycost("list", kind)
+        assert code == 0
+        assert len(out.splitlines()) >= 1
+    assert json.loads(copycost("list", "attacks", "--json")[1]).keys() == dict(ATTACKS).keys()
+
+
+def test_help_shows_every_option(copycost):
+    code, out, _ = copycost("audit", "--help")
+    assert code == 0
+    for option in ("--budget", "--seeds", "--access", "--defence", "--set", "--max-minutes"):
+        assert option in out
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_every_preset_is_a_valid_audit(preset):
+    config = AuditConfig.read(dict(PRESETS[preset]))
+    assert config.runs()

@@ -1,0 +1,211 @@
+"""What survives: a clean stop, a time limit, a crash at any moment."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from copycost.errors import RunError, Unstable
+from copycost.oracle.ledger import Ledger
+from copycost.runner.copy_model import LEDGER_FILE, STUDENT_FOLDER, copy_model
+from copycost.runner.record import Point, Record, read_record
+from copycost.runner.run import CHECKPOINT_FILE, exclusive
+from copycost.runner.stopping import Stop
+from copycost.testing import SpyVictim, tiny_victim
+from copycost.victims.saved import load_model
+from tests.runner.conftest import tiny_config, tiny_target
+
+
+class StopAt:
+    """A watcher that asks to stop once so many queries are spent."""
+
+    def __init__(self, stop: Stop, queries: int) -> None:
+        self.stop, self.queries = stop, queries
+
+    def step(self, spent: int) -> None:
+        if spent >= self.queries:
+            self.stop.ask("SIGTERM")
+
+    def point(self, point: Point) -> None:
+        pass
+
+
+class Crash(Exception):
+    pass
+
+
+class CrashAt(StopAt):
+    """A watcher that ends everything without any goodbye."""
+
+    def step(self, spent: int) -> None:
+        if spent >= self.queries:
+            raise Crash
+
+
+def run_until(folder: Path, queries: int, **more: object) -> Record:
+    stop = Stop()
+    return copy_model(
+        tiny_config(**more), tiny_target(), folder, stop=stop, watcher=StopAt(stop, queries)
+    )
+
+
+def without_time(record: Record) -> list[tuple[int, dict[str, float]]]:
+    return [(point.queries, point.values) for point in record.curve]
+
+
+@pytest.mark.parametrize("attack", ["dfme", "random-noise"])
+@pytest.mark.parametrize("defences", [(), ("noise:0.02", "rounding:3")])
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path, attack, defences):
+    settings = {"batch_size": 32} if attack == "random-noise" else None
+    more: dict[str, object] = {"attack": attack, "defences": defences}
+    if settings:
+        more["settings"] = settings
+    whole = copy_model(tiny_config(**more), tiny_target(), tmp_path / "whole")
+    for stop_at in (1, 700, 1600, 2990):
+        stopped = run_until(tmp_path / "parts", stop_at, **more)
+        assert stopped.spent >= stop_at or stopped.finished
+    parts = copy_model(tiny_config(**more), tiny_target(), tmp_path / "parts")
+    assert parts.finished
+    assert parts.student_hash == whole.student_hash
+    assert without_time(parts) == without_time(whole)
+    assert parts.accounts == whole.accounts
+    assert parts.id == whole.id
+
+
+def test_a_finished_run_is_not_repeated(tmp_path):
+    spy = SpyVictim(tiny_victim())
+    first = copy_model(tiny_config(), tiny_target(spy), tmp_path)
+    asked = spy.count
+    assert asked == first.spent + first.accounts["auditor"].spent
+    assert copy_model(tiny_config(), tiny_target(spy), tmp_path) == first
+    assert spy.count == asked
+
+
+def test_a_stopped_run_has_a_record_that_says_so(tmp_path):
+    record = run_until(tmp_path, 1000)
+    assert (record.ended, record.finished) == ("SIGTERM", False)
+    assert read_record(tmp_path) == record
+    assert record.accounts["attacker"].lost == 0
+    assert [flag.name for flag in record.flags].count("budget-not-spent") == 1
+
+
+def test_after_a_crash_nothing_charged_is_forgotten(tmp_path):
+    config, spy = tiny_config(), SpyVictim(tiny_victim())
+    for at in (100, 1700, 2400):
+        with pytest.raises(Crash):
+            copy_model(config, tiny_target(spy), tmp_path, watcher=CrashAt(Stop(), at))
+    record = copy_model(config, tiny_target(spy), tmp_path)
+    sent = spy.count - record.accounts["auditor"].spent
+    assert sent <= record.spent <= record.budget
+    assert record.accounts["attacker"].lost > 0
+    assert len(record.resumed) == 3
+    assert all("brought nothing" in line for line in record.resumed)
+    assert "queries-lost" in [flag.name for flag in record.flags]
+
+
+def test_held_out_data_is_asked_about_once(tmp_path):
+    spy = SpyVictim(tiny_victim())
+    run_asked = []
+    for at in (500, 1500, 10**6):
+        stop = Stop()
+        record = copy_model(
+            tiny_config(), tiny_target(spy), tmp_path, stop=stop, watcher=StopAt(stop, at)
+        )
+        run_asked.append(record.accounts["auditor"].spent)
+    assert run_asked == [240, 240, 240]
+    assert spy.count == 240 + record.spent
+
+
+def test_a_time_limit_stops_cleanly_and_zero_minutes_does_not_hang(tmp_path):
+    record = copy_model(tiny_config(), tiny_target(), tmp_path, stop=Stop(max_minutes=0))
+    assert (record.ended, record.spent) == ("time limit", 0)
+    assert copy_model(tiny_config(), tiny_target(), tmp_path).finished
+
+
+def test_another_run_is_refused_in_the_same_folder(tmp_path):
+    copy_model(tiny_config(), tiny_target(), tmp_path)
+    with pytest.raises(RunError, match="another run"):
+        copy_model(tiny_config(seed=1), tiny_target(), tmp_path)
+
+
+def test_two_processes_never_work_on_one_run(tmp_path):
+    with exclusive(tmp_path), pytest.raises(RunError, match="Another process"):
+        copy_model(tiny_config(), tiny_target(), tmp_path)
+
+
+def test_what_a_run_leaves(tmp_path):
+    record = copy_model(tiny_config(), tiny_target(), tmp_path)
+    module, card = load_model(tmp_path / STUDENT_FOLDER)
+    assert card.content_hash == record.student_hash
+    assert card.architecture == "lenet"
+    assert card.test_accuracy == record.result["accuracy"]
+    assert not module.training
+    assert (tmp_path / "student.onnx").stat().st_size > 1000
+    assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
+    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*.pt")) + list(tmp_path.rglob("*.pkl"))
+
+
+def test_the_student_is_the_last_one_and_the_curve_ends_with_it(tmp_path):
+    record = copy_model(tiny_config(), tiny_target(), tmp_path)
+    module, _ = load_model(tmp_path / STUDENT_FOLDER)
+    target = tiny_target()
+    chosen = module(target.held_out.floats()).argmax(1)
+    agreement = (chosen == target.victim(target.held_out.floats()).argmax(1)).float().mean()
+    assert record.result["agreement"] == pytest.approx(float(agreement), abs=1e-6)
+    assert record.curve[-1].queries == record.spent
+    assert record.curve[0].queries == 0
+    for name in ("student/gap", "generator/gap", "student/gradient norm", "kl"):
+        assert name in record.result
+
+
+def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(tmp_path):
+    run_until(tmp_path, 1000)
+    saved = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    shutil.copytree(tmp_path, tmp_path.with_name("diverging"))
+    folder = tmp_path.with_name("diverging")
+    target = tiny_target()
+    broken = target.victim
+    answer = broken.answer
+    broken.answer = lambda x: answer(x) * float("nan")  # type: ignore[method-assign]
+    broken._checked = True
+    with pytest.raises(Unstable, match=r"generator.*NaN.*checkpoint"):
+        copy_model(tiny_config(), target, folder)
+    assert (folder / CHECKPOINT_FILE).read_bytes() == saved
+
+
+def test_the_ledger_holds_both_accounts(tmp_path):
+    record = copy_model(tiny_config(), tiny_target(), tmp_path)
+    with Ledger(tmp_path / LEDGER_FILE) as ledger:
+        assert ledger.account("attacker", record.budget).spent == record.spent
+        assert ledger.account("auditor", None).spent == record.accounts["auditor"].spent
+
+
+def test_evaluation_leaves_the_process_random_numbers_alone(tmp_path):
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    copy_model(tiny_config(), tiny_target(), tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_student_never_starts_from_its_victims_weights(tmp_path):
+    from copycost.nets import ARCHITECTURES
+    from copycost.nets.seeded import build
+    from copycost.testing import TINY
+    from copycost.victims.module import ModuleVictim
+
+    untrained = build(ARCHITECTURES["lenet"], TINY, 4, 0)
+    target = tiny_target(ModuleVictim(untrained, TINY, 4, name="untrained"))
+    record = copy_model(tiny_config(seed=0), target, tmp_path)
+    assert record.curve[0].values["kl"] > 0
+
+
+def test_another_victim_is_another_run(tmp_path):
+    copy_model(tiny_config(), tiny_target(), tmp_path)
+    with pytest.raises(RunError, match="another victim"):
+        copy_model(tiny_config(), tiny_target(tiny_victim(seed=9)), tmp_path)

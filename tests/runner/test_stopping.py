@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from copycost.runner.stopping import Stop
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")]
+)
+def test_a_signal_asks_to_stop_and_handlers_are_put_back(number, reason):
+    before = signal.getsignal(number)
+    stop = Stop()
+    with stop.on_signals():
+        assert stop.reason == ""
+        os.kill(os.getpid(), number)
+        assert stop.reason == reason
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_interrupt_interrupts():
+    with Stop().on_signals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_first_reason_stays():
+    stop = Stop(max_minutes=0)
+    assert stop.reason == "time limit"
+    stop.ask("SIGTERM")
+    assert stop.reason == "time limit"

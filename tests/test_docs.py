@@ -1,0 +1,210 @@
+"""What the pages show works: code runs, commands parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from copycost.attacks import ATTACKS
+from copycost.cli import audit as cli_audit
+from copycost.cli.app import app
+from copycost.cli.data import Fetchable
+from copycost.engine import Engine
+from copycost.oracle.meter import Oracle
+from copycost.presets.victims import VICTIMS
+from copycost.runner.audit import AuditConfig
+from copycost.settings import read_settings
+from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+METHOD_HEADINGS = (
+    "The idea",
+    "The arithmetic",
+    "Settings",
+    "Details and departures",
+    "Published results",
+    "Reproduced here",
+)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [code for kind, code in FENCE.findall(page.read_text("utf-8")) if kind == language]
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    return FENCE.sub("", page.read_text("utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+            if not link.startswith(("http://", "https://")):
+                yield page, link
+
+
+def commands() -> list[tuple[str, list[str]]]:
+    """Every command line of copycost that a page shows, as (page, its arguments)."""
+    found = []
+    for page in PAGES:
+        lines = [line for code in blocks(page, "sh") for line in code.splitlines()]
+        lines += re.findall(r"`(copycost [^`]+)`", " ".join(prose(page).split()))
+        words = [shlex.split(line, comments=True) for line in lines]
+        found += [(relative(page), arguments) for w in words if (arguments := _arguments(w))]
+    return found
+
+
+def _arguments(words: list[str]) -> list[str]:
+    """What `copycost` gets to see of a line; nothing if it is another command's."""
+    words = words[: words.index(">")] if ">" in words else words
+    if words[:1] == ["copycost"]:
+        return words[1:]
+    if words[:2] == ["make", "audit"]:
+        given = [word.removeprefix("ARGS=") for word in words if word.startswith("ARGS=")]
+        return ["audit", *shlex.split(" ".join(given))]
+    return []
+
+
+def parse(command: Any, arguments: list[str], parent: Any = None) -> dict[str, Any]:
+    """Parse without running; raises what the command line would complain of.
+
+    A command that is only named is not asked for the arguments that it would need.
+    """
+    if parent is not None and not arguments:
+        return {}
+    context = command.make_context(command.name, list(arguments), parent=parent)
+    if not hasattr(command, "resolve_command"):
+        params: dict[str, Any] = context.params
+        return params
+    _, chosen, rest = command.resolve_command(context, arguments)
+    return parse(chosen, rest, context)
+
+
+def load(code: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import `code` as a module: pydantic looks a class's annotations up in its module."""
+    path.write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = blocks(ROOT / "README.md", "python")
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(code, "README.md", "exec"), scope)
+    assert 0 < scope["record"].spent <= scope["config"].budget
+    assert "agreement" in capsys.readouterr().out
+    assert (tmp_path / "report.html").stat().st_size > 0
+
+
+def test_the_attack_that_the_docs_add_spends_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = blocks(DOCS / "adding-an-attack.md", "python")
+    module = load(code, tmp_path / "extreme_noise.py", monkeypatch)
+    attack = read_settings(module.ExtremeNoise, {"batch_size": 16, "bright": 0.3})
+    spy = SpyVictim(tiny_victim())
+    oracle = Oracle(spy, access="label", budget=97)
+    attack.check(oracle)
+    state = attack.start(TinyNet(TINY, oracle.classes, seed=5), oracle, Engine("cpu"), seed=1)
+    while n := attack.affordable(oracle):
+        losses = attack.step(state, oracle, n)
+        assert bool(losses["student/gap"].isfinite())
+    assert spy.count == oracle.spent == 97
+    oracle.spec.check_range(attack.samples(state, oracle, 9))
+    assert spy.count == 97
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    dead = []
+    for page, link in links():
+        place, _, anchor = link.partition("#")
+        file = (page.parent / place).resolve() if place else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            dead.append(f"{relative(page)}: {link}")
+    assert not dead
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page not in seen:
+            seen.add(page)
+            targets = (page.parent / link.partition("#")[0] for at, link in links() if at == page)
+            ahead += [path.resolve() for path in targets if path.suffix == ".md"]
+    assert set(PAGES) <= seen
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_every_attack_has_a_page_with_the_fixed_headings(name: str) -> None:
+    page = prose(DOCS / "methods" / f"{name}.md")
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert tuple(headings) == METHOD_HEADINGS
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+def test_every_setting_of_an_attack_is_on_its_page(name: str) -> None:
+    page = prose(DOCS / "methods" / f"{name}.md")
+    settings = [field.name for field in dataclasses.fields(ATTACKS[name])]
+    assert not [setting for setting in settings if f"`{setting}`" not in page]
+
+
+def test_commands_are_found() -> None:
+    shown = commands()
+    assert len(shown) > 10
+    assert ("README.md", ["audit", "--seeds", "3"]) in shown
+
+
+@pytest.mark.parametrize(("page", "arguments"), commands())
+def test_every_command_shown_parses(page: str, arguments: list[str]) -> None:
+    if "--help" not in arguments:
+        options = parse(typer.main.get_command(app), arguments)
+        assert options.get("name", "svhn") in {*VICTIMS, *Fetchable}, page
+
+
+@pytest.mark.parametrize("arguments", [words for _, words in commands() if words[0] == "audit"])
+def test_every_audit_shown_is_a_possible_one(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[AuditConfig] = []
+    monkeypatch.setattr(cli_audit, "_run", lambda values, *_: read.append(AuditConfig.read(values)))
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert read
+    assert read[0].runs()
+
+
+def test_a_wrong_command_would_be_noticed() -> None:
+    command: Callable[..., Any] = typer.main.get_command(app)
+    with pytest.raises(Exception, match=r"[Nn]o such option"):
+        parse(command, ["audit", "--sseeds", "3"])
