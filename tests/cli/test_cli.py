@@ -158,3 +158,32 @@ def test_help_shows_every_option(copycost):
 def test_every_preset_is_a_valid_audit(preset):
     config = AuditConfig.read(dict(PRESETS[preset]))
     assert config.runs()
+
+
+def test_a_victim_trained_by_hand_is_audited(copycost, tmp_path):
+    folder = tmp_path / "victim"
+    train = ("train-victim", "digits-lenet", "--epochs", "1", "--device", "cpu")
+    code, out, err = copycost(*train, "--threads", "1", "--out", str(folder))
+    assert code == 0, err
+    card = json.loads(out)
+    assert card["architecture"] == "lenet"
+    assert sorted(p.name for p in folder.iterdir()) == ["card.json", "model.safetensors"]
+
+    own = ("--victim", str(folder), "--out", str(tmp_path / "runs"))
+    code, _, err = copycost(*TINY_AUDIT, *own)
+    assert code == 2
+    assert "--data" in err
+    code, out, _ = copycost(*TINY_AUDIT, *own, "--data", "digits", "--json")
+    assert code == 0
+    assert json.loads(out)["victim"]["content_hash"] == card["content_hash"]
+
+
+def test_a_report_from_run_folders_alone(copycost, runs_folder, tmp_path):
+    copycost(*TINY_AUDIT, "--out", str(runs_folder))
+    folders = [str(p.parent) for p in runs_folder.glob("*-seed0-*/record.json")]
+    code, out, _ = copycost("report", *folders, "--out", str(tmp_path / "page.html"))
+    assert code == 0
+    assert Path(out.strip()) == tmp_path / "page.html"
+    code, _, err = copycost("report", str(tmp_path))
+    assert code == 2
+    assert "no record" in err

@@ -21,7 +21,7 @@ from copycost.nets.seeded import derive, fresh_copy, seeded
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS, listed
 
-DIAGNOSED = 128
+DIAGNOSED = 64
 """Images looked at for the attack's own health."""
 
 
