@@ -17,10 +17,10 @@ def player(engine: Engine, net: nn.Module, lr: float = 0.1) -> Player:
 
 def test_bfloat16_trains_in_bfloat16_and_estimates_in_float32() -> None:
     engine = Engine("cpu", "bfloat16")
-    learner = player(engine, nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4)))
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4))
     x = torch.rand(8, 1, 8, 8)
-    exact = nn.Sequential(*learner.network).eval()(x)
-    learner.module.train()
+    exact = net.eval()(x)
+    learner = player(engine, net)
     with engine.estimating(learner.module, 1e-3) as student:
         assert torch.equal(student(x), exact)
     assert learner.module.training

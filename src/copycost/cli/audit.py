@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from copycost.types import Access
 
 if TYPE_CHECKING:
     from copycost.runner.audit import AuditConfig
+    from copycost.runner.config import RunConfig
     from copycost.runner.record import Record
 
 DEFAULT_PRESET = "digits"
@@ -156,6 +158,7 @@ def _run(
             Engine(first.device),
             on_epoch=_OnEpoch(first.victim),
         )
+        say(_plan(runs))
         done = audit(runs, target, out, stop=stop, display=LiveDisplay(console))
     if not done:
         say(f"Stopped by {stop.reason} before the first run began. Run it again to go on.")
@@ -167,6 +170,16 @@ def _run(
     if len(done) < len(runs) or not all(record.finished for record, _ in done):
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
         raise typer.Exit(STOPPED)
+
+
+def _plan(runs: Sequence[RunConfig]) -> str:
+    first = runs[0]
+    attacks = ", ".join(dict.fromkeys(run.attack for run in runs))
+    defences = f" behind {' + '.join(first.defences)}" if first.defences else ""
+    return (
+        f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
+        f"{len(runs)} runs ({attacks}) of {first.budget:,} queries each."
+    )
 
 
 def _tell(records: list[Record], report: Path, config: AuditConfig, as_json: bool) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False)
+LOG_WIDTH = 120
+
+console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)
 """Progress, tables and complaints: never mixed with the JSON on standard output."""
 
 

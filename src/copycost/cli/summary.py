@@ -23,7 +23,7 @@ def audit_table(records: Sequence[Record]) -> Table:
     for name in ("attack", "seeds"):
         table.add_column(name, no_wrap=True)
     for name in ("agreement", "accuracy", "queries spent", "seconds"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     groups = group_records(records)
     for row in rows(groups):
         table.add_row(row.label, row.seeds, row.agreement, row.accuracy, row.spent, row.seconds)
