@@ -59,7 +59,10 @@ def audit_command(
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of one operation. [default: the cores]")
+        int | None,
+        typer.Option(
+            min=1, help="Threads of one operation. [default: the preset's, else the cores]"
+        ),
     ] = None,
     evaluations: Annotated[int | None, typer.Option(help="Points on the curves.")] = None,
     max_minutes: Annotated[
@@ -88,10 +91,15 @@ def audit_command(
     }
     values = _start_from(preset or (None if victim else DEFAULT_PRESET))
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
-    several = {"attacks": tuple(attack or ()) or None, "seeds": seeds, "first_seed": first_seed}
+    several = {
+        "attacks": tuple(attack or ()) or None,
+        "seeds": seeds,
+        "first_seed": first_seed,
+        "threads": threads,
+    }
     values |= {name: value for name, value in several.items() if value is not None}
     _settle_settings(values, _parse_settings(settings or []), chosen=bool(attack))
-    _run(values, threads, max_minutes, out, as_json)
+    _run(values, max_minutes, out, as_json)
 
 
 def _start_from(preset: str | None) -> dict[str, Any]:
@@ -132,7 +140,6 @@ def _parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 def _run(
     values: dict[str, Any],
-    threads: int | None,
     max_minutes: float | None,
     out: Path,
     as_json: bool,
@@ -145,8 +152,8 @@ def _run(
     from copycost.runner.stopping import Stop  # noqa: PLC0415
     from copycost.runner.targets import load_target  # noqa: PLC0415
 
-    use_threads(threads)
     config = AuditConfig.read(values)
+    use_threads(config.threads)
     runs = config.runs()
     stop = Stop(max_minutes)
     with stop.on_signals():

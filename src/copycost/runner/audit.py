@@ -51,6 +51,8 @@ class AuditConfig(BaseModel):
     seeds: int = Field(default=1, ge=1)
     """Runs of each attack: seeds first_seed, first_seed + 1, …"""
     first_seed: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of one operation; None: as many as there are cores. Small nets are faster with 1."""
     settings: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     """By attack, its own settings that differ from its defaults."""
     shared: dict[str, JsonValue] = Field(default_factory=dict)
