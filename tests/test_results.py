@@ -1,0 +1,25 @@
+"""Committed records: readable, finished, and made by a commit of this repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from copycost.runner.record import read_record
+
+RESULTS = Path(__file__).parents[1] / "results"
+RECORDS = sorted(RESULTS.glob("*/*/record.json"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}")
+def test_a_committed_record_is_complete(path: Path) -> None:
+    record = read_record(path)
+    assert record.finished
+    assert record.spent <= record.budget
+    assert len(record.surroundings.commit) == 40, "made by a clean checkout"
+    assert record.curve[-1].queries == record.spent
+
+
+def test_there_are_some() -> None:
+    assert RECORDS
