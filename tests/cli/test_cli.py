@@ -187,3 +187,17 @@ def test_a_report_from_run_folders_alone(copycost, runs_folder, tmp_path):
     code, _, err = copycost("report", str(tmp_path))
     assert code == 2
     assert "no record" in err
+
+
+def test_data_fetch_reports_progress_and_the_place(copycost, monkeypatch, tmp_path):
+    seen = []
+
+    def fetch(name, folder, progress):
+        seen.append((name, folder))
+        progress(50, 100)
+
+    monkeypatch.setattr("copycost.datasets.fetch.fetch", fetch)
+    code, out, err = copycost("data", "fetch", "svhn", "--folder", str(tmp_path))
+    assert (code, out.strip(), seen) == (0, str(tmp_path), [("svhn", tmp_path)])
+    assert "svhn" in err
+    assert copycost("data", "fetch", "imagenet")[0] == 2
