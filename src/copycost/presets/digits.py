@@ -2,7 +2,7 @@
 
 Paper:    none; a demonstration of DFME at a size that runs anywhere.
 Command:  copycost audit, or make audit
-Hardware: two CPU cores, about a minute and a half a seed.
+Hardware: two CPU cores, about two minutes a seed.
 Expected: median agreement of DFME over three seeds at least 0.90, and at least 0.30 above
           uniform random noise at the same budget. Measured: see results/digits.
 """
