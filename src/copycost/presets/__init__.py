@@ -10,7 +10,7 @@ PRESETS: Registry[dict[str, Any]] = Registry(
     "preset",
     {
         "digits": Entry(
-            "copycost.presets.digits:PRESET", "the embedded default: 8×8 digits, two minutes on a CPU"
+            "copycost.presets.digits:PRESET", "the embedded default: 8×8 digits, minutes on a CPU"
         ),
         "cifar10-small": Entry(
             "copycost.presets.cifar10_small:PRESET",
