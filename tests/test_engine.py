@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from copycost.arithmetic import Precision, Step, round_to_tf32
 from copycost.attacks.state import Player
 from copycost.engine import Engine, use_threads
 from copycost.errors import ConfigError
@@ -21,15 +22,72 @@ def test_bfloat16_trains_in_bfloat16_and_estimates_in_float32() -> None:
     x = torch.rand(8, 1, 8, 8)
     exact = net.eval()(x)
     learner = player(engine, net)
-    with engine.estimating(learner.module, 1e-3) as student:
-        assert torch.equal(student(x), exact)
+    small, large = Step(1e-3, 64), Step(2.0, 64)
+    with engine.estimating(learner.module, small) as student:
+        torch.testing.assert_close(student(x), exact)
     assert learner.module.training
-    with engine.estimating(learner.module, 2.0) as student:
+    with engine.estimating(learner.module, large) as student:
         rough = student(x)
-    assert not torch.equal(rough.float(), exact)
-    assert engine.arithmetic(1e-3)["estimate"] == "float32"
-    assert engine.arithmetic(2.0)["estimate"] == "bfloat16"
-    assert engine.arithmetic(1e-3)["training"] == "bfloat16"
+    assert not torch.allclose(rough.float(), exact)
+    assert engine.arithmetic(small)["estimate"] == "float32"
+    assert engine.arithmetic(large)["estimate"] == "bfloat16"
+    assert engine.arithmetic(small)["training"] == "bfloat16"
+
+
+def test_an_arithmetic_insisted_on_is_used_though_it_drowns() -> None:
+    engine = Engine("cpu", "float32", estimate="tf32")
+    linear = nn.Linear(64, 4)
+    net = nn.Sequential(nn.Flatten(), linear)
+    x = torch.rand(8, 1, 8, 8)
+    learner, step = player(engine, net), Step(1e-3, 64)
+    with torch.no_grad(), engine.estimating(learner.module, step) as student:
+        wanted = round_to_tf32(x.flatten(1)) @ round_to_tf32(linear.weight).T + linear.bias
+        torch.testing.assert_close(student(x), wanted, atol=1e-6, rtol=0)
+    assert engine.arithmetic(step) == {
+        "training": "float32",
+        "estimate": "tf32 (emulated)",
+        "victim": "tf32 (emulated)",
+        "tf32": "emulated where named",
+        "epsilon": "0.001",
+    }
+
+
+def test_tf32_trains_on_rounded_operands_forwards_and_backwards() -> None:
+    net = nn.Linear(64, 4, bias=False)
+    start = net.weight.detach().clone()
+    learner = player(Engine("cpu", "tf32"), net, lr=1.0)
+    x, gradient = torch.rand(8, 64), torch.randn(8, 4)
+    y = learner(x)
+    torch.testing.assert_close(y, round_to_tf32(x) @ round_to_tf32(start).T, atol=1e-6, rtol=0)
+    learner.descend(y, gradient)
+    wanted = round_to_tf32(gradient).T @ round_to_tf32(x)
+    torch.testing.assert_close(start - net.weight.detach(), wanted, atol=1e-5, rtol=0)
+    assert not torch.allclose(wanted, gradient.T @ x, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("precision", "estimate", "victim", "epsilon", "wanted"),
+    [
+        ("float32", None, None, 1e-3, "float32"),
+        ("bfloat16", None, None, None, "bfloat16"),
+        ("bfloat16", None, None, 1e-3, "float32"),  # estimated in float32, so answered in it
+        ("bfloat16", "bfloat16", None, 1e-3, "bfloat16"),
+        ("bfloat16", None, "float32", None, "float32"),
+        ("float32", None, "tf32", 1e-3, "tf32 (emulated)"),
+    ],
+)
+def test_the_victim_follows_the_estimate_unless_told_otherwise(
+    precision: str, estimate: str | None, victim: str | None, epsilon: float | None, wanted: str
+) -> None:
+    engine = Engine("cpu", precision, estimate=estimate, victim=victim)
+    assert engine.arithmetic(engine.step(epsilon, 3072))["victim"] == wanted
+
+
+def test_a_step_left_out_suits_the_coarser_of_both_networks() -> None:
+    assert Engine("cpu").step(None, 3072).epsilon == 1e-3
+    assert Engine("cpu", "bfloat16").step(None, 3072).survives(Precision.BFLOAT16)
+    assert Engine("cpu", victim="bfloat16").step(None, 3072).survives(Precision.BFLOAT16)
+    assert Engine("cpu", "bfloat16").step(1e-3, 3072).epsilon == 1e-3
 
 
 def test_tf32_is_off() -> None:

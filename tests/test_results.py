@@ -9,7 +9,7 @@ import pytest
 from copycost.runner.record import read_record
 
 RESULTS = Path(__file__).parents[1] / "results"
-RECORDS = sorted(RESULTS.glob("*/*/record.json"))
+RECORDS = sorted(RESULTS.rglob("record.json"))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: f"{path.parts[-3]}/{path.parts[-2]}")

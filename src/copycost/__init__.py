@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from copycost.runner.copy_model import copy_model
     from copycost.runner.record import Record, read_record
     from copycost.runner.target import Target
+    from copycost.runner.transfers import read_transfer_set
     from copycost.types import Access, InputSpec
     from copycost.victims.function import FunctionVictim
     from copycost.victims.module import ModuleVictim
@@ -49,6 +50,7 @@ _PLACES = {
     "load_dataset": "copycost.datasets:load",
     "load_model": "copycost.victims.saved:load_model",
     "read_record": "copycost.runner.record:read_record",
+    "read_transfer_set": "copycost.runner.transfers:read_transfer_set",
     "save_model": "copycost.victims.saved:save_model",
     "use_threads": "copycost.engine:use_threads",
     "write_report": "copycost.report.page:write_report",
@@ -73,6 +75,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "read_record",
+    "read_transfer_set",
     "save_model",
     "use_threads",
     "write_report",

@@ -3,53 +3,68 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.plugins.precision import MixedPrecision
+from lightning_fabric.plugins.precision import Precision as FabricPrecision
 from torch import Tensor, nn
 
+from copycost.arithmetic import (
+    Precision,
+    Step,
+    computed_in,
+    computing,
+    default_step,
+    described,
+    switch_tf32,
+)
+from copycost.compiling import Compile, Compiled
 from copycost.errors import ConfigError
-
-
-class Precision(StrEnum):
-    """The arithmetic of training."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    """Autocast: weights and sums in float32, products in bfloat16."""
-
-
-SMALLEST_EPSILON = {Precision.FLOAT32: 0.0, Precision.BFLOAT16: 1.0}
-"""Steps of a finite difference below this drown in the rounding of that arithmetic. From the
-table in `docs/methods/dfme.md`: bfloat16 estimates the slope at norms from about 1."""
-
-_FABRIC_NAMES: dict[Precision, Any] = {
-    Precision.FLOAT32: "32-true",
-    Precision.BFLOAT16: "bf16-mixed",
-}
+from copycost.noise import Noise
+from copycost.ranks import Ranks, launched
+from copycost.synced_norm import synchronised
 
 
 class Engine:
-    """One device and one arithmetic. TF32 is off: float32 here means float32."""
+    """One device and its arithmetic. Float32 means float32: TF32 is on only where asked for."""
 
     def __init__(
-        self, device: str = "auto", precision: Precision | str = Precision.FLOAT32
+        self,
+        device: str = "auto",
+        precision: Precision | str = Precision.FLOAT32,
+        compile: Compile | str = Compile.OFF,
+        *,
+        estimate: Precision | str | None = None,
+        victim: Precision | str | None = None,
     ) -> None:
         """`device` is auto (CUDA where there is any), cpu, cuda or cuda:N.
 
-        Raises `ConfigError` for a device that is not there.
+        `precision` is that of training. `estimate` insists on one for the student at the points
+        of a finite difference, `victim` on one for a victim in this process; None chooses what
+        is safe: see `estimate_precision` and `victim_precision`.
+
+        Under `torchrun` this process is one of several ranks, which share every batch. Raises
+        `ConfigError` for a device that is not there, or that cannot do what is asked.
         """
-        self.precision = Precision(precision)
+        self.precision, self.compile = Precision(precision), Compile(compile)
+        self._estimate = Precision(estimate) if estimate else None
+        self._victim = Precision(victim) if victim else None
         accelerator, devices = _resolve(device)
-        self.fabric = Fabric(
-            accelerator=accelerator, devices=devices, precision=_FABRIC_NAMES[self.precision]
+        self._check_compile(accelerator)
+        self.fabric, self.ranks = _join(
+            accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        switch_tf32(False)
+
+    def _check_compile(self, accelerator: str) -> None:
+        if self.compile is Compile.GRAPHS and accelerator != "cuda":
+            raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
 
     @property
     def device(self) -> torch.device:
@@ -60,42 +75,92 @@ class Engine:
     def setup(
         self, module: nn.Module, optimizer: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """Move both to the device and wrap them for the chosen arithmetic."""
-        wrapped: Any = self.fabric.setup(module, optimizer)
+        """Move both to the device and wrap them for the chosen arithmetic.
+
+        Weights of convolutions are laid out channels last, and with several ranks batch norms
+        take the statistics of the whole batch.
+        """
+        module = self.arranged(module)
+        if self.ranks.several:
+            module = synchronised(module, self.device)
+        wrapped: Any = self.fabric.setup(self.compiled(module), optimizer)
         return wrapped[0], wrapped[1]
+
+    def arranged(self, module: nn.Module) -> nn.Module:
+        """`module` with its convolutions' weights channels last, the fastest layout everywhere.
+
+        It changes where numbers lie in memory, and nothing else.
+        """
+        arranged: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return arranged
+
+    def compiled(self, module: nn.Module) -> nn.Module:
+        """`module`, compiled if this engine compiles; weights are shared with it."""
+        return module if self.compile is Compile.OFF else Compiled(module, self.compile)
 
     def backward(self, loss: Tensor, gradient: Tensor | None = None) -> None:
         """Backpropagate from `loss`, with `gradient` of its shape if it is not a scalar."""
         self.fabric.backward(loss, gradient=gradient)
 
-    def random(self, seed: int) -> torch.Generator:
-        """A generator of random numbers on the device."""
-        return torch.Generator(device=self.device).manual_seed(seed)
+    def random(self, seed: int) -> Noise:
+        """Random numbers on the device; `seed` is the same on all ranks."""
+        return Noise(seed, self.device, self.ranks)
+
+    def step(self, epsilon: float | None, dimensions: int) -> Step:
+        """A finite difference's step over d `dimensions`; None is the arithmetic's default."""
+        if epsilon is not None:
+            return Step(epsilon, dimensions)
+        points = self._estimate or self.precision
+        return default_step(dimensions, points, self._victim or points)
+
+    def estimate_precision(self, step: Step) -> Precision:
+        """Of the student at a finite difference's points: training's, if the step survives it.
+
+        Else float32, unless the engine was told to use another one all the same.
+        """
+        safe = self.precision if step.survives(self.precision) else Precision.FLOAT32
+        return self._estimate or safe
+
+    def victim_precision(self, step: Step | None) -> Precision:
+        """Of a victim in this process: the student's at the same points, unless told otherwise."""
+        points = self.precision if step is None else self.estimate_precision(step)
+        return self._victim or points
 
     @contextmanager
-    def estimating(self, wrapped: nn.Module, epsilon: float) -> Iterator[nn.Module]:
-        """The network in evaluation mode, in an arithmetic that can resolve a step of `epsilon`.
-
-        That is true float32 unless `epsilon` suits the precision of training.
-        """
-        module = wrapped if self.resolves(epsilon) else _unwrap(wrapped)
+    def estimating(self, wrapped: nn.Module, step: Step) -> Iterator[Callable[[Tensor], Tensor]]:
+        """The network in evaluation mode, in the arithmetic of `estimate_precision`."""
+        chosen = self.estimate_precision(step)
         was_training = wrapped.training
         wrapped.eval()
         try:
-            yield module
+            if chosen is self.precision:
+                yield wrapped
+            else:
+                yield computed_in(chosen, self.device, _unwrap(wrapped))
         finally:
             wrapped.train(was_training)
 
-    def resolves(self, epsilon: float) -> bool:
-        """Whether a finite difference over `epsilon` survives the precision of training."""
-        return epsilon >= SMALLEST_EPSILON[self.precision]
+    def like_victim(
+        self, stand_in: Callable[[Tensor], Tensor], step: Step
+    ) -> Callable[[Tensor], Tensor]:
+        """`stand_in` in the arithmetic in which a victim in this process answers."""
+        return computed_in(self.victim_precision(step), self.device, stand_in)
 
-    def arithmetic(self, epsilon: float | None = None) -> dict[str, str]:
-        """What was used, for the record; `epsilon` None if nothing was estimated."""
-        used = {"training": str(self.precision), "tf32": "off", "victim": "float32"}
-        if epsilon is not None:
-            used["estimate"] = str(self.precision if self.resolves(epsilon) else Precision.FLOAT32)
-        return used
+    def arithmetic(self, step: Step | None = None) -> dict[str, str]:
+        """What was used, for the record; `step` None if nothing was estimated.
+
+        The victim's is for victims in this process; of others nothing is known.
+        """
+        victim = self.victim_precision(step)
+        used = {"training": self.precision, "victim": victim}
+        if step is not None:
+            used["estimate"] = self.estimate_precision(step)
+        written = {role: described(precision, self.device) for role, precision in used.items()}
+        if step is not None:
+            written["epsilon"] = f"{step.epsilon:g}"
+        if self.compile is not Compile.OFF:
+            written["compile"] = str(self.compile)
+        return written | {"tf32": _tf32_state(used.values(), self.device)}
 
 
 def use_threads(threads: int | None = None) -> int:
@@ -108,6 +173,66 @@ def use_threads(threads: int | None = None) -> int:
     threads = threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or cores or 1
     torch.set_num_threads(threads)
     return threads
+
+
+def _join(
+    accelerator: str, devices: int | list[int], precision: FabricPrecision
+) -> tuple[Fabric, Ranks]:
+    """Fabric for this process alone, or for its place among those that `torchrun` started.
+
+    Where it runs is named, lest Fabric look for a cluster: a Slurm job may well be one process.
+    """
+    here, everywhere = launched()
+    if everywhere == 1:
+        return Fabric(
+            accelerator=accelerator, devices=devices, plugins=[precision, LightningEnvironment()]
+        ), Ranks()
+    _check_one_device_each(accelerator, here)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=here,
+        num_nodes=everywhere // here,
+        strategy="ddp",
+        plugins=[precision, TorchElasticEnvironment()],
+    )
+    fabric.launch()
+    return fabric, Ranks(fabric.global_rank, fabric.world_size)
+
+
+def _check_one_device_each(accelerator: str, processes: int) -> None:
+    present = torch.cuda.device_count()
+    if accelerator == "cuda" and processes > present:
+        raise ConfigError(
+            [f"device: torchrun started {processes} processes here for {present} CUDA devices."]
+        )
+
+
+class _FabricTF32(FabricPrecision):
+    """Tells Fabric to train in TF32, on a GPU's own or emulated."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def forward_context(self) -> AbstractContextManager[Any]:
+        return computing(Precision.TF32, self._device)
+
+    def backward(self, tensor: Tensor, model: nn.Module | None, *args: Any, **kwargs: Any) -> None:
+        with self.forward_context():
+            super().backward(tensor, model, *args, **kwargs)
+
+
+def _fabric_precision(precision: Precision, accelerator: str) -> FabricPrecision:
+    if precision is Precision.TF32:
+        return _FabricTF32(torch.device(accelerator))
+    if precision is Precision.BFLOAT16:
+        return MixedPrecision("bf16-mixed", accelerator)
+    return FabricPrecision()
+
+
+def _tf32_state(used: Iterable[Precision], device: torch.device) -> str:
+    if Precision.TF32 not in used:
+        return "off"
+    return "on where named" if device.type == "cuda" else "emulated where named"
 
 
 def _unwrap(module: nn.Module) -> nn.Module:

@@ -7,19 +7,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copycost.gradients.forward import forward_difference, unit_directions
+from copycost.gradients.estimator import unit_directions
+from copycost.gradients.forward import forward_difference
 from copycost.losses import l1
+from copycost.noise import Noise
 from copycost.testing import TinyNet
 
 SHAPE = (1, 8, 8)
 
 
 def random(seed=0):
-    return torch.Generator().manual_seed(seed)
+    return Noise(seed, torch.device("cpu"))
 
 
 def points(n, seed=1):
-    return torch.randn(n, *SHAPE, generator=random(seed)).double()
+    return random(seed).normal(n, *SHAPE).double()
 
 
 def gap(x):
@@ -92,7 +94,7 @@ def test_neighbours_in_the_batch_do_not_matter():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 5))
 def test_exact_on_linear_functions_along_its_directions(seed, m):
-    slope = torch.randn(64, generator=random(seed)).double()
+    slope = random(seed).normal(64).double()
     x = points(2, seed)
     estimate, _ = forward_difference(lambda p: p.flatten(1) @ slope, x, m, 0.5, random(seed))
     u = unit_directions(x, m, random(seed)).flatten(2)

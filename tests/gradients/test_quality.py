@@ -1,51 +1,76 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from copycost.gradients.quality import slope_correlation
+from copycost.gradients import ESTIMATORS
+from copycost.gradients.quality import mean_cosine, slope_correlation, true_gradient
 from copycost.losses import l1
+from copycost.noise import Noise
 from copycost.testing import TinyNet
 
 
-def gap(x, net):
-    return l1(net(torch.sigmoid(x)), torch.zeros(len(x), 4))
+def gap(x):
+    return l1(TinyNet()(torch.sigmoid(x)), torch.zeros(len(x), 4))
 
 
-def rounded(module):
-    """The same net with its weights and inputs rounded to bfloat16, as autocast would."""
-
-    def run(x):
-        return gap(x.bfloat16().float(), module)
-
-    return run
+def rounded(x):
+    """The same gap with its inputs rounded to bfloat16, as autocast would."""
+    return gap(x.bfloat16().float())
 
 
-def correlation(measured, epsilon, n=128):
-    net = TinyNet()
-    x = torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    random = torch.Generator().manual_seed(1)
-    return slope_correlation(measured(net), lambda p: gap(p, net), x, epsilon, random)
+def random(seed=1):
+    return Noise(seed, torch.device("cpu"))
 
 
-def plain(net):
-    return lambda p: gap(p, net)
+def points(n=128):
+    return random(0).normal(n, 1, 8, 8)
 
 
-def test_float32_resolves_the_reference_step():
-    assert correlation(plain, 1e-3) > 0.99
+def correlation(measured, epsilon, form="forward"):
+    x = points()
+    estimate, _ = ESTIMATORS[form](measured, x, 1, epsilon, random())
+    return slope_correlation(estimate, true_gradient(gap, x))
 
 
-def test_bfloat16_drowns_it_and_a_step_of_one_survives():
-    assert abs(correlation(rounded, 1e-3)) < 0.3
-    assert correlation(rounded, 1.0) > 0.8
+@pytest.mark.parametrize("form", ["forward", "central"])
+def test_float32_resolves_the_reference_step(form):
+    assert correlation(gap, 1e-3, form) > 0.99
+
+
+@pytest.mark.parametrize("form", ["forward", "central"])
+def test_bfloat16_drowns_a_small_step_and_one_of_length_one_survives(form):
+    assert abs(correlation(rounded, 1e-4, form)) < 0.3
+    assert correlation(rounded, 1.0, form) > 0.8
 
 
 def test_far_too_large_a_step_is_no_slope():
-    assert correlation(plain, 100.0) < 0.9
+    assert correlation(gap, 100.0) < 0.9
+
+
+def test_gradients_of_random_direction_have_none():
+    assert abs(correlation(gap, 1e-3, "random")) < 0.3
+
+
+def test_it_is_the_correlation_of_slopes():
+    # One direction a point, slopes s against t known: Σ st / √(Σs² Σt²) = 3 / √(5 · 2).
+    u = torch.eye(2)
+    estimate = 2 * torch.tensor([1.0, 2.0])[:, None] * u
+    true = torch.tensor([1.0, 1.0])[:, None] * u
+    assert slope_correlation(estimate, true) == pytest.approx(3 / 10**0.5)
+    assert slope_correlation(-estimate, true) == pytest.approx(-3 / 10**0.5)
 
 
 def test_a_function_that_does_not_vary_has_none():
-    def flat(net):
-        return lambda p: p.flatten(1).sum(1) * 0
+    assert correlation(lambda p: p.flatten(1).sum(1) * 0, 1e-3) == 0.0
 
-    assert correlation(flat, 1e-3) == 0.0
+
+def test_more_directions_come_nearer():
+    x = points()
+    true = true_gradient(gap, x)
+    found = [
+        mean_cosine(ESTIMATORS["forward"](gap, x, m, 1e-3, random())[0], true) for m in (1, 16, 256)
+    ]
+    # √(m / (m + d)) to first order.
+    assert found[0] < 0.2 < found[1] < 0.6 < found[2]
+    assert mean_cosine(true, true) == pytest.approx(1.0)

@@ -144,6 +144,7 @@ def test_the_attacker_sees_no_way_to_the_victim():
         "affords",
         "budget",
         "classes",
+        "forfeit",
         "lost",
         "settle",
         "spec",

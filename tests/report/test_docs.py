@@ -13,13 +13,20 @@ import pytest
 from copycost import flags
 from copycost.flags import Flag
 from copycost.report.explanations import EXPLANATIONS, UNKNOWN, explanation, markdown
-from copycost.runner.record import AccountFacts, Point, Record, Surroundings, VictimFacts
+from copycost.runner.record import (
+    AccountFacts,
+    Point,
+    Record,
+    Surroundings,
+    TransferFacts,
+    VictimFacts,
+)
 from copycost.types import InputSpec
 
 DOCS = Path(__file__).parents[2] / "docs"
 FIELDS = {
     model.__name__: set(model.model_fields)
-    for model in (Record, VictimFacts, AccountFacts, Surroundings, Point)
+    for model in (Record, VictimFacts, AccountFacts, Surroundings, TransferFacts, Point)
 } | {
     "InputSpec": {field.name for field in dataclasses.fields(InputSpec)},
     "Flag": {field.name for field in dataclasses.fields(Flag)},

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from copycost.runner.copy_model import LEDGER_FILE, copy_model
+from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import LEDGER_FILE
 from copycost.runner.record import read_record
 from copycost.testing import SpyVictim, tiny_victim
 from copycost.victims.base import Victim

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import torch
 
 from copycost.errors import RunError, Unstable
 from copycost.oracle.ledger import Ledger
-from copycost.runner.copy_model import LEDGER_FILE, STUDENT_FOLDER, copy_model
+from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, STUDENT_FOLDER, exclusive
 from copycost.runner.record import Point, Record, read_record
-from copycost.runner.run import CHECKPOINT_FILE, exclusive
 from copycost.runner.stopping import Stop
 from copycost.testing import SpyVictim, tiny_victim
+from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import load_model
 from tests.runner.conftest import tiny_config, tiny_target
 
@@ -163,18 +165,25 @@ def test_the_student_is_the_last_one_and_the_curve_ends_with_it(tmp_path):
         assert name in record.result
 
 
+class Lost(ModuleVictim):
+    """Answers NaN, as a model does that overflows."""
+
+    def answer(self, x):
+        return super().answer(x) * float("nan")
+
+
 def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(tmp_path):
     run_until(tmp_path, 1000)
     saved = (tmp_path / CHECKPOINT_FILE).read_bytes()
     shutil.copytree(tmp_path, tmp_path.with_name("diverging"))
     folder = tmp_path.with_name("diverging")
     target = tiny_target()
-    broken = target.victim
-    answer = broken.answer
-    broken.answer = lambda x: answer(x) * float("nan")  # type: ignore[method-assign]
+    whole = target.victim
+    assert isinstance(whole, ModuleVictim)
+    broken = Lost(whole.module, whole.spec, whole.classes, name=whole.name)
     broken._checked = True
     with pytest.raises(Unstable, match=r"generator.*NaN.*checkpoint"):
-        copy_model(tiny_config(), target, folder)
+        copy_model(tiny_config(), replace(target, victim=broken), folder)
     assert (folder / CHECKPOINT_FILE).read_bytes() == saved
 
 

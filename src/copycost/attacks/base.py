@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, final
+from dataclasses import replace
+from typing import ClassVar, Self, final
 
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from copycost.arithmetic import Step
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError
@@ -19,7 +21,7 @@ from copycost.oracle.meter import Oracle
 from copycost.recovery import FLOOR, CentringSetting, mean, recover_logits
 from copycost.schedules import ScheduleSetting, Steps
 from copycost.settings import SETTINGS
-from copycost.types import Access
+from copycost.types import Access, InputSpec
 
 SMALLEST_BATCH = 2
 """Batch norm cannot train on one image."""
@@ -73,10 +75,24 @@ class Attack(ABC):
         """`n` inputs [n, *shape] like those it asks now, for people to look at. Asks nothing."""
         raise NotImplementedError
 
-    @property
-    def estimate_epsilon(self) -> float | None:
-        """Step of its finite differences, if it takes any."""
+    def estimate_step(self, engine: Engine, spec: InputSpec) -> Step | None:
+        """Step of its finite differences over inputs of `spec`, if it takes any."""
         return None
+
+    @final
+    def shared_by(self, ranks: int) -> Self:
+        """The same attack for one of several ranks, which share each batch evenly.
+
+        Raises `ConfigError` for a number of ranks that does not divide the batch.
+        """
+        if self.batch_size % ranks or self.batch_size < SMALLEST_BATCH * ranks:
+            raise ConfigError(
+                [
+                    f"batch_size: {self.batch_size} images cannot be shared evenly by {ranks} "
+                    f"processes, {SMALLEST_BATCH} or more each. Choose a multiple of {ranks}."
+                ]
+            )
+        return replace(self, batch_size=self.batch_size // ranks)
 
     @final
     def check(self, oracle: Oracle) -> None:
@@ -116,6 +132,7 @@ class Attack(ABC):
             lr=self.student_lr,
             momentum=self.student_momentum,
             weight_decay=self.student_weight_decay,
+            fused=True,
         )
         return Player(engine, student, optimizer, self.schedule)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -10,17 +11,21 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from copycost.arithmetic import Step
 from copycost.attacks.base import Attack
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
+from copycost.gradients.estimator import EstimatorSetting, Gap
 from copycost.gradients.forward import forward_difference
-from copycost.gradients.quality import slope_correlation
+from copycost.gradients.quality import slope_correlation, true_gradient
 from copycost.nets import GENERATORS
 from copycost.nets.generator import squash
 from copycost.nets.seeded import derive, fresh_copy, seeded
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS, listed
+from copycost.types import InputSpec
 
+Network = Callable[[Tensor], Tensor]
 DIAGNOSED = 64
 """Images looked at for the attack's own health."""
 
@@ -30,7 +35,7 @@ class DFME(Attack):
     """A generator seeks images on which student and victim disagree; the student learns them.
 
     min over S, max over G of E_z[ L(S(G(z)), V(G(z))) ]. The victim cannot be differentiated,
-    so the generator's gradient is estimated by forward differences, taken before the squash
+    so the generator's gradient is estimated by finite differences, taken before the squash
     into the input range. The defaults are those of the authors' script for CIFAR-10.
     """
 
@@ -38,10 +43,13 @@ class DFME(Attack):
     """n_G, generator steps in one step of the attack."""
     student_steps: int = Field(default=5, ge=1)
     """n_S, student steps in one step of the attack, each on fresh images."""
+    estimator: EstimatorSetting = forward_difference
+    """How the generator's gradient is estimated: forward or central differences, or not at all."""
     directions: int = Field(default=1, ge=1)
     """m, random directions of one gradient estimate."""
-    epsilon: float = Field(default=1e-3, gt=0)
-    """ε, length of the finite difference, before the squash."""
+    epsilon: float | None = Field(default=None, gt=0)
+    """ε, length of the finite difference, before the squash; None is the arithmetic's default,
+    which in float32 is the paper's 1e-3."""
     generator: Annotated[str, listed(GENERATORS)] = "dfme"
     """Name of the generator's architecture."""
     generator_lr: float = Field(default=1e-4, gt=0)
@@ -53,19 +61,18 @@ class DFME(Attack):
 
     @property
     def queries_per_image(self) -> int:
-        """m + 1 for each generator step, 1 for each student step."""
-        return self.generator_steps * (self.directions + 1) + self.student_steps
+        """What the estimator asks (m + 1, or 2m) a generator step, and 1 a student step."""
+        return self.generator_steps * self.estimator.queries(self.directions) + self.student_steps
 
-    @property
-    def estimate_epsilon(self) -> float:
-        """ε."""
-        return self.epsilon
+    def estimate_step(self, engine: Engine, spec: InputSpec) -> Step:
+        """ε over the d values of an input."""
+        return engine.step(self.epsilon, spec.size)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """The two players; the generator's weights and all noise come from `seed`."""
         with seeded(derive(seed, "generator")):
             generator = GENERATORS[self.generator](oracle.spec, self.latent, self.width)
-        optimizer = torch.optim.Adam(generator.parameters(), lr=self.generator_lr)
+        optimizer = torch.optim.Adam(generator.parameters(), lr=self.generator_lr, fused=True)
         return State(
             engine,
             self.student_player(student, engine),
@@ -92,12 +99,13 @@ class DFME(Attack):
 
     def _ascent(self, s: State, oracle: Oracle, x: Tensor) -> tuple[Tensor, Tensor]:
         """Estimate, at N images before the squash, the gradient of their gap; and the gap [N]."""
-        with s.engine.estimating(s.student.module, self.epsilon) as student:
+        step = self.estimate_step(s.engine, oracle.spec)
+        with s.engine.estimating(s.student.module, step) as student:
 
             def gap(p: Tensor) -> Tensor:
                 return self.gap(student, oracle, squash(p, oracle.spec))
 
-            return forward_difference(gap, x, self.directions, self.epsilon, s.random)
+            return self.estimator(gap, x, self.directions, step.epsilon, s.random)
 
     @torch.no_grad()
     def _images(self, s: State, oracle: Oracle, n: int) -> Tensor:
@@ -108,7 +116,7 @@ class DFME(Attack):
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` images [n, C, H, W] as the generator makes them now; its state is left alone."""
         generator = copy.deepcopy(s.need_generator().network)
-        z = torch.randn((n, self.latent), generator=s.engine.random(0), device=s.engine.device)
+        z = s.engine.random(0).normal(n, self.latent)
         return squash(generator(z), oracle.spec)
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
@@ -125,17 +133,20 @@ class DFME(Attack):
 
     def _correlation(self, s: State, oracle: Oracle) -> float:
         random = s.engine.random(0)
-        z = torch.randn((DIAGNOSED, self.latent), generator=random, device=s.engine.device)
+        z = random.normal(DIAGNOSED, self.latent)
         with torch.no_grad():
             x = copy.deepcopy(s.need_generator().network)(z).float()
         true = copy.deepcopy(s.student.network).eval()
         stand_in = fresh_copy(true, seed=1).eval()
+        step = self.estimate_step(s.engine, oracle.spec)
 
-        def gap(p: Tensor, student: nn.Module) -> Tensor:
-            images = squash(p, oracle.spec)
-            return self.loss(student(images).float(), stand_in(images))
+        def gap(student: Network, victim: Network) -> Gap:
+            return lambda p: self._gap_in_the_open(student, victim, squash(p, oracle.spec))
 
-        with s.engine.estimating(s.student.module, self.epsilon) as student:
-            return slope_correlation(
-                lambda p: gap(p, student), lambda p: gap(p, true), x, self.epsilon, random
-            )
+        with s.engine.estimating(s.student.module, step) as student:
+            measured = gap(student, s.engine.like_victim(stand_in, step))
+            estimate, _ = self.estimator(measured, x, 1, step.epsilon, random)
+        return slope_correlation(estimate, true_gradient(gap(true, stand_in), x))
+
+    def _gap_in_the_open(self, student: Network, victim: Network, images: Tensor) -> Tensor:
+        return self.loss(student(images).float(), victim(images).float())

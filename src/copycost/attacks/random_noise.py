@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -12,6 +11,7 @@ from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.nets.seeded import derive
+from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
@@ -50,11 +50,8 @@ class RandomNoise(Attack):
         """`n` images of noise, from random numbers of their own."""
         return self._noise(oracle.spec, n, s.engine.random(0))
 
-    def _noise(self, spec: InputSpec, n: int, random: torch.Generator) -> Tensor:
-        shape, device = (n, *spec.shape), random.device
+    def _noise(self, spec: InputSpec, n: int, random: Noise) -> Tensor:
         if self.distribution == "uniform":
-            share = torch.rand(shape, generator=random, device=device)
-            return spec.low + (spec.high - spec.low) * share
+            return spec.low + (spec.high - spec.low) * random.uniform(n, *spec.shape)
         middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
-        noise = torch.randn(shape, generator=random, device=device)
-        return (middle + half * noise).clamp(spec.low, spec.high)
+        return (middle + half * random.normal(n, *spec.shape)).clamp(spec.low, spec.high)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from copycost.engine import Engine
+from copycost.noise import Noise
 from copycost.schedules import Schedule
 
 
@@ -53,6 +54,11 @@ class Player:
         """Take up a saved `state`."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        # Fused optimisers walk through memory: their averages must lie as the weights do.
+        for weight, averages in self.optimizer.state.items():
+            for name, value in averages.items():
+                if value.shape == weight.shape:
+                    averages[name] = torch.empty_like(weight).copy_(value)
 
 
 @dataclass
@@ -61,7 +67,7 @@ class State:
 
     engine: Engine
     student: Player
-    random: torch.Generator
+    random: Noise
     generator: Player | None = None
     more: dict[str, Player] = field(default_factory=dict)
     """Players beyond the two, by name: a second student, a critic."""
@@ -77,17 +83,17 @@ class State:
         assert self.generator is not None, "this attack has no generator"
         return self.generator
 
-    def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers on the device, from the attack's own generator."""
-        return torch.randn(shape, generator=self.random, device=self.engine.device)
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """Standard normal numbers [n, *shape] on the device, from the attack's own stream."""
+        return self.random.normal(n, *shape)
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint needs to go on bit for bit."""
         players = {name: player.state() for name, player in self.players.items()}
-        return {"players": players, "random": self.random.get_state()}
+        return {"players": players, "random": self.random.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a saved `state`."""
         for name, player in self.players.items():
             player.restore(state["players"][name])
-        self.random.set_state(state["random"])
+        self.random.restore(state["random"])

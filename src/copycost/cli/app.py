@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from copycost.cli import audit, data, listing, report, train
+from copycost.cli import audit, benchmark, data, listing, precision, report, sweep, train
 from copycost.cli.output import complain
 from copycost.errors import CopycostError
 
@@ -23,14 +24,20 @@ app = typer.Typer(
 data_app = typer.Typer(help="Data sets.", no_args_is_help=True)
 data_app.command("fetch")(data.fetch_command)
 app.add_typer(data_app, name="data")
+app.add_typer(precision.precision_app, name="precision")
 app.command("audit")(audit.audit_command)
+app.command("sweep")(sweep.sweep_command)
 app.command("train-victim")(train.train_command)
 app.command("report")(report.report_command)
+app.command("benchmark")(benchmark.benchmark_command)
 app.command("list")(listing.list_command)
 
 
 def main() -> None:
     """Run the command line; a user's error is one message and exit status 2."""
+    # Huge pages, for PyTorch's memory on a CPU: activations of some megabytes are made and
+    # dropped all the time, and touching them page by page is a good part of a step.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     try:
         app()
     except CopycostError as error:

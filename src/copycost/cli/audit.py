@@ -56,7 +56,18 @@ def audit_command(
         list[str] | None,
         typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Of training: float32, tf32 or bfloat16.")
+    ] = None,
+    estimate_precision: Annotated[
+        str | None, typer.Option(help="Insist on it where gradients are estimated.")
+    ] = None,
+    victim_precision: Annotated[
+        str | None, typer.Option(help="Of the victim's answers, if it is run here.")
+    ] = None,
+    compile_: Annotated[
+        str | None, typer.Option("--compile", help="torch.compile: off, on, or graphs on CUDA.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     threads: Annotated[
         int | None,
@@ -65,6 +76,10 @@ def audit_command(
         ),
     ] = None,
     evaluations: Annotated[int | None, typer.Option(help="Points on the curves.")] = None,
+    record_queries: Annotated[
+        str | None,
+        typer.Option(help="Keep every query and answer on disk, inputs as `bytes` or `exact`."),
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop cleanly after so long.")
     ] = None,
@@ -86,10 +101,14 @@ def audit_command(
         "defences": list(defence) if defence else None,
         "student": student,
         "precision": precision,
+        "estimate_precision": estimate_precision,
+        "victim_precision": victim_precision,
+        "compile": compile_,
         "device": device,
         "evaluations": evaluations,
+        "record_queries": record_queries,
     }
-    values = _start_from(preset or (None if victim else DEFAULT_PRESET))
+    values = start_from(preset or (None if victim else DEFAULT_PRESET))
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
     several = {
         "attacks": tuple(attack or ()) or None,
@@ -98,11 +117,11 @@ def audit_command(
         "threads": threads,
     }
     values |= {name: value for name, value in several.items() if value is not None}
-    _settle_settings(values, _parse_settings(settings or []), chosen=bool(attack))
+    settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
     _run(values, max_minutes, out, as_json)
 
 
-def _start_from(preset: str | None) -> dict[str, Any]:
+def start_from(preset: str | None) -> dict[str, Any]:
     """The preset's values, as dicts of our own."""
     values = dict(PRESETS[preset]) if preset else {}
     values["shared"] = dict(values.get("shared", {}))
@@ -110,7 +129,7 @@ def _start_from(preset: str | None) -> dict[str, Any]:
     return values
 
 
-def _settle_settings(
+def settle_settings(
     values: dict[str, Any], given: dict[str, dict[str, Any]], *, chosen: bool
 ) -> None:
     """Put the settings given over the preset's, whose settings of attacks not run are dropped."""
@@ -122,7 +141,7 @@ def _settle_settings(
     values["settings"] = settings
 
 
-def _parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
+def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     """{'dfme': {'directions': '4'}} from ['dfme.directions=4']; all faults at once."""
     parsed: dict[str, dict[str, Any]] = {}
     problems = []
@@ -158,22 +177,25 @@ def _run(
     stop = Stop(max_minutes)
     with stop.on_signals():
         first = runs[0]
-        target = load_target(
-            first.victim,
-            first.data,
-            out / "victims",
-            Engine(first.device),
-            on_epoch=_OnEpoch(first.victim),
-        )
+        engine = Engine(first.device)
+        with engine.ranks.leader_first():
+            target = load_target(
+                first.victim,
+                first.data,
+                out / "victims",
+                engine,
+                on_epoch=_OnEpoch(first.victim),
+            )
         say(_plan(runs))
         done = audit(runs, target, out, stop=stop, display=LiveDisplay(console))
     if not done:
         say(f"Stopped by {stop.reason} before the first run began. Run it again to go on.")
         raise typer.Exit(STOPPED)
-    report = write_report(
-        [folder for _, folder in done], audit_folder(out, runs, target) / "report.html"
-    )
-    _tell([record for record, _ in done], report, config, as_json)
+    if engine.ranks.leads:
+        report = write_report(
+            [folder for _, folder in done], audit_folder(out, runs, target) / "report.html"
+        )
+        _tell([record for record, _ in done], report, config, as_json)
     if len(done) < len(runs) or not all(record.finished for record, _ in done):
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
         raise typer.Exit(STOPPED)

@@ -17,6 +17,7 @@ from copycost.presets import PRESETS
 from copycost.presets.victims import VICTIMS
 from copycost.registry import Registry
 from copycost.schedules import SCHEDULES
+from copycost.sweep.executors import EXECUTORS
 
 _REGISTRIES: dict[str, Registry[Any]] = {
     "attacks": ATTACKS,
@@ -27,6 +28,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     "schedules": SCHEDULES,
     "defences": DEFENCES,
     "presets": PRESETS,
+    "executors": EXECUTORS,
 }
 
 Kind = StrEnum("Kind", list(_REGISTRIES))  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -10,7 +11,15 @@ from rich.console import Console
 
 LOG_WIDTH = 120
 
-console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)
+LEADS = os.environ.get("RANK", "0") == "0"
+"""Of several processes that `torchrun` started only the first speaks."""
+
+console = Console(
+    stderr=True,
+    highlight=False,
+    width=None if sys.stderr.isatty() else LOG_WIDTH,
+    quiet=not LEADS,
+)
 """Progress, tables and complaints: never mixed with the JSON on standard output."""
 
 

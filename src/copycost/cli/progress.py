@@ -21,7 +21,8 @@ from copycost.runner.config import RunConfig
 from copycost.runner.record import Point
 from copycost.runner.run import Watcher
 
-REDRAW_SECONDS = 0.1
+REDRAW_SECONDS = 1.0
+"""One redraw takes some milliseconds of a processor: ten a second were 3 % of a fast run."""
 
 
 class LiveDisplay:
@@ -48,6 +49,7 @@ class LiveDisplay:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=self._console,
+            refresh_per_second=1 / REDRAW_SECONDS,
         ) as bar:
             yield Bar(bar, bar.add_task(title, total=config.budget, rate="", values=""))
 
@@ -75,7 +77,7 @@ class Bar:
         self._rate, self._shown = _Rate(), 0.0
 
     def step(self, spent: int) -> None:
-        """Move the bar, a few times a second at most."""
+        """Move the bar, once a second at most."""
         rate = self._rate(spent)
         if time.monotonic() - self._shown > REDRAW_SECONDS:
             self._shown = time.monotonic()

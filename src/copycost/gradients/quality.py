@@ -2,8 +2,8 @@
 
 At DFME's ε = 1e-3, spread over 3,072 inputs, each input moves by about 2e-5: below the
 resolution of TF32 and bfloat16. The generator of such a run is trained on noise, silently.
-So the correlation is measured, with the run's own arithmetic and ε, on a differentiable
-stand-in and never through the victim.
+So the quality is measured, with the run's own arithmetic and ε, on a differentiable stand-in
+and never through the victim. `docs/precision.md` has the measurements.
 """
 
 from __future__ import annotations
@@ -12,27 +12,31 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from copycost.gradients.forward import Gap, unit_directions
+from copycost.gradients.estimator import Gap
 
 
-def slope_correlation(
-    measured: Gap, exact: Gap, x: Float[Tensor, "N ..."], epsilon: float, random: torch.Generator
-) -> float:
-    """Correlation over N points of (f(x + εu) - f(x)) / ε with the true slope along u.
-
-    `measured` is f in the arithmetic under test; `exact` is the same f, differentiable and
-    in float32. Returns a value in [-1, 1]; 0 if either side does not vary at all.
-    """
-    u = unit_directions(x, 1, random)[0]
-    with torch.no_grad():
-        values = measured(torch.cat((x, x + epsilon * u))).float()
-    slopes = (values[len(x) :] - values[: len(x)]) / epsilon
+def true_gradient(f: Gap, x: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..."]:
+    """The gradient of a differentiable `f` at each of N points."""
     point = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(exact(point).sum(), point)
-    return _correlation(slopes, (gradient * u).flatten(1).sum(dim=1))
+    (gradient,) = torch.autograd.grad(f(point).sum(), point)
+    return gradient
 
 
-def _correlation(a: Float[Tensor, " N"], b: Float[Tensor, " N"]) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    scale = a.norm() * b.norm()
-    return float((a @ b) / scale) if float(scale) > 0 else 0.0
+def slope_correlation(estimate: Float[Tensor, "N ..."], true: Float[Tensor, "N ..."]) -> float:
+    """Correlation over N points of slopes that were estimated with the slopes that are there.
+
+    `estimate` is made of one direction u a point, so it is d times a slope s along u; `true`
+    is the gradient, whose slope along u is t. Returns Σ s·t / √(Σ s² · Σ t²), in [-1, 1]: the
+    correlation about zero, as a direction is as likely as its opposite; 0 if either side is 0.
+    """
+    g, t = estimate.flatten(1), true.flatten(1)
+    lengths = g.norm(dim=1)
+    # Along u the estimate's slope is its length over d; the factor d cancels.
+    slopes = (t * g).sum(dim=1) / lengths.clamp(min=torch.finfo(g.dtype).tiny)
+    scale = lengths.norm() * slopes.norm()
+    return float((lengths @ slopes) / scale) if float(scale) > 0 else 0.0
+
+
+def mean_cosine(estimate: Float[Tensor, "N ..."], true: Float[Tensor, "N ..."]) -> float:
+    """Mean over N points of the cosine between an estimate and the true gradient."""
+    return float(torch.cosine_similarity(estimate.flatten(1), true.flatten(1), dim=1).mean())

@@ -83,6 +83,24 @@ class Ledger:
         self.close()
 
 
+def spent_in(path: Path, name: str) -> int:
+    """Queries charged to the account `name` of a ledger, read without touching anything.
+
+    What is reserved and not settled counts as spent, as it would after a crash.
+    """
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        row = db.execute(
+            "SELECT COALESCE(SUM(COALESCE(used, reserved)), 0) FROM reservations WHERE account = ?",
+            (name,),
+        ).fetchone()
+    except sqlite3.DatabaseError as error:
+        raise RunError(f"{path} is not a ledger of copycost: {error}.") from None
+    finally:
+        db.close()
+    return int(row[0])
+
+
 class Account:
     """A number of queries that may be spent, and how many have been. Made by `Ledger.account`."""
 
@@ -118,6 +136,16 @@ class Account:
         if self._used + n > self._reserved:
             self._reserve(self._used + n - self._reserved)
         self._used += n
+
+    def forfeit(self, n: int) -> None:
+        """Charge `n` queries that will not be sent, as lost."""
+        if n:
+            self._db.execute(
+                "INSERT INTO reservations (account, opened, reserved, used, state)"
+                " VALUES (?, ?, ?, ?, 'lost')",
+                (self.name, datetime.now(UTC).isoformat(), n, n),
+            )
+            self._settled += n
 
     def settle(self) -> None:
         """Write the exact number used and close the reservation; the next charge opens another."""

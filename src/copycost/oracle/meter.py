@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from copycost.errors import SpecMismatch
+from copycost.errors import RunError, SpecMismatch
 from copycost.oracle.access import check_access, release
 from copycost.oracle.ledger import Ledger
+from copycost.oracle.transfer.recorder import Recorder
 from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
 
@@ -30,11 +31,14 @@ class Oracle:
         budget: int,
         ledger: Ledger | None = None,
         k: int = 5,
+        recorder: Recorder | None = None,
     ) -> None:
         """`victim` comes with its defences on; `budget` is in queries; `k` is for top-k access.
 
-        Without a `ledger` the account is kept in memory and ends with the process. Raises
-        `SpecMismatch` if the victim does not compute what is to be released.
+        Without a `ledger` the account is kept in memory and ends with the process. A
+        `recorder` keeps what is asked and released; it is flushed here and closed by whoever
+        made it. Raises `SpecMismatch` if the victim does not compute what is to be released,
+        `RunError` if more has been recorded than charged.
         """
         if budget < 1:
             raise SpecMismatch("a budget of at least 1 query", str(budget))
@@ -44,6 +48,12 @@ class Oracle:
         block = budget // BLOCKS_PER_BUDGET if victim.free else 1
         self._account = (ledger or Ledger()).account("attacker", budget, block)
         self._extremes: Tensor | None = None
+        self._recorder = recorder
+        if recorder is not None and recorder.recorded > self.spent:
+            raise RunError(
+                f"{recorder.folder} holds {recorder.recorded:,} queries, and the account was "
+                f"charged for {self.spent:,}: they are not of one run. Use another run folder."
+            )
 
     @property
     def spec(self) -> InputSpec:
@@ -80,8 +90,12 @@ class Oracle:
         x = x.detach()
         self.spec.check_shape(x)
         self._check_range(x)
+        first = self.spent
         self._account.charge(len(x))
-        return release(self._victim(x), self._victim.output, self.access, self._k)
+        answer = release(self._victim(x), self._victim.output, self.access, self._k)
+        if self._recorder is not None:
+            self._record(self._recorder, first, x, answer)
+        return answer
 
     def verify(self) -> None:
         """Raise `SpecMismatch` if any input since the last call was out of range."""
@@ -90,13 +104,29 @@ class Oracle:
             self.spec.check_range(extremes)
 
     def settle(self) -> None:
-        """Write down the exact number of queries spent."""
+        """Write down the exact number of queries spent; what is recorded is then on the disk.
+
+        Raises `RunError`, the account settled, if something could not be recorded.
+        """
         self._account.settle()
+        if self._recorder is not None:
+            self._recorder.flush()
+
+    def forfeit(self, n: int) -> None:
+        """Give up `n` queries unasked: they are charged, and count as lost."""
+        self._account.forfeit(n)
 
     @property
     def lost(self) -> int:
         """Queries charged for what a crash left unsettled."""
         return self._account.lost
+
+    def _record(self, recorder: Recorder, first: int, x: Tensor, answer: Answer) -> None:
+        try:
+            recorder.put(first, x, answer)
+        except RunError:
+            self._account.settle()
+            raise
 
     def _check_range(self, x: Tensor) -> None:
         if x.device.type == "cpu":

@@ -16,6 +16,7 @@ from typing import Any
 
 _SETTINGS: dict[str, Any] = {
     "batch_size": 256,
+    "epsilon": 1e-3,
     "generator_lr": 1e-4,
     "student_lr": 0.1,
     "schedule": "steps:0.1,0.3,0.5:0.3",

@@ -16,6 +16,7 @@ PRESET: dict[str, Any] = {
     "settings": {
         "dfme": {
             "batch_size": 256,
+            "epsilon": 1e-3,
             "generator_lr": 5e-5,
             "student_lr": 0.1,
             "schedule": "steps:0.5,0.8:0.3",

@@ -105,11 +105,13 @@ EXPLANATIONS = {
             "The attack estimates a gradient from the small change in the victim's answers between "
             "two nearby inputs. In low precision (TF32, bfloat16, float16) that change can be "
             "smaller than the rounding error. Nothing fails; the generator merely learns nothing, "
-            "and the attack looks weaker than it is."
+            "and the attack may look weaker than it is. The flag also marks runs that feed the "
+            "generator random gradients on purpose, as a control."
         ),
         what_to_do=(
-            "Compute the estimate in float32 with TF32 off, or make epsilon larger, and run "
-            "again. The arithmetic that was used is listed with each run."
+            "Leave epsilon to its default for the arithmetic, make it larger, or compute the "
+            "estimate and the victim in float32, and run again. The arithmetic that was used is "
+            "listed with each run, and docs/precision.md says what each resolves."
         ),
     ),
     "student-knows-already": Explanation(

@@ -40,8 +40,8 @@ class Auditor:
         device: torch.device,
     ) -> None:
         """Answers are kept in `cache`, so that a resumed run does not ask again."""
-        self._target, self._defences, self._device = target, defences, device
-        self._account = account
+        self.target, self._defences, self._device = target, defences, device
+        self.account = account
         saved = load_checkpoint(cache)
         if saved is None:
             saved = self._ask_all(seed)
@@ -68,7 +68,7 @@ class Auditor:
 
     def facts(self) -> VictimFacts:
         """What the record says of the victim."""
-        target, victim = self._target, self._target.victim
+        target, victim = self.target, self.target.victim
         first, second = self._answers["defended"], self._answers["defended_again"]
         return VictimFacts(
             name=victim.name,
@@ -85,7 +85,7 @@ class Auditor:
         )
 
     def _ask_all(self, seed: int) -> dict[str, Tensor]:
-        victim = self._target.victim
+        victim = self.target.victim
         scores = self._ask(victim)
         answers = {"labels": _labels(victim, scores)}
         if victim.output is not Access.LABEL:
@@ -98,9 +98,9 @@ class Auditor:
 
     def _ask(self, victim: Victim) -> Tensor:
         answers = []
-        for at in range(0, len(self._target.held_out), CHUNK):
-            x = self._target.held_out.floats(slice(at, at + CHUNK), self._device)
-            self._account.charge(len(x))
+        for at in range(0, len(self.target.held_out), CHUNK):
+            x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
+            self.account.charge(len(x))
             answers.append(victim(x))
         return torch.cat(answers)
 
@@ -108,7 +108,7 @@ class Auditor:
     def _run(self, student: nn.Module) -> Tensor:
         was_training = student.training
         student.eval()
-        held_out = self._target.held_out
+        held_out = self.target.held_out
         try:
             return torch.cat(
                 [

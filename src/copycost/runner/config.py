@@ -19,6 +19,8 @@ from copycost.nets import ARCHITECTURES
 from copycost.settings import explain, listed, read_settings, write_settings
 from copycost.types import Access
 
+Arithmetic = Literal["float32", "tf32", "bfloat16"]
+
 
 class RunConfig(BaseModel):
     """One attack on one victim with one seed."""
@@ -45,11 +47,22 @@ class RunConfig(BaseModel):
     defences: tuple[str, ...] = ()
     """From the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
     seed: int = Field(default=0, ge=0)
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Arithmetic = "float32"
+    """Of training; `tf32` is emulated where there is no GPU."""
+    estimate_precision: Arithmetic | None = None
+    """Of the student at the points of a finite difference; None: as `precision` if the step
+    survives in it, else float32. A name insists on one, even where the estimate drowns."""
+    victim_precision: Arithmetic | None = None
+    """Of a victim in this process; None: as the student at the points of a finite difference,
+    and as `precision` for an attack that takes none."""
+    compile: Literal["off", "on", "graphs"] = "off"
+    """Whether networks go through torch.compile; `graphs`: with CUDA graphs."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     evaluations: int = Field(default=20, ge=1)
     """Times the student is evaluated over the run, evenly over the budget."""
+    record_queries: Literal["off", "bytes", "exact"] = "off"
+    """Whether every input asked and what was released is kept, images as bytes or exactly."""
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> Self:

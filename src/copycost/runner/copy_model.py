@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from copycost.attacks import ATTACKS
-from copycost.attacks.base import SMALLEST_BATCH, Attack
+from copycost.attacks.base import Attack
+from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.errors import RunError
-from copycost.files import write_atomically
-from copycost.flags import (
-    Flag,
-    budget_not_spent,
-    estimate_drowned,
-    generator_collapsed,
-    queries_lost,
-    student_knows_already,
-    victim_not_deterministic,
-)
+from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build, derive
-from copycost.oracle.ledger import Account, Ledger
+from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import Oracle
+from copycost.oracle.transfer.recorder import Recorder
+from copycost.runner.answering import answering, check_victim_precision
 from copycost.runner.auditor import Auditor
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import extract
-from copycost.runner.record import (
-    RECORD_FILE,
-    SAMPLES_FILE,
-    AccountFacts,
-    Record,
-    read_record,
+from copycost.runner.folder import (
+    AUDITOR_FILE,
+    CHECKPOINT_FILE,
+    LEDGER_FILE,
+    ONNX_FILE,
+    STUDENT_FOLDER,
+    claimed,
+    own,
 )
-from copycost.runner.run import CHECKPOINT_FILE, Run, Silent, Watcher, exclusive
+from copycost.runner.outcome import Outcome
+from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
+from copycost.runner.run import Run, Silent, Watcher
 from copycost.runner.samples import save_samples
 from copycost.runner.stopping import Stop
-from copycost.runner.surroundings import surroundings
 from copycost.runner.target import Target
+from copycost.runner.transfers import recording
 from copycost.settings import read_settings
 from copycost.types import Modality
-from copycost.victims.saved import Card, content_hash, export_onnx, save_model
+from copycost.victims.base import Victim
+from copycost.victims.inference import quickened
+from copycost.victims.saved import Card, export_onnx, save_model
 
-CLAIM_FILE = "run.json"
-LEDGER_FILE = "ledger.sqlite"
-STUDENT_FOLDER = "student"
-ONNX_FILE = "student.onnx"
 SAMPLES = 64
 
 
@@ -64,29 +58,38 @@ def copy_model(
     """Run `config` against `target`, and leave everything worth keeping in `folder`.
 
     `folder` then holds `record.json`, the student as a saved model and as ONNX, samples of
-    its queries as a picture, and the ledger. A finished run is returned as it is; a stopped
-    one goes on. Raises `RunError` if the folder holds another run or another process has it.
+    its queries as a picture, the ledger, and the queries themselves if `config` has them
+    recorded. A finished run is returned as it is; a stopped one goes on. Under `torchrun` all
+    processes call this together, and all return the record.
+
+    Raises `RunError` if the folder holds another run or another process has it.
     """
-    with exclusive(folder):
-        _claim(folder, config, target)
+    engine = _engine(config, target)
+    with claimed(folder, config, target, engine.ranks):
         record = _finished(folder)
         if record is not None:
             return record
-        with Ledger(folder / LEDGER_FILE) as ledger:
-            job = _Job.prepare(config, target, folder, ledger, stop or Stop(), watcher or Silent())
-            return job.work()
+        with (
+            Ledger(own(folder / LEDGER_FILE, engine.ranks)) as ledger,
+            recording(config, target.victim, folder) as recorder,
+        ):
+            place = _Place(target, folder, engine, ledger, recorder)
+            shown = watcher if watcher is not None and engine.ranks.leads else Silent()
+            return _Job.prepare(config, place, stop or Stop(), shown).work()
 
 
-def _claim(folder: Path, config: RunConfig, target: Target) -> None:
-    """Write down which run the folder is for; `RunError` if it is for another one."""
-    path, identity = folder / CLAIM_FILE, config.identity(target.content_hash)
-    if not path.exists():
-        claim = {"id": identity, "config": config.in_full(), "victim": target.content_hash}
-        write_atomically(path, json.dumps(claim, indent=1).encode())
-    elif json.loads(path.read_bytes()).get("id") != identity:
-        raise RunError(
-            f"{folder} holds another run: other settings or another victim. Use another folder."
-        )
+def _engine(config: RunConfig, target: Target) -> Engine:
+    check_victim_precision(target.victim, config.victim_precision)
+    engine = Engine(
+        config.device,
+        config.precision,
+        config.compile,
+        estimate=config.estimate_precision,
+        victim=config.victim_precision,
+    )
+    if engine.ranks.several and config.record_queries != "off":
+        raise ConfigError(["record_queries: only a run of one process keeps its queries."])
+    return engine
 
 
 def _finished(folder: Path) -> Record | None:
@@ -97,132 +100,125 @@ def _finished(folder: Path) -> Record | None:
     return record if record.finished else None
 
 
+@dataclass(frozen=True)
+class _Place:
+    """What a run is given: whom it asks, where it computes, where it writes."""
+
+    target: Target
+    folder: Path
+    engine: Engine
+    ledger: Ledger
+    recorder: Recorder | None
+
+
 @dataclass
 class _Job:
     """Everything one run is made of, put together but not started."""
 
     config: RunConfig
-    target: Target
-    folder: Path
-    engine: Engine
+    place: _Place
     attack: Attack
     oracle: Oracle
-    auditor: Auditor
-    auditor_account: Account
+    auditor: Auditor | None
     run: Run
 
     @classmethod
-    def prepare(
-        cls,
-        config: RunConfig,
-        target: Target,
-        folder: Path,
-        ledger: Ledger,
-        stop: Stop,
-        watcher: Watcher,
-    ) -> _Job:
-        engine = Engine(config.device, config.precision)
-        attack: Attack = read_settings(ATTACKS[config.attack], dict(config.settings))
-        api = defend(target.victim, config.defences, config.seed)
+    def prepare(cls, config: RunConfig, place: _Place, stop: Stop, watcher: Watcher) -> _Job:
+        ranks = place.engine.ranks
+        whole: Attack = read_settings(ATTACKS[config.attack], dict(config.settings))
+        attack = whole.shared_by(ranks.count)
+        api = _api(config, place, attack)
         oracle = Oracle(
-            api, access=config.access, budget=config.budget, ledger=ledger, k=config.top_k
+            api,
+            access=config.access,
+            budget=config.budget // ranks.count,
+            ledger=place.ledger,
+            k=config.top_k,
+            recorder=place.recorder,
         )
         attack.check(oracle)
-        account = ledger.account("auditor", None, block=len(target.held_out))
-        auditor = Auditor(
-            target,
-            config.defences,
-            config.seed,
-            account,
-            folder / "auditor.safetensors",
-            engine.device,
-        )
+        auditor = _auditor(config, place) if ranks.leads else None
         run = Run(
-            folder,
+            place.folder,
             attack,
             oracle,
             api,
             auditor,
+            ranks,
             evaluations=config.evaluations,
             stop=stop,
             watcher=watcher,
         )
-        return cls(config, target, folder, engine, attack, oracle, auditor, account, run)
+        return cls(config, place, attack, oracle, auditor, run)
 
     def work(self) -> Record:
         """Extract, then write the record; a stopped run gets one too, and keeps its checkpoint."""
-        victim = self.target.victim
+        config, engine, folder = self.config, self.place.engine, self.place.folder
+        student = self._fresh_student()
+        state = extract(self.attack, self.oracle, student, engine, self.run, config.seed)
+        images = self._samples(state)
+        spent, lost = (sum(engine.ranks.all(n)) for n in (self.oracle.spent, self.oracle.lost))
+        if self.auditor is not None:
+            outcome = Outcome(config, self.attack, self.run, self.auditor, engine, spent, lost)
+            record = outcome.record(student, self.place.recorder)
+            if record.finished:
+                self._keep(student, record)
+            if images is not None:
+                save_samples(folder / SAMPLES_FILE, images, self.oracle.spec)
+            record.write(folder)
+        engine.ranks.wait()
+        record = read_record(folder)
+        if record.finished:
+            own(folder / CHECKPOINT_FILE, engine.ranks).unlink(missing_ok=True)
+        return record
+
+    def _fresh_student(self) -> nn.Module:
         builder = ARCHITECTURES[self.config.student]
         # A seed of its own: a student must not start from the weights a victim started from.
         seed = derive(self.config.seed, "student")
-        student = build(builder, victim.spec, victim.classes, seed)
-        state = extract(self.attack, self.oracle, student, self.engine, self.run, self.config.seed)
-        record = self._record(student)
-        if record.finished:
-            self._keep(student)
-        if victim.spec.modality is Modality.IMAGE:
-            images = self.attack.samples(state, self.oracle, SAMPLES)
-            save_samples(self.folder / SAMPLES_FILE, images, victim.spec)
-        record.write(self.folder)
-        if record.finished:
-            (self.folder / CHECKPOINT_FILE).unlink(missing_ok=True)
-        return record
+        return build(builder, self.oracle.spec, self.oracle.classes, seed)
 
-    def _keep(self, student: nn.Module) -> None:
+    def _samples(self, state: State) -> Tensor | None:
+        """What the attack asks now, if it can be looked at; all ranks make them together."""
+        if self.oracle.spec.modality is not Modality.IMAGE:
+            return None
+        return self.attack.samples(state, self.oracle, SAMPLES)
+
+    def _keep(self, student: nn.Module, record: Record) -> None:
         """Save the student as a model and as ONNX."""
-        victim = self.target.victim
+        folder, spec = self.place.folder, self.oracle.spec
         card = Card(
             architecture=self.config.student,
-            spec=victim.spec,
-            classes=victim.classes,
+            spec=spec,
+            classes=self.oracle.classes,
             recipe=self.config.in_full(),
             seed=self.config.seed,
-            test_accuracy=self.run.curve[-1].values["accuracy"],
+            test_accuracy=record.result["accuracy"],
         )
-        save_model(self.folder / STUDENT_FOLDER, student, card)
-        export_onnx(student, victim.spec, self.folder / ONNX_FILE)
+        save_model(folder / STUDENT_FOLDER, student, card)
+        plain = self._fresh_student()  # without what the engine put into it
+        plain.load_state_dict(student.state_dict())
+        export_onnx(plain, spec, folder / ONNX_FILE)
 
-    def _record(self, student: nn.Module) -> Record:
-        config, run, oracle = self.config, self.run, self.oracle
-        self.auditor_account.settle()
-        finished = not self.attack.affordable(oracle)
-        return Record(
-            id=config.identity(self.target.content_hash),
-            given=config.model_dump(mode="json", exclude_unset=True),
-            config=config.in_full(),
-            attack=config.attack,
-            knowledge=self.attack.knowledge,
-            seed=config.seed,
-            access=config.access,
-            student=config.student,
-            victim=self.auditor.facts(),
-            accounts={
-                "attacker": AccountFacts(
-                    budget=oracle.budget, spent=oracle.spent, lost=oracle.lost
-                ),
-                "auditor": AccountFacts(
-                    budget=None, spent=self.auditor_account.spent, lost=self.auditor_account.lost
-                ),
-            },
-            surroundings=surroundings(self.engine, self.attack.estimate_epsilon),
-            curve=run.curve,
-            seconds=run.seconds,
-            started=run.started,
-            ended="finished" if finished else run.stop.reason,
-            resumed=run.resumed,
-            flags=self._flags(),
-            student_hash=content_hash(student),
-        )
 
-    def _flags(self) -> list[Flag]:
-        first, last = self.run.curve[0].values, self.run.curve[-1].values
-        smallest_step = SMALLEST_BATCH * self.attack.queries_per_image
-        oracle, facts = self.oracle, self.auditor.facts()
-        return [
-            *victim_not_deterministic(facts.self_agreement, last["agreement"]),
-            *budget_not_spent(oracle.spent, oracle.budget, smallest_step),
-            *queries_lost(oracle.lost),
-            *generator_collapsed(last.get("generator/spread")),
-            *estimate_drowned(last.get("estimate/correlation")),
-            *student_knows_already(first["agreement"], facts.classes),
-        ]
+def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
+    """The victim as the attacker meets it: in the run's arithmetic, its defences on."""
+    engine, victim = place.engine, place.target.victim
+    step = attack.estimate_step(engine, victim.spec)
+    ready = answering(quickened(victim, engine), engine, step)
+    rank = engine.ranks.rank
+    # Each rank's defences draw their own random numbers, the first rank's those of a lone run.
+    seed = derive(config.seed, f"defences of rank {rank}") if rank else config.seed
+    return defend(ready, config.defences, seed)
+
+
+def _auditor(config: RunConfig, place: _Place) -> Auditor:
+    account = place.ledger.account("auditor", None, block=len(place.target.held_out))
+    return Auditor(
+        place.target,
+        config.defences,
+        config.seed,
+        account,
+        place.folder / AUDITOR_FILE,
+        place.engine.device,
+    )

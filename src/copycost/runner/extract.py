@@ -27,7 +27,7 @@ def extract(
     state = attack.start(student, oracle, engine, seed)
     run.begin(state)
 
-    while (n := attack.affordable(oracle)) and not run.stop.reason:
+    while (n := attack.affordable(oracle)) and not run.stopped():
         t = oracle.spent / oracle.budget
         for player in state.players.values():
             player.set_time(t)
@@ -38,7 +38,7 @@ def extract(
             raise
         run.after_step(state, losses)
 
-    if run.curve[-1].queries != oracle.spent and not attack.affordable(oracle):
+    if run.curve[-1].queries != run.spent and run.finished:
         run.log(state)
     run.save(state)
     return state

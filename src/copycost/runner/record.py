@@ -76,12 +76,27 @@ class Surroundings(Facts):
 
     hardware: str
     device: str
+    ranks: int = 1
+    """Processes that took every step together, each on such a device."""
     threads: int
     versions: dict[str, str]
     commit: str
     """Git commit of copycost's source, '+' appended if it had been changed; '' if unknown."""
     arithmetic: dict[str, str]
     """E.g. {'training': 'float32', 'tf32': 'off', 'estimate': 'float32'}."""
+
+
+class TransferFacts(Facts):
+    """What was kept of the queries themselves."""
+
+    folder: str
+    """Beside the record."""
+    encoding: str
+    """'bytes': inputs as the nearest of their range's 256 levels; 'exact': as they were."""
+    queries: int
+    """Queries kept, each with what was released for it."""
+    missing: int
+    """Queries charged and not kept: those a crash lost, or charged without sending."""
 
 
 class Record(Facts):
@@ -117,6 +132,8 @@ class Record(Facts):
     flags: list[Flag] = Field(default_factory=list)
     student_hash: str = ""
     """sha256 over the student's weights, saved in the folder `student` beside the record."""
+    transfer: TransferFacts | None = None
+    """None if the queries themselves were not kept."""
 
     @property
     def finished(self) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,15 +11,16 @@ from torch import Tensor
 
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
-from copycost.errors import RunError, Unstable
+from copycost.errors import Unstable
 from copycost.oracle.meter import Oracle
+from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
+from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
 from copycost.runner.stopping import Stop
 from copycost.victims.base import Victim
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
 SAVE_EVERY_SECONDS = 60.0
 """Between checkpoints where evaluations are rare; each evaluation saves one as well."""
 
@@ -47,26 +45,14 @@ class Silent:
         """Nothing."""
 
 
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a run folder for this process; `RunError` if another process holds it.
-
-    The lock goes with the process, so a crash leaves nothing to clean up.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"Another process is working on {folder}. Wait for it.") from None
-        yield
-
-
 class Run:
     """The part of a run that lasts: curve, checkpoint, clock.
 
     A cleanly stopped run goes on bit for bit. After a crash the account may be ahead of the
     checkpoint; what was charged stays charged, and `resumed` says so.
+
+    Several ranks take every step together. Rank 0 evaluates and keeps what they share; each
+    keeps its own ledger, and the state of the victim as it asks it.
     """
 
     def __init__(
@@ -75,15 +61,20 @@ class Run:
         attack: Attack,
         oracle: Oracle,
         api: Victim,
-        auditor: Auditor,
+        auditor: Auditor | None,
+        ranks: Ranks,
         *,
         evaluations: int,
         stop: Stop,
         watcher: Watcher,
     ) -> None:
-        """`api` is the victim as the oracle asks it: its random state is saved with the run."""
+        """`api` is the victim as the oracle asks it: its random state is saved with the run.
+
+        `auditor` is None on all ranks but the first.
+        """
         self.folder, self.stop, self.watcher = folder, stop, watcher
         self._attack, self._oracle, self._api, self._auditor = attack, oracle, api, auditor
+        self._ranks = ranks
         self._evaluations = evaluations
         self.curve: list[Point] = []
         self.resumed: list[str] = []
@@ -99,8 +90,24 @@ class Run:
         """Of extraction so far, over all sessions."""
         return self._before + time.monotonic() - self._clock
 
+    @property
+    def spent(self) -> int:
+        """Queries charged so far, by all ranks together."""
+        return self._oracle.spent * self._ranks.count
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget does not pay for another step."""
+        return not self._attack.affordable(self._oracle)
+
+    def stopped(self) -> bool:
+        """Whether any rank has been asked to stop; they all do then, after the same step."""
+        self.stop.agree(self._ranks)
+        return bool(self.stop.reason)
+
     def begin(self, state: State) -> None:
         """Restore a stopped run into `state`, or evaluate the fresh student."""
+        self._level()
         saved = load_checkpoint(self.folder / CHECKPOINT_FILE)
         if saved is not None:
             self._restore(state, saved)
@@ -115,14 +122,14 @@ class Run:
         for name, loss in losses.items():
             self._sums[name] = self._sums.get(name, 0) + loss
         self._steps += 1
-        if state.engine.device.type == "cpu":
-            # At once, where looking is free; elsewhere at the next evaluation.
+        if state.engine.device.type == "cpu" and not self._ranks.several:
+            # At once, where looking is free; elsewhere at the next evaluation, all ranks as one.
             self._check_finite({name: float(loss) for name, loss in losses.items()})
-        self.watcher.step(self._oracle.spent)
+        self.watcher.step(self.spent)
         if self._oracle.spent >= self._next * self._oracle.budget / self._evaluations:
             self.log(state)
             self.save(state)
-        elif time.monotonic() - self._saved_at > SAVE_EVERY_SECONDS:
+        elif self._ranks.largest(time.monotonic() - self._saved_at > SAVE_EVERY_SECONDS):
             self.save(state)
 
     def log(self, state: State) -> None:
@@ -130,15 +137,17 @@ class Run:
 
         Raises `Unstable` if a loss became NaN or infinite; the last checkpoint stays.
         """
-        values = {name: float(total) / self._steps for name, total in self._sums.items()}
+        sums = {name: self._ranks.mean(total) for name, total in self._sums.items()}
+        values = {name: float(total) / self._steps for name, total in sums.items()}
         for name, player in state.players.items():
             values[f"{name}/gradient norm"] = float(player.gradient_norm())
         self._check_finite(values)
         self._oracle.verify()
-        values |= self._auditor.evaluate(state.student.network)
+        if self._auditor is not None:
+            values |= self._auditor.evaluate(state.student.network)
         values |= self._attack.diagnose(state, self._oracle)
         self._check_finite(values)
-        point = Point(queries=self._oracle.spent, seconds=self.seconds, values=values)
+        point = Point(queries=self.spent, seconds=self.seconds, values=values)
         self.curve.append(point)
         self._sums, self._steps = {}, 0
         share = self._oracle.spent / self._oracle.budget
@@ -146,28 +155,33 @@ class Run:
         self.watcher.point(point)
 
     def save(self, state: State) -> None:
-        """Settle the account and write a checkpoint."""
+        """Settle the account and write a checkpoint; players are alike on all ranks."""
         self._oracle.settle()
-        content: dict[str, Any] = {
+        own_content = {"victim": self._api.state(), "sums": self._sums}
+        shared: dict[str, Any] = {
             "attack": state.state(),
-            "victim": self._api.state(),
-            "sums": self._sums,
             "steps": self._steps,
             "next": self._next,
             "curve": [point.model_dump() for point in self.curve],
             "seconds": self.seconds,
             "started": self.started,
             "resumed": self.resumed,
-            "spent": self._oracle.spent,
+            "spent": self.spent,
         }
-        save_checkpoint(self.folder / CHECKPOINT_FILE, content)
+        content = own_content | shared if self._ranks.leads else own_content
+        save_checkpoint(own(self.folder / CHECKPOINT_FILE, self._ranks), content)
         self._saved_at = time.monotonic()
+
+    def _level(self) -> None:
+        """Give up what other ranks lost in a crash, so that all take the same steps from here."""
+        self._oracle.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
 
     def _restore(self, state: State, saved: dict[str, Any]) -> None:
         state.restore(saved["attack"])
-        self._api.restore(saved["victim"])
+        mine = load_checkpoint(own(self.folder / CHECKPOINT_FILE, self._ranks)) or saved
+        self._api.restore(mine["victim"])
         device = state.engine.device
-        self._sums = {name: value.to(device) for name, value in saved["sums"].items()}
+        self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
         self._steps, self._next = saved["steps"], saved["next"]
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
@@ -177,7 +191,7 @@ class Run:
     def _note_resumption(self, at: int) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         line = f"{now}: went on from {at:,} queries"
-        ahead = self._oracle.spent - at
+        ahead = self.spent - at
         if ahead:
             line += f" after a crash; {ahead:,} queries charged since then brought nothing"
         self.resumed.append(line)
@@ -197,6 +211,6 @@ class Run:
         if bad:
             raise Unstable(
                 f"{', '.join(bad)} became NaN or infinite within the {self._steps} steps before "
-                f"query {self._oracle.spent:,}. The last good state is in "
+                f"query {self.spent:,}. The last good state is in "
                 f"{self.folder / CHECKPOINT_FILE}. Lower the learning rates, or raise the floor."
             )

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from copycost.ranks import Ranks
+
 _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 
 
@@ -29,6 +31,11 @@ class Stop:
     def ask(self, reason: str) -> None:
         """Stop at the end of the step in hand."""
         self._asked = self._asked or reason
+
+    def agree(self, ranks: Ranks) -> None:
+        """Ask to stop if any rank was asked to. All ranks must call it, once a step."""
+        if ranks.several and ranks.largest(bool(self.reason)):
+            self.ask("another process")
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

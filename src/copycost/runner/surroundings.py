@@ -11,21 +11,21 @@ from pathlib import Path
 
 import torch
 
-from copycost.engine import Engine
 from copycost.runner.record import Surroundings
 
 _PACKAGES = ("copycost", "torch", "lightning-fabric", "numpy", "safetensors", "pydantic")
 
 
-def surroundings(engine: Engine, epsilon: float | None) -> Surroundings:
-    """Describe this process; `epsilon` is the attack's finite difference, if it takes any."""
+def surroundings(device: torch.device, arithmetic: dict[str, str], ranks: int = 1) -> Surroundings:
+    """Describe this process, which computed on `device`; `arithmetic` says what in which."""
     return Surroundings(
-        hardware=_hardware(engine.device),
-        device=str(engine.device),
+        hardware=_hardware(device),
+        device=str(device),
+        ranks=ranks,
         threads=torch.get_num_threads(),
         versions=_versions(),
         commit=_commit(),
-        arithmetic=engine.arithmetic(epsilon),
+        arithmetic=arithmetic,
     )
 
 

@@ -12,7 +12,7 @@ from copycost.datasets import load
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.presets.victims import VICTIMS
-from copycost.runner.run import exclusive
+from copycost.runner.folder import exclusive
 from copycost.runner.target import Target
 from copycost.training.recipe import Recipe
 from copycost.training.train import accuracy, train
@@ -48,9 +48,10 @@ def load_target(
     preset = VICTIMS[victim]
     reference = data or preset.dataset
     place = victim_folder(folder, victim, reference, seed)
-    with exclusive(place.with_name(f".{place.name}.work")):
-        if not (place / CARD_FILE).exists():
-            train_victim(preset.recipe, reference, place, engine, seed=seed, on_epoch=on_epoch)
+    if not (place / CARD_FILE).exists():
+        with exclusive(place.with_name(f".{place.name}.work")):
+            if not (place / CARD_FILE).exists():  # not made by another process meanwhile
+                train_victim(preset.recipe, reference, place, engine, seed=seed, on_epoch=on_epoch)
     return _target(*load_model(place), victim, reference, engine)
 
 

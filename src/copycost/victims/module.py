@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
+from copycost.arithmetic import Precision, computing
 from copycost.types import Access, InputSpec
 from copycost.victims.base import Victim
 
@@ -23,15 +27,24 @@ class ModuleVictim(Victim):
         *,
         name: str = "module",
         device: torch.device | str = "cpu",
+        precision: Precision = Precision.FLOAT32,
     ) -> None:
         """Move the module to `device`; its weights are never changed."""
         super().__init__(spec, classes, Access(output), name)
         self.module = module.to(device)
         self.device = torch.device(device)
+        self.precision = precision
+
+    def computed_in(self, precision: Precision) -> Self:
+        """The same victim, its module shared, answering in another arithmetic."""
+        other = copy.copy(self)
+        other.precision = precision
+        return other
 
     def answer(self, x: Tensor) -> Tensor:
         """Run the module, always in evaluation mode, whoever touched it since."""
         if self.module.training:
             self.module.eval()
-        answer: Tensor = self.module(x.to(self.device))
+        with computing(self.precision, self.device):
+            answer: Tensor = self.module(x.to(self.device))
         return answer

@@ -1,0 +1,63 @@
+"""The most memory held at once in a stretch of time."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import torch
+
+_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+_RESET_PEAK = "5"
+"""What Linux takes for setting the peak of resident memory back to what is resident now."""
+
+
+class PeakMemory:
+    """Start, then look. On CUDA tensors of one device; elsewhere the process as a whole."""
+
+    def __init__(self, device: torch.device) -> None:
+        """`device` is the one computed on."""
+        self._device = device
+        self._resets = device.type == "cuda" or _reset_resident()
+
+    @property
+    def method(self) -> str:
+        """What is measured, in words."""
+        if self._device.type == "cuda":
+            return "tensors on the device (torch.cuda.max_memory_allocated), less the other loop's"
+        if self._resets:
+            return "resident memory of the process (VmHWM), PyTorch and the other loop included"
+        return "resident memory of the process since it began (ru_maxrss)"
+
+    def start(self) -> None:
+        """Forget the peak so far, where that can be done."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+        elif self._resets:
+            _reset_resident()
+
+    def held(self) -> int:
+        """Bytes of tensors on a CUDA device now; 0 elsewhere, where they cannot be told apart."""
+        return torch.cuda.memory_allocated(self._device) if self._device.type == "cuda" else 0
+
+    def peak(self) -> int:
+        """Bytes at the most since `start`."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device)
+        if self._resets:
+            return _resident_peak()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _reset_resident() -> bool:
+    try:
+        _CLEAR.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def _resident_peak() -> int:
+    lines = _STATUS.read_text().splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(peak) * 1024

@@ -1,0 +1,55 @@
+"""What a device could do at best: its measured matrix peak, and the work one query needs."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from copycost.arithmetic import Precision, computing
+from copycost.benchmark.plain import PlainDFME
+
+SIZE = {"cuda": 8192, "cpu": 2048}
+"""Rows of the square matrices: large enough that nothing but the product takes time."""
+TRIES = 5
+
+
+def matrix_peak(device: torch.device, precision: str, size: int = 0) -> float:
+    """Floating-point operations a second of one square matrix product: the median of some tries.
+
+    `size` is the number of rows; 0 chooses by the device.
+    """
+    size = size or SIZE[device.type]
+    dtype = torch.bfloat16 if precision == Precision.BFLOAT16 else torch.float32
+    a = torch.randn(size, size, device=device).to(dtype)
+    out = torch.empty_like(a)
+    with computing(Precision(precision), device):
+        torch.mm(a, a, out=out)  # the first call chooses kernels
+        return 2 * size**3 / median(_seconds(a, out) for _ in range(TRIES))
+
+
+def _seconds(a: torch.Tensor, out: torch.Tensor) -> float:
+    synchronise(a.device)
+    began = time.perf_counter()
+    torch.mm(a, a, out=out)
+    synchronise(a.device)
+    return time.perf_counter() - began
+
+
+def flops_per_query(plain: PlainDFME) -> float:
+    """Operations of matrix products and convolutions in one whole iteration, a query.
+
+    Forward and backward, of generator, student and victim. Counted on the plain loop, whose
+    operations PyTorch sees one by one; ours computes the same.
+    """
+    with FlopCounterMode(display=False) as counter:
+        plain.iterate()
+    return float(counter.get_total_flops()) / plain.queries
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

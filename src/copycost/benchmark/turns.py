@@ -1,0 +1,140 @@
+"""Two loops that take turns within one process, so that both see the same machine.
+
+What is timed is `copy_model` itself, the function behind `copycost audit`: its loop, its oracle
+with the account on disk, its losses, its checkpoints and a progress display. A watcher, which
+the loop calls after every step, opens and closes the windows, and lets the rival have its
+window in between. The fresh student's evaluation comes before the first window; with one
+evaluation a run, no other falls into any.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from copycost.benchmark.memory import PeakMemory
+from copycost.benchmark.peak import synchronise
+from copycost.benchmark.plan import Plan
+from copycost.errors import ConfigError
+from copycost.runner.audit import Display
+from copycost.runner.config import RunConfig
+from copycost.runner.copy_model import copy_model
+from copycost.runner.record import Point, Record
+from copycost.runner.run import Watcher
+from copycost.runner.stopping import Stop
+from copycost.runner.target import Target
+
+WARM_STEPS = 3
+"""Steps before the first window: kernels are chosen, memory is found, code is compiled."""
+REASON = "end of the benchmark"
+
+
+class Window(NamedTuple):
+    """One stretch of time of one loop."""
+
+    rate: float
+    """Queries a second."""
+    peak: int
+    """Bytes held at the most."""
+
+
+Rival = Callable[[], Window]
+"""Something else to time: runs for one window."""
+
+
+class Turns:
+    """A watcher that times the run it watches and, after each window, a rival."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        device: torch.device,
+        show: Callable[[], AbstractContextManager[Watcher]],
+        rival: Rival,
+        repetitions: int,
+    ) -> None:
+        """`show` begins a progress display, which is on in our windows and no others."""
+        self.stop = Stop()
+        self.pairs: list[tuple[Window, Window]] = []
+        self._plan, self._device, self._show, self._rival = plan, device, show, rival
+        self._repetitions, self._memory = repetitions, PeakMemory(device)
+        self._watcher: Watcher | None = None
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Before another run begins."""
+        self._left, self._display, self._watcher = WARM_STEPS, ExitStack(), None
+
+    @property
+    def done(self) -> bool:
+        """Whether every repetition is there."""
+        return len(self.pairs) >= self._repetitions
+
+    def step(self, spent: int) -> None:
+        """Called by the run after every step."""
+        if self._watcher is None:
+            self._left -= 1
+            if self._left <= 0:
+                self._open(spent)
+            return
+        self._watcher.step(spent)
+        if time.perf_counter() - self._began >= self._plan.seconds:
+            self.pairs.append((self._close(spent), self._rival()))
+            self._left = 1  # the rival has had the caches
+            if self.done:
+                self.stop.ask(REASON)
+
+    def point(self, point: Point) -> None:
+        """Evaluations fall outside the windows."""
+
+    def end(self) -> None:
+        """After the run: a window that it did not live to close does not count."""
+        self._display.close()
+
+    def _open(self, spent: int) -> None:
+        self._watcher = self._display.enter_context(self._show())
+        self._memory.start()
+        synchronise(self._device)
+        self._at, self._began = spent, time.perf_counter()
+
+    def _close(self, spent: int) -> Window:
+        synchronise(self._device)
+        seconds = time.perf_counter() - self._began
+        self._display.close()
+        self._watcher = None
+        return Window((spent - self._at) / seconds, self._memory.peak())
+
+
+def take_turns(
+    plan: Plan,
+    target: Target,
+    rival: Rival,
+    display: Display,
+    folder: Path,
+    device: torch.device,
+    config: RunConfig | None = None,
+) -> tuple[list[tuple[Window, Window]], Record]:
+    """Windows of the run and of `rival`, in turns, and the record of the run.
+
+    `folder` takes the run's files. Raises `ConfigError` if a run ends before one window does.
+    """
+    config = config or plan.config()
+    show = lambda: display.run(config, "timed")  # noqa: E731
+    turns = Turns(plan, device, show, rival, plan.repetitions)
+    number = 0
+    while not turns.done:
+        before, number = len(turns.pairs), number + 1
+        turns.fresh()
+        try:
+            place = folder / str(number)
+            record = copy_model(config, target, place, stop=turns.stop, watcher=turns)
+        finally:
+            turns.end()
+        if len(turns.pairs) == before:
+            raise ConfigError([f"seconds: a window must end within {config.budget:,} queries."])
+    return turns.pairs, record

@@ -1,0 +1,187 @@
+"""`copycost benchmark`: how fast, against a plain loop, and what honesty costs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from copycost.benchmark.settings import TIMED
+from copycost.cli.output import console, print_text, say
+from copycost.errors import ConfigError
+
+if TYPE_CHECKING:
+    from copycost.benchmark.plan import Plan
+    from copycost.benchmark.result import Benchmark, Overhead, Speed
+    from copycost.runner.audit import Display
+
+SMALLEST_BATCH = 2
+
+
+def benchmark_command(
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"What to time: {', '.join(TIMED)}. Repeat for several. [default: digits]"
+        ),
+    ] = None,
+    batch_size: Annotated[
+        list[int] | None,
+        typer.Option(help="Images a step, N; repeat for several. [default: the setting's]"),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help="As for audits; repeat for several. [default: float32]"),
+    ] = None,
+    compile_: Annotated[
+        list[str] | None,
+        typer.Option("--compile", help="As for audits; repeat for several. [default: off]"),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    repetitions: Annotated[
+        int, typer.Option(min=1, help="Windows of each loop; the median counts.")
+    ] = 5,
+    seconds: Annotated[float, typer.Option(help="Length of one window.")] = 5.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+    overhead: Annotated[
+        bool, typer.Option(help="Also what the account, record and display cost.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Time real runs and a plain float32 loop of the same attack, in turns, on random weights.
+
+    Nothing is downloaded and no data set is needed. Keep the machine quiet meanwhile.
+    """
+    chosen = [TIMED[name] for name in setting or ("digits",)]
+    _refuse_small(batch_size or [])
+
+    # Imported late: they import PyTorch, which takes seconds that --help need not cost.
+    from copycost.benchmark.plan import Plan  # noqa: PLC0415
+    from copycost.engine import use_threads  # noqa: PLC0415
+
+    use_threads(threads)
+    plans = [
+        Plan(one, n, arithmetic, mode, device, repetitions, seconds)
+        for one in chosen
+        for arithmetic in precision or ("float32",)
+        for mode in compile_ or ("off",)
+        for n in batch_size or (one.batch_size,)
+    ]
+    result = _run(plans, overhead)
+    console.print(speed_table(result.results))
+    if result.overhead:
+        console.print(overhead_table(result.overhead))
+    if as_json:
+        print_text(result.model_dump_json(indent=1))
+
+
+def _refuse_small(sizes: list[int]) -> None:
+    small = [n for n in sizes if n < SMALLEST_BATCH]
+    if small:
+        raise ConfigError(
+            [f"batch-size: at least {SMALLEST_BATCH}, got {n}: batch norm needs it." for n in small]
+        )
+
+
+def _run(plans: list[Plan], overhead: bool) -> Benchmark:
+    from copycost.benchmark.honesty import overhead as measure_overhead  # noqa: PLC0415
+    from copycost.benchmark.recording import transfer_cost  # noqa: PLC0415
+    from copycost.benchmark.result import Benchmark  # noqa: PLC0415
+    from copycost.benchmark.speed import measure  # noqa: PLC0415
+    from copycost.engine import Engine  # noqa: PLC0415
+    from copycost.runner.surroundings import surroundings  # noqa: PLC0415
+
+    _check(plans)
+    first = plans[0]
+    around = surroundings(Engine(first.device, first.precision).device, {})
+    with Path(os.devnull).open("w") as nowhere, TemporaryDirectory() as folder:
+        displays = _displays(Console(file=nowhere, force_terminal=True, width=120))
+        results = []
+        for number, plan in enumerate(plans, start=1):
+            say(f"{number}/{len(plans)} {_name(plan)} …")
+            results.append(measure(plan, displays["bar"]))
+        costs = None
+        if overhead:
+            say("Overhead …")
+            costs = measure_overhead(first, displays, Path(folder))
+            say("Recording of queries …")
+            transfer = transfer_cost(first, displays["bar"], Path(folder))
+            costs = costs.model_copy(update={"transfer": transfer})
+    return Benchmark(
+        results=results,
+        overhead=costs,
+        surroundings=around.model_dump(mode="json", exclude={"arithmetic"}),
+    )
+
+
+def _check(plans: list[Plan]) -> None:
+    """`ConfigError` with the faults of all plans, before anything is timed."""
+    problems: dict[str, None] = {}
+    for plan in plans:
+        try:
+            plan.check()
+        except ConfigError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _displays(terminal: Console) -> dict[str, Display]:
+    """The display of a terminal and that of a log, both onto nothing."""
+    from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
+
+    log = Console(file=terminal.file, force_terminal=False, width=120)
+    return {"lines": LiveDisplay(log), "bar": LiveDisplay(terminal)}
+
+
+def _name(plan: Plan) -> str:
+    return f"{plan.setting.name}, batch {plan.batch_size}, {plan.precision}, compile {plan.compile}"
+
+
+def speed_table(results: list[Speed]) -> Table:
+    """One line for each setting, batch size and precision."""
+    table = Table(title="Speed of a run, against a plain float32 loop", title_justify="left")
+    for name in ("setting", "device", "precision"):
+        table.add_column(name, no_wrap=True)
+    for name in ("batch", "queries/s", "plain", "ratio", "least–most", "of peak", "memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in results:
+        least, most = result.ratio_range
+        table.add_row(
+            result.setting,
+            result.device,
+            result.how,
+            f"{result.batch_size:,}",
+            f"{result.queries_per_second:,.0f}",
+            f"{result.baseline_queries_per_second:,.0f}",
+            f"{result.ratio:.2f}",
+            f"{least:.2f}–{most:.2f}",
+            f"{result.share_of_peak:.1%}",
+            f"{result.peak_memory_bytes / 2**20:,.0f} MiB",
+        )
+    return table
+
+
+def overhead_table(overhead: Overhead) -> Table:
+    """One line for each part of honesty."""
+    rate = f"{overhead.queries_per_second:,.0f} queries/s"
+    table = Table(title=f"Cost of honesty, of a step at {rate}", title_justify="left")
+    table.add_column("part", no_wrap=True)
+    table.add_column("µs a step", justify="right")
+    table.add_column("share", justify="right")
+    for name, part in overhead.parts.items():
+        table.add_row(name, f"{part.seconds_per_step * 1e6:,.1f}", f"{part.share:.3%}")
+    table.add_row("account, bookkeeping, display", "", f"{overhead.honesty:.3%}")
+    if overhead.transfer:
+        cost = overhead.transfer
+        table.caption = (
+            f"Recording queries: {cost.images_per_second:,.0f} images of 3x32x32 a second; "
+            f"{cost.setting} at batch {cost.batch_size} loses {cost.slow_down:.1%} of its speed"
+        )
+        table.caption_justify = "left"
+    return table

@@ -1,0 +1,100 @@
+"""`copycost precision`: what low precision does to an estimated gradient, and to the copy."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from copycost.cli.output import console, print_json, print_text, say
+
+STOPPED = 3
+"""Exit status of a comparison that was stopped before all its runs had ended."""
+
+precision_app = typer.Typer(
+    help="What low precision does to the estimated gradient, and to the copy.",
+    no_args_is_help=True,
+)
+
+
+class Nets(StrEnum):
+    """Which pairs of networks are measured."""
+
+    SMALL = "small"
+    RESNET = "resnet"
+
+
+@precision_app.command("table")
+def table_command(
+    nets: Annotated[
+        Nets, typer.Option(help="small: for a CPU; resnet: ResNet-34-8x and ResNet-18-8x.")
+    ] = Nets.SMALL,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    points: Annotated[int, typer.Option(min=2, help="Inputs a number is measured at.")] = 128,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for NETS.json.")] = Path("results/precision"),
+    as_json: Annotated[bool, typer.Option("--json", help="The record on stdout as well.")] = False,
+) -> None:
+    """Measure the estimate's quality over arithmetic, epsilon, form and number of directions.
+
+    Two networks in the open are trained briefly, so that the true gradient is known. Nothing is
+    downloaded and no victim is asked. TF32 is emulated without a GPU.
+    """
+    # Imported late: they import PyTorch, which takes seconds that --help need not cost.
+    from copycost.engine import Engine, use_threads  # noqa: PLC0415
+    from copycost.studies.pairs import PAIRS  # noqa: PLC0415
+    from copycost.studies.precision import Grid, measure  # noqa: PLC0415
+
+    use_threads(threads)
+    record = measure(nets, PAIRS[nets], Engine(device).device, Grid(points=points), say)
+    path = record.write(out / f"{nets}.json")
+    say(f"Record: {path.resolve()}")
+    if as_json:
+        print_text(record.model_dump_json(indent=1))
+
+
+@precision_app.command("students")
+def students_command(
+    arm: Annotated[
+        list[str] | None, typer.Option(help="Only this arm; repeat for several.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 3,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop cleanly after so long.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of one operation.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for the records.")] = Path(
+        "results/precision/runs"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder for all else that runs leave.")] = Path(
+        "runs/precision"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Copy one victim at equal queries with generators trained in different arithmetic.
+
+    Run it again to go on where it was stopped; finished runs are not repeated.
+    """
+    # Imported late, as above.
+    from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
+    from copycost.cli.summary import audit_table  # noqa: PLC0415
+    from copycost.engine import use_threads  # noqa: PLC0415
+    from copycost.presets.precision import ARMS  # noqa: PLC0415
+    from copycost.runner.stopping import Stop  # noqa: PLC0415
+    from copycost.studies.students import arms, compare  # noqa: PLC0415
+
+    use_threads(threads)
+    runs = arms(arm or tuple(ARMS), seeds)
+    stop = Stop(max_minutes)
+    with stop.on_signals():
+        records = compare(runs, out, work, stop=stop, display=LiveDisplay(console))
+    if records:
+        console.print(audit_table(records))
+    if as_json:
+        found = zip(runs, records, strict=False)
+        print_json({name: record.result | {"seconds": record.seconds} for name, record in found})
+    if len(records) < len(runs) or not all(record.finished for record in records):
+        say(f"Stopped by {stop.reason}. Run the same command again to go on.")
+        raise typer.Exit(STOPPED)

@@ -1,0 +1,204 @@
+"""`copycost sweep`: many audits' runs, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from copycost.cli.audit import DEFAULT_PRESET, parse_settings, settle_settings, start_from
+from copycost.errors import ConfigError
+from copycost.sweep.grid_file import read_grid_file
+from copycost.types import Access
+
+UNDEFENDED = "none"
+"""The `--defence-set` of no defence."""
+
+
+def sweep_command(
+    grid: Annotated[
+        Path | None, typer.Argument(help="A TOML file; options go over what it says.")
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings to start from: `copycost list presets`. [default: digits]"),
+    ] = None,
+    victim: Annotated[
+        list[str] | None,
+        typer.Option(help="Of `copycost list victims`, or a saved model's folder. Repeat."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data to judge on, NAME or NAME:PATH: `copycost list datasets`."),
+    ] = None,
+    attack: Annotated[
+        list[str] | None, typer.Option(help="Repeat for several: `copycost list attacks`.")
+    ] = None,
+    budget: Annotated[
+        list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each combination.")] = None,
+    first_seed: Annotated[int | None, typer.Option(help="The first run's seed.")] = None,
+    access: Annotated[
+        list[Access] | None, typer.Option(help="What the API releases. Repeat for several.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="k of top-k access.")] = None,
+    defence_set: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Defences of one run, innermost first, as noise:0.1,rounding:2; or none. Repeat."
+        ),
+    ] = None,
+    student: Annotated[
+        list[str] | None,
+        typer.Option(help="The copy's architecture: `copycost list students`. Repeat."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="Points on the curves.")] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where the runs are done: `copycost list executors`.")
+    ] = "local",
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", help="The executor's NAME=VALUE, e.g. partition=gpu. Repeat."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Runs at a time. [default: local: one a GPU, else one a core; clusters: all]"
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of one run. [default: cores / workers]")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="Times a run goes on after its worker was killed.")
+    ] = 2,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop cleanly after so long.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the runs and start nothing.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")] = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Do every combination of attacks, budgets, defences, …, and compare.
+
+    Run the same command again to go on where it was stopped; finished runs are not repeated.
+    Audit only models that you own or are authorised to test. Exit status: 0 done, 1 a run
+    failed, 2 an error to mend, 3 stopped before all runs were finished.
+    """
+    given = _given(
+        attacks=attack,
+        seeds=seeds,
+        first_seed=first_seed,
+        threads=threads,
+    ) | {
+        "shared": _given(
+            data=data, top_k=top_k, precision=precision, device=device, evaluations=evaluations
+        ),
+        "axes": _given(
+            victim=victim,
+            budget=budget,
+            access=access,
+            defences=_defence_sets(defence_set),
+            student=student,
+        ),
+    }
+    values = _grid_values(read_grid_file(grid) if grid else {}, preset, given, settings or [])
+    own = _parse_with(with_ or [])
+    # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
+    from copycost.cli.sweep_run import Command  # noqa: PLC0415
+
+    command = Command.prepare(values, executor, own, workers, out)
+    if dry_run:
+        command.show_plan(as_json)
+    else:
+        raise typer.Exit(command.run(max_minutes, retries, as_json))
+
+
+def _grid_values(
+    file: dict[str, Any], preset: str | None, given: dict[str, Any], settings: list[str]
+) -> dict[str, Any]:
+    """Values for a `Grid`: the options over the file over the preset."""
+    _refuse_other_shapes(file)
+    in_file = file.pop("preset", None)
+    named = "victim" in {**file.get("shared", {}), **file.get("axes", {}), **given["axes"]}
+    values = start_from(preset or in_file or (None if named else DEFAULT_PRESET))
+    for layer in (file, given):
+        if "attacks" in layer:  # what is known of attacks not run is none of its business
+            _keep_attacks(values, layer["attacks"])
+        _lay_over(values, layer)
+    for name in given["shared"]:
+        values["axes"].pop(name, None)
+    settle_settings(values, parse_settings(settings), chosen=False)
+    return values
+
+
+def _refuse_other_shapes(file: dict[str, Any]) -> None:
+    """Raise `ConfigError` unless everything that is to be joined with options can be."""
+    shapes: dict[str, tuple[type, str]] = {
+        "preset": (str, "a name"),
+        "attacks": (list, "a list of names"),
+        **dict.fromkeys(("shared", "axes", "settings", "variants"), (dict, "a table")),
+    }
+    own = file.get("settings")
+    if isinstance(own, dict):
+        file = file | {f"settings.{name}": value for name, value in own.items()}
+        shapes |= dict.fromkeys((f"settings.{name}" for name in own), (dict, "a table"))
+    problems = [
+        f"{name}: expected {words}, got {file[name]!r}."
+        for name, (shape, words) in shapes.items()
+        if not isinstance(file.get(name, shape()), shape)
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _keep_attacks(values: dict[str, Any], attacks: list[str]) -> None:
+    for name in ("settings", "variants"):
+        values[name] = {k: v for k, v in values.get(name, {}).items() if k in attacks}
+
+
+def _lay_over(values: dict[str, Any], layer: dict[str, Any]) -> None:
+    """Put a layer over `values`; tables are joined, all else is replaced."""
+    for name, value in layer.items():
+        if isinstance(value, dict) and isinstance(values.get(name), dict):
+            _lay_over(values[name], value)
+        else:
+            values[name] = value
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value not in (None, [], {})}
+
+
+def _defence_sets(texts: list[str] | None) -> list[list[str]]:
+    """[['noise:0.1', 'rounding:2'], []] from ['noise:0.1,rounding:2', 'none']."""
+    return [[] if text == UNDEFENDED else text.split(",") for text in texts or []]
+
+
+def _parse_with(texts: list[str]) -> dict[str, Any]:
+    """{'partition': 'gpu', 'sbatch': {'nice': '1'}} from ['partition=gpu', 'sbatch.nice=1']."""
+    parsed: dict[str, Any] = {}
+    problems = []
+    for text in texts:
+        place, equals, value = text.partition("=")
+        name, dot, inner = place.partition(".")
+        if not (equals and name) or bool(dot) != bool(inner):
+            problems.append(f"--with {text}: write NAME=VALUE, e.g. partition=gpu.")
+        elif inner:
+            parsed.setdefault(name, {})[inner] = value
+        else:
+            parsed[name] = value
+    if problems:
+        raise ConfigError(problems)
+    return parsed

@@ -1,0 +1,44 @@
+"""Random numbers that do not depend on how many processes share a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from copycost.ranks import Ranks
+
+
+class Noise:
+    """A stream of random numbers on one device, the same on every rank.
+
+    Each rank draws the rows of the whole batch and keeps its own, so that R ranks with N/R
+    rows each see what one rank with N rows would. Drawing is cheap beside any network.
+    """
+
+    def __init__(self, seed: int, device: torch.device, ranks: Ranks | None = None) -> None:
+        """The same `seed` on all `ranks`."""
+        self.device, self._ranks = device, ranks or Ranks()
+        self._generator = torch.Generator(device).manual_seed(seed)
+
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """Standard normal numbers [n, *shape], float32."""
+        return self._rows(torch.randn, n, *shape)
+
+    def uniform(self, n: int, *shape: int) -> Tensor:
+        """Numbers [n, *shape] uniform in [0, 1), float32."""
+        return self._rows(torch.rand, n, *shape)
+
+    def state(self) -> Tensor:
+        """Where the stream stands."""
+        return self._generator.get_state()
+
+    def restore(self, state: Tensor) -> None:
+        """Go on from a saved `state`."""
+        self._generator.set_state(state)
+
+    def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
+        ranks = self._ranks
+        drawn = draw((ranks.count * n, *shape), generator=self._generator, device=self.device)
+        return drawn[ranks.rank * n : (ranks.rank + 1) * n]

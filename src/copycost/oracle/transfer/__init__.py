@@ -1,0 +1,1 @@
+"""The transfer set: every input asked and what was released for it, on disk, if a run keeps it."""

@@ -1,0 +1,144 @@
+"""Reading a transfer set: as it was asked, or in chunks, with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from copycost.errors import RunError
+from copycost.oracle.transfer.frames import (
+    LEVELS,
+    Arrays,
+    Encoding,
+    Frame,
+    Layout,
+    frame_bytes,
+    frames,
+    read_layout,
+    segments,
+)
+from copycost.oracle.transfer.segments import mapped
+
+
+class Asked(NamedTuple):
+    """Some queries and what was released for them, as tensors on the CPU."""
+
+    first: int
+    """Queries the account had been charged before the first of them."""
+    inputs: Tensor
+    """[n, *shape], float32 in the spec's range; tokens are int64."""
+    labels: Tensor
+    """[n], int64."""
+    scores: Tensor | None
+    """[n, K], float32; None at label access."""
+
+
+class TransferSet:
+    """What a run asked and got, in the order of asking."""
+
+    def __init__(self, folder: Path, spent: int | None = None) -> None:
+        """Look at the layout and count; `spent` is what the run's account was charged.
+
+        Raises `RunError` if there is nothing to read, or a segment but the last is not whole.
+        """
+        self.folder, self.spent = folder, spent
+        self.layout: Layout = read_layout(folder)
+        self.torn_bytes = 0
+        """Bytes at the end that are no whole frame: a crash tore it, or it is being written."""
+        self._count = sum(frame.n for frame in self._frames(check=False))
+
+    def __len__(self) -> int:
+        """Queries recorded."""
+        return self._count
+
+    @property
+    def missing(self) -> int | None:
+        """Queries charged and not recorded; a crash charges for some that were never sent.
+
+        None if there is no account to compare with.
+        """
+        return None if self.spent is None else self.spent - len(self)
+
+    def raw(self) -> Iterator[tuple[int, Arrays]]:
+        """Every call of the oracle as it lies on disk: `first`, and memory-mapped arrays.
+
+        Each is checked when it is read. Raises `RunError` where a checksum is wrong.
+        """
+        read = 0
+        for frame in self._frames(check=True):
+            read += frame.n
+            yield frame.first, self.layout.split(frame.payload, frame.n)
+        if read < self._count:
+            raise RunError(f"{self.folder} is damaged after {read:,} of {self._count:,} queries.")
+
+    def calls(self) -> Iterator[Asked]:
+        """Every call of the oracle, as it was made."""
+        for first, arrays in self.raw():
+            yield _asked(first, arrays, self.layout)
+
+    def chunks(self, size: int) -> Iterator[Asked]:
+        """All queries in chunks of `size`, the last of which may be smaller.
+
+        Calls are cut and joined; `first` is the first query's. Holds one chunk and one call
+        at a time.
+        """
+        held, n = [], 0
+        for call in self.calls():
+            held.append(call)
+            n += len(call.labels)
+            if n < size:
+                continue
+            joined = _joined(held)
+            whole = n - n % size
+            yield from (_cut(joined, at, at + size) for at in range(0, whole, size))
+            n -= whole
+            held = [_cut(call, len(call.labels) - n, len(call.labels))] if n else []
+        if n:
+            yield _joined(held)
+
+    def _frames(self, *, check: bool) -> Iterator[Frame]:
+        places = segments(self.folder)
+        for place in places:
+            content, whole = mapped(place), 0
+            for frame in frames(content, self.layout.row_bytes, check=check):
+                whole += frame_bytes(frame)
+                yield frame
+            torn = len(content) - whole
+            if torn and place != places[-1]:
+                raise RunError(f"{place} is damaged after {whole:,} bytes.")
+            self.torn_bytes = torn
+
+
+def dequantise(levels: Tensor, low: float, high: float) -> Tensor:
+    """Values in [low, high], float32, of uint8 levels of any shape."""
+    return (low + levels.float() * ((high - low) / LEVELS)).clamp(low, high)
+
+
+def _asked(first: int, arrays: Arrays, layout: Layout) -> Asked:
+    inputs = torch.from_numpy(np.array(arrays.inputs))
+    if layout.encoding is Encoding.BYTES:
+        inputs = dequantise(inputs, layout.spec.low, layout.spec.high)
+    elif layout.spec.vocabulary is not None:
+        inputs = inputs.long()
+    scores = None if arrays.scores is None else torch.from_numpy(np.array(arrays.scores))
+    return Asked(first, inputs, torch.from_numpy(np.array(arrays.labels)).long(), scores)
+
+
+def _joined(parts: list[Asked]) -> Asked:
+    scores = [part.scores for part in parts if part.scores is not None]
+    return Asked(
+        parts[0].first,
+        torch.cat([part.inputs for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat(scores) if scores else None,
+    )
+
+
+def _cut(part: Asked, start: int, end: int) -> Asked:
+    scores = None if part.scores is None else part.scores[start:end]
+    return Asked(part.first + start, part.inputs[start:end], part.labels[start:end], scores)

@@ -1,0 +1,117 @@
+"""Appending frames to segments: what is whole stays, what is torn goes."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from copycost.errors import RunError
+from copycost.files import sync_folder
+from copycost.oracle.transfer.frames import (
+    Buffer,
+    Layout,
+    frame_bytes,
+    frames,
+    header,
+    segment,
+    segments,
+)
+
+SEGMENT_BYTES = 256 * 2**20
+"""A segment takes no further frame that would make it longer than this."""
+
+
+class Appender:
+    """The last segment of a transfer set, open for frames at its end.
+
+    On opening, a tail that a crash tore is cut off at the last whole frame.
+    """
+
+    def __init__(self, folder: Path, layout: Layout, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Open or begin the transfer set in `folder`; `RunError` if it is of another kind."""
+        folder.mkdir(parents=True, exist_ok=True)
+        layout.claim(folder)
+        self._folder, self._limit = folder, segment_bytes
+        places = segments(folder)
+        self._number = max(0, len(places) - 1)
+        self.recorded, self.torn_bytes = _closed(places[:-1], layout), 0
+        self._open()
+        self._mend(layout)
+
+    def append(self, first: int, n: int, payload: Sequence[Buffer]) -> None:
+        """Write one frame. If that fails, the segment ends where it ended before."""
+        parts = [header(first, n, payload), *payload]
+        length = sum(len(part) for part in parts)
+        if self._size and self._size + length > self._limit:
+            self._next()
+        try:
+            for part in parts:
+                _write(self._file, part)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            raise
+        self._size += length
+        self.recorded += n
+
+    def sync(self) -> None:
+        """Wait until all is on the disk, not only in its cache."""
+        os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the segment."""
+        os.close(self._file)
+
+    def _next(self) -> None:
+        self.sync()
+        self.close()
+        self._number += 1
+        self._open()
+
+    def _open(self) -> None:
+        path = segment(self._folder, self._number)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._size = os.fstat(self._file).st_size
+        sync_folder(self._folder)
+
+    def _mend(self, layout: Layout) -> None:
+        whole = 0
+        for frame in frames(
+            mapped(segment(self._folder, self._number)), layout.row_bytes, check=True
+        ):
+            whole += frame_bytes(frame)
+            self.recorded += frame.n
+        self.torn_bytes = self._size - whole
+        if self.torn_bytes:
+            os.ftruncate(self._file, whole)
+            self._size = whole
+
+
+def _closed(places: Sequence[Path], layout: Layout) -> int:
+    """Queries in segments that nothing is added to any more: they must be whole."""
+    count = 0
+    for place in places:
+        content, whole = mapped(place), 0
+        for frame in frames(content, layout.row_bytes, check=False):
+            whole += frame_bytes(frame)
+            count += frame.n
+        if whole != len(content):
+            raise RunError(f"{place} is damaged after {whole:,} bytes.")
+    return count
+
+
+def mapped(path: Path) -> memoryview:
+    """The content of a file as memory, read only when looked at; freed with its last view."""
+    if not path.stat().st_size:
+        return memoryview(b"")
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _write(file: int, part: Buffer) -> None:
+    view = memoryview(part)
+    while view:
+        view = view[os.write(file, view) :]

@@ -1,0 +1,107 @@
+"""The processes that work on one run together, and the few things they have to agree on.
+
+They are started by `torchrun`, which tells each its rank. What is agreed here passes between
+hosts (gloo), never through a GPU's stream, so that nothing waits for a device.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from copycost.errors import ConfigError
+
+PATIENCE = timedelta(days=1)
+"""How long one rank waits for another: long enough for rank 0 to train a victim."""
+
+
+class Ranks:
+    """This process among `count` of them, as number `rank` from 0. One process is the default."""
+
+    def __init__(self, rank: int = 0, count: int = 1) -> None:
+        """Processes must have been joined by `torch.distributed` if there are several."""
+        self.rank, self.count = rank, count
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is rank 0, which evaluates, shows and writes what all share."""
+        return self.rank == 0
+
+    @property
+    def several(self) -> bool:
+        """Whether there are other ranks."""
+        return self.count > 1
+
+    def largest(self, number: int) -> int:
+        """The largest of the ranks' numbers, the same on each. All ranks must call it."""
+        return max(self.all(number))
+
+    def all(self, number: int) -> list[int]:
+        """The ranks' numbers, by rank. All ranks must call it."""
+        if not self.several:
+            return [number]
+        mine = torch.tensor([number])
+        numbers = [torch.zeros_like(mine) for _ in range(self.count)]
+        dist.all_gather(numbers, mine, group=_host_group())
+        return [int(n) for n in numbers]
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a tensor over the ranks, on its device. All ranks must call it."""
+        if not self.several:
+            return value
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total / self.count
+
+    def wait(self) -> None:
+        """Wait until all ranks have come here."""
+        self.largest(0)
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """The block runs on rank 0, and on the others when it is done there.
+
+        If it raises on rank 0 the others raise too, rather than wait for ever.
+        """
+        if not self.leads:
+            self._follow()
+            yield
+            return
+        failed = 1
+        try:
+            yield
+            failed = 0
+        finally:
+            self.largest(failed)
+
+    def _follow(self) -> None:
+        if self.largest(0):
+            raise ConfigError(["Rank 0 failed; its own message says why."])
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """How many processes `torchrun` started on this machine, and on all machines: (1, 1) without.
+
+    Raises `ConfigError` where the two do not fit together.
+    """
+    everywhere = int(environment.get("WORLD_SIZE", 1))
+    here = int(environment.get("LOCAL_WORLD_SIZE", everywhere))
+    if everywhere % here:
+        raise ConfigError(
+            [f"torchrun: {here} processes on this machine do not divide {everywhere} in all."]
+        )
+    return here, everywhere
+
+
+@cache
+def _host_group() -> dist.ProcessGroup:
+    """Made once a process, by all ranks at the same moment: their first agreement."""
+    group: dist.ProcessGroup = dist.new_group(backend="gloo", timeout=PATIENCE)
+    return group

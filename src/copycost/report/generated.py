@@ -1,0 +1,114 @@
+"""Passages of the docs that hold numbers, written from committed records and never by hand.
+
+A passage stands between `<!-- generated: NAME -->` and `<!-- end -->`; its text comes from the
+function that `PASSAGES` lists under NAME. `python -m copycost.report.generated` writes them all
+again; a test says when one is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from copycost.errors import ConfigError
+from copycost.files import write_atomically
+from copycost.registry import Entry, Registry
+
+PASSAGES: Registry[Callable[[Path], str]] = Registry(
+    "passage",
+    {
+        "performance-speed": Entry(
+            "copycost.report.performance:speed_passage", "queries a second against a plain loop"
+        ),
+        "performance-honesty": Entry(
+            "copycost.report.performance:honesty_passage", "the cost of account, record, display"
+        ),
+        "performance-recording": Entry(
+            "copycost.report.performance:recording_passage", "the cost of recording every query"
+        ),
+        "precision-correlation": Entry(
+            "copycost.report.precision:correlation_passage", "correlations over step and arithmetic"
+        ),
+        "precision-short": Entry(
+            "copycost.report.precision:short_passage", "the same, forward, at DFME's own size"
+        ),
+        "precision-cosines": Entry(
+            "copycost.report.precision:cosine_passage", "cosines over the number of directions"
+        ),
+        "precision-defaults": Entry(
+            "copycost.report.precision:default_passage", "the default steps and what they rest on"
+        ),
+        "precision-students": Entry(
+            "copycost.report.precision:students_passage", "copies at equal queries, arm by arm"
+        ),
+        "precision-verdict": Entry(
+            "copycost.report.precision:verdict_passage", "what the comparison of arms says"
+        ),
+        "scaling-bytes": Entry(
+            "copycost.report.scaling:bytes_table", "what processes of one run send each other"
+        ),
+    },
+)
+"""Functions from the folder `results` to Markdown."""
+
+FIGURES: Registry[Callable[[Path], str | None]] = Registry(
+    "figure",
+    {
+        "precision-correlation": Entry(
+            "copycost.report.precision_figure:correlation_figure", "correlation over the step"
+        ),
+        "precision-students": Entry(
+            "copycost.report.precision_figure:students_figure", "agreement of every run by arm"
+        ),
+    },
+)
+"""Functions from the folder `results` to SVG, or None without records: docs/figures/NAME.svg."""
+
+_PASSAGE = re.compile(
+    r"^<!-- generated: (?P<name>[\w-]+) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL
+)
+
+
+def pages(root: Path) -> list[Path]:
+    """All pages of a checkout that may hold passages."""
+    return [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+
+
+def filled(text: str, results: Path) -> str:
+    """`text` with every passage in it written anew; `ConfigError` for one that is not listed."""
+
+    def passage(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- generated: {name} -->\n{PASSAGES[name](results).strip()}\n<!-- end -->"
+
+    new = _PASSAGE.sub(passage, text)
+    if text.count("<!-- generated:") != len(_PASSAGE.findall(text)):
+        raise ConfigError(
+            ["A passage begins with <!-- generated: NAME --> and has no <!-- end -->."]
+        )
+    return new
+
+
+def draw_figures(root: Path) -> None:
+    """Write every figure that there are records for."""
+    for name in FIGURES:
+        svg = FIGURES[name](root / "results")
+        if svg is not None:
+            write_atomically(root / "docs" / "figures" / f"{name}.svg", svg.encode())
+
+
+def main() -> None:
+    """Write all passages and figures of the folder on the command line, by default this one."""
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    draw_figures(root)
+    for page in pages(root):
+        text = page.read_text(encoding="utf-8")
+        new = filled(text, root / "results")
+        if new != text:
+            page.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""In which arithmetic a victim answers, and what the record says of it."""
+
+from __future__ import annotations
+
+from copycost.arithmetic import Step
+from copycost.engine import Engine
+from copycost.errors import ConfigError
+from copycost.victims.base import Victim
+from copycost.victims.module import ModuleVictim
+
+ITS_OWN = "its own"
+
+
+def answering(victim: Victim, engine: Engine, step: Step | None) -> Victim:
+    """`victim` in the arithmetic the engine gives to victims of this process, or as it is."""
+    if not _ours(victim):
+        return victim
+    assert isinstance(victim, ModuleVictim)
+    return victim.computed_in(engine.victim_precision(step))
+
+
+def check_victim_precision(victim: Victim, chosen: str | None) -> None:
+    """Raise `ConfigError` if an arithmetic was chosen for a victim that has its own."""
+    if chosen is not None and not _ours(victim):
+        raise ConfigError(
+            [
+                f"victim_precision: {victim.name} is not a module of this process; its arithmetic "
+                "cannot be chosen here."
+            ]
+        )
+
+
+def arithmetic(engine: Engine, step: Step | None, victim: Victim) -> dict[str, str]:
+    """What was computed in which arithmetic, for the record."""
+    used = engine.arithmetic(step)
+    return used if _ours(victim) else used | {"victim": ITS_OWN}
+
+
+def _ours(victim: Victim) -> bool:
+    """Whether copycost itself runs the victim's module."""
+    return isinstance(victim, ModuleVictim) and type(victim).answer is ModuleVictim.answer

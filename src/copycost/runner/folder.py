@@ -1,0 +1,91 @@
+"""The folder of one run: what lies in it, which run it is for, and who is working on it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from copycost.errors import RunError
+from copycost.files import write_atomically
+from copycost.ranks import Ranks
+from copycost.runner.config import RunConfig
+from copycost.runner.target import Target
+
+CLAIM_FILE = "run.json"
+LEDGER_FILE = "ledger.sqlite"
+CHECKPOINT_FILE = "checkpoint.safetensors"
+AUDITOR_FILE = "auditor.safetensors"
+STUDENT_FOLDER = "student"
+ONNX_FILE = "student.onnx"
+TRANSFER_FOLDER = "transfer"
+
+
+def own(path: Path, ranks: Ranks) -> Path:
+    """This rank's file where each has its own: `ledger.sqlite`, `ledger-rank1.sqlite`, …"""
+    return path if ranks.leads else path.with_name(f"{path.stem}-rank{ranks.rank}{path.suffix}")
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process; `RunError` if another process holds it.
+
+    The lock goes with the process, so a crash leaves nothing to clean up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"Another process is working on {folder}. Wait for it.") from None
+        yield
+
+
+@contextmanager
+def claimed(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Iterator[None]:
+    """Hold `folder` for this run; rank 0 holds it for all ranks.
+
+    Raises `RunError` if the folder is another run's, if other processes work on it, or if the
+    run was begun by another number of ranks.
+    """
+    with ExitStack() as held:
+        with ranks.leader_first():
+            if ranks.leads:
+                held.enter_context(exclusive(folder))
+                _claim(folder, config, target, ranks)
+        yield
+
+
+def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> None:
+    path, identity = folder / CLAIM_FILE, config.identity(target.content_hash)
+    if not path.exists():
+        claim = {
+            "id": identity,
+            "config": config.in_full(),
+            "victim": target.content_hash,
+            "ranks": ranks.count,
+        }
+        write_atomically(path, json.dumps(claim, indent=1).encode())
+        return
+    found = _read_claim(path)
+    if found.get("id") != identity:
+        raise RunError(
+            f"{folder} holds another run: other settings or another victim. Use another folder."
+        )
+    if found.get("ranks", 1) != ranks.count:
+        raise RunError(
+            f"{folder} was begun by {found.get('ranks', 1)} processes, each with a ledger of its "
+            f"own, and cannot go on with {ranks.count}. Start as many, or use another folder."
+        )
+
+
+def _read_claim(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}. Use another folder.") from None
+    if not isinstance(found, dict):
+        raise RunError(f"{path} is damaged: expected an object. Use another folder.")
+    return found

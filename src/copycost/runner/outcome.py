@@ -1,0 +1,94 @@
+"""What a run came to: its record, with the reasons to doubt it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from copycost.attacks.base import SMALLEST_BATCH, Attack
+from copycost.engine import Engine
+from copycost.flags import (
+    Flag,
+    budget_not_spent,
+    estimate_drowned,
+    generator_collapsed,
+    queries_lost,
+    student_knows_already,
+    victim_not_deterministic,
+)
+from copycost.oracle.transfer.recorder import Recorder
+from copycost.runner.answering import arithmetic
+from copycost.runner.auditor import Auditor
+from copycost.runner.config import RunConfig
+from copycost.runner.record import AccountFacts, Record
+from copycost.runner.run import Run
+from copycost.runner.surroundings import surroundings
+from copycost.runner.transfers import transfer_facts
+from copycost.victims.saved import content_hash
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that has ended or been stopped, as rank 0 sees it."""
+
+    config: RunConfig
+    attack: Attack
+    run: Run
+    auditor: Auditor
+    engine: Engine
+    spent: int
+    """Queries charged to the attacker, by all ranks together."""
+    lost: int
+    """Of these, charged for what a crash left unsettled."""
+
+    def record(self, student: nn.Module, recorder: Recorder | None) -> Record:
+        """The record of the run that trained `student`."""
+        config, run, target = self.config, self.run, self.auditor.target
+        step = self.attack.estimate_step(self.engine, target.victim.spec)
+        return Record(
+            id=config.identity(target.content_hash),
+            given=config.model_dump(mode="json", exclude_unset=True),
+            config=config.in_full(),
+            attack=config.attack,
+            knowledge=self.attack.knowledge,
+            seed=config.seed,
+            access=config.access,
+            student=config.student,
+            victim=self.auditor.facts(),
+            accounts=self._accounts(),
+            surroundings=surroundings(
+                self.engine.device,
+                arithmetic(self.engine, step, target.victim),
+                self.engine.ranks.count,
+            ),
+            curve=run.curve,
+            seconds=run.seconds,
+            started=run.started,
+            ended="finished" if run.finished else run.stop.reason,
+            resumed=run.resumed,
+            flags=self._flags(),
+            student_hash=content_hash(student),
+            transfer=transfer_facts(recorder, self.spent),
+        )
+
+    def _accounts(self) -> dict[str, AccountFacts]:
+        self.auditor.account.settle()
+        audited = self.auditor.account
+        return {
+            "attacker": AccountFacts(budget=self.config.budget, spent=self.spent, lost=self.lost),
+            "auditor": AccountFacts(budget=None, spent=audited.spent, lost=audited.lost),
+        }
+
+    def _flags(self) -> list[Flag]:
+        first, last = self.run.curve[0].values, self.run.curve[-1].values
+        smallest = SMALLEST_BATCH * self.attack.queries_per_image * self.engine.ranks.count
+        facts = self.auditor.facts()
+        return [
+            *victim_not_deterministic(facts.self_agreement, last["agreement"]),
+            *budget_not_spent(self.spent, self.config.budget, smallest),
+            *queries_lost(self.lost),
+            *generator_collapsed(last.get("generator/spread")),
+            *estimate_drowned(last.get("estimate/correlation")),
+            *student_knows_already(first["agreement"], facts.classes),
+        ]

@@ -1,0 +1,70 @@
+"""The transfer set of a run: whether it is kept, where, and how it is read again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from copycost.errors import RunError
+from copycost.oracle.ledger import spent_in
+from copycost.oracle.transfer.frames import Encoding, Layout
+from copycost.oracle.transfer.reader import TransferSet
+from copycost.oracle.transfer.recorder import Recorder
+from copycost.runner.config import RunConfig
+from copycost.runner.folder import LEDGER_FILE, TRANSFER_FOLDER
+from copycost.runner.record import TransferFacts
+from copycost.victims.base import Victim
+
+SPARE = 1.05
+"""Room asked for, over the rows alone: headers, and whatever else the disk is for."""
+
+
+@contextmanager
+def recording(config: RunConfig, victim: Victim, folder: Path) -> Iterator[Recorder | None]:
+    """The recorder of the run in `folder`, or None if its configuration keeps nothing.
+
+    Raises `RunError` if the disk has no room for what is left to ask.
+    """
+    if config.record_queries == "off":
+        yield None
+        return
+    wanted = Encoding(config.record_queries)
+    layout = Layout.choose(victim.spec, victim.classes, config.access, wanted)
+    with Recorder(folder / TRANSFER_FOLDER, layout) as recorder:
+        _check_room(recorder, config.budget)
+        yield recorder
+
+
+def transfer_facts(recorder: Recorder | None, spent: int) -> TransferFacts | None:
+    """What the record says, once everything is on the disk."""
+    if recorder is None:
+        return None
+    return TransferFacts(
+        folder=TRANSFER_FOLDER,
+        encoding=str(recorder.layout.encoding),
+        queries=recorder.recorded,
+        missing=spent - recorder.recorded,
+    )
+
+
+def read_transfer_set(folder: Path, ledger: str = LEDGER_FILE) -> TransferSet:
+    """What the run in `folder` asked and got, also while it goes on or after a crash.
+
+    `ledger` is the file in it that the account is compared with. Raises `RunError` if the run
+    keeps no transfer set.
+    """
+    account = folder / ledger
+    spent = spent_in(account, "attacker") if account.exists() else None
+    return TransferSet(folder / TRANSFER_FOLDER, spent)
+
+
+def _check_room(recorder: Recorder, budget: int) -> None:
+    needed = int((budget - recorder.recorded) * recorder.layout.row_bytes * SPARE)
+    free = shutil.disk_usage(recorder.folder).free
+    if needed > free:
+        raise RunError(
+            f"Recording the queries takes {needed / 1e9:,.1f} GB, and {recorder.folder} has "
+            f"{free / 1e9:,.1f} GB left. Make room, or leave --record-queries out."
+        )

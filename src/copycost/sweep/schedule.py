@@ -1,0 +1,130 @@
+"""Which task is next, which is tried again, and which has failed: the same for all executors."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from copycost.runner.stopping import Stop
+from copycost.sweep.executors.base import Job, Pool
+from copycost.sweep.work import Ended, Outcome, Task, note_failure
+
+RETRIES = 2
+"""Times a task is started again after its worker was lost."""
+POLL_SECONDS = 1.0
+BUSY_SECONDS = 5.0
+"""Between two looks at a run that another process has in hand."""
+
+
+class Watcher(Protocol):
+    """Whoever shows how tasks come and go."""
+
+    def started(self, task: Task) -> None:
+        """A task was started, or queued where the executor queues."""
+
+    def ended(self, task: Task, outcome: Outcome, *, again: bool) -> None:
+        """A task ended; `again`: it will be started once more."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def started(self, task: Task) -> None:
+        """Nothing."""
+
+    def ended(self, task: Task, outcome: Outcome, *, again: bool) -> None:
+        """Nothing."""
+
+
+@dataclass
+class _Item:
+    """A task with its history."""
+
+    number: int
+    task: Task
+    lost: int = 0
+    """Times its worker was lost."""
+    not_before: float = 0.0
+
+
+class Schedule:
+    """Carries out tasks until each has an outcome that stands, or `stop` is asked."""
+
+    def __init__(
+        self, pool: Pool, stop: Stop, watcher: Watcher | None = None, retries: int = RETRIES
+    ) -> None:
+        """`retries`: times a task is started again after its worker was lost."""
+        self._pool, self._stop, self._retries = pool, stop, retries
+        self._watcher = watcher or Silent()
+        self._waiting: deque[_Item] = deque()
+        self._running: list[tuple[_Item, Job]] = []
+        self._outcomes: dict[int, Outcome] = {}
+
+    def run(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """The outcome of each of `tasks`: finished, failed or stopped."""
+        self._waiting.extend(_Item(number, task) for number, task in enumerate(tasks))
+        while self._running or (self._waiting and not self._stop.reason):
+            if self._stop.reason:
+                self._ask_to_stop()
+            else:
+                self._start_what_can_be()
+            self._pool.wait(POLL_SECONDS)
+            self._collect()
+        for item in self._waiting:
+            self._outcomes[item.number] = Outcome(Ended.STOPPED)
+        return [self._outcomes[number] for number in range(len(tasks))]
+
+    def _start_what_can_be(self) -> None:
+        room = self._pool.workers
+        for item in list(self._waiting):
+            if self._stop.reason or (room is not None and len(self._running) >= room):
+                return
+            if item.not_before <= time.monotonic():
+                self._waiting.remove(item)
+                self._watcher.started(item.task)
+                self._running.append((item, self._pool.start(item.task)))
+
+    def _ask_to_stop(self) -> None:
+        for _, job in self._running:
+            job.stop(self._stop.reason)
+
+    def _collect(self) -> None:
+        running, self._running = self._running, []
+        for item, job in running:
+            outcome = job.outcome()
+            if outcome is None:
+                self._running.append((item, job))
+            else:
+                self._judge(item, outcome)
+
+    def _judge(self, item: _Item, outcome: Outcome) -> None:
+        """Take the outcome as final, or put the task back in the queue."""
+        if outcome.ended is Ended.LOST:
+            item.lost += 1
+        again = not self._stop.reason and self._deserves_another_try(item, outcome)
+        self._watcher.ended(item.task, outcome, again=again)
+        if again:
+            busy = outcome.ended is Ended.BUSY
+            item.not_before = time.monotonic() + (BUSY_SECONDS if busy else 0)
+            self._waiting.append(item)
+        else:
+            self._outcomes[item.number] = self._final(item, outcome)
+
+    def _deserves_another_try(self, item: _Item, outcome: Outcome) -> bool:
+        """Whoever was lost too often does not; a clean stop that we did not ask for is no fault."""
+        if outcome.ended is Ended.LOST:
+            return item.lost <= self._retries
+        return outcome.ended in (Ended.BUSY, Ended.STOPPED)
+
+    def _final(self, item: _Item, outcome: Outcome) -> Outcome:
+        if outcome.ended is Ended.LOST and item.lost > self._retries:
+            times = "once" if item.lost == 1 else f"{item.lost} times"
+            text = f"{outcome.error}; tried {times}"
+            note_failure(item.task, text + "\n")
+            return replace(outcome, ended=Ended.FAILED, error=text)
+        if outcome.ended in (Ended.BUSY, Ended.LOST):
+            return Outcome(Ended.STOPPED)  # the sweep was stopped: the next one will see to it
+        return outcome

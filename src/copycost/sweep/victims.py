@@ -1,0 +1,133 @@
+"""The victims of a sweep: where they lie, and whether they have been trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from copycost.datasets import DATASETS
+from copycost.engine import Engine
+from copycost.errors import ConfigError, RunError
+from copycost.presets.victims import VICTIMS
+from copycost.runner.config import RunConfig
+from copycost.runner.folder import exclusive
+from copycost.runner.stopping import Stop
+from copycost.runner.target import Target
+from copycost.runner.targets import load_target, victim_folder
+from copycost.victims.saved import CARD_FILE, load_card
+
+SEED = 0
+"""Of every victim that is trained by name, as in `copycost audit`."""
+POLL_SECONDS = 1.0
+
+
+class Interrupted(Exception):
+    """The training of a victim was stopped; it starts afresh the next time."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a victim lies once it is trained, and what it is called and judged on."""
+
+    name: str
+    data: str
+    folder: Path
+    device: str = "auto"
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is there."""
+        return (self.folder / CARD_FILE).exists()
+
+    @property
+    def content_hash(self) -> str | None:
+        """From its card; None while it is not trained."""
+        return load_card(self.folder).content_hash if self.trained else None
+
+    def train(self, stop: Stop) -> str:
+        """Train it, or wait for the process that does; return its content hash.
+
+        Raises `Interrupted` when `stop` is asked first.
+        """
+        while not self.trained:
+            try:
+                self._train(stop)
+            except RunError:
+                if not (self.trained or held(self._lock)):
+                    raise
+                _wait(stop)
+        return load_card(self.folder).content_hash
+
+    def load(self) -> Target:
+        """The trained victim with its held-out data, without taking its lock.
+
+        Loading it by its preset's name would take the lock for a moment, at which workers
+        that begin together would turn each other away.
+        """
+        target = load_target(str(self.folder), self.data, self.folder.parent, Engine(self.device))
+        target.victim.name = self.name
+        return target
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.work")  # as `load_target` has it
+
+    def _train(self, stop: Stop) -> None:
+        def look(epoch: int, loss: float, seconds: float) -> None:
+            if stop.reason:
+                raise Interrupted
+
+        engine = Engine(self.device)
+        load_target(self.name, self.data, self.folder.parent, engine, seed=SEED, on_epoch=look)
+
+
+def home_of(run: RunConfig, root: Path) -> Home:
+    """Where the victim of `run` lies; `ConfigError` if there can be no such victim."""
+    if not run.victim:
+        raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
+    folder = Path(run.victim)
+    if (folder / CARD_FILE).exists():
+        if run.data is None:
+            raise ConfigError([f"data: say which data to judge {folder} on, e.g. --data digits."])
+        return Home(folder.name, _known(run.data), folder.resolve(), run.device)
+    if run.victim not in VICTIMS and folder.exists():
+        raise ConfigError([f"victim: {folder} is not a saved model: it holds no {CARD_FILE}."])
+    preset = VICTIMS[run.victim]
+    data = _known(run.data or preset.dataset)
+    folder = victim_folder(root / "victims", run.victim, data, SEED)
+    return Home(run.victim, data, folder, run.device)
+
+
+def homes_of(runs: Sequence[RunConfig], root: Path) -> list[Home]:
+    """The victim of each run; `ConfigError` lists every fault at once."""
+    found, problems = [], dict[str, None]()
+    for run in runs:
+        try:
+            found.append(home_of(run, root))
+        except ConfigError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def held(folder: Path) -> bool:
+    """Whether another process holds the lock of a folder."""
+    try:
+        with exclusive(folder):
+            return False
+    except RunError:
+        return True
+
+
+def _known(data: str) -> str:
+    DATASETS.check(data.partition(":")[0])
+    return data
+
+
+def _wait(stop: Stop) -> None:
+    time.sleep(POLL_SECONDS)
+    if stop.reason:
+        raise Interrupted

@@ -1,0 +1,129 @@
+"""What one worker does: one task from its beginning to an outcome that is always reported."""
+
+from __future__ import annotations
+
+import traceback
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from copycost.engine import use_threads
+from copycost.errors import CopycostError, RunError
+from copycost.files import write_atomically
+from copycost.runner.config import RunConfig
+from copycost.runner.copy_model import copy_model
+from copycost.runner.stopping import Stop
+from copycost.sweep.victims import Home, Interrupted, held
+
+ERROR_FILE = "error.txt"
+
+
+class Ended(StrEnum):
+    """How a worker came back from a task."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    """Cleanly, because it was asked to; the task goes on when it is started again."""
+    FAILED = "failed"
+    """By an error of its own: it would fail again."""
+    BUSY = "busy"
+    """Not begun: another process has this run in hand."""
+    LOST = "lost"
+    """The worker is gone without a word: killed, out of memory, its machine down."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended, small enough to send between machines."""
+
+    ended: Ended
+    error: str = ""
+    """One line, if it failed or was lost."""
+    victim_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """Something a worker can do anywhere: it and its fields are pickled."""
+
+    name: str
+    """What people call it."""
+    home: Home
+    """The victim."""
+
+    @abstractmethod
+    def run(self, stop: Stop) -> Outcome:
+        """Do it, or go on with it, until it is finished or `stop` is asked."""
+
+    @property
+    @abstractmethod
+    def error_file(self) -> Path:
+        """Where the traceback of a failure is kept."""
+
+
+@dataclass(frozen=True)
+class TrainVictim(Task):
+    """Train a victim that several runs need."""
+
+    def run(self, stop: Stop) -> Outcome:
+        """Train it, unless it is there; a training that is stopped starts afresh."""
+        try:
+            return Outcome(Ended.FINISHED, victim_hash=self.home.train(stop))
+        except Interrupted:
+            return Outcome(Ended.STOPPED)
+
+    @property
+    def error_file(self) -> Path:
+        """Beside the victim's folder, which holds a saved model and nothing else."""
+        return self.home.folder.with_name(f"{self.home.folder.name}.{ERROR_FILE}")
+
+
+@dataclass(frozen=True)
+class CopyVictim(Task):
+    """One run."""
+
+    config: RunConfig
+    folder: Path
+
+    def run(self, stop: Stop) -> Outcome:
+        """Run it, go on with it, or find that it is finished."""
+        target = self.home.load()
+        try:
+            record = copy_model(self.config, target, self.folder, stop=stop)
+        except RunError:
+            if held(self.folder):
+                return Outcome(Ended.BUSY)
+            raise
+        return Outcome(Ended.FINISHED if record.finished else Ended.STOPPED)
+
+    @property
+    def error_file(self) -> Path:
+        """In the run's folder."""
+        return self.folder / ERROR_FILE
+
+
+def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
+    """Do `task` in this process; whatever goes wrong is an outcome, its traceback on disk."""
+    use_threads(threads)
+    try:
+        outcome = task.run(stop)
+    except Exception as error:
+        note_failure(task, traceback.format_exc())
+        return Outcome(Ended.FAILED, _in_one_line(error))
+    if outcome.ended is Ended.FINISHED:
+        task.error_file.unlink(missing_ok=True)  # of an earlier try
+    return outcome
+
+
+def note_failure(task: Task, text: str) -> None:
+    """Keep `text` in the task's error file, as far as the disk allows."""
+    with suppress(OSError):
+        write_atomically(task.error_file, text.encode())
+
+
+def _in_one_line(error: Exception) -> str:
+    """A user's error as it is, any other with its type."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, CopycostError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,86 @@
+"""Batch norm whose statistics are those of the whole batch, over all ranks.
+
+On CUDA that is PyTorch's own `SyncBatchNorm`. It has no form for the CPU, so one is here: what
+it computes is what lets two processes be tested against one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
+    """`module` with every batch norm in it synchronised; weights and buffers stay the same."""
+    if device.type == "cuda":
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return converted
+    for name, child in module.named_children():
+        setattr(module, name, synchronised(child, device))
+    return SyncedNorm(module) if isinstance(module, _BatchNorm) else module
+
+
+class SyncedNorm(_BatchNorm):
+    """A batch norm on one of several CPU processes, each with as many samples as the others."""
+
+    def __init__(self, norm: _BatchNorm) -> None:
+        """Take over the weights and buffers of `norm`."""
+        super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine)
+        self.weight, self.bias = norm.weight, norm.bias
+        self.running_mean, self.running_var = norm.running_mean, norm.running_var
+        self.num_batches_tracked = norm.num_batches_tracked
+        self.train(norm.training)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [N, C, ...] to the same shape; in training mode by the statistics of all ranks."""
+        if not self.training:
+            return super().forward(x)
+        dims = [0, *range(2, x.ndim)]
+        shape = [1, -1, *[1] * (x.ndim - 2)]
+        mean = _mean_over_ranks(x.float().mean(dims))
+        centred = x.float() - mean.view(shape)
+        variance = _mean_over_ranks(centred.square().mean(dims))
+        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1])
+        y = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            y = y * self.weight.view(shape) + self.bias.view(shape)
+        return y.to(x.dtype)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Inputs of any number of dimensions are taken."""
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, samples: int) -> None:
+        if self.running_mean is None or self.running_var is None:
+            return
+        everywhere = samples * dist.get_world_size()
+        share = self.momentum if self.momentum is not None else 0.1
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (everywhere / (everywhere - 1)), share)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over ranks, whose gradient is summed over ranks as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
+def _mean_over_ranks(x: Tensor) -> Tensor:
+    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
+    return total / dist.get_world_size()

@@ -1,0 +1,111 @@
+"""A victim made ready to answer many queries: the same answers, sooner.
+
+What is done is what a serving stack does: batch norms folded into the convolutions before
+them and channels kept last. The owner's module is not touched; a copy is.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import GraphModule, Node, symbolic_trace
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from copycost.engine import Engine
+from copycost.types import InputSpec
+from copycost.victims.base import Victim
+from copycost.victims.module import ModuleVictim
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+TRIED = 8
+"""Inputs on which a folded copy must answer as the module itself does."""
+TOLERANCE = 1e-3
+"""Relative difference of scores that folding may make by rounding; it makes about 1e-6."""
+
+
+def quickened(victim: Victim, engine: Engine) -> Victim:
+    """`victim`, answering faster where that is possible; other victims come back as they are."""
+    if type(victim) is not ModuleVictim or victim.spec.vocabulary is not None:
+        return victim
+    module = engine.arranged(_folded(victim.module, victim.spec, victim.device))
+    return ModuleVictim(
+        engine.compiled(module),
+        victim.spec,
+        victim.classes,
+        victim.output,
+        name=victim.name,
+        device=victim.device,
+    )
+
+
+@torch.no_grad()
+def _folded(module: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module:
+    """A copy of `module` with batch norms folded in, or a plain copy where that fails.
+
+    The result counts only if it answers random inputs as the module does.
+    """
+    plain = copy.deepcopy(module).eval()
+    random = torch.Generator(device).manual_seed(0)
+    share = torch.rand((TRIED, *spec.shape), generator=random, device=device)
+    x = spec.low + (spec.high - spec.low) * share
+    wanted = plain(x)
+    folded = _folded_where_traceable(copy.deepcopy(plain))
+    same = _close(folded(x), wanted) and _close(plain(x), wanted)
+    return folded if same else plain
+
+
+def _folded_where_traceable(module: nn.Module) -> nn.Module:
+    """`module` with norms folded in, or in its parts where the whole cannot be traced."""
+    try:
+        return fold_norms(module)
+    except Exception:  # a trace runs the module's own code, which may raise anything
+        for name, child in module.named_children():
+            setattr(module, name, _folded_where_traceable(child))
+        return module
+
+
+def fold_norms(module: nn.Module) -> GraphModule:
+    """`module`, in evaluation mode, with each batch norm that follows a convolution folded in.
+
+    Raises whatever `torch.fx` raises for a module that it cannot trace.
+    """
+    traced = symbolic_trace(module)
+    calls = [node for node in traced.graph.nodes if node.op == "call_module"]
+    targets = [node.target for node in calls]
+    for norm in calls:
+        before = norm.args[0]
+        if _foldable(traced, before, norm) and targets.count(before.target) == 1:
+            _fold(traced, before, norm)
+    traced.delete_all_unused_submodules()
+    traced.recompile()
+    return traced
+
+
+def _foldable(traced: GraphModule, convolution: object, norm: Node) -> bool:
+    return (
+        isinstance(convolution, Node)
+        and convolution.op == "call_module"
+        and len(convolution.users) == 1
+        and isinstance(traced.get_submodule(str(convolution.target)), _CONVOLUTIONS)
+        and isinstance(traced.get_submodule(str(norm.target)), _NORMS)
+    )
+
+
+def _fold(traced: GraphModule, convolution: Node, norm: Node) -> None:
+    place = str(convolution.target)
+    before: Any = traced.get_submodule(place)
+    after: Any = traced.get_submodule(str(norm.target))
+    folded = fuse_conv_bn_eval(before, after)
+    traced.set_submodule(place, folded)
+    norm.replace_all_uses_with(convolution)
+    traced.graph.erase_node(norm)
+
+
+def _close(found: Tensor, wanted: Tensor) -> bool:
+    scale = float(wanted.float().abs().max())
+    return float((found - wanted).float().abs().max()) <= TOLERANCE * max(scale, 1e-6)

@@ -1,0 +1,112 @@
+"""`copycost benchmark`: its JSON, its table, its complaints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from copycost.benchmark.result import Benchmark, read_benchmark
+from copycost.benchmark.settings import TIMED, Setting
+from copycost.cli import benchmark as cli_benchmark
+from copycost.cli import main
+from copycost.errors import RunError
+from copycost.nets import ARCHITECTURES
+
+TINY = Setting("tiny", (1, 8, 8), "lenet", "gap-cnn", {"width": 8, "latent": 8, "student_steps": 2})
+QUICK = (
+    "--setting", "tiny", "--repetitions", "2", "--seconds", "0.01", "--device", "cpu",
+    "--threads", "1",
+)  # fmt: skip
+
+
+@pytest.fixture
+def benchmark(monkeypatch, capsys):
+    monkeypatch.setattr(cli_benchmark, "TIMED", {**TIMED, "tiny": TINY})
+    monkeypatch.setattr("copycost.benchmark.peak.SIZE", {"cpu": 64})
+
+    def run(*arguments: str) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["copycost", "benchmark", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+def test_the_json_contract(benchmark, tmp_path: Path) -> None:
+    code, out, err = benchmark(*QUICK, "--batch-size", "8", "--batch-size", "16", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert [r["batch_size"] for r in result["results"]] == [8, 16]
+    for one in result["results"]:
+        assert {
+            "setting", "device", "precision", "batch_size", "queries_per_second",
+            "baseline_queries_per_second", "ratio", "share_of_peak", "peak_memory_bytes",
+        } <= set(one)  # fmt: skip
+        assert (one["setting"], one["device"], one["precision"]) == ("tiny", "cpu", "float32")
+        assert len(one["repetitions"]) == 2
+    assert {"hardware", "versions", "commit", "threads"} <= set(result["surroundings"])
+    assert result["surroundings"]["threads"] == 1
+    assert set(result["overhead"]["parts"]) == {
+        "account", "range check", "bookkeeping", "display: lines", "display: bar",
+    }  # fmt: skip
+    assert result["overhead"]["transfer"]["images_per_second"] > 0
+    path = tmp_path / "one.json"
+    path.write_text(out)
+    assert read_benchmark(path) == Benchmark.model_validate(result)
+
+
+def test_the_table_goes_to_standard_error(benchmark) -> None:
+    code, out, err = benchmark(*QUICK, "--no-overhead")
+    assert (code, out) == (0, "")
+    assert "tiny" in err
+    assert "queries/s" in err
+    assert "bookkeeping" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--setting", "digit"], "Did you mean 'digits'"),
+        (["--batch-size", "1"], "batch-size: at least 2, got 1"),
+        (["--batch-size", "100000000"], "too large"),
+        (["--precision", "float8"], "precision"),
+        (["--device", "cuda:99"], "not there"),
+        (["--device", "tpu"], "device"),
+        (["--seconds", "0"], "seconds"),
+        (["--repetitions", "0"], "repetitions"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_status_2(
+    monkeypatch, capsys, arguments: list[str], expected: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["copycost", "benchmark", "--device", "cpu", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 2
+    assert out == ""
+    assert expected in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", list(TIMED))
+def test_every_setting_can_be_built(name: str) -> None:
+    from copycost.benchmark.plan import Plan
+
+    setting = TIMED[name]
+    Plan(setting, setting.batch_size, "float32", "off", "cpu", 1, 1.0).check()
+    assert setting.name == name
+    assert {setting.victim, setting.student} <= set(ARCHITECTURES)
+
+
+def test_another_file_is_not_a_benchmark(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for text in ("{}", "not json", '{"version": 9, "results": [], "surroundings": {}}'):
+        path.write_text(text)
+        with pytest.raises(RunError, match=r"x\.json is not a benchmark"):
+            read_benchmark(path)

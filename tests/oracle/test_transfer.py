@@ -1,0 +1,356 @@
+"""Recorded queries: what was asked comes back, what is torn goes, what fails is said."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from copycost.errors import RunError, SpecMismatch
+from copycost.oracle.ledger import Ledger, spent_in
+from copycost.oracle.meter import Oracle
+from copycost.oracle.transfer import recorder as recorder_module
+from copycost.oracle.transfer.frames import HEADER, Encoding, Layout, segments
+from copycost.oracle.transfer.reader import TransferSet
+from copycost.oracle.transfer.recorder import WAITING, Recorder
+from copycost.oracle.transfer.segments import Appender
+from copycost.testing import SpyVictim, tiny_victim
+from copycost.types import Access, Answer, InputSpec, Modality
+
+WIDE = InputSpec(shape=(2, 3, 5), low=-1.5, high=2.5)
+TOKENS = InputSpec(shape=(6,), modality=Modality.TEXT, vocabulary=70_000)
+SIZES = (7, 1, 12, 4)
+
+
+def layout(
+    spec: InputSpec = WIDE, access: Access = Access.PROBABILITIES, how: Encoding = Encoding.BYTES
+) -> Layout:
+    return Layout.choose(spec, 4, access, how)
+
+
+def asked(spec: InputSpec, n: int, seed: int = 0) -> Tensor:
+    random = torch.Generator().manual_seed(seed)
+    if spec.vocabulary is not None:
+        return torch.randint(0, spec.vocabulary, (n, *spec.shape), generator=random)
+    return spec.low + (spec.high - spec.low) * torch.rand(n, *spec.shape, generator=random)
+
+
+def answered(access: Access, n: int, seed: int = 0) -> Answer:
+    scores = torch.randn(n, 4, generator=torch.Generator().manual_seed(seed)).softmax(1)
+    return Answer(access, scores.argmax(1), None if access is Access.LABEL else scores)
+
+
+def record(
+    folder: Path, kind: Layout, sizes: tuple[int, ...] = SIZES, **more: int
+) -> list[tuple[Tensor, Answer]]:
+    """Record batches of these sizes, with everything charged; returns what was handed over."""
+    given, first = [], 0
+    with Recorder(folder, kind, **more) as recorder:
+        for seed, n in enumerate(sizes):
+            given.append((asked(kind.spec, n, seed), answered(kind.access, n, seed)))
+            recorder.put(first, *given[-1])
+            first += n
+    return given
+
+
+@pytest.mark.parametrize("access", list(Access))
+@pytest.mark.parametrize("spec", [WIDE, TOKENS], ids=["image", "tokens"])
+@pytest.mark.parametrize("how", list(Encoding))
+def test_what_was_asked_comes_back(
+    tmp_path: Path, access: Access, spec: InputSpec, how: Encoding
+) -> None:
+    kind = layout(spec, access, how)
+    given = record(tmp_path, kind)
+    found = TransferSet(tmp_path)
+    assert len(found) == sum(SIZES)
+    first = 0
+    for (x, answer), call in zip(given, found.calls(), strict=True):
+        assert call.first == first
+        first += len(x)
+        assert torch.equal(call.labels, answer.labels)
+        if answer.scores is None:
+            assert call.scores is None
+        else:
+            assert call.scores is not None
+            assert torch.equal(call.scores, answer.scores)
+        if kind.encoding is Encoding.EXACT:
+            assert torch.equal(call.inputs, x)
+        else:
+            half_a_level = (spec.high - spec.low) / 510
+            assert float((call.inputs - x).abs().max()) <= half_a_level + 1e-6
+            spec.check_range(call.inputs)
+
+
+def test_bytes_are_for_images_only() -> None:
+    assert layout(WIDE).encoding is Encoding.BYTES
+    assert layout(TOKENS).encoding is Encoding.EXACT
+    tabular = InputSpec(shape=(3,), modality=Modality.TABULAR)
+    assert layout(tabular).encoding is Encoding.EXACT
+
+
+def test_bytes_come_back_as_the_bytes_they_were(tmp_path: Path) -> None:
+    """A picture of 8 bits, as image services take them, loses nothing."""
+    spec = InputSpec(shape=(1, 16, 16))
+    x = torch.arange(256, dtype=torch.float32).view(1, 1, 16, 16) / 255
+    with Recorder(tmp_path, layout(spec)) as recorder:
+        recorder.put(0, x, answered(Access.PROBABILITIES, 1))
+    (call,) = TransferSet(tmp_path).calls()
+    torch.testing.assert_close(call.inputs, x, rtol=0, atol=1e-7)
+    ((_, raw),) = TransferSet(tmp_path).raw()
+    assert raw.inputs.reshape(-1).tolist() == list(range(256))
+    assert not raw.inputs.flags.owndata, "memory-mapped"
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 12, 24, 100])
+def test_chunks_are_the_same_rows(tmp_path: Path, size: int) -> None:
+    record(tmp_path, layout(), (*SIZES, 0, 30))
+    found = TransferSet(tmp_path)
+    chunks = list(found.chunks(size))
+    total = len(found)
+    expected = [size] * (total // size) + ([total % size] if total % size else [])
+    assert [len(chunk.labels) for chunk in chunks] == expected
+    assert [chunk.first for chunk in chunks] == list(range(0, total, size))
+    for name in ("inputs", "labels", "scores"):
+        whole = torch.cat([getattr(call, name) for call in found.calls()])
+        assert torch.equal(torch.cat([getattr(chunk, name) for chunk in chunks]), whole)
+
+
+def test_the_caller_may_reuse_its_tensors(tmp_path: Path) -> None:
+    kind = layout(how=Encoding.EXACT)
+    x, answer = asked(WIDE, 5), answered(Access.PROBABILITIES, 5)
+    assert answer.scores is not None
+    kept = x.clone(), answer.scores.clone(), answer.labels.clone()
+    with Recorder(tmp_path, kind) as recorder:
+        recorder.put(0, x, answer)
+        for tensor in (x, answer.scores, answer.labels):
+            tensor.zero_()
+    (call,) = TransferSet(tmp_path).calls()
+    assert call.scores is not None
+    for found, wanted in zip((call.inputs, call.scores, call.labels), kept, strict=True):
+        assert torch.equal(found, wanted)
+
+
+def test_segments_are_many_and_do_not_depend_on_sessions(tmp_path: Path) -> None:
+    kind, sizes = layout(), (9,) * 12
+    record(tmp_path / "whole", kind, sizes, segment_bytes=1000)
+    first = 0
+    for at in range(0, 12, 5):
+        with Recorder(tmp_path / "parts", kind, segment_bytes=1000) as recorder:
+            for seed in range(at, min(12, at + 5)):
+                answer = answered(kind.access, 9, seed)
+                recorder.put(first, asked(kind.spec, 9, seed), answer)
+                first += 9
+    whole, parts = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+        for name in ("whole", "parts")
+    )
+    assert whole == parts
+    assert len(segments(tmp_path / "whole")) > 3
+
+
+def test_a_torn_tail_is_cut_at_the_last_whole_call(tmp_path: Path) -> None:
+    kind = layout()
+    record(tmp_path, kind, (5, 6))
+    (path,) = segments(tmp_path)
+    whole, start = path.read_bytes(), HEADER.size + 5 * kind.row_bytes
+    for length in (start, start + 3, start + HEADER.size, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        found = TransferSet(tmp_path, spent=11)
+        assert (len(found), found.missing, found.torn_bytes) == (5, 6, length - start)
+        assert [len(call.labels) for call in found.calls()] == [5]
+        with Recorder(tmp_path, kind) as recorder:
+            assert (recorder.recorded, recorder.torn_bytes) == (5, length - start)
+            recorder.put(11, asked(WIDE, 6, 1), answered(kind.access, 6, 1))
+        assert [call.first for call in TransferSet(tmp_path).calls()] == [0, 11]
+
+
+@pytest.mark.parametrize("place", ["magic", "count", "first", "checksum", "input", "last"])
+def test_a_flipped_bit_is_noticed(tmp_path: Path, place: str) -> None:
+    record(tmp_path, layout(), (5, 6))
+    (path,) = segments(tmp_path)
+    content = bytearray(path.read_bytes())
+    at = {"magic": 0, "count": 4, "first": 8, "checksum": 16, "input": 40, "last": -1}[place]
+    content[at] ^= 1
+    path.write_bytes(content)
+    found = TransferSet(tmp_path)
+    if place == "magic":
+        assert len(found) == 0, "what cannot be read as frames is a torn tail"
+        assert found.torn_bytes == len(content)
+        return
+    with pytest.raises(RunError, match="damaged after"):
+        list(found.calls())
+
+
+def test_a_segment_in_the_middle_must_be_whole(tmp_path: Path) -> None:
+    kind = layout()
+    record(tmp_path, kind, (9,) * 12, segment_bytes=1000)
+    path = segments(tmp_path)[1]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(RunError, match="damaged"):
+        TransferSet(tmp_path)
+    with pytest.raises(RunError, match="damaged"):
+        Recorder(tmp_path, kind)
+
+
+def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
+    record(tmp_path, layout())
+    with pytest.raises(RunError, match="another kind"):
+        Recorder(tmp_path, layout(how=Encoding.EXACT))
+    with pytest.raises(RunError, match="no transfer set"):
+        TransferSet(tmp_path / "elsewhere")
+    (tmp_path / "layout.json").write_text("{}")
+    with pytest.raises(RunError, match="cannot be read"):
+        TransferSet(tmp_path)
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    with pytest.raises(RunError, match="cannot be recorded"):
+        Recorder(file, layout())
+
+
+class FullDisk:
+    """`os.write` on a disk with room for so many bytes."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.real = room, os.write
+
+    def __call__(self, file: int, data: memoryview) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        n = self.real(file, data[: self.room])
+        self.room -= n
+        return n
+
+
+def test_a_full_disk_is_an_error_of_the_run_and_loses_no_paid_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = SpyVictim(tiny_victim())
+    kind = Layout.choose(spy.spec, spy.classes, Access.PROBABILITIES, Encoding.BYTES)
+    frame = HEADER.size + 10 * kind.row_bytes
+    monkeypatch.setattr(os, "write", FullDisk(2 * frame + 50))
+
+    def run() -> None:
+        with Ledger(tmp_path / "l") as ledger, Recorder(tmp_path / "t", kind) as recorder:
+            oracle = Oracle(
+                spy, access="probabilities", budget=1000, ledger=ledger, recorder=recorder
+            )
+            for _ in range(50):
+                oracle(torch.rand(10, 1, 8, 8))
+            oracle.settle()
+
+    with pytest.raises(RunError, match="No space left"):
+        run()
+    monkeypatch.undo()
+    # Settled exactly: not the whole reservation, and every input that reached the victim.
+    assert spent_in(tmp_path / "l", "attacker") == spy.count
+    found = TransferSet(tmp_path / "t", spent=spy.count)
+    assert (len(found), found.torn_bytes) == (20, 0)
+    assert found.missing == spy.count - 20 > 0
+
+
+def test_settling_waits_for_the_disk_and_says_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spy = SpyVictim(tiny_victim())
+    kind = Layout.choose(spy.spec, spy.classes, Access.LABEL, Encoding.BYTES)
+    recorder = Recorder(tmp_path, kind)
+    oracle = Oracle(spy, access="label", budget=1000, recorder=recorder)
+    oracle(torch.rand(10, 1, 8, 8))
+    oracle.settle()
+    assert len(TransferSet(tmp_path)) == 10, "on disk when the checkpoint is written"
+    monkeypatch.setattr(os, "write", FullDisk(0))
+    oracle(torch.rand(10, 1, 8, 8))
+    with pytest.raises(RunError, match=r"No space left.*10 are"):
+        oracle.settle()
+    with pytest.raises(RunError):
+        recorder.close()
+
+
+def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, put = threading.Event(), 0
+    append = Appender.append
+
+    def slow(self: Appender, *arguments: object) -> None:
+        assert go.wait(30)
+        append(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Appender, "append", slow)
+    recorder = Recorder(tmp_path, layout())
+
+    def run() -> None:
+        nonlocal put
+        for seed in range(3 * WAITING):
+            recorder.put(seed, asked(WIDE, 1, seed), answered(Access.PROBABILITIES, 1, seed))
+            put += 1
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(0.5)
+    # One in the writer's hands, the queue full, and the run waiting.
+    assert thread.is_alive()
+    assert put == WAITING + 1
+    go.set()
+    thread.join(30)
+    recorder.close()
+    assert len(TransferSet(tmp_path)) == put == 3 * WAITING
+
+
+def test_an_error_on_its_way_is_not_hidden_by_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", FullDisk(0))
+    recorder = Recorder(tmp_path, layout())
+
+    def run() -> None:
+        with recorder:
+            recorder.put(0, asked(WIDE, 1), answered(Access.PROBABILITIES, 1))
+            raise SpecMismatch("this", "that")
+
+    with pytest.raises(SpecMismatch):
+        run()
+    assert not recorder._thread.is_alive()
+
+
+def test_more_recorded_than_charged_is_another_run(tmp_path: Path) -> None:
+    kind = Layout.choose(tiny_victim().spec, 4, Access.LABEL, Encoding.BYTES)
+    record(tmp_path, kind)
+    with Recorder(tmp_path, kind) as recorder, pytest.raises(RunError, match="not of one run"):
+        Oracle(tiny_victim(), access="label", budget=1000, recorder=recorder)
+
+
+@pytest.mark.parametrize("access", list(Access))
+def test_what_is_released_is_what_is_recorded(tmp_path: Path, access: Access) -> None:
+    kind = Layout.choose(tiny_victim().spec, 4, access, Encoding.EXACT)
+    x = torch.rand(30, 1, 8, 8)
+    with Recorder(tmp_path, kind) as recorder:
+        answer = Oracle(tiny_victim(), access=access, budget=97, recorder=recorder, k=2)(x)
+    (call,) = TransferSet(tmp_path).calls()
+    assert torch.equal(call.inputs, x)
+    assert torch.equal(call.labels, answer.labels)
+    assert (call.scores is None) == (access is Access.LABEL)
+    if answer.scores is not None and call.scores is not None:
+        assert torch.equal(call.scores, answer.scores)
+
+
+def test_refused_queries_are_not_recorded(tmp_path: Path) -> None:
+    kind = Layout.choose(tiny_victim().spec, 4, Access.LABEL, Encoding.BYTES)
+    with Recorder(tmp_path, kind) as recorder:
+        oracle = Oracle(tiny_victim(), access="label", budget=1000, recorder=recorder)
+        with pytest.raises(SpecMismatch):
+            oracle(torch.full((3, 1, 8, 8), 2.0))
+    assert len(TransferSet(tmp_path)) == 0
+
+
+def test_scratch_memory_follows_the_batch(tmp_path: Path) -> None:
+    """Batches of other sizes, as at the end of a budget, are quantised all the same."""
+    spec = InputSpec(shape=(1, 2, 2), low=-1.0, high=1.0)
+    x = torch.tensor([-1.0, 0.0, 0.5, 1.0]).view(1, 1, 2, 2)
+    scratch = torch.empty_like(x)
+    levels = recorder_module.quantise(x, spec, scratch)
+    assert levels.flatten().tolist() == [0, 128, 191, 255]
+    assert x.flatten().tolist() == [-1.0, 0.0, 0.5, 1.0], "the caller's tensor is left alone"

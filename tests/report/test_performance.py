@@ -1,0 +1,102 @@
+"""The tables of docs/performance.md say what the records say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from copycost.benchmark.result import Benchmark, Overhead, Part, Repetition, Speed, TransferCost
+from copycost.benchmark.result import summary as summarise
+from copycost.report.performance import (
+    NOT_RUN,
+    honesty_passage,
+    recording_passage,
+    speed_passage,
+)
+
+PAIRS = ((1000, 500), (1100, 500), (900, 600))
+
+
+def speed() -> Speed:
+    repetitions = [
+        Repetition(queries_per_second=a, baseline_queries_per_second=b) for a, b in PAIRS
+    ]
+    return Speed(
+        setting="digits",
+        device="cpu",
+        precision="float32",
+        batch_size=64,
+        queries_per_step=704,
+        seconds=5,
+        flops_per_query=1e6,
+        peak_flops_per_second=1e10,
+        share_of_peak=0.1,
+        peak_memory_bytes=300 * 2**20,
+        baseline_peak_memory_bytes=200 * 2**20,
+        memory="resident",
+        arithmetic={},
+        **summarise(repetitions),
+    )
+
+
+def record() -> Benchmark:
+    return Benchmark(
+        results=[speed()],
+        overhead=Overhead(
+            device="cpu",
+            queries_per_second=40_000,
+            queries_per_step=1792,
+            step_seconds=0.0448,
+            parts={"account": Part(seconds_per_step=1.2e-5, share=0.00027)},
+            honesty=0.0042,
+            transfer=TransferCost(
+                images_per_second=123_456,
+                bytes_per_second=3.8e8,
+                setting="digits",
+                batch_size=64,
+                slow_down=0.021,
+                slow_down_range=(-0.01, 0.05),
+            ),
+        ),
+        surroundings={
+            "hardware": "2 x Test",
+            "threads": 1,
+            "versions": {"torch": "9.9"},
+            "commit": "0123456789abcdef",
+        },
+    )
+
+
+def written(results: Path) -> Path:
+    folder = results / "benchmark"
+    folder.mkdir(parents=True)
+    (folder / "cpu.json").write_text(record().model_dump_json())
+    return results
+
+
+def test_a_ratio_is_the_median_of_neighbours() -> None:
+    assert (speed().ratio, speed().ratio_range) == (2.0, (1.5, 2.2))
+    assert (speed().queries_per_second, speed().baseline_queries_per_second) == (1000, 500)
+
+
+def test_speeds(tmp_path: Path) -> None:
+    text = speed_passage(written(tmp_path))
+    assert "`cpu`: 2 x Test, 1 thread, PyTorch 9.9, commit `0123456789ab`." in text
+    expected = "| `digits` | float32 | 64 | 1,000 | 500 | 2.00 (1.50–2.20) | 10.0% | 300 | 200 |"
+    assert text.splitlines()[-1] == expected
+
+
+def test_honesty(tmp_path: Path) -> None:
+    text = honesty_passage(written(tmp_path))
+    assert "| account | 12.0 | 0.027% |" in text
+    assert "share of a step of 44.8 ms" in text
+    assert "**0.420%**" in text
+
+
+def test_recording(tmp_path: Path) -> None:
+    line = recording_passage(written(tmp_path)).splitlines()[-1]
+    assert line == "| `cpu` | 123,456 | 380 | `digits`, 64 | 2.1% (-1.0% to 5.0%) |"
+
+
+def test_without_records_nothing_is_claimed(tmp_path: Path) -> None:
+    for passage in (speed_passage, honesty_passage, recording_passage):
+        assert passage(tmp_path) == NOT_RUN

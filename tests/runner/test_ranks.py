@@ -1,0 +1,141 @@
+"""Several processes on one run (gloo, CPU): what one process with the whole batch would do."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+import torch
+
+from copycost.errors import ConfigError, RunError
+from copycost.noise import Noise
+from copycost.oracle.ledger import Ledger, spent_in
+from copycost.ranks import Ranks, launched
+from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import LEDGER_FILE, STUDENT_FOLDER
+from copycost.runner.record import read_record
+from copycost.victims.saved import load_model
+from tests.runner.conftest import tiny_config, tiny_target
+from tests.runner.ranks import run_ranks
+
+# A long step, so that rounding is not blown up by dividing by a short one.
+SETTINGS = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, "epsilon": 0.1}
+STEP = 32 * 4
+FINISHED = ["finished", "finished"]
+
+
+def weights(folder):
+    module, _ = load_model(folder / STUDENT_FOLDER)
+    return module.state_dict()
+
+
+def test_two_ranks_do_what_one_does(tmp_path):
+    config: dict[str, Any] = {
+        "settings": SETTINGS,
+        "student": "gap-cnn",
+        "budget": 6 * STEP,
+        "evaluations": 1,
+    }
+    assert run_ranks(2, tmp_path / "two", config) == FINISHED
+    one = copy_model(tiny_config(**config), tiny_target(), tmp_path / "one")
+    two = read_record(tmp_path / "two")
+    assert two.spent == one.spent == 6 * STEP
+    assert (one.surroundings.ranks, two.surroundings.ranks) == (1, 2)
+    ours, theirs = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(theirs[name], ours[name], rtol=1e-3, atol=1e-4, msg=name)
+    for name in ("student/gap", "generator/gap", "estimate/norm", "generator/gradient norm"):
+        assert two.result[name] == pytest.approx(one.result[name], rel=1e-3)
+
+
+def test_each_rank_has_its_share_of_a_prime_budget(tmp_path):
+    folder = tmp_path / "run"
+    assert run_ranks(2, folder, {"settings": SETTINGS, "budget": 3001}) == FINISHED
+    record = read_record(folder)
+    spent = [spent_in(folder / f"ledger{end}.sqlite", "attacker") for end in ("", "-rank1")]
+    assert record.spent == sum(spent) <= 3001 == record.budget
+    assert spent[0] == spent[1] > 1500 - 2 * STEP // 2
+    assert record.curve[-1].queries == record.spent
+    assert not [flag for flag in record.flags if flag.name == "budget-not-spent"]
+
+
+def test_a_signal_to_one_rank_stops_both_and_they_go_on_bit_for_bit(tmp_path):
+    config = {"settings": SETTINGS, "budget": 3000}
+    assert run_ranks(2, tmp_path / "whole", config) == FINISHED
+    assert run_ranks(2, tmp_path / "parts", config, 1200) == ["SIGTERM", "SIGTERM"]
+    assert 1200 <= read_record(tmp_path / "parts").spent < 1200 + STEP
+    assert run_ranks(2, tmp_path / "parts", config) == FINISHED
+    whole, parts = read_record(tmp_path / "whole"), read_record(tmp_path / "parts")
+    assert len(parts.resumed) == 1
+    assert parts.student_hash == whole.student_hash
+    assert parts.accounts["attacker"] == whole.accounts["attacker"]
+
+
+def test_another_number_of_ranks_is_refused(tmp_path):
+    folder, config = tmp_path / "run", {"settings": SETTINGS, "budget": 3000}
+    run_ranks(2, folder, config, 1200)
+    with pytest.raises(RunError, match="begun by 2 processes"):
+        copy_model(tiny_config(**config), tiny_target(), folder)
+    assert not read_record(folder).finished
+
+
+def test_what_one_rank_lost_in_a_crash_the_others_give_up(tmp_path):
+    folder, config = tmp_path / "run", {"settings": SETTINGS, "budget": 3000}
+    run_ranks(2, folder, config, 1200)
+    with Ledger(folder / "ledger-rank1.sqlite") as ledger:
+        ledger.account("attacker", 1500, block=100).charge(7)  # left open, as a crash leaves it
+    assert run_ranks(2, folder, config) == FINISHED
+    record = read_record(folder)
+    spent = [spent_in(folder / f"ledger{end}.sqlite", "attacker") for end in ("", "-rank1")]
+    assert spent[0] == spent[1]
+    assert record.accounts["attacker"].lost == 200
+    assert record.spent <= 3000
+    assert "200 queries charged since then brought nothing" in record.resumed[-1]
+
+
+def test_a_batch_that_cannot_be_shared_is_one_clear_line_on_each_rank(tmp_path):
+    outcomes = run_ranks(2, tmp_path / "run", {"settings": SETTINGS | {"batch_size": 33}})
+    assert len(outcomes) == 2
+    for outcome in outcomes:
+        assert outcome.startswith("ConfigError: batch_size: 33 images cannot be shared evenly by 2")
+
+
+def test_a_fault_of_rank_0_alone_ends_all(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.json").write_text("{")
+    first, second = run_ranks(2, folder, {"settings": SETTINGS})
+    assert "is damaged" in first
+    assert "Rank 0 failed" in second
+
+
+def test_ranks_draw_their_rows_of_one_batch():
+    cpu = torch.device("cpu")
+    whole = Noise(3, cpu).normal(6, 2)
+    parts = [Noise(3, cpu, Ranks(rank, 3)).normal(2, 2) for rank in range(3)]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, (1, 1)),
+        ({"WORLD_SIZE": "4"}, (4, 4)),
+        ({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}, (4, 8)),
+    ],
+)
+def test_what_torchrun_started(environment, expected):
+    assert launched(environment) == expected
+
+
+def test_machines_with_unequal_numbers_of_processes_are_refused():
+    with pytest.raises(ConfigError, match="do not divide 7"):
+        launched({"WORLD_SIZE": "7", "LOCAL_WORLD_SIZE": "4"})
+
+
+def test_a_ledger_of_one_process_is_where_it_always_was(tmp_path):
+    copy_model(tiny_config(), tiny_target(), tmp_path)
+    with sqlite3.connect(tmp_path / LEDGER_FILE) as db:
+        assert db.execute("SELECT COUNT(*) FROM accounts").fetchone() == (2,)

@@ -1,0 +1,142 @@
+"""A real Slurm of one node: a job is preempted, requeued, and its run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from copycost.errors import ConfigError
+from copycost.sweep.executors.base import Terms
+from copycost.sweep.executors.slurm import Slurm
+from tests.sweep.slurm.cluster import Cluster, missing
+
+pytest.importorskip("submitit", reason="submitit is not installed: pip install 'copycost[slurm]'")
+
+slow = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # a socket's path is short
+    with Cluster(folder) as running:
+        yield running
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def sweep(cluster, victim, tmp_path):
+    """Start `copycost sweep` over one run, with more options; the process."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> subprocess.Popen[str]:
+        command = [
+            sys.executable, "-m", "copycost.cli", "sweep", "--executor", "slurm",
+            "--victim", str(victim), "--data", "digits", "--student", "lenet", "--device", "cpu",
+            "--attack", "dfme", "--budget", "16000", "--evaluations", "80", "--threads", "1",
+            "--set", "dfme.batch_size=32", "--set", "dfme.width=8", "--set", "dfme.latent=8",
+            "--with", "partition=main", "--with", "minutes=20",
+            "--json", "--out", str(tmp_path), *options,
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            command, env={**os.environ, **cluster.environment, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("dfme-*/checkpoint.safetensors")):
+        assert time.monotonic() < deadline, "the run never saved a checkpoint"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def finish(process: subprocess.Popen[str], code: int) -> dict[str, Any]:
+    """The one run of the JSON object that the sweep prints at its end."""
+    out, err = process.communicate(timeout=150)
+    assert process.returncode == code, err
+    (run,) = json.loads(out)["runs"]
+    return dict(run)
+
+
+class TestOnACluster:
+    pytestmark = slow
+
+    def test_a_preempted_run_is_requeued_and_loses_nothing(self, cluster, sweep, tmp_path):
+        process = sweep()
+        wait_for_checkpoint(process, tmp_path)
+        cluster.run(
+            "sbatch", "--partition=urgent", "--exclusive", "--wrap=true", "--output=/dev/null"
+        )
+        run = finish(process, 0)
+        assert (run["state"], run["resumed"], run["lost"]) == ("finished", 1, 0)
+        logs = list(tmp_path.glob("sweep-*/slurm/*_log.out"))
+        assert len(logs) == 1, "the requeued job keeps its number"
+        text = logs[0].read_text()
+        assert "this job is preempted" in logs[0].with_suffix(".err").read_text()
+        assert "Requeued job" in text
+        assert text.count("Loading pickle") == 2
+
+    def test_a_killed_job_goes_on_in_another(self, cluster, sweep, tmp_path):
+        process = sweep()
+        wait_for_checkpoint(process, tmp_path)
+        (job,) = cluster.run("squeue", "--noheader", "--format=%A").split()
+        cluster.run("scancel", "--signal=KILL", job)
+        run = finish(process, 0)
+        assert (run["state"], run["resumed"]) == ("finished", 1)
+        assert len(list(tmp_path.glob("sweep-*/slurm/*_submitted.pkl"))) == 2
+
+    def test_ctrl_c_stops_the_jobs_and_the_same_command_goes_on(self, cluster, sweep, tmp_path):
+        process = sweep()
+        wait_for_checkpoint(process, tmp_path)
+        process.terminate()
+        stopped = finish(process, 3)
+        assert stopped["state"] == "stopped"
+        assert 0 < stopped["spent"] < 16_000
+        assert cluster.run("squeue", "--noheader", "--states=PENDING,RUNNING") == ""
+        run = finish(sweep(), 0)
+        assert (run["state"], run["resumed"], run["lost"]) == ("finished", 1, 0)
+
+    def test_what_slurm_refuses_is_a_users_error_in_its_own_words(self, sweep):
+        process = sweep("--with", "partition=nowhere")
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 2
+        assert out == ""
+        assert "invalid partition specified: nowhere" in err
+        assert "Traceback" not in err
+
+
+def test_without_slurm_it_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="needs Slurm's sbatch") as caught:
+        Slurm().open(Terms(tmp_path)).__enter__()
+    assert len(caught.value.problems) == 1
+
+
+def test_settings_become_sbatchs_options():
+    settings = Slurm(
+        partition="gpu", minutes=30, gpus=1, memory_gb=1.5, sbatch={"reservation": "ours"}
+    )
+    assert settings._options(cpus=4) == {
+        "job_name": "copycost", "partition": "gpu", "time": 30, "gpus_per_node": 1,
+        "cpus_per_task": 4, "srun_args": ["--cpus-per-task=4"], "mem": "1536MB",
+        "signal_delay_s": 90,
+        "additional_parameters": {"reservation": "ours"},
+    }  # fmt: skip

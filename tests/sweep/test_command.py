@@ -1,0 +1,218 @@
+"""`copycost sweep` in this process: what it prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from copycost.cli import main
+from copycost.sweep.executors import EXECUTORS
+
+COMMAND = (sys.executable, "-m", "copycost.cli")
+
+
+@pytest.fixture
+def grid(values, tmp_path) -> Path:
+    """The small grid as a file."""
+    path: Path = tmp_path / "grid.toml"
+    lines = [f"attacks = {json.dumps(values['attacks'])}", "threads = 1", "[shared]"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values["shared"].items()]
+    for attack, settings in values["settings"].items():
+        lines += [f"[settings.{attack}]", *(f"{k} = {v}" for k, v in settings.items())]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def copycost(monkeypatch, capsys, grid, tmp_path):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        command = ["copycost", "sweep", str(grid), "--out", str(tmp_path / "runs"), *arguments]
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return (code if isinstance(code, int) else int(code is not None)), out, err
+
+    return run
+
+
+def test_the_plan_the_sweep_and_the_plan_again(copycost, tmp_path):
+    options = ("--budget", "600", "--budget", "700", "--attack", "random-noise", "--json")
+    code, out, err = copycost(*options, "--dry-run")
+    assert code == 0
+    assert [run["state"] for run in json.loads(out)["runs"]] == ["planned"] * 2
+    assert "1,300 queries to spend" in err
+    assert not (tmp_path / "runs").exists()
+
+    code, out, err = copycost(*options, "--workers", "1")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["counts"] == {"finished": 2}
+    assert Path(result["report"]).read_text().lower().startswith("<!doctype html>")
+    for run, budget in zip(result["runs"], (600, 700), strict=True):
+        assert (run["attack"], run["state"], run["budget"]) == ("random-noise", "finished", budget)
+        assert run["error"] is None
+        assert 0 <= run["result"]["agreement"] <= 1
+        record = json.loads((Path(run["folder"]) / "record.json").read_text())
+        assert record["id"] == run["identity"]
+    assert "2 runs: 2 finished" in err
+    assert "budget" in err
+
+    code, out, err = copycost(*options, "--budget", "800", "--dry-run")
+    assert [run["state"] for run in json.loads(out)["runs"]] == ["skipped"] * 2 + ["planned"]
+    assert "800 queries to spend" in err
+
+
+def test_a_failed_run_is_loud_and_the_status_is_1(copycost):
+    code, out, err = copycost(
+        "--attack", "random-noise", "--budget", "1", "--budget", "600", "--workers", "1", "--json"
+    )
+    assert code == 1
+    failed, finished = json.loads(out)["runs"]
+    assert (failed["state"], finished["state"]) == ("failed", "finished")
+    assert "do not pay for one step" in failed["error"]
+    assert Path(failed["error_file"]).read_text().startswith("Traceback")
+    assert f"FAILED    random-noise budget 1 seed 0: {failed['error']}" in err
+    assert failed["error_file"] in err
+    assert "2 runs: 1 finished, 1 failed" in err
+    assert "Traceback (most recent call last)" not in err
+
+
+def test_a_time_limit_ends_with_status_3(copycost):
+    code, out, err = copycost("--max-minutes", "0", "--json")
+    assert code == 3
+    assert json.loads(out)["counts"] == {"stopped": 2}
+    assert "Stopped by time limit" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--attack", "dfm"], ["Did you mean 'dfme'"]),
+        (["--workers", "0", "--executor", "slrum", "--budget", "-1"],
+         ["workers", "Did you mean 'slurm'", "budget"]),
+        (["--with", "colour=red"], ["local.colour: there is no such setting"]),
+        (["--with", "partition"], ["write NAME=VALUE"]),
+        (["--set", "dfme.scheduer=cosine"], ["dfme.scheduer: there is no such setting"]),
+        (["--defence-set", "rounding:x", "--defence-set", "none"], ["rounding:x needs"]),
+        (["--seeds", "0"], ["seeds"]),
+        (["--victim", "nobody", "--victim", "noone"], ["'nobody'", "'noone'"]),
+        (["--device", "cuda:1"], ["GPU of its own"]),
+        (["--preset", "digit"], ["Did you mean 'digits'"]),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_message_and_status_2(copycost, tmp_path, arguments, expected):
+    code, out, err = copycost(*arguments)
+    assert code == 2, err
+    assert out == ""
+    for text in expected:
+        assert text in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("executor", "package"), [("ray", "ray"), ("slurm", "submitit")])
+def test_a_missing_package_is_one_line_with_the_command(copycost, monkeypatch, executor, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, err = copycost("--executor", executor)
+    assert code == 2
+    assert f"needs the package {package}: pip install 'copycost[{executor}]'" in err
+    assert "Traceback" not in err
+
+
+def test_help_and_lists_wait_for_no_pytorch(tmp_path):
+    code = (
+        "import sys, copycost.cli.app, copycost.cli.listing as l, copycost.sweep.executors;"
+        "l.list_command('executors', False);"
+        "assert not {'torch', 'ray', 'submitit'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(EXECUTORS)
+
+
+@pytest.fixture
+def start(grid, tmp_path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """Starts the command in a process of its own, over two runs of some seconds."""
+    started: list[subprocess.Popen[str]] = []
+    command = [
+        *COMMAND, "sweep", str(grid), "--budget", "16000", "--evaluations", "80", "--seeds", "2",
+        "--attack", "dfme", "--workers", "1", "--json", "--out", str(tmp_path / "runs"),
+    ]  # fmt: skip
+
+    def start() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=150)
+    assert out, err
+    return dict(json.loads(out))
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str], out: Path) -> None:
+    deadline = time.monotonic() + 100
+    while not list(out.glob("dfme-*/checkpoint.safetensors")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_workers_and_the_same_command_goes_on(start, tmp_path, number):
+    first = start()
+    wait_for_checkpoint(first, tmp_path / "runs")
+    os.kill(first.pid, number)
+    stopped = finish(first)
+    assert first.returncode == 3
+    assert stopped["counts"] == {"stopped": 2}
+    assert 0 < stopped["runs"][0]["spent"] < 16_000
+    assert stopped["runs"][1]["spent"] is None
+
+    again = start()
+    finished = finish(again)
+    assert again.returncode == 0
+    assert [(run["state"], run["lost"]) for run in finished["runs"]] == [("finished", 0)] * 2
+    assert [run["resumed"] for run in finished["runs"]] == [1, 0]
+
+
+@pytest.mark.slow
+def test_two_sweeps_side_by_side_share_the_work(start):
+    both = [start() for _ in range(2)]
+    results = [finish(process) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    for runs in zip(*(result["runs"] for result in results), strict=True):
+        assert {run["state"] for run in runs} <= {"finished", "skipped"}
+        assert {(run["resumed"], run["lost"]) for run in runs} == {(0, 0)}, "done once, by one"
+        assert len({run["identity"] for run in runs}) == 1
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_leaves_no_workers_and_loses_nothing(start, tmp_path):
+    first = start()
+    wait_for_checkpoint(first, tmp_path / "runs")
+    first.kill()
+    first.communicate()
+    again = start()
+    finished = finish(again)
+    assert again.returncode == 0
+    assert [(run["state"], run["lost"]) for run in finished["runs"]] == [("finished", 0)] * 2
+    assert finished["runs"][0]["resumed"] == 1

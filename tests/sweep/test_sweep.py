@@ -1,0 +1,170 @@
+"""Whole sweeps in this process: real runs, real files."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from copycost.errors import ConfigError
+from copycost.runner.folder import exclusive
+from copycost.runner.record import read_record
+from copycost.runner.stopping import Stop
+from copycost.sweep import schedule
+from copycost.sweep.executors.base import Terms
+from copycost.sweep.results import Result, State, counts, sweep_json
+from copycost.sweep.sweep import Sweep, finished_folders
+from tests.sweep.conftest import Inline, sweep_of
+
+
+def do(sweep: Sweep, executor: Inline | None = None, stop: Stop | None = None) -> list[Result]:
+    return sweep.run(executor or Inline(), Terms(sweep.folder, gpus=False), stop=stop)
+
+
+def test_all_runs_are_done_and_only_once(values, tmp_path):
+    first, second = Inline(), Inline()
+    results = do(sweep_of(values, tmp_path), first)
+    assert [result.state for result in results] == [State.FINISHED] * 2
+    assert first.done == ["dfme seed 0", "random-noise seed 0"]
+    for result in results:
+        assert result.folder is not None
+        record = read_record(result.folder)
+        assert record == result.record
+        assert record.id == result.identity
+        assert record.finished
+    more = do(sweep_of(values | {"seeds": 2}, tmp_path), second)
+    assert [result.state for result in more] == [
+        State.SKIPPED, State.SKIPPED, State.FINISHED, State.FINISHED,
+    ]  # fmt: skip
+    assert second.done == ["dfme seed 1", "random-noise seed 1"]
+    assert len(finished_folders(more)) == 4
+
+
+def test_a_sweep_that_is_finished_opens_no_executor(values, tmp_path):
+    do(sweep_of(values, tmp_path))
+
+    class Closed(Inline):
+        def open(self, terms: Terms):
+            raise AssertionError("nothing is to be done")
+
+    results = do(sweep_of(values, tmp_path), Closed())
+    assert counts(results) == {"skipped": 2}
+
+
+def test_duplicates_are_done_once(values, tmp_path):
+    executor = Inline()
+    sweep = sweep_of(values | {"axes": {"budget": [600, 600]}}, tmp_path)
+    assert sweep.repeated == 2
+    assert len(do(sweep, executor)) == 2
+    assert len(executor.done) == 2
+
+
+def test_a_run_that_fails_is_loud_keeps_its_traceback_and_lets_the_others_be(values, tmp_path):
+    sweep = sweep_of(values, tmp_path)
+    broken = sweep.look()[0].folder
+    assert broken is not None
+    (broken / "ledger.sqlite").mkdir(parents=True)
+    failed, other = do(sweep)
+    assert (failed.state, other.state) == (State.FAILED, State.FINISHED)
+    assert failed.error is not None
+    assert failed.error.startswith("OperationalError: ")
+    assert failed.error_file == broken / "error.txt"
+    assert "Traceback (most recent call last)" in failed.error_file.read_text()
+    assert json.loads(json.dumps(failed.as_json()))["result"] is None
+
+    (broken / "ledger.sqlite").rmdir()
+    mended, _ = do(sweep_of(values, tmp_path))
+    assert mended.state is State.FINISHED
+    assert not (broken / "error.txt").exists()
+
+
+def test_a_users_error_is_one_line(values, tmp_path):
+    values |= {"axes": {"budget": [600, 3]}}
+    results = do(sweep_of(values, tmp_path))
+    failed = [result for result in results if result.state is State.FAILED]
+    assert {result.config.budget for result in failed} == {3}
+    for result in failed:
+        assert result.error is not None
+        assert "do not pay for one step" in result.error
+        assert "\n" not in result.error
+        assert "Error:" not in result.error
+
+
+def test_a_victim_is_trained_once_before_its_runs(values, tmp_path):
+    values["shared"] |= {"victim": "digits-lenet", "data": None}
+    executor = Inline()
+    sweep = sweep_of(values | {"seeds": 2}, tmp_path)
+    assert [result.identity for result in sweep.look()] == [None] * 4
+    results = do(sweep, executor)
+    assert executor.done[0] == "victim digits-lenet"
+    assert len(executor.done) == 5
+    assert {result.state for result in results} == {State.FINISHED}
+    # The very folders and names that `copycost audit` would give them.
+    for result in results:
+        assert result.record is not None
+        assert result.record.victim.name == "digits-lenet"
+        assert result.folder is not None
+        name = f"{result.config.attack}-seed{result.config.seed}-{result.record.id[:12]}"
+        assert result.folder.name == name
+    assert [p.name for p in (tmp_path / "victims").iterdir() if not p.name.startswith(".")] == [
+        "digits-lenet-digits-seed0"
+    ]
+
+
+def test_a_victim_that_cannot_be_had_fails_its_runs_and_no_others(values, tmp_path):
+    broken = {**values["shared"], "victim": "digits-lenet", "data": "npz:/nowhere.npz"}
+    good = sweep_of(values, tmp_path).runs
+    bad = sweep_of(values | {"shared": broken}, tmp_path).runs
+    results = do(Sweep([*bad, *good], tmp_path))
+    assert [str(result.state) for result in results] == ["failed"] * 2 + ["finished"] * 2
+    assert results[0].error is not None
+    assert results[0].error.startswith("victim digits-lenet: ")
+    assert "nowhere.npz" in results[0].error
+    assert results[0].error_file is not None
+    assert "DataError" in results[0].error_file.read_text()
+
+
+def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, "BUSY_SECONDS", 0.05)
+    sweep = sweep_of(values, tmp_path)
+    folder = sweep.look()[0].folder
+    assert folder is not None
+    executor, found = Inline(), list[Result]()
+    with exclusive(folder):
+        thread = threading.Thread(target=lambda: found.extend(do(sweep, executor)))
+        thread.start()
+        while executor.done.count("dfme seed 0") < 3:
+            assert thread.is_alive()
+    thread.join(timeout=60)
+    assert [result.state for result in found] == [State.FINISHED] * 2
+    assert executor.done[:2] == ["dfme seed 0", "random-noise seed 0"]
+    assert all(result.record and not result.record.resumed for result in found)
+
+
+def test_a_sweep_stopped_before_it_began_says_so(values, tmp_path):
+    results = do(sweep_of(values, tmp_path), stop=Stop(max_minutes=0))
+    assert counts(results) == {"stopped": 2}
+    assert sweep_json(results, None)["counts"] == {"stopped": 2}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"victim": ""}, "name a preset"),
+        ({"victim": "nobody"}, "no victim preset 'nobody'"),
+        ({"victim": "/"}, "not a saved model"),
+        ({"data": None}, "which data to judge"),
+        ({"data": "digit"}, "Did you mean 'digits'"),
+    ],
+)
+def test_victims_that_cannot_be_are_found_before_anything_starts(values, tmp_path, more, expected):
+    with pytest.raises(ConfigError, match=expected):
+        sweep_of(values | {"shared": values["shared"] | more}, tmp_path)
+
+
+def test_no_runs_is_one_clear_line():
+    with pytest.raises(ConfigError, match="no runs in this sweep") as caught:
+        Sweep([], Path("nowhere"))
+    assert len(caught.value.problems) == 1

@@ -1,0 +1,71 @@
+"""A compiled network is the same network."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from copycost.attacks.state import Player
+from copycost.compiling import Compile, Compiled
+from copycost.engine import Engine
+from copycost.errors import ConfigError
+from copycost.nets import ARCHITECTURES
+from copycost.nets.seeded import build
+from copycost.schedules import Constant
+from copycost.testing import TINY
+
+# PyTorch warns of its own code when it imports its compiler.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
+
+def player(engine: Engine) -> Player:
+    net = build(ARCHITECTURES["gap-cnn"], TINY, 4, 0)
+    return Player(engine, net, torch.optim.SGD(net.parameters(), lr=0.1), Constant())
+
+
+@pytest.mark.slow
+def test_it_trains_to_the_same_weights() -> None:
+    plain, fast = player(Engine("cpu")), player(Engine("cpu", compile="on"))
+    for seed in range(3):
+        x = torch.rand(16, *TINY.shape, generator=torch.Generator().manual_seed(seed))
+        for one in (plain, fast):
+            one.descend(one(x).square().mean())
+    for name, weight in plain.network.state_dict().items():
+        torch.testing.assert_close(fast.network.state_dict()[name], weight, rtol=1e-4, atol=1e-5)
+
+
+def test_only_the_two_sizes_of_a_run_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = build(ARCHITECTURES["lenet"], TINY, 4, 0)
+    compiled: list[int] = []
+
+    def spy(module, **_):
+        def fast(x):
+            compiled.append(len(x))
+            return module(x)
+
+        return fast
+
+    monkeypatch.setattr(torch, "compile", spy)
+    module = Compiled(net, Compile.ON)
+    for n in (8, 16, 8, 5, 16):
+        assert module(torch.rand(n, *TINY.shape)).shape == (n, 4)
+    assert compiled == [8, 16, 8, 16]
+
+
+def test_weights_are_shared_and_named_as_before() -> None:
+    fast = player(Engine("cpu", compile="on"))
+    before = copy.deepcopy(fast.network.state_dict())
+    plain = build(ARCHITECTURES["gap-cnn"], TINY, 4, 0).state_dict()
+    assert before.keys() == plain.keys()
+
+
+def test_graphs_need_a_gpu() -> None:
+    with pytest.raises(ConfigError, match="graphs needs a CUDA device"):
+        Engine("cpu", compile="graphs")
+
+
+def test_a_record_says_that_it_was_compiled() -> None:
+    assert Engine("cpu", compile="on").arithmetic()["compile"] == "on"
+    assert "compile" not in Engine("cpu").arithmetic()
