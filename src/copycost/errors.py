@@ -55,5 +55,9 @@ class RunError(CopycostError):
     """A run cannot go on from what is stored: an incomplete, foreign or damaged folder."""
 
 
+class Busy(RunError):
+    """Another process is at work on it, and will be done some time."""
+
+
 class Unstable(CopycostError):
     """A loss became NaN or infinite; the run stopped with its last good state saved."""

@@ -111,15 +111,15 @@ def audit(
     for number, config in enumerate(runs, start=1):
         if stop.reason:
             break
-        folder = run_folder(root, config, target)
+        folder = run_folder(root, config, target.content_hash)
         with display.run(config, f"{number}/{len(runs)}") as watcher:
             done.append((copy_model(config, target, folder, stop=stop, watcher=watcher), folder))
     return done
 
 
-def run_folder(root: Path, config: RunConfig, target: Target) -> Path:
+def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:
     """Where a run's files go: readable, and different for every configuration and victim."""
-    identity = config.identity(target.content_hash)
+    identity = config.identity(victim_hash)
     return root / f"{config.attack}-seed{config.seed}-{identity[:12]}"
 
 

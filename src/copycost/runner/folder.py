@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from copycost.errors import RunError
+from copycost.errors import Busy, RunError
 from copycost.files import write_atomically
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig
@@ -30,7 +30,7 @@ def own(path: Path, ranks: Ranks) -> Path:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a run folder for this process; `RunError` if another process holds it.
+    """Hold a run folder for this process; `Busy` if another process holds it.
 
     The lock goes with the process, so a crash leaves nothing to clean up.
     """
@@ -39,7 +39,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RunError(f"Another process is working on {folder}. Wait for it.") from None
+            raise Busy(f"Another process is working on {folder}. Wait for it.") from None
         yield
 
 

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from copycost.errors import ConfigError, RunError
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Record, read_record
 from copycost.runner.stopping import Stop
-from copycost.runner.target import Target
 from copycost.sweep.executors.base import Executor, Pool, Terms
 from copycost.sweep.grid import names, unique
 from copycost.sweep.results import Result, State
 from copycost.sweep.schedule import RETRIES, Schedule, Watcher
 from copycost.sweep.victims import Home, homes_of
 from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim
-
-
-@dataclass(frozen=True)
-class _Victim:
-    """The only part of a `Target` that `run_folder` looks at, known without loading one."""
-
-    content_hash: str
 
 
 class Sweep:
@@ -120,7 +111,7 @@ class Sweep:
         content_hash = home.content_hash
         if content_hash is None:
             return Result(name, run, State.PLANNED)
-        folder = run_folder(self.root, run, cast(Target, _Victim(content_hash)))
+        folder = run_folder(self.root, run, content_hash)
         record = _record(folder)
         state = State.SKIPPED if record and record.finished else State.PLANNED
         return Result(name, run, state, run.identity(content_hash), folder, record)

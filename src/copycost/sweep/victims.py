@@ -9,10 +9,9 @@ from pathlib import Path
 
 from copycost.datasets import DATASETS
 from copycost.engine import Engine
-from copycost.errors import ConfigError, RunError
+from copycost.errors import Busy, ConfigError
 from copycost.presets.victims import VICTIMS
 from copycost.runner.config import RunConfig
-from copycost.runner.folder import exclusive
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import load_target, victim_folder
@@ -54,25 +53,15 @@ class Home:
         while not self.trained:
             try:
                 self._train(stop)
-            except RunError:
-                if not (self.trained or held(self._lock)):
-                    raise
+            except Busy:
                 _wait(stop)
         return load_card(self.folder).content_hash
 
     def load(self) -> Target:
-        """The trained victim with its held-out data, without taking its lock.
-
-        Loading it by its preset's name would take the lock for a moment, at which workers
-        that begin together would turn each other away.
-        """
+        """The trained victim with its held-out data."""
         target = load_target(str(self.folder), self.data, self.folder.parent, Engine(self.device))
         target.victim.name = self.name
         return target
-
-    @property
-    def _lock(self) -> Path:
-        return self.folder.with_name(f".{self.folder.name}.work")  # as `load_target` has it
 
     def _train(self, stop: Stop) -> None:
         def look(epoch: int, loss: float, seconds: float) -> None:
@@ -111,15 +100,6 @@ def homes_of(runs: Sequence[RunConfig], root: Path) -> list[Home]:
     if problems:
         raise ConfigError(problems)
     return found
-
-
-def held(folder: Path) -> bool:
-    """Whether another process holds the lock of a folder."""
-    try:
-        with exclusive(folder):
-            return False
-    except RunError:
-        return True
 
 
 def _known(data: str) -> str:

@@ -10,12 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from copycost.engine import use_threads
-from copycost.errors import CopycostError, RunError
+from copycost.errors import Busy, CopycostError
 from copycost.files import write_atomically
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.stopping import Stop
-from copycost.sweep.victims import Home, Interrupted, held
+from copycost.sweep.victims import Home, Interrupted
 
 ERROR_FILE = "error.txt"
 
@@ -92,10 +92,8 @@ class CopyVictim(Task):
         target = self.home.load()
         try:
             record = copy_model(self.config, target, self.folder, stop=stop)
-        except RunError:
-            if held(self.folder):
-                return Outcome(Ended.BUSY)
-            raise
+        except Busy:
+            return Outcome(Ended.BUSY)
         return Outcome(Ended.FINISHED if record.finished else Ended.STOPPED)
 
     @property
