@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# What needs a GPU, for a machine that is lent for half an hour: each part ends within ten minutes
+# and leaves its records in $OUT. A machine with Python 3.12, PyTorch and Lightning is expected.
+#
+#   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl
+#   tools/lease.sh benchmark   there: speed in float32 and bfloat16, compiled or not, and memory
+#   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
+#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10 in $CIFAR10
+#   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on
+#
+# Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" data="cifar10:${CIFAR10:-.cifar10}"
+
+if [ "${1:-}" = wheels ]; then
+  python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
+    --implementation cp --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+    -d .whl -c constraints.txt pydantic pydantic-core annotated-types typing-inspection
+  exit
+fi
+
+mkdir -p "$out" "$work"
+if [ -d .whl ]; then
+  python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$work/site" .whl/*.whl
+fi
+export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
+copycost() { python3 -m copycost.cli "$@"; }
+
+case "${1:-}" in
+  benchmark)
+    copycost benchmark --setting cifar-resnet34 --device "${DEVICE:-cuda}" \
+      --precision float32 --precision bfloat16 --compile off --compile on --compile graphs \
+      --repetitions 3 --seconds 5 --json >"$out/h100.json"
+    copycost benchmark --setting cifar-resnet34 --device "${DEVICE:-cuda}" --precision bfloat16 \
+      --compile on --batch-size 1024 --batch-size 4096 --repetitions 3 --seconds 5 \
+      --no-overhead --json >"$out/h100-batches.json"
+    ;;
+  precision) copycost precision table --nets resnet --device "${DEVICE:-cuda}" --out "$out" ;;
+  victim) copycost train-victim cifar10-resnet34 --data "$data" --out "$work/victim" ;;
+  attack)
+    # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
+    for arithmetic in "float32 1e-3" "bfloat16 2.8"; do
+      read -r precision epsilon <<<"$arithmetic"
+      copycost audit --preset dfme-cifar10-2m --victim "$work/victim" --data "$data" \
+        --precision "$precision" --set "dfme.epsilon=$epsilon" --compile on \
+        --max-minutes 4.5 --out "$work/runs" || [ $? -eq 3 ]
+    done
+    for run in "$work"/runs/dfme-*/; do
+      if [ -f "$run/record.json" ]; then cp "$run/record.json" "$out/$(basename "$run").json"; fi
+    done
+    ;;
+  *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
