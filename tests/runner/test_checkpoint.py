@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from copycost.errors import RunError
-from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
+from copycost.runner.checkpoint import Saver, load_checkpoint, save_checkpoint
 
 
 def test_everything_comes_back_with_its_type(tmp_path):
@@ -51,3 +51,24 @@ def test_what_cannot_be_saved_is_named(tmp_path):
     with pytest.raises(TypeError, match="object at /deep/0"):
         save_checkpoint(tmp_path / "c", {"deep": [object()]})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_written_behind_is_of_the_moment_it_was_put(tmp_path):
+    saver, weights = Saver(), torch.ones(1000)
+    saver.put(tmp_path / "c", {"weights": weights})
+    weights.zero_()
+    saver.wait()
+    saved = load_checkpoint(tmp_path / "c")
+    assert saved is not None
+    assert torch.equal(saved["weights"], torch.ones(1000))
+
+
+def test_what_went_wrong_behind_is_raised_at_the_next_moment(tmp_path):
+    saver = Saver()
+    (tmp_path / "file").write_text("not a folder")
+    saver.put(tmp_path / "file" / "c", {"weights": torch.ones(3)})
+    with pytest.raises(OSError, match="file"):
+        saver.put(tmp_path / "c", {"weights": torch.ones(3)})
+    saver.put(tmp_path / "c", {"weights": torch.ones(3)})
+    saver.wait()
+    assert load_checkpoint(tmp_path / "c") is not None

@@ -6,6 +6,7 @@ A checkpoint is one file, replaced atomically, so that a crash leaves the old or
 from __future__ import annotations
 
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,30 @@ VERSION = "1"
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state`: nested dicts, lists and tuples of tensors, numbers, strings and None."""
-    tensors: dict[str, Tensor] = {}
-    structure = json.dumps(_flatten(state, "", tensors))
-    metadata = {"version": VERSION, "structure": structure}
-    write_atomically(path, safetensors.torch.save(tensors, metadata))
+    _write(path, *_copied(state))
+
+
+class Saver:
+    """Writes checkpoints while the run goes on: copying takes a tenth of what writing takes."""
+
+    def __init__(self) -> None:
+        """A thread of its own, which ends when the program does."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+
+    def put(self, path: Path, state: dict[str, Any]) -> None:
+        """Copy `state` now and write it soon; waits for the checkpoint before.
+
+        Raises what went wrong with that one, such as a full disk.
+        """
+        self.wait()
+        self._writing = self._thread.submit(_write, path, *_copied(state))
+
+    def wait(self) -> None:
+        """Until all that was put is on the disk; raises what went wrong."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -47,6 +68,17 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         )
     state: dict[str, Any] = _rebuild(json.loads(metadata["structure"]), tensors)
     return state
+
+
+def _copied(state: dict[str, Any]) -> tuple[dict[str, Tensor], str]:
+    """The tensors of `state` on the host, in memory of their own, and JSON for the rest."""
+    tensors: dict[str, Tensor] = {}
+    return tensors, json.dumps(_flatten(state, "", tensors))
+
+
+def _write(path: Path, tensors: dict[str, Tensor], structure: str) -> None:
+    metadata = {"version": VERSION, "structure": structure}
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

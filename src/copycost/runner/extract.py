@@ -27,18 +27,19 @@ def extract(
     state = attack.start(student, oracle, engine, seed)
     run.begin(state)
 
-    while (n := attack.affordable(oracle)) and not run.stopped():
-        t = oracle.spent / oracle.budget
-        for player in state.players.values():
-            player.set_time(t)
-        try:
-            losses = attack.step(state, oracle, n)
-        except SpecMismatch:
-            run.refuse_lost_weights(state)  # a generator of NaN asks for NaN
-            raise
-        run.after_step(state, losses)
+    with run.saving():
+        while (n := attack.affordable(oracle)) and not run.stopped():
+            t = oracle.spent / oracle.budget
+            for player in state.players.values():
+                player.set_time(t)
+            try:
+                losses = attack.step(state, oracle, n)
+            except SpecMismatch:
+                run.refuse_lost_weights(state)  # a generator of NaN asks for NaN
+                raise
+            run.after_step(state, losses)
 
-    if run.curve[-1].queries != run.spent and run.finished:
-        run.log(state)
-    run.save(state)
+        if run.curve[-1].queries != run.spent and run.finished:
+            run.log(state)
+        run.save(state)
     return state

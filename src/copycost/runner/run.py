@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +17,7 @@ from copycost.errors import Unstable
 from copycost.oracle.meter import Oracle
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
-from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
+from copycost.runner.checkpoint import Saver, load_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
 from copycost.runner.stopping import Stop
@@ -79,6 +81,7 @@ class Run:
         self.curve: list[Point] = []
         self.resumed: list[str] = []
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._saver = Saver()
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         self._next = 1
@@ -155,7 +158,7 @@ class Run:
         self.watcher.point(point)
 
     def save(self, state: State) -> None:
-        """Settle the account and write a checkpoint; players are alike on all ranks."""
+        """Settle the account, and begin to write a checkpoint; players are alike on all ranks."""
         self._oracle.settle()
         own_content = {"victim": self._api.state(), "sums": self._sums}
         shared: dict[str, Any] = {
@@ -169,8 +172,16 @@ class Run:
             "spent": self.spent,
         }
         content = own_content | shared if self._ranks.leads else own_content
-        save_checkpoint(own(self.folder / CHECKPOINT_FILE, self._ranks), content)
+        self._saver.put(own(self.folder / CHECKPOINT_FILE, self._ranks), content)
         self._saved_at = time.monotonic()
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Around the loop: at the end of the block the last checkpoint is on the disk."""
+        try:
+            yield
+        finally:
+            self._saver.wait()
 
     def _level(self) -> None:
         """Give up what other ranks lost in a crash, so that all take the same steps from here."""
