@@ -133,3 +133,13 @@ def test_threads_default_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert use_threads() == 1
     assert use_threads(2) == 2
     use_threads(1)
+
+
+@pytest.mark.parametrize("chosen", [{"precision": "tf32"}, {"victim": "bfloat16"}])
+def test_an_arithmetic_the_device_cannot_do_is_a_clear_error(chosen, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (7, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Tesla V100")
+    with pytest.raises(ConfigError, match=r"Tesla V100 has no (tf32|bfloat16)"):
+        Engine("cuda", **chosen)

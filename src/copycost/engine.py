@@ -30,6 +30,10 @@ from copycost.noise import Noise
 from copycost.ranks import Ranks, launched
 from copycost.synced_norm import synchronised
 
+AMPERE = (8, 0)
+"""Compute capability of the first NVIDIA GPUs with TF32 and bfloat16."""
+NEEDS_AMPERE = (Precision.TF32, Precision.BFLOAT16)
+
 
 class Engine:
     """One device and its arithmetic. Float32 means float32: TF32 is on only where asked for."""
@@ -56,15 +60,22 @@ class Engine:
         self._estimate = Precision(estimate) if estimate else None
         self._victim = Precision(victim) if victim else None
         accelerator, devices = _resolve(device)
-        self._check_compile(accelerator)
+        self._check(accelerator, devices)
         self.fabric, self.ranks = _join(
             accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
         switch_tf32(False)
 
-    def _check_compile(self, accelerator: str) -> None:
+    def _check(self, accelerator: str, devices: int | list[int]) -> None:
         if self.compile is Compile.GRAPHS and accelerator != "cuda":
             raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
+        used = {self.precision, self._estimate, self._victim}
+        coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
+        if accelerator == "cuda" and coarse:
+            index = devices[0] if isinstance(devices, list) else 0
+            if torch.cuda.get_device_capability(index) < AMPERE:
+                name, missing = torch.cuda.get_device_name(index), " and ".join(coarse)
+                raise ConfigError([f"precision: {name} has no {missing}. Use float32."])
 
     @property
     def device(self) -> torch.device:

@@ -177,7 +177,7 @@ def _run(
     stop = Stop(max_minutes)
     with stop.on_signals():
         first = runs[0]
-        engine = Engine(first.device)
+        engine = Engine(first.device, first.precision, first.compile)
         with engine.ranks.leader_first():
             target = load_target(
                 first.victim,
