@@ -14,9 +14,11 @@ from copycost.presets import PRESETS
 from copycost.types import Access
 
 if TYPE_CHECKING:
+    from copycost.ranks import Ranks
     from copycost.runner.audit import AuditConfig
     from copycost.runner.config import RunConfig
     from copycost.runner.record import Record
+    from copycost.runner.target import Target
 
 DEFAULT_PRESET = "digits"
 STOPPED = 3
@@ -165,33 +167,23 @@ def _run(
 ) -> None:
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
-    from copycost.engine import Engine, use_threads  # noqa: PLC0415
+    from copycost.engine import use_threads  # noqa: PLC0415
     from copycost.report.page import write_report  # noqa: PLC0415
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
     from copycost.runner.stopping import Stop  # noqa: PLC0415
-    from copycost.runner.targets import load_target  # noqa: PLC0415
 
     config = AuditConfig.read(values)
     use_threads(config.threads)
     runs = config.runs()
     stop = Stop(max_minutes)
     with stop.on_signals():
-        first = runs[0]
-        engine = Engine(first.device, first.precision, first.compile)
-        with engine.ranks.leader_first():
-            target = load_target(
-                first.victim,
-                first.data,
-                out / "victims",
-                engine,
-                on_epoch=_OnEpoch(first.victim),
-            )
+        target, ranks = _target(runs[0], out)
         say(_plan(runs))
-        done = audit(runs, target, out, stop=stop, display=LiveDisplay(console))
+        done = audit(runs, target, out, stop=stop, display=LiveDisplay(console), ranks=ranks)
     if not done:
         say(f"Stopped by {stop.reason} before the first run began. Run it again to go on.")
         raise typer.Exit(STOPPED)
-    if engine.ranks.leads:
+    if ranks.leads:
         report = write_report(
             [folder for _, folder in done], audit_folder(out, runs, target) / "report.html"
         )
@@ -199,6 +191,19 @@ def _run(
     if len(done) < len(runs) or not all(record.finished for record, _ in done):
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
         raise typer.Exit(STOPPED)
+
+
+def _target(first: RunConfig, out: Path) -> tuple[Target, Ranks]:
+    """The victim that all runs copy, and the processes that work on them together."""
+    from copycost.engine import Engine  # noqa: PLC0415 -- see `_run`
+    from copycost.runner.targets import load_target  # noqa: PLC0415
+
+    engine = Engine(first.device, first.precision, first.compile)
+    with engine.ranks.leader_first():
+        on_epoch = _OnEpoch(first.victim)
+        return load_target(
+            first.victim, first.data, out / "victims", engine, on_epoch=on_epoch
+        ), engine.ranks
 
 
 def _plan(runs: Sequence[RunConfig]) -> str:

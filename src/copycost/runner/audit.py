@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from copycost.attacks import ATTACKS
 from copycost.errors import ConfigError
+from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Record
@@ -101,14 +102,18 @@ def audit(
     *,
     stop: Stop | None = None,
     display: Display | None = None,
+    ranks: Ranks | None = None,
 ) -> list[tuple[Record, Path]]:
     """Run what is not finished yet, each in its own folder under `root`.
+
+    `ranks` are the processes that do it together, all of which call this.
 
     Returns the records with their folders; fewer than asked for if `stop` ended it early.
     """
     stop, display = stop or Stop(), display or NoDisplay()
     done: list[tuple[Record, Path]] = []
     for number, config in enumerate(runs, start=1):
+        stop.agree(ranks or Ranks())
         if stop.reason:
             break
         folder = run_folder(root, config, target.content_hash)
