@@ -68,6 +68,13 @@ def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> None:
         time.sleep(0.05)
 
 
+def wait_for_an_empty_queue(cluster: Cluster) -> None:
+    deadline = time.monotonic() + 60
+    while queue := cluster.run("squeue", "--noheader", "--states=PENDING,RUNNING"):
+        assert time.monotonic() < deadline, queue
+        time.sleep(0.2)
+
+
 def finish(process: subprocess.Popen[str], code: int) -> dict[str, Any]:
     """The one run of the JSON object that the sweep prints at its end."""
     out, err = process.communicate(timeout=150)
@@ -110,7 +117,7 @@ class TestOnACluster:
         stopped = finish(process, 3)
         assert stopped["state"] == "stopped"
         assert 0 < stopped["spent"] < 16_000
-        assert cluster.run("squeue", "--noheader", "--states=PENDING,RUNNING") == ""
+        wait_for_an_empty_queue(cluster)  # the job has said its last word, and is ending
         run = finish(sweep(), 0)
         assert (run["state"], run["resumed"], run["lost"]) == ("finished", 1, 0)
 
