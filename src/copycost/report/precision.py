@@ -88,8 +88,10 @@ def students_passage(results: Path) -> str:
     rows = [[f"`{arm}`", MEANINGS[arm], *_outcome(records)] for arm, records in found.items()]
     first = next(iter(found.values()))[0]
     seeds = max(len(records) for records in found.values())
+    fewer = [f"`{arm}` ({len(r)})" for arm, r in found.items() if len(r) < seeds]
+    but = f", fewer for {', '.join(fewer)}," if fewer else ""
     note = (
-        f"Medians and ranges over {seeds} seeds at {first.budget:,} queries each; victim "
+        f"Medians and ranges over {seeds} seeds{but} at {first.budget:,} queries each; victim "
         f"`{first.victim.name}` ({first.victim.accuracy:.1%}), student `{first.student}`. "
         "Correlation: of the estimate on the stand-in, at the end. The last column counts runs "
         "that carry the flag."
@@ -120,6 +122,8 @@ def verdict_passage(results: Path) -> str:
 
 
 def _compared(one: Sequence[float], other: Sequence[float]) -> str:
+    if len(one) != len(other):
+        return f"{len(one)} and {len(other)} seeds: not enough to compare."
     difference = median(one) - median(other)
     words = "alike" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
     apart = min(one) > max(other) or max(one) < min(other)
