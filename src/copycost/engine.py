@@ -91,19 +91,11 @@ class Engine:
         Weights of convolutions are laid out channels last, and with several ranks batch norms
         take the statistics of the whole batch.
         """
-        module = self.arranged(module)
+        module = arranged(module)
         if self.ranks.several:
             module = synchronised(module, self.device)
         wrapped: Any = self.fabric.setup(self.compiled(module), optimizer)
         return wrapped[0], wrapped[1]
-
-    def arranged(self, module: nn.Module) -> nn.Module:
-        """`module` with its convolutions' weights channels last, the fastest layout everywhere.
-
-        It changes where numbers lie in memory, and nothing else.
-        """
-        arranged: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return arranged
 
     def compiled(self, module: nn.Module) -> nn.Module:
         """`module`, compiled if this engine compiles; weights are shared with it."""
@@ -172,6 +164,14 @@ class Engine:
         if self.compile is not Compile.OFF:
             written["compile"] = str(self.compile)
         return written | {"tf32": _tf32_state(used.values(), self.device)}
+
+
+def arranged(module: nn.Module, layout: torch.memory_format = torch.channels_last) -> nn.Module:
+    """`module` with its convolutions' weights channels last, the fastest layout everywhere.
+
+    It changes where numbers lie in memory, and nothing else.
+    """
+    return module.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
 def use_threads(threads: int | None = None) -> int:

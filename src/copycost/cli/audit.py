@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from copycost.cli import options
 from copycost.cli.output import console, print_json, say
 from copycost.errors import ConfigError
 from copycost.presets import PRESETS
@@ -26,27 +27,21 @@ STOPPED = 3
 
 
 def audit_command(
-    preset: Annotated[
-        str | None,
-        typer.Option(help="Settings to start from: `copycost list presets`. [default: digits]"),
-    ] = None,
+    preset: options.Preset = None,
     victim: Annotated[
         str | None,
         typer.Option(help="A name of `copycost list victims`, or the folder of a saved model."),
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Data to judge on, NAME or NAME:PATH: `copycost list datasets`."),
-    ] = None,
+    data: options.Data = None,
     attack: Annotated[
         list[str] | None,
         typer.Option(help="Repeat for several: `copycost list attacks`."),
     ] = None,
     budget: Annotated[int | None, typer.Option(help="Queries allowed to each run.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of each attack.")] = None,
-    first_seed: Annotated[int | None, typer.Option(help="The first run's seed.")] = None,
+    first_seed: options.FirstSeed = None,
     access: Annotated[Access | None, typer.Option(help="What the API releases.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="k of top-k access.")] = None,
+    top_k: options.TopK = None,
     defence: Annotated[
         list[str] | None,
         typer.Option(help="NAME:NUMBER, innermost first: `copycost list defences`."),
@@ -54,13 +49,8 @@ def audit_command(
     student: Annotated[
         str | None, typer.Option(help="The copy's architecture: `copycost list students`.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="Of training: float32, tf32 or bfloat16.")
-    ] = None,
+    settings: options.Settings = None,
+    precision: options.Precision = None,
     estimate_precision: Annotated[
         str | None, typer.Option(help="Insist on it where gradients are estimated.")
     ] = None,
@@ -77,16 +67,14 @@ def audit_command(
             min=1, help="Threads of one operation. [default: the preset's, else the cores]"
         ),
     ] = None,
-    evaluations: Annotated[int | None, typer.Option(help="Points on the curves.")] = None,
+    evaluations: options.Evaluations = None,
     record_queries: Annotated[
         str | None,
         typer.Option(help="Keep every query and answer on disk, inputs as `bytes` or `exact`."),
     ] = None,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop cleanly after so long.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    max_minutes: options.MaxMinutes = None,
+    out: options.Out = Path("runs"),
+    as_json: options.AsJson = False,
 ) -> None:
     """Copy a victim by queries alone, and report what it cost.
 

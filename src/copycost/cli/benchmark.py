@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from copycost.benchmark.settings import TIMED
+from copycost.cli import options
 from copycost.cli.output import console, print_text, say
 from copycost.errors import ConfigError
 
@@ -51,7 +52,7 @@ def benchmark_command(
     overhead: Annotated[
         bool, typer.Option(help="Also what the account, record and display cost.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Time real runs and a plain float32 loop of the same attack, in turns, on random weights.
 

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
+from copycost.cli import options
+from copycost.cli.audit import STOPPED
 from copycost.cli.output import console, print_json, print_text, say
-
-STOPPED = 3
-"""Exit status of a comparison that was stopped before all its runs had ended."""
 
 precision_app = typer.Typer(
     help="What low precision does to the estimated gradient, and to the copy.",
@@ -61,9 +60,7 @@ def students_command(
         list[str] | None, typer.Option(help="Only this arm; repeat for several.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 3,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop cleanly after so long.")
-    ] = None,
+    max_minutes: options.MaxMinutes = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of one operation.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for the records.")] = Path(
         "results/precision/runs"
@@ -71,7 +68,7 @@ def students_command(
     work: Annotated[Path, typer.Option(help="Folder for all else that runs leave.")] = Path(
         "runs/precision"
     ),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Copy one victim at equal queries with generators trained in different arithmetic.
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from copycost.cli import options
 from copycost.cli.audit import DEFAULT_PRESET, parse_settings, settle_settings, start_from
 from copycost.errors import ConfigError
 from copycost.sweep.grid_file import read_grid_file
@@ -20,18 +21,12 @@ def sweep_command(
     grid: Annotated[
         Path | None, typer.Argument(help="A TOML file; options go over what it says.")
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="Settings to start from: `copycost list presets`. [default: digits]"),
-    ] = None,
+    preset: options.Preset = None,
     victim: Annotated[
         list[str] | None,
         typer.Option(help="Of `copycost list victims`, or a saved model's folder. Repeat."),
     ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Data to judge on, NAME or NAME:PATH: `copycost list datasets`."),
-    ] = None,
+    data: options.Data = None,
     attack: Annotated[
         list[str] | None, typer.Option(help="Repeat for several: `copycost list attacks`.")
     ] = None,
@@ -39,11 +34,11 @@ def sweep_command(
         list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of each combination.")] = None,
-    first_seed: Annotated[int | None, typer.Option(help="The first run's seed.")] = None,
+    first_seed: options.FirstSeed = None,
     access: Annotated[
         list[Access] | None, typer.Option(help="What the API releases. Repeat for several.")
     ] = None,
-    top_k: Annotated[int | None, typer.Option(help="k of top-k access.")] = None,
+    top_k: options.TopK = None,
     defence_set: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,13 +49,10 @@ def sweep_command(
         list[str] | None,
         typer.Option(help="The copy's architecture: `copycost list students`. Repeat."),
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
-    ] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    settings: options.Settings = None,
+    precision: options.Precision = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    evaluations: Annotated[int | None, typer.Option(help="Points on the curves.")] = None,
+    evaluations: options.Evaluations = None,
     executor: Annotated[
         str, typer.Option(help="Where the runs are done: `copycost list executors`.")
     ] = "local",
@@ -80,14 +72,12 @@ def sweep_command(
     retries: Annotated[
         int, typer.Option(min=0, help="Times a run goes on after its worker was killed.")
     ] = 2,
-    max_minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop cleanly after so long.")
-    ] = None,
+    max_minutes: options.MaxMinutes = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs and start nothing.")
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")] = Path("runs"),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    out: options.Out = Path("runs"),
+    as_json: options.AsJson = False,
 ) -> None:
     """Do every combination of attacks, budgets, defences, …, and compare.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from copycost.benchmark.result import Benchmark, Overhead, Speed, read_benchmark
@@ -19,21 +19,18 @@ def benchmarks(results: Path) -> dict[str, Benchmark]:
 
 def speed_passage(results: Path) -> str:
     """One table a record: ours, the plain loop, their ratio with its spread, shares of the peak."""
-    found = [
-        f"{_made(name, record)}\n\n{_speeds(record.results)}"
-        for name, record in benchmarks(results).items()
-        if record.results
-    ]
-    return "\n\n".join(found) or NOT_RUN
+    return _one_each(results, lambda record: _speeds(record.results) if record.results else "")
 
 
 def honesty_passage(results: Path) -> str:
     """One table a record: what each part costs a step."""
-    found = [
-        f"{_made(name, record)}\n\n{_parts(record.overhead)}"
-        for name, record in benchmarks(results).items()
-        if record.overhead
-    ]
+    return _one_each(results, lambda record: _parts(record.overhead) if record.overhead else "")
+
+
+def _one_each(results: Path, table: Callable[[Benchmark], str]) -> str:
+    """The tables of all records that have one, each under what made it."""
+    tables = {name: (record, table(record)) for name, record in benchmarks(results).items()}
+    found = [f"{_made(name, record)}\n\n{text}" for name, (record, text) in tables.items() if text]
     return "\n\n".join(found) or NOT_RUN
 
 

@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 from copycost.datasets import load
 from copycost.datasets.base import Dataset, Labelled
 from copycost.datasets.house_numbers import house_numbers
+from copycost.engine import arranged
 from copycost.losses import l1
 from copycost.nets import GENERATORS
 from copycost.nets.generator import squash
@@ -143,5 +144,4 @@ def trained(pair: Pair, seed: int, device: torch.device) -> Trained:
 
 def _frozen(module: nn.Module) -> nn.Module:
     # Channels last: low precision on a CPU is several times faster so, and a GPU's as well.
-    arranged: nn.Module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return arranged.requires_grad_(False)
+    return arranged(module).requires_grad_(False)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from copycost.engine import Engine
+from copycost.engine import Engine, arranged
 from copycost.types import InputSpec
 from copycost.victims.base import Victim
 from copycost.victims.module import ModuleVictim
@@ -32,7 +32,7 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
     """`victim`, answering faster where that is possible; other victims come back as they are."""
     if type(victim) is not ModuleVictim or victim.spec.vocabulary is not None:
         return victim
-    module = engine.arranged(_folded(victim.module, victim.spec, victim.device))
+    module = arranged(_folded(victim.module, victim.spec, victim.device))
     return ModuleVictim(
         engine.compiled(module),
         victim.spec,

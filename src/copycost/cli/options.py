@@ -1,0 +1,28 @@
+"""Options that `copycost audit` and `copycost sweep` have in common, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Settings to start from: `copycost list presets`. [default: digits]"),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="Data to judge on, NAME or NAME:PATH: `copycost list datasets`."),
+]
+FirstSeed = Annotated[int | None, typer.Option(help="The first run's seed.")]
+TopK = Annotated[int | None, typer.Option(help="k of top-k access.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
+]
+Precision = Annotated[str | None, typer.Option(help="Of training: float32, tf32 or bfloat16.")]
+Evaluations = Annotated[int | None, typer.Option(help="Points on the curves.")]
+MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so long.")]
+Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
