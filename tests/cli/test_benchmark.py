@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from copycost.benchmark.result import Benchmark, read_benchmark
 from copycost.benchmark.settings import TIMED, Setting
 from copycost.cli import benchmark as cli_benchmark
-from copycost.cli import main
 from copycost.errors import RunError
 from copycost.nets import ARCHITECTURES
 
@@ -23,18 +21,10 @@ QUICK = (
 
 
 @pytest.fixture
-def benchmark(monkeypatch, capsys):
+def benchmark(monkeypatch, copycost):
     monkeypatch.setattr(cli_benchmark, "TIMED", {**TIMED, "tiny": TINY})
     monkeypatch.setattr("copycost.benchmark.peak.SIZE", {"cpu": 64})
-
-    def run(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["copycost", "benchmark", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
+    return lambda *arguments: copycost("benchmark", *arguments)
 
 
 def test_the_json_contract(benchmark, tmp_path: Path) -> None:
@@ -82,13 +72,10 @@ def test_the_table_goes_to_standard_error(benchmark) -> None:
     ],
 )
 def test_bad_input_is_one_clear_line_and_status_2(
-    monkeypatch, capsys, arguments: list[str], expected: str
+    copycost, arguments: list[str], expected: str
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["copycost", "benchmark", "--device", "cpu", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    out, err = capsys.readouterr()
-    assert ended.value.code == 2
+    code, out, err = copycost("benchmark", "--device", "cpu", *arguments)
+    assert code == 2
     assert out == ""
     assert expected in " ".join(err.split())
     assert "Traceback" not in err

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from copycost.attacks import ATTACKS
-from copycost.cli import main
 from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
 
@@ -25,19 +23,6 @@ TINY_AUDIT = (
 def runs_folder(tmp_path_factory):
     """One folder for the module, so that the victim is trained once."""
     return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture
-def copycost(monkeypatch, capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["copycost", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else int(code is not None)), out, err
-
-    return run
 
 
 def test_the_json_contract(copycost, runs_folder):

@@ -8,31 +8,9 @@ import torch
 from copycost.gradients import ESTIMATORS
 from copycost.gradients.estimator import unit_directions
 from copycost.gradients.quality import mean_cosine
-from copycost.losses import l1
-from copycost.noise import Noise
-from copycost.testing import TinyNet
+from tests.gradients.in_the_open import gap, points, random, true_gradient
 
-SHAPE = (1, 8, 8)
 HONEST = ["forward", "central"]
-
-
-def random(seed=0):
-    return Noise(seed, torch.device("cpu"))
-
-
-def points(n, seed=1):
-    return random(seed).normal(n, *SHAPE).double()
-
-
-def gap(x):
-    """The DFME gap of two nets in the open, before the squash."""
-    x = (torch.tanh(x) + 1) / 2
-    return l1(TinyNet(seed=0).double()(x), TinyNet(seed=1).double()(x))
-
-
-def true_gradient(x):
-    x = x.clone().requires_grad_()
-    return torch.autograd.grad(gap(x).sum(), x)[0]
 
 
 @pytest.fixture(params=list(ESTIMATORS))

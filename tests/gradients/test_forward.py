@@ -9,31 +9,7 @@ from hypothesis import strategies as st
 
 from copycost.gradients.estimator import unit_directions
 from copycost.gradients.forward import forward_difference
-from copycost.losses import l1
-from copycost.noise import Noise
-from copycost.testing import TinyNet
-
-SHAPE = (1, 8, 8)
-
-
-def random(seed=0):
-    return Noise(seed, torch.device("cpu"))
-
-
-def points(n, seed=1):
-    return random(seed).normal(n, *SHAPE).double()
-
-
-def gap(x):
-    """The DFME gap of two nets in the open, before the squash."""
-    x = (torch.tanh(x) + 1) / 2
-    student, victim = TinyNet(seed=0).double(), TinyNet(seed=1).double()
-    return l1(student(x), victim(x))
-
-
-def true_gradient(x):
-    x = x.clone().requires_grad_()
-    return torch.autograd.grad(gap(x).sum(), x)[0]
+from tests.gradients.in_the_open import SHAPE, gap, points, random, true_gradient
 
 
 def test_directions_are_unit_and_uniform():

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from copycost.cli import main
 from copycost.sweep.executors import EXECUTORS
 
 COMMAND = (sys.executable, "-m", "copycost.cli")
@@ -33,17 +32,11 @@ def grid(values, tmp_path) -> Path:
 
 
 @pytest.fixture
-def copycost(monkeypatch, capsys, grid, tmp_path):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        command = ["copycost", "sweep", str(grid), "--out", str(tmp_path / "runs"), *arguments]
-        monkeypatch.setattr(sys, "argv", command)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else int(code is not None)), out, err
-
-    return run
+def copycost(copycost, grid, tmp_path):
+    """`copycost sweep` over the grid."""
+    return lambda *arguments: copycost(
+        "sweep", str(grid), "--out", str(tmp_path / "runs"), *arguments
+    )
 
 
 def test_the_plan_the_sweep_and_the_plan_again(copycost, tmp_path):
