@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_made(site: Site, tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_listed() -> None:
-    with pytest.raises(ConfigError, match="Known: cifar10, svhn"):
+    with pytest.raises(ConfigError, match="Known: cifar10, svhn, fashion-mnist"):
         fetch("digits", Path("nowhere"))
 
 
@@ -268,5 +268,6 @@ def test_the_published_manifests() -> None:
     assert {name: len(source.files) for name, source in MANIFESTS.items()} == {
         "cifar10": 1,
         "svhn": 2,
+        "fashion-mnist": 4,
     }
     assert all(len(f.md5) == 32 for source in MANIFESTS.values() for f in source.files)

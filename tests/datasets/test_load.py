@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from copycost.datasets import DATASETS, load
+from copycost.datasets import DATASETS, fashion_mnist, load
 from copycost.errors import ConfigError, DataError
 
 _MADE_HERE = ("digits", "house-numbers", "house-numbers-16")
-_OFFICIAL = ("cifar10", "svhn")
+_OFFICIAL = ("cifar10", "svhn", "fashion-mnist")
 _OWN = ("parquet", "folder", "npz")
 
 
@@ -18,7 +18,7 @@ def _write_npz(path: Path) -> Path:
 
 
 def test_every_name_resolves_to_a_loader() -> None:
-    assert list(DATASETS) == [*_MADE_HERE, *_OFFICIAL, *_OWN]
+    assert list(DATASETS) == [*_MADE_HERE, *_OFFICIAL, "fashion-mnist-16", *_OWN]
     assert all(callable(DATASETS[name]) for name in DATASETS)
 
 
@@ -52,6 +52,7 @@ def test_official_data_not_there_says_how_to_fetch(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COPYCOST_DATA", str(tmp_path))
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "not-installed")
     with pytest.raises(DataError, match=f"copycost data fetch {name}") as caught:
         load(name)
     assert str(tmp_path / name) in str(caught.value)
@@ -63,6 +64,7 @@ def test_official_data_default_to_the_working_folder(
 ) -> None:
     monkeypatch.delenv("COPYCOST_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "not-installed")
     with pytest.raises(DataError, match=str(Path("data") / name)):
         load(name)
 

@@ -18,6 +18,7 @@ class Fetchable(StrEnum):
 
     CIFAR10 = "cifar10"
     SVHN = "svhn"
+    FASHION_MNIST = "fashion-mnist"
 
 
 def fetch_command(

@@ -41,6 +41,14 @@ DATASETS: Registry[Loader] = Registry(
             "copycost.datasets.svhn:load_svhn",
             "SVHN, the official 32×32 .mat files; `copycost data fetch svhn`",
         ),
+        "fashion-mnist": Entry(
+            "copycost.datasets.fashion_mnist:load_fashion_mnist",
+            "Fashion-MNIST, the official IDX files; `apt install dataset-fashion-mnist`",
+        ),
+        "fashion-mnist-16": Entry(
+            "copycost.datasets.fashion_mnist:load_small_fashion_mnist",
+            "the first 12,000 + 2,000 of them, padded and halved to 16×16, for a CPU",
+        ),
         "parquet": Entry(
             "copycost.datasets.parquet:load_parquet",
             "parquet:FOLDER with train.parquet and test.parquet holding image bytes and labels",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from copycost.errors import DataError
 from copycost.types import InputSpec
@@ -59,6 +60,11 @@ class Labelled:
         """
         # Moved first: bytes cross to an accelerator four times faster than floats.
         return self.inputs[which].to(device).to(torch.float32) / 255
+
+    def halved(self) -> Labelled:
+        """The same at half the size, [N, C, H // 2, W // 2], each value the mean of four."""
+        means = avg_pool2d(self.inputs.to(torch.float32), 2).round()
+        return Labelled(means.to(torch.uint8), self.labels)
 
 
 @dataclass(frozen=True, eq=False)

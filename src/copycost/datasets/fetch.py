@@ -43,6 +43,7 @@ class Manifest:
 
 
 _SVHN = "http://ufldl.stanford.edu/housenumbers"
+_FASHION_MNIST = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 MANIFESTS = {
     "cifar10": Manifest(
         (
@@ -68,6 +69,17 @@ MANIFESTS = {
                 "eb5a983be6a315427106f1b164d9cef3",
                 64_275_384,
             ),
+        )
+    ),
+    "fashion-mnist": Manifest(
+        tuple(
+            RemoteFile(name, f"{_FASHION_MNIST}/{name}", md5, size)
+            for name, md5, size in (
+                ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26_421_880),
+                ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29_515),
+                ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4_422_102),
+                ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5_148),
+            )
         )
     ),
 }

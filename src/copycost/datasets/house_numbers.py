@@ -15,9 +15,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch.nn.functional import avg_pool2d
 
 from copycost.datasets.base import Dataset, Labelled
 from copycost.datasets.sources import bad_data, refuse_path
@@ -64,15 +62,9 @@ def load_small_house_numbers(path: Path | None = None) -> Dataset:
         whole,
         name="house-numbers-16",
         provenance="synthetic house numbers, halved to 16×16",
-        train=_halved(whole.train),
-        test=_halved(whole.test),
+        train=whole.train.halved(),
+        test=whole.test.halved(),
     )
-
-
-def _halved(part: Labelled) -> Labelled:
-    """Each value the mean of four."""
-    small = avg_pool2d(part.inputs.float(), 2).round().to(torch.uint8)
-    return Labelled(small, part.labels)
 
 
 def house_numbers(train: int = 20_000, test: int = 4_000, seed: int = 0) -> Dataset:

@@ -32,6 +32,14 @@ VICTIMS: Registry[VictimPreset] = Registry(
             f"{_HERE}.house_numbers_resnet34:PRESET",
             "ResNet-34-8x on synthetic house numbers; for a GPU",
         ),
+        "fashion-mnist-16": Entry(
+            f"{_HERE}.fashion_mnist_16:PRESET",
+            "gap-cnn on a part of Fashion-MNIST at 16×16; a minute or two on a CPU",
+        ),
+        "fashion-mnist-resnet18": Entry(
+            f"{_HERE}.fashion_mnist_resnet18:PRESET",
+            "ResNet-18-8x on Fashion-MNIST; for a GPU",
+        ),
         "cifar10-small": Entry(
             f"{_HERE}.cifar10_small:PRESET",
             "ResNet-20 on CIFAR-10 for two epochs; to try things end to end",
