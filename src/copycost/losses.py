@@ -71,6 +71,11 @@ def disagreement(p: Float[Tensor, "M N K"]) -> Float[Tensor, " N"]:
     return p.std(dim=0).mean(dim=1)
 
 
+def entropy(p: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
+    """Of probabilities, in nats."""
+    return -torch.xlogy(p, p).sum(dim=1)
+
+
 def class_entropy(p: Float[Tensor, " K"]) -> Float[Tensor, ""]:
     """-Σ_k p_k log p_k in nats, of one distribution over classes; 1e-6 is added to each p_k.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from copycost.attacks.frugal import Frugal
-from copycost.attacks.sources import normal, uniform
+from copycost.attacks.dfms_hl import DFMSHL
+from copycost.attacks.frugal import Frugal, by_turns
+from copycost.attacks.random_noise import RandomNoise
+from copycost.attacks.sources import fields, leaves, shapes, uniform
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.losses import disagreement
@@ -57,24 +59,65 @@ def test_kinds_of_images_have_equal_chances():
     assert int(at_ends.sum()) == pytest.approx(300, abs=60)  # normal noise, cut to the range
 
 
-def test_without_its_generator_only_random_numbers_are_asked():
-    attack, s, oracle, _ = begin(generated=False, sources=(normal,), members=1)
+@pytest.mark.parametrize("generated", [False, True])
+def test_the_generator_learns_only_if_it_is_asked(generated):
+    attack, s, oracle, _ = begin(generated=generated)
     weights = list(s.need_generator().network.parameters())
     before = [weight.detach().clone() for weight in weights]
     losses = attack.step(s, oracle, 12)
-    assert all(torch.equal(a, b) for a, b in zip(before, weights, strict=True))
-    assert set(losses) == {"student/gap"}
+    same = [torch.equal(a, b) for a, b in zip(before, weights, strict=True)]
+    assert all(same) is not generated
+    assert ("generator/disagreement" in losses) is generated
 
 
-def test_of_several_candidates_the_most_disputed_is_asked(monkeypatch):
-    attack, s, _, _ = begin(candidates=4)
+def test_classes_take_turns_the_most_doubtful_of_each_first():
+    doubt = torch.tensor([0.1, 0.9, 0.5, 0.8, 0.3, 0.7])
+    vote = torch.tensor([2, 0, 0, 0, 2, 0])
+    # Class 0 by falling doubt: 1, 3, 5, 2; class 2: 4, 0. Their first, their second, the rest.
+    assert by_turns(doubt, vote).tolist() == [1, 4, 3, 0, 5, 2]
+    assert by_turns(doubt, torch.zeros_like(vote)).tolist() == [1, 3, 5, 2, 4, 0]
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_of_several_candidates_the_most_disputed_are_asked(balanced, monkeypatch):
+    attack, s, _, _ = begin(candidates=4, balanced=balanced)
     made = torch.rand(24, *SPEC.shape)
     monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n: made[:n])
     chosen = attack._chosen(s, SPEC, 6)
-    apart = disagreement(attack.logits(s, made).softmax(dim=2)).view(6, 4)
-    expected = made.view(6, 4, *SPEC.shape)[range(6), apart.argmax(dim=1)]
+    p = attack.logits(s, made).softmax(dim=2)
+    doubt, vote = disagreement(p), p.mean(dim=0).argmax(dim=1)
+    expected = made[by_turns(doubt, vote if balanced else vote * 0)[:6]]
     assert torch.equal(chosen, expected)
-    assert not torch.equal(chosen, made[:6])
+
+
+def test_one_student_alone_asks_what_it_is_least_sure_of(monkeypatch):
+    attack, s, _, _ = begin(candidates=3, balanced=False, members=1)
+    made = torch.rand(12, *SPEC.shape)
+    monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n: made[:n])
+    p = attack.logits(s, made)[0].softmax(dim=1)
+    unsure = -(p * p.log()).sum(dim=1)
+    assert torch.equal(attack._chosen(s, SPEC, 4), made[unsure.argsort(descending=True)[:4]])
+
+
+def test_one_candidate_leaves_nothing_to_choose(monkeypatch):
+    attack, s, _, _ = begin(candidates=1)
+    monkeypatch.setattr(Frugal, "logits", lambda *_: pytest.fail("students were asked"))
+    assert attack._chosen(s, SPEC, 6).shape == (6, *SPEC.shape)
+
+
+@pytest.mark.parametrize(
+    ("attack", "holds"),
+    [
+        (Frugal(), "strictly data-free"),
+        (Frugal(sources=(uniform, leaves)), "procedural images"),
+        (RandomNoise(), "strictly data-free"),
+        (RandomNoise(distribution=fields), "procedural images"),
+        (DFMSHL(), "strictly data-free"),
+        (DFMSHL(like=shapes), "procedural images"),
+    ],
+)
+def test_who_draws_images_by_rules_is_of_another_class(attack, holds):
+    assert attack.assumed == holds
 
 
 def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch):
@@ -106,3 +149,16 @@ def test_no_kind_of_image_at_all_is_an_error():
 def test_sources_go_by_their_names():
     attack = read_settings(Frugal, {"sources": ["uniform"]})
     assert attack.sources == (uniform,)
+
+
+@pytest.mark.parametrize(
+    ("text", "sources"),
+    [("uniform,leaves", (uniform, leaves)), ("uniform", (uniform,)), ("", ())],
+)
+def test_sources_may_be_given_as_on_a_command_line(text, sources):
+    assert read_settings(Frugal, {"sources": text, "generated": True}).sources == sources
+
+
+def test_a_source_that_is_not_there_is_named():
+    with pytest.raises(ConfigError, match="leavs"):
+        read_settings(Frugal, {"sources": "uniform,leavs"})

@@ -9,12 +9,13 @@ import torch
 from tests.attacks.pools import Seen, begin, finish, make, noise, oracle
 from torch.nn.functional import pad
 
-from copycost.attacks.active_thief import entropy, farthest, probabilities
+from copycost.attacks.active_thief import farthest, probabilities
 from copycost.attacks.bandit import Bandit
 from copycost.attacks.fixmatch import FixMatch, consistency
 from copycost.attacks.groups import k_means
 from copycost.attacks.jbda import JBDAState
 from copycost.attacks.views import strong, weak
+from copycost.losses import entropy
 from copycost.noise import Noise
 from copycost.testing import TINY, SpyVictim, tiny_victim
 

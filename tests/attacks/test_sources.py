@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from copycost.attacks.sources import SOURCES, fields, normal, uniform
+from copycost.attacks.sources import (
+    SOURCES,
+    _convolved,
+    coordinates,
+    fields,
+    leaves,
+    normal,
+    uniform,
+    untrained,
+)
 from copycost.engine import Engine
 from copycost.types import InputSpec
 
@@ -60,3 +69,33 @@ def test_fields_have_lights_and_contrasts_of_their_own(random):
     lights, contrasts = x.mean(dim=(1, 2, 3)), x.std(dim=(1, 2, 3))
     assert float(lights.std()) > 0.4
     assert float(contrasts.quantile(0.9) / contrasts.quantile(0.1)) > 1.5
+
+
+def test_leaves_are_flat_and_some_hide_others(random):
+    x = leaves(SPEC, 200, random)
+    colours = torch.tensor([len(image.flatten(1).unique(dim=1).T) for image in x])
+    assert 2 < float(colours.float().mean()) < 13  # 13: the ground and twelve leaves
+    assert int(colours.max()) <= 13
+
+
+@pytest.mark.parametrize("source", [untrained, coordinates])
+def test_every_image_has_a_network_of_its_own(source, random):
+    x = source(SPEC, 400, random)
+    # Images of one network would share their mean image: the mean over images would stand out.
+    between = float(x.mean(dim=0).var())
+    assert between < 0.02 * float(x.var())
+
+
+def test_untrained_networks_make_smoother_images_than_noise(random):
+    def roughness(x):
+        return float((x.diff(dim=-1) ** 2).mean() / (2 * x.var(dim=(1, 2, 3)).mean()))
+
+    assert roughness(untrained(SPEC, N, random)) < 0.5
+
+
+def test_a_convolution_of_each_image_by_its_own_weights(random):
+    x, weights = random.normal(3, 2, 4, 5), random.normal(3, 6, 9 * 2)
+    slow = [
+        torch.nn.functional.conv2d(x[i], weights[i].view(6, 2, 3, 3), padding=1) for i in range(3)
+    ]
+    assert torch.allclose(_convolved(x, weights), torch.stack(slow), atol=1e-5)

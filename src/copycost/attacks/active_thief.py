@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from copycost.attacks.pool_attack import PoolAttack, PoolState
+from copycost.losses import entropy
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
 
@@ -53,11 +54,6 @@ def probabilities(s: PoolState, indices: Tensor) -> Tensor:
     with s.student.evaluating() as student:
         scores = [student(s.inputs(part)).float() for part in torch.split(indices, CHUNK)]
     return torch.cat(scores).softmax(dim=1)
-
-
-def entropy(p: Tensor) -> Tensor:
-    """Entropy [N] of probabilities [N, K], in nats."""
-    return -torch.xlogy(p, p).sum(dim=1)
 
 
 def farthest(points: Tensor, centres: Tensor, n: int) -> Tensor:

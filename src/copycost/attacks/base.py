@@ -26,6 +26,8 @@ from copycost.types import Access, Answer, InputSpec
 
 SMALLEST_BATCH = 2
 """Batch norm cannot train on one image."""
+STRICTLY_DATA_FREE = "strictly data-free"
+"""Class of an attacker who holds nothing but the oracle."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -34,7 +36,7 @@ class Attack(ABC):
 
     needs: ClassVar[Access] = Access.LABEL
     """The least access it can work with."""
-    knowledge: ClassVar[str] = "strictly data-free"
+    knowledge: ClassVar[str] = STRICTLY_DATA_FREE
     """What the attacker holds beside the oracle."""
     needs_pool: ClassVar[bool] = False
     """Whether it starts with a pool of unlabelled images."""
@@ -53,6 +55,11 @@ class Attack(ABC):
     """How the constant is chosen that the softmax forgot."""
     floor: float = Field(default=FLOOR, gt=0, lt=0.1)
     """Probability that a released 0 stands for."""
+
+    @property
+    def assumed(self) -> str:
+        """What the attacker holds with these settings: `knowledge`, if they change nothing."""
+        return self.knowledge
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.dfms import DFMS, DFMSState
-from copycost.attacks.sources import SourceSetting
+from copycost.attacks.sources import SourceSetting, knowledge_of
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
@@ -21,6 +21,11 @@ class DFMSHL(DFMS):
     like: SourceSetting | None = None
     """Kind of random images that a discriminator keeps the generator to; none: no discriminator.
     The authors' second form is `shapes`."""
+
+    @property
+    def assumed(self) -> str:
+        """Nothing, unless the images to be like follow rules about what images look like."""
+        return knowledge_of([self.like] if self.like else [])
 
     @property
     def contested(self) -> bool:

@@ -6,15 +6,16 @@ import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
 from copycost.attacks.replay import Batch, Replay
-from copycost.attacks.sources import SourceSetting, fields, normal
+from copycost.attacks.sources import SourcesSetting, coordinates, knowledge_of, untrained
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.losses import disagreement
+from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
 from copycost.oracle.meter import Oracle
 from copycost.schedules import Cosine, ScheduleSetting
@@ -27,12 +28,12 @@ RECENT_BATCHES = 4
 
 @dataclass(frozen=True, config=SETTINGS)
 class Frugal(Guided):
-    """Queries cost, student steps do not: ask little, of many kinds, and learn long from it.
+    """Queries cost, student steps do not: ask little, choose it well, and learn long from it.
 
-    A step asks one batch, mixed of images by a generator that seeks what the students disagree
-    about (Rosenthal et al. 2023) and images of random numbers, which cover what the generator
-    forgets. Every answer goes into a memory, and each student takes many steps on recent and on
-    old answers before the next batch is asked.
+    A step makes several candidates for each query, by untrained networks that are never used
+    twice, so that nothing is forgotten as by a generator that learns. It asks those that the
+    students disagree about, all classes by turns. Every answer goes into a memory, and each
+    student takes many steps on recent and on old answers before the next batch is asked.
     """
 
     student_lr: float = Field(default=0.1, gt=0)
@@ -40,14 +41,15 @@ class Frugal(Guided):
     schedule: ScheduleSetting = Cosine()
     """Factor on all learning rates over the share of the budget spent."""
     members: int = Field(default=2, ge=1)
-    """M, students; with one there is no disagreement, and the generator covers classes only."""
-    sources: tuple[SourceSetting, ...] = (normal, fields)
-    """Of the images beside the generator's; all kinds have equal chances."""
-    generated: bool = True
-    """Whether there is a share of the generator's images at all."""
-    candidates: int = Field(default=1, ge=1)
-    """Images made for each that is asked: the one that the students disagree on most is taken;
-    of one student's, the first."""
+    """M, students; one alone asks what it is least sure of."""
+    sources: SourcesSetting = (untrained, coordinates)
+    """Kinds of candidates; all have equal chances."""
+    generated: bool = False
+    """Whether one more kind is made by a generator that climbs the students' disagreement."""
+    candidates: int = Field(default=4, ge=1)
+    """Images made for each that is asked, c."""
+    balanced: bool = True
+    """Whether classes take turns, by the students' vote, when candidates are chosen."""
     student_steps: int = Field(default=16, ge=1)
     """n_S, steps of each student for one batch of queries."""
     recent: float = Field(default=0.5, ge=0, le=1)
@@ -61,6 +63,11 @@ class Frugal(Guided):
         """Raise a validation error if there is no kind of image to ask about."""
         if not self.sources and not self.generated:
             raise ValueError("sources: name one, or let `generated` be true")
+
+    @property
+    def assumed(self) -> str:
+        """Nothing, unless some kind follows rules about what images look like."""
+        return knowledge_of(self.sources)
 
     @property
     def queries_per_image(self) -> int:
@@ -96,14 +103,14 @@ class Frugal(Guided):
 
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:
-        """`n` images, each the one of its candidates on which the students disagree most."""
-        if self.candidates == 1 or self.members == 1:
-            return self._mixed(s, spec, n)
+        """`n` of the candidates: the most disputed, by turns of the classes if `balanced`."""
         images = self._mixed(s, spec, n * self.candidates)
-        apart = disagreement(self.logits(s, images).softmax(dim=2))  # [n · candidates]
-        best = apart.view(n, self.candidates).argmax(dim=1)
-        rows = torch.arange(n, device=best.device)
-        return images.view(n, self.candidates, *spec.shape)[rows, best]
+        if self.candidates == 1:
+            return images
+        p = self.logits(s, images).softmax(dim=2)
+        doubt = disagreement(p) if self.members > 1 else entropy(p[0])
+        vote = p.mean(dim=0).argmax(dim=1)
+        return images[by_turns(doubt, vote if self.balanced else torch.zeros_like(vote))[:n]]
 
     def _mixed(self, s: State, spec: InputSpec, n: int) -> Tensor:
         """Every kind of image with equal chances; each rank draws as one alone would."""
@@ -113,3 +120,14 @@ class Frugal(Guided):
                 kinds.append(squash(generator(s.normal(n, self.latent)), spec))
         which = s.random.integers(n, below=len(kinds))
         return torch.stack(kinds)[which, torch.arange(n, device=which.device)]
+
+
+def by_turns(doubt: Tensor, vote: Tensor) -> Tensor:
+    """Rows by falling `doubt` [N], where the classes of `vote` [N] take turns.
+
+    First the most doubtful of every class, then the second of each, and so on; a class that
+    has no more is passed over.
+    """
+    order = doubt.argsort(descending=True, stable=True)
+    turn = one_hot(vote[order]).cumsum(dim=0).gather(1, vote[order, None]).squeeze(1)
+    return order[turn.argsort(stable=True)]

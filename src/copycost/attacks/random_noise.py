@@ -6,7 +6,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
-from copycost.attacks.sources import SourceSetting, uniform
+from copycost.attacks.sources import SourceSetting, knowledge_of, uniform
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.nets.seeded import derive
@@ -24,6 +24,11 @@ class RandomNoise(Attack):
 
     distribution: SourceSetting = uniform
     """How the values are drawn: see `attacks.sources`."""
+
+    @property
+    def assumed(self) -> str:
+        """Nothing, unless the images follow rules about what images look like."""
+        return knowledge_of([self.distribution])
 
     @property
     def queries_per_image(self) -> int:

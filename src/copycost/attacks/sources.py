@@ -1,14 +1,17 @@
-"""Images from random numbers alone: no data, no network, nothing learnt."""
+"""Images from random numbers alone: no data, and nothing learnt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import torch
+from pydantic import BeforeValidator
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, leaky_relu, unfold
 
+from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.noise import Noise
 from copycost.registry import Entry, Registry
 from copycost.settings import choice
@@ -49,11 +52,79 @@ def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
         smooth = interpolate(grid, size=(height, width), mode="bilinear")
         total = total + smooth * random.uniform(n, 1, 1, 1) ** 2
         side *= 2
-    deviation = total.flatten(1).std(dim=1).clamp(min=1e-3).view(n, 1, 1, 1)
-    contrast = 2 * torch.exp(0.7 * random.normal(n, 1, 1, 1))
-    light = 0.7 * random.normal(n, 1, 1, 1)
-    share = torch.sigmoid(contrast * (total / deviation + light))
-    return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
+    return _exposed(total, spec, random)
+
+
+def untrained(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Images by untrained convolutional networks, a fresh one for every image.
+
+    Each starts from 16 channels of 4×4 normal numbers and enlarges them by two, convolves 3×3
+    and normalises until the size is reached, as generators of images do; nothing is learnt.
+    """
+    channels, height, width = spec.shape
+    side, inner = 4, 16
+    x = random.normal(n, inner, side, side)
+    while side < max(height, width):
+        side *= 2
+        x = interpolate(x, size=(side, side), mode="bilinear")
+        x = leaky_relu(_convolved(x, random.normal(n, inner, 9 * inner)), 0.2)
+        gain = torch.exp(0.5 * random.normal(n, inner, 1, 1))
+        x = gain * _standard(x, axes=(2, 3)) + 0.5 * random.normal(n, inner, 1, 1)
+    x = interpolate(x, size=(height, width), mode="bilinear")
+    x = _convolved(x, random.normal(n, channels, 9 * inner))
+    return _exposed(x - x.mean(dim=(2, 3), keepdim=True), spec, random)
+
+
+def coordinates(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Images by untrained networks of the place in the image, a fresh one for every image.
+
+    Three layers of 16 from the coordinates to the channels, waves first and steep tanh after:
+    stripes, patches and edges at any angle (Stanley 2007 calls such networks CPPNs).
+    """
+    channels, height, width = spec.shape
+    inner = 16
+    place = torch.cartesian_prod(
+        *(torch.linspace(-1, 1, side, device=random.device) for side in (height, width))
+    )
+    frequency = torch.exp(2.5 * random.uniform(n, 1, 1) - 0.5)
+    phase = 2 * math.pi * random.uniform(n, 1, inner)
+    x = torch.sin(1.5 * frequency * (place @ random.normal(n, 2, inner)) + phase)
+    for _ in range(2):
+        steepness = 2 * torch.exp(random.normal(n, 1, 1) + 0.5)
+        mixed = x @ (random.normal(n, inner, inner) / math.sqrt(inner))
+        x = torch.tanh(steepness * mixed + random.normal(n, 1, inner))
+    x = (x @ random.normal(n, inner, channels)).transpose(1, 2).reshape(n, *spec.shape)
+    tinted = _standard(x, axes=(1, 2, 3)) + 0.7 * random.normal(n, channels, 1, 1)
+    return _exposed(tinted, spec, random)
+
+
+def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Dead leaves: 2 to 12 ellipses and boxes of any colour, size and angle over a plain ground.
+
+    What Lee, Mumford and Huang (2001) take for the statistics of photographs, and Baradad et
+    al. (2021) train encoders on. Sizes are
+    uniform in their logarithm, from a pixel up to half a side.
+    """
+    channels, height, width = spec.shape
+    down, across = (
+        (torch.arange(side, device=random.device) + 0.5 - side / 2).view(shape)
+        for side, shape in ((height, (1, -1, 1)), (width, (1, 1, -1)))
+    )
+    image = random.uniform(n, channels, 1, 1).expand(n, *spec.shape)
+    number = 2 + random.integers(n, below=11).view(n, 1, 1)
+    for i in range(12):
+        y, x, turn, size = random.uniform(n, 4).view(n, 4, 1, 1).unbind(dim=1)
+        slim = torch.exp(0.7 * random.normal(n, 1, 1))
+        reach = torch.exp(size * math.log(max(height, width, 4) / 2))
+        v, h = down - height * (y - 0.5), across - width * (x - 0.5)
+        cos, sin = torch.cos(math.pi * turn), torch.sin(math.pi * turn)
+        along, beside = (h * cos + v * sin) / (reach * slim), (v * cos - h * sin) / (reach / slim)
+        ellipse = along.square() + beside.square() <= 1
+        box = (along.abs() <= 1) & (beside.abs() <= 1)
+        kind = random.integers(n, below=2).view(n, 1, 1)
+        inside = torch.where(kind == 0, ellipse, box) & (i < number)
+        image = torch.where(inside[:, None], random.uniform(n, channels, 1, 1), image)
+    return (spec.low + (spec.high - spec.low) * image).clamp(spec.low, spec.high)
 
 
 def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -82,6 +153,27 @@ def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
     return values.expand(n, channels, height, width).contiguous()
 
 
+def _convolved(x: Tensor, weights: Tensor) -> Tensor:
+    """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
+    # One product an image: PyTorch's grouped convolution is several times slower on a CPU.
+    patches = unfold(x, kernel_size=3, padding=1)  # [N, 9 · C, H · W]
+    return (weights @ patches).view(*weights.shape[:2], *x.shape[2:])
+
+
+def _standard(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """With mean 0 and deviation 1 over `axes`; what does not vary there becomes 0."""
+    return (x - x.mean(dim=axes, keepdim=True)) / (x.std(dim=axes, keepdim=True) + 1e-3)
+
+
+def _exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
+    """Any numbers [N, C, H, W] as images in range, each with a contrast and a light of its own."""
+    deviation = x.flatten(1).std(dim=1).clamp(min=1e-3).view(-1, 1, 1, 1)
+    contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
+    light = 0.7 * random.normal(len(x), 1, 1, 1)
+    share = torch.sigmoid(contrast * (x / deviation + light))
+    return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
+
+
 SOURCES: Registry[Source] = Registry(
     "source of images",
     {
@@ -89,9 +181,33 @@ SOURCES: Registry[Source] = Registry(
         "normal": Entry(
             "copycost.attacks.sources:normal", "independent normal values, cut to the range"
         ),
+        "untrained": Entry(
+            "copycost.attacks.sources:untrained", "by untrained convolutional networks"
+        ),
+        "coordinates": Entry(
+            "copycost.attacks.sources:coordinates", "by untrained networks of the place"
+        ),
         "fields": Entry("copycost.attacks.sources:fields", "smooth random fields of many scales"),
+        "leaves": Entry("copycost.attacks.sources:leaves", "dead leaves: overlapping flat patches"),
         "shapes": Entry("copycost.attacks.sources:shapes", "small grey shapes over a grey ground"),
     },
 )
 
+DRAWN = frozenset({fields, leaves, shapes})
+"""Kinds that follow rules about what images look like."""
+
+
+def knowledge_of(kinds: Iterable[Source]) -> str:
+    """What an attacker holds who asks such images: numbers and untrained networks are nothing."""
+    return "procedural images" if DRAWN & set(kinds) else STRICTLY_DATA_FREE
+
+
 SourceSetting = Annotated[Source, choice(SOURCES)]
+
+
+def _names(given: object) -> object:
+    """Names between commas, as they are given on a command line, as a list."""
+    return given.split(",") if isinstance(given, str) and given else given or ()
+
+
+SourcesSetting = Annotated[tuple[SourceSetting, ...], BeforeValidator(_names)]

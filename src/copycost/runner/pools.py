@@ -46,7 +46,7 @@ def pool_facts(pool: Pool | None) -> PoolFacts | None:
 def knowledge(attack: Attack, pool: Pool | None, target: Target) -> str:
     """What the attacker is assumed to know: a pool of the victim's own data is no mere pool."""
     own = pool is not None and pool.name == target.dataset
-    return IN_DISTRIBUTION if own else attack.knowledge
+    return IN_DISTRIBUTION if own else attack.assumed
 
 
 def _data_of(victim: str) -> str | None:

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The runs behind docs/methods/frugal.md, on two CPU cores: half an hour. Run it again to go on.
+#
+#   tools/frugal.sh OUT    runs under OUT/twentieth and OUT/parts; their records go to results/frugal
+#
+# `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it, by
+# probabilities and by labels. `parts`: Frugal on digits without each of its parts, or with one more.
+set -euo pipefail
+out="${1:?where to: tools/frugal.sh OUT}"
+
+sweep() { copycost sweep --student gap-cnn --seeds 3 --threads 1 --device cpu "$@"; }
+
+whole="$out/twentieth"
+small=(--set frugal.batch_size=32 --set frugal.student_steps=32 --set random-noise.batch_size=16
+  --set random-noise.schedule=cosine)
+for victim in house-numbers-16 fashion-mnist-16; do
+  # The rates of DFME's authors for CIFAR-10, in batches that a small budget pays for.
+  sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
+    --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
+  for access in probabilities label; do
+    sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
+      --access "$access" --evaluations 6 "${small[@]}"
+  done
+done
+# DFME's 240,000 on digits is the embedded audit, results/digits.
+for access in probabilities label; do
+  sweep --out "$whole" --victim digits-cnn --attack frugal --attack random-noise --budget 12000 \
+    --access "$access" --evaluations 6 "${small[@]}"
+done
+
+part() {
+  sweep --out "$out/parts" --victim digits-cnn --attack frugal --budget 3000 --evaluations 3 \
+    --set frugal.batch_size=32 "$@"
+}
+part --set frugal.student_steps=32
+for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 generated=true \
+  sources=normal sources=untrained sources=coordinates sources=untrained,coordinates,leaves; do
+  part --set frugal.student_steps=32 --set "frugal.$change"
+done
+for steps in 1 8; do part --set frugal.student_steps=$steps; done
