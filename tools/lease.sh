@@ -7,6 +7,7 @@
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10 in $CIFAR10
 #   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on
+#   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on
 #   tools/lease.sh reproduce   there: the paper's figures with the data in $DATA; again to go on
 #
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held.
@@ -27,6 +28,11 @@ if [ -d .whl ]; then
 fi
 export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
 copycost() { python3 -m copycost.cli "$@"; }
+records() {
+  for run in "$work/runs/$1"-*/; do
+    if [ -f "$run/record.json" ]; then cp "$run/record.json" "$out/$(basename "$run").json"; fi
+  done
+}
 
 case "${1:-}" in
   benchmark)
@@ -47,13 +53,16 @@ case "${1:-}" in
         --precision "$precision" --set "dfme.epsilon=$epsilon" --compile on \
         --max-minutes 4.5 --out "$work/runs" || [ $? -eq 3 ]
     done
-    for run in "$work"/runs/dfme-*/; do
-      if [ -f "$run/record.json" ]; then cp "$run/record.json" "$out/$(basename "$run").json"; fi
-    done
+    records dfme
+    ;;
+  frugal)
+    copycost audit --preset frugal-cifar10-2m --victim "$work/victim" --data "$data" \
+      --precision bfloat16 --compile on --max-minutes 9 --out "$work/runs" || [ $? -eq 3 ]
+    records frugal
     ;;
   reproduce)
     copycost reproduce kwon2023 --scale full --house-numbers --data "${DATA:-.data}" \
       --device "${DEVICE:-cuda}" --max-minutes 9 --out "$out" --work "$work/kwon2023" || [ $? -eq 3 ]
     ;;
-  *) sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

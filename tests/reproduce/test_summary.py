@@ -60,6 +60,17 @@ def test_presets_show_what_was_published_and_how_it_is_known(tmp_path: Path) -> 
     }
 
 
+def test_the_docs_name_the_other_methods_presets_too(tmp_path: Path) -> None:
+    lines = cells(whole_passage(tmp_path), "")
+    found = {line[0].strip("| "): line[2] for line in lines if len(line) > 2}
+    assert found["MAZE, table 1 (`maze-cifar10-30m`)"] == "89.85 % [S]"
+    assert found["DFMS-HL (`dfms-hl-cifar10-8m`)"] == "84.51 % [M]"
+    assert found["IDEAL (`ideal-cifar10-100k`)"] == "no figure known"
+    assert found["DisGUIDE (`disguide-cifar10-20m`)"] == "94.02 % [S] of the vote of two students"
+    gpu = {name for name in PRESETS if name.partition("-")[2].startswith(("cifar10-", "svhn-"))}
+    assert not [name for name in gpu if not any(f"`{name}`" in line for line in found)]
+
+
 def test_numbers_of_the_paper_are_lines_of_their_own_once_they_are_run(tmp_path: Path) -> None:
     commit_study(tmp_path, "figure-5", "full")
     first, second = cells(short_passage(tmp_path), "Figure 5")

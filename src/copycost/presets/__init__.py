@@ -44,6 +44,10 @@ PRESETS: Registry[dict[str, Any]] = Registry(
             "copycost.presets.dual_student_cifar10:PRESET",
             "Dual Student's own CIFAR-10 setting at 20 million queries; for a GPU",
         ),
+        "frugal-cifar10-2m": Entry(
+            "copycost.presets.frugal_cifar10:PRESET",
+            "copycost's own attack at 2 million queries on CIFAR-10; for a GPU",
+        ),
         "maze-cifar10-30m": Entry(
             "copycost.presets.maze_cifar10:PRESET",
             "MAZE's own CIFAR-10 setting at 30 million queries; for a GPU",

@@ -19,6 +19,12 @@ from copycost.registry import Entry, Registry
 PASSAGES: Registry[Callable[[Path], str]] = Registry(
     "passage",
     {
+        "frugal-twentieth": Entry(
+            "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
+        ),
+        "frugal-parts": Entry(
+            "copycost.report.frugal:parts_passage", "Frugal without each of its parts"
+        ),
         "performance-speed": Entry(
             "copycost.report.performance:speed_passage", "queries a second against a plain loop"
         ),

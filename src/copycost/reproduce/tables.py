@@ -19,8 +19,8 @@ from copycost.runner.record import Record
 COLUMNS = ("study", "series", "seed", "queries", "epoch", "name", "value", "record")
 SHARES = ("accuracy", "agreement")
 """Values that are shares in [0, 1]."""
-MARKS = {0.881: "[S]", 0.952: "[S]"}
-"""By accuracy, how DFME's published numbers are known; see docs/methods/dfme.md."""
+MARKS = {0.881: "[S]", 0.952: "[S]", 0.8985: "[S]", 0.9134: "[S]", 0.8451: "[M]"}
+"""By accuracy, how published numbers are known; see the methods' pages."""
 NOT_KNOWN = "not known yet"
 HOLDS, FAILS, MEASURED = "holds", "does not hold", "measured, nothing claimed"
 

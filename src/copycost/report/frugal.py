@@ -1,0 +1,127 @@
+"""The passages of `docs/methods/frugal.md`, from the records under `results/frugal`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from copycost.report.markdown import measured_on, table
+from copycost.report.table import Group, group_records, in_words
+from copycost.report.wording import attack_name, percent
+from copycost.runner.record import RECORD_FILE, Record, read_record
+
+NOT_RUN = "*Not run yet: there is no committed record.*"
+SHARE = 20
+"""Frugal is to reach with one query what DFME reaches with so many."""
+
+
+def twentieth_passage(results: Path) -> str:
+    """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
+    # DFME's runs on digits are those of the embedded audit.
+    records = [*_read(results / "frugal" / "twentieth"), *_read(results / "digits")]
+    groups = [group for group in group_records(records) if group.attack != "random-noise"]
+    noise = [group for group in group_records(records) if group.attack == "random-noise"]
+    asked = {group.setting.victim for group in groups if group.attack == "frugal"}
+    chosen = [group for group in groups if group.setting.victim in asked]
+    if not chosen:
+        return NOT_RUN
+    head = ["data", "access", "attack", "queries", "agreement", "random noise", "seconds a run"]
+    rows = [_row(group, noise) for group in sorted(chosen, key=_place)]
+    parts = [table(head, rows), _note(chosen), "\n".join(_verdicts(chosen)), _made(chosen)]
+    return "\n\n".join(parts)
+
+
+def parts_passage(results: Path) -> str:
+    """Frugal without each of its parts, or with one more, at equal queries."""
+    groups = group_records(_read(results / "frugal" / "parts"))
+    if not groups:
+        return NOT_RUN
+    usual = _usual(groups)
+    named = [(_change(group, usual), group) for group in groups]
+    named.sort(key=lambda pair: (pair[0] != "", -_median(pair[1])))
+    head = ["change", "agreement", "seconds a run"]
+    rows = [
+        [change or "none", in_words(group.agreement), f"{group.seconds.median:,.0f}"]
+        for change, group in named
+    ]
+    first = groups[0]
+    note = (
+        f"Victim `{first.victim.name}`, {first.setting.budget:,} queries, {first.setting.access} "
+        f"access. {_note(groups)}"
+    )
+    return "\n\n".join([table(head, rows), note, _made(groups)])
+
+
+def _read(folder: Path) -> list[Record]:
+    return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
+
+
+def _row(group: Group, noise: Sequence[Group]) -> list[str]:
+    floor = next((other for other in noise if other.setting == group.setting), None)
+    return [
+        group.victim.dataset,
+        str(group.setting.access),
+        attack_name(group.attack),
+        f"{group.setting.budget:,}",
+        in_words(group.agreement),
+        in_words(floor.agreement) if floor else "–",
+        f"{group.seconds.median:,.0f}",
+    ]
+
+
+def _place(group: Group) -> tuple[str, str, str]:
+    # Probabilities before labels, DFME before what is compared with it.
+    access = "0" if group.setting.access == "probabilities" else "1"
+    return group.victim.dataset, access, group.attack
+
+
+def _note(groups: Sequence[Group]) -> str:
+    seeds = sorted({len(group.seeds) for group in groups})
+    number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return f"Median and range over {number} seeds; agreement with the victim on held-out images."
+
+
+def _verdicts(groups: Sequence[Group]) -> list[str]:
+    """A line for each victim of which both attacks have runs at budgets that can be compared."""
+    told = [group for group in groups if group.setting.access == "probabilities"]
+    models = [group for group in told if group.attack == "dfme"]
+    lines = []
+    for model in models:
+        for own in told:
+            same = own.setting.victim == model.setting.victim
+            affordable = own.setting.budget * SHARE <= model.setting.budget
+            if own.attack == "frugal" and same and affordable:
+                lines.append(_verdict(own, model))
+    return lines
+
+
+def _verdict(own: Group, model: Group) -> str:
+    reached = _median(own) >= _median(model)
+    share = model.setting.budget / own.setting.budget
+    return (
+        f"- {own.victim.dataset}: {'reached' if reached else 'missed'}. Frugal has "
+        f"{percent(_median(own))} with {own.setting.budget:,} queries, DFME "
+        f"{percent(_median(model))} with {share:.3g} times as many."
+    )
+
+
+def _usual(groups: Sequence[Group]) -> dict[str, str]:
+    """Each setting's value in most of the groups."""
+    names = {name for group in groups for name, _ in group.variant}
+    values = {name: Counter(dict(group.variant)[name] for group in groups) for name in names}
+    return {name: counted.most_common(1)[0][0] for name, counted in values.items()}
+
+
+def _change(group: Group, usual: dict[str, str]) -> str:
+    """The settings of `group` that are not the usual ones; empty for Frugal as it is."""
+    changed = [(name, value) for name, value in group.variant if usual[name] != value]
+    return ", ".join(f"`{name.removeprefix('settings.')}` {value}" for name, value in changed)
+
+
+def _median(group: Group) -> float:
+    return group.agreement.median if group.agreement else 0.0
+
+
+def _made(groups: Sequence[Group]) -> str:
+    return measured_on([record.surroundings for group in groups for record in group.records])

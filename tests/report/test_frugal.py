@@ -1,0 +1,61 @@
+"""The passages of Frugal's page, from records made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.report.conftest import MakeRecord
+
+from copycost.report.frugal import NOT_RUN, parts_passage, twentieth_passage
+
+
+@pytest.fixture
+def write(make_record: MakeRecord, tmp_path: Path):
+    def write(folder: str, attack: str, agreements: list[float], budget: int, **changes) -> None:
+        for seed, agreement in enumerate(agreements):
+            record = make_record(attack, seed, agreement, budget=budget, **changes)
+            place = tmp_path / folder / f"{attack}-{budget}-{seed}-{len(list(tmp_path.rglob('*')))}"
+            place.mkdir(parents=True)
+            record.write(place)
+
+    return write
+
+
+@pytest.mark.parametrize(("own", "word"), [(0.81, "reached"), (0.79, "missed")])
+def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.7, 0.8, 0.9], 100_000)
+    write("frugal/twentieth", "frugal", [0.1, own, 0.99], 5_000)
+    write("frugal/twentieth", "random-noise", [0.1, 0.11, 0.12], 5_000)
+    text = twentieth_passage(tmp_path)
+    assert f": {word}. Frugal has {own:.1%}".replace("%", " %") in text.replace("\u00a0", " ")
+    assert "DFME 80.0 % with 20 times as many" in text.replace("\u00a0", " ")
+    assert "11.0 %" in text.replace("\u00a0", " ")  # the floor at Frugal's own budget
+
+
+def test_more_than_a_twentieth_decides_nothing(write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.8], 100_000)
+    write("frugal/twentieth", "frugal", [0.99], 5_001)
+    text = twentieth_passage(tmp_path)
+    assert "reached" not in text
+    assert "missed" not in text
+
+
+def test_dfme_alone_or_on_another_victim_is_not_shown(write, tmp_path):
+    write("digits", "dfme", [0.8], 100_000)
+    assert twentieth_passage(tmp_path) == NOT_RUN
+    write("frugal/twentieth", "frugal", [0.9], 5_000, victim={"name": "another"})
+    assert "dfme" not in twentieth_passage(tmp_path).lower()
+
+
+def test_parts_are_named_by_what_they_change(write, tmp_path):
+    assert parts_passage(tmp_path) == NOT_RUN
+    for agreement, steps, members in ((0.9, 32, 2), (0.5, 1, 2), (0.8, 32, 1)):
+        config = {"settings": {"student_steps": steps, "members": members}}
+        write("frugal/parts", "frugal", [agreement], 3_000, config=config)
+    rows = [line for line in parts_passage(tmp_path).splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| none",
+        "| `members` 1",
+        "| `student_steps` 1",
+    ]
