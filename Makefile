@@ -14,7 +14,7 @@ test: $(VENV)/.ready
 	$(BIN)/python -m pytest $(ARGS)
 
 test-slow: $(VENV)/.ready
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow --durations=12 $(ARGS)
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

@@ -3,8 +3,8 @@
 #
 #   tools/frugal.sh OUT    runs under OUT/twentieth and OUT/parts; their records go to results/frugal
 #
-# `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it, by
-# probabilities and by labels. `parts`: Frugal on digits without each of its parts, or with one more.
+# `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; on
+# digits by labels too. `parts`: Frugal on digits without each of its parts, or with one more.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT}"
 
@@ -17,10 +17,8 @@ for victim in house-numbers-16 fashion-mnist-16; do
   # The rates of DFME's authors for CIFAR-10, in batches that a small budget pays for.
   sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
-  for access in probabilities label; do
-    sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
-      --access "$access" --evaluations 6 "${small[@]}"
-  done
+  sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
+    --evaluations 6 "${small[@]}"
 done
 # DFME's 240,000 on digits is the embedded audit, results/digits.
 for access in probabilities label; do

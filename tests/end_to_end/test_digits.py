@@ -20,10 +20,11 @@ def test_three_seeds_of_the_embedded_default(tmp_path):
     result = json.loads(done.stdout)
     agreement = {
         attack: median(r["agreement"] for r in result["runs"] if r["attack"] == attack)
-        for attack in ("dfme", "random-noise")
+        for attack in ("dfme", "frugal", "random-noise")
     }
     assert result["victim"]["accuracy"] > 0.97
     assert agreement["dfme"] >= 0.90
     assert agreement["dfme"] - agreement["random-noise"] >= 0.30
+    assert agreement["frugal"] >= agreement["dfme"]
     assert {r["ended"] for r in result["runs"]} == {"finished"}
     assert "too-few-seeds" not in {flag["name"] for flag in result["flags"]}

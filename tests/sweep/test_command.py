@@ -66,6 +66,16 @@ def test_the_plan_the_sweep_and_the_plan_again(copycost, tmp_path):
     assert "800 queries to spend" in err
 
 
+def test_a_pool_goes_to_the_attacks_that_take_one(copycost):
+    attacks = ("--attack", "knockoff", "--attack", "random-noise", "--budget", "600")
+    code, out, err = copycost(*attacks, "--pool", "house-numbers-16", "--dry-run", "--json")
+    assert code == 0, err
+    assert [run["attack"] for run in json.loads(out)["runs"]] == ["knockoff", "random-noise"]
+    code, _, err = copycost(*attacks, "--dry-run")
+    assert code == 2
+    assert "pool" in err
+
+
 def test_a_failed_run_is_loud_and_the_status_is_1(copycost):
     code, out, err = copycost(
         "--attack", "random-noise", "--budget", "1", "--budget", "600", "--workers", "1", "--json"

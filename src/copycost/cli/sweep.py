@@ -27,6 +27,7 @@ def sweep_command(
         typer.Option(help="Of `copycost list victims`, or a saved model's folder. Repeat."),
     ] = None,
     data: options.Data = None,
+    pool: options.Pool = None,
     attack: Annotated[
         list[str] | None, typer.Option(help="Repeat for several: `copycost list attacks`.")
     ] = None,
@@ -92,7 +93,12 @@ def sweep_command(
         threads=threads,
     ) | {
         "shared": _given(
-            data=data, top_k=top_k, precision=precision, device=device, evaluations=evaluations
+            data=data,
+            pool=pool,
+            top_k=top_k,
+            precision=precision,
+            device=device,
+            evaluations=evaluations,
         ),
         "axes": _given(
             victim=victim,
