@@ -10,7 +10,7 @@ from copycost.attacks.frugal import Frugal, by_turns
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.sources import fields, leaves, shapes, uniform
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, SpecMismatch
 from copycost.losses import disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
@@ -22,13 +22,13 @@ from copycost.types import InputSpec
 SPEC = InputSpec((1, 8, 8))
 
 
-def begin(access: str = "probabilities", **more):
+def begin(access: str = "probabilities", spec: InputSpec = SPEC, **more):
     attack = Frugal(
         **{"batch_size": 12, "width": 8, "latent": 8, "student_lr": 0.02, "student_steps": 5} | more
     )
-    spy = SpyVictim(tiny_victim(spec=SPEC))
+    spy = SpyVictim(tiny_victim(spec=spec))
     oracle = Oracle(spy, access=access, budget=10_000)
-    student = build(ARCHITECTURES["gap-cnn"], SPEC, 4, seed=3)
+    student = build(ARCHITECTURES["gap-cnn"], spec, 4, seed=3)
     return attack, attack.start(student, oracle, Engine("cpu"), seed=1), oracle, spy
 
 
@@ -54,20 +54,37 @@ def test_the_average_of_the_first_student_counts():
 
 def test_kinds_of_images_have_equal_chances():
     attack, s, oracle, _ = begin(sources=("normal", "uniform"), generated=True)
-    images = attack._mixed(s, oracle.spec, 900)
+    images = attack._mixed(s, oracle.spec, 900, s.random)
     at_ends = ((images == 0) | (images == 1)).float().mean(dim=(1, 2, 3)) > 0.1
     assert int(at_ends.sum()) == pytest.approx(300, abs=60)  # normal noise, cut to the range
 
 
-@pytest.mark.parametrize("generated", [False, True])
-def test_the_generator_learns_only_if_it_is_asked(generated):
-    attack, s, oracle, _ = begin(generated=generated)
+def test_a_generator_that_is_asked_learns_first_and_is_diagnosed():
+    attack, s, oracle, _ = begin(generated=True)
     weights = list(s.need_generator().network.parameters())
     before = [weight.detach().clone() for weight in weights]
     losses = attack.step(s, oracle, 12)
-    same = [torch.equal(a, b) for a, b in zip(before, weights, strict=True)]
-    assert all(same) is not generated
-    assert ("generator/disagreement" in losses) is generated
+    assert not any(torch.equal(a, b) for a, b in zip(before, weights, strict=True) if a.ndim > 1)
+    assert "generator/disagreement" in losses
+    assert 0 < attack.diagnose(s, oracle)["generator/spread"] < 1
+
+
+def test_without_a_generator_images_of_any_size_will_do():
+    spec = InputSpec((2, 7, 9))
+    attack, s, oracle, _ = begin(spec=spec)
+    assert s.generator is None
+    assert set(attack.step(s, oracle, 12)) == {"student/gap", "member 2/gap"}
+    assert attack.diagnose(s, oracle) == {}
+    with pytest.raises(SpecMismatch):
+        begin(spec=spec, generated=True)
+
+
+def test_samples_are_candidates_and_leave_the_state_alone():
+    attack, s, oracle, _ = begin(sources=("leaves",))
+    stream = s.random.state()
+    images = attack.samples(s, oracle, 5)
+    assert torch.equal(images, leaves(SPEC, 5, s.engine.random(0)))
+    assert torch.equal(s.random.state(), stream)
 
 
 def test_classes_take_turns_the_most_doubtful_of_each_first():
@@ -82,7 +99,7 @@ def test_classes_take_turns_the_most_doubtful_of_each_first():
 def test_of_several_candidates_the_most_disputed_are_asked(balanced, monkeypatch):
     attack, s, _, _ = begin(candidates=4, balanced=balanced)
     made = torch.rand(24, *SPEC.shape)
-    monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n: made[:n])
+    monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n, random: made[:n])
     chosen = attack._chosen(s, SPEC, 6)
     p = attack.logits(s, made).softmax(dim=2)
     doubt, vote = disagreement(p), p.mean(dim=0).argmax(dim=1)
@@ -93,7 +110,7 @@ def test_of_several_candidates_the_most_disputed_are_asked(balanced, monkeypatch
 def test_one_student_alone_asks_what_it_is_least_sure_of(monkeypatch):
     attack, s, _, _ = begin(candidates=3, balanced=False, members=1)
     made = torch.rand(12, *SPEC.shape)
-    monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n: made[:n])
+    monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n, random: made[:n])
     p = attack.logits(s, made)[0].softmax(dim=1)
     unsure = -(p * p.log()).sum(dim=1)
     assert torch.equal(attack._chosen(s, SPEC, 4), made[unsure.argsort(descending=True)[:4]])

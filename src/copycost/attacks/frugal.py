@@ -17,6 +17,7 @@ from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
+from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
@@ -74,8 +75,13 @@ class Frugal(Guided):
         """One."""
         return 1
 
+    @property
+    def generates(self) -> bool:
+        """If it is one of the kinds: without one, images of any size will do."""
+        return self.generated
+
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """M students, the average of the first, the generator and an empty memory."""
+        """M students, the average of the first, any generator and an empty memory."""
         s = super().start(student, oracle, engine, seed)
         s.memory = Replay(oracle, engine, self.memory_mib)
         if self.average_momentum:
@@ -104,7 +110,7 @@ class Frugal(Guided):
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:
         """`n` of the candidates: the most disputed, by turns of the classes if `balanced`."""
-        images = self._mixed(s, spec, n * self.candidates)
+        images = self._mixed(s, spec, n * self.candidates, s.random)
         if self.candidates == 1:
             return images
         p = self.logits(s, images).softmax(dim=2)
@@ -112,14 +118,23 @@ class Frugal(Guided):
         vote = p.mean(dim=0).argmax(dim=1)
         return images[by_turns(doubt, vote if self.balanced else torch.zeros_like(vote))[:n]]
 
-    def _mixed(self, s: State, spec: InputSpec, n: int) -> Tensor:
+    def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """Every kind of image with equal chances; each rank draws as one alone would."""
-        kinds = [source(spec, n, s.random) for source in self.sources]
+        kinds = [source(spec, n, random) for source in self.sources]
         if self.generated:
             with s.need_generator().evaluating() as generator:
-                kinds.append(squash(generator(s.normal(n, self.latent)), spec))
-        which = s.random.integers(n, below=len(kinds))
+                kinds.append(squash(generator(random.normal(n, self.latent)), spec))
+        which = random.integers(n, below=len(kinds))
         return torch.stack(kinds)[which, torch.arange(n, device=which.device)]
+
+    @torch.no_grad()
+    def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
+        """`n` candidates [n, C, H, W] of every kind, from random numbers of their own."""
+        return self._mixed(s, oracle.spec, n, s.engine.random(0))
+
+    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+        """As for any generator, if there is one."""
+        return super().diagnose(s, oracle) if self.generated else {}
 
 
 def by_turns(doubt: Tensor, vote: Tensor) -> Tensor:

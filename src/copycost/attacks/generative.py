@@ -62,14 +62,18 @@ class Generative(Attack):
         images = self.pictures(x, oracle.spec, s.random)
         return Batch(images, oracle(images))
 
-    @torch.no_grad()
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` images [n, C, H, W] as the generator makes them now; its state is left alone."""
+        """`n` images [n, C, H, W] as the generator makes them now."""
+        return self.made(s, oracle, n)
+
+    @torch.no_grad()
+    def made(self, s: State, oracle: Oracle, n: int) -> Tensor:
+        """`n` images [n, C, H, W] of the generator, whose state is left alone."""
         generator, random = copy.deepcopy(s.need_generator().network), s.engine.random(0)
         return self.pictures(generator(random.normal(n, self.latent)), oracle.spec, random)
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
         """Spread of the generated images, as a share of the range."""
-        images = self.samples(s, oracle, DIAGNOSED)
+        images = self.made(s, oracle, DIAGNOSED)
         spread = images.std(dim=0).mean() / (oracle.spec.high - oracle.spec.low)
         return {"generator/spread": float(spread)}

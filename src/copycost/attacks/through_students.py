@@ -40,6 +40,11 @@ class ThroughStudents(Generative):
     def count(self) -> int:
         """M, the number of students."""
 
+    @property
+    def generates(self) -> bool:
+        """Whether there is a generator."""
+        return True
+
     @abstractmethod
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
         """One generator step on `n` images; what it reached, by name."""
@@ -49,13 +54,13 @@ class ThroughStudents(Generative):
         return self.label_loss if access is Access.LABEL else self.loss
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """M students of one architecture, each from weights of its own, and the generator."""
+        """M students of one architecture, each from weights of its own, and any generator."""
         others = fellows(student, self.count - 1, seed)
         return State(
             engine,
             self.student_player(student, engine),
             engine.random(derive(seed, "attack")),
-            self.generator_player(oracle.spec, engine, seed),
+            self.generator_player(oracle.spec, engine, seed) if self.generates else None,
             more={name: self.student_player(other, engine) for name, other in others.items()},
         )
 
