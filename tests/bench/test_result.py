@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from copycost.bench import figures, tables
 from copycost.bench.adversarial import TransferRate
 from copycost.bench.page import render, write_bench
+from copycost.bench.passage import NOT_RUN, digits_passage
 from copycost.bench.plan import BenchConfig, Skipped
 from copycost.bench.result import (
     AttackResult,
@@ -24,6 +26,7 @@ from copycost.bench.result import (
 from copycost.bench.work import FreshResult
 from copycost.errors import RunError
 from copycost.flags import Flag
+from copycost.report import wording
 from copycost.types import Access
 from tests.bench.made_up import made_up
 
@@ -203,3 +206,15 @@ def with_run(record: BenchRecord, first: BenchRun) -> BenchRecord:
     changes: dict[str, Any] = {"runs": (first, *small.runs[1:])}
     budgets = (small.model_copy(update=changes), *others)
     return record.model_copy(update={"attacks": (attack.model_copy(update={"budgets": budgets}),)})
+
+
+def test_the_docs_table_has_a_line_for_each_budget(record, tmp_path):
+    assert digits_passage(tmp_path) == NOT_RUN
+    folder = tmp_path / "bench" / "digits"
+    folder.mkdir(parents=True)
+    (folder / "bench.json").write_text(json.dumps(record.as_json()))
+    text = digits_passage(tmp_path).replace(wording.NBSP, " ")
+    small, large = [line for line in text.splitlines() if line.startswith("| DFME")]
+    assert "20.0 % (10.0–40.0 %)" in small
+    assert "42.0 %" in large
+    assert "over 3 seeds" in text

@@ -101,7 +101,7 @@ class Bench:
         records = [r.record for r in self.results if r.config.attack == name and r.record]
         return AttackResult(
             attack=name,
-            kind=records[0].knowledge if records else attack.knowledge,
+            kind=records[0].knowledge if records else attack.assumed,
             access=self.config.access,
             queries_per_image=attack.queries_per_image,
             batch_size=attack.batch_size,

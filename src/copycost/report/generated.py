@@ -19,6 +19,9 @@ from copycost.registry import Entry, Registry
 PASSAGES: Registry[Callable[[Path], str]] = Registry(
     "passage",
     {
+        "bench-digits": Entry(
+            "copycost.bench.passage:digits_passage", "the attacks of the preset side by side"
+        ),
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),

@@ -1,0 +1,54 @@
+"""The table of `docs/bench.md`, from the record of the preset's run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from copycost.bench.result import BenchRecord, read_bench
+from copycost.bench.tables import rows
+from copycost.report.markdown import measured_on, table
+
+NOT_RUN = "*Not run yet: there is no committed record.*"
+HEAD = (
+    "attack",
+    "queries",
+    "agreement, own student",
+    "agreement, fresh student",
+    "transfer rate",
+    "by chance",
+    "student updates",
+    "seconds",
+    "collapsed",
+)
+
+
+def digits_passage(results: Path) -> str:
+    """Every attack of `bench-digits` at every budget."""
+    path = results / "bench" / "digits" / "bench.json"
+    if not path.exists():
+        return NOT_RUN
+    record = read_bench(path)
+    lines = [
+        (
+            row.attack,
+            row.budget,
+            row.agreement,
+            row.fresh_agreement,
+            row.transfer_rate,
+            row.by_chance,
+            row.updates,
+            row.seconds,
+            row.collapsed,
+        )
+        for row in rows(record)
+    ]
+    return "\n\n".join([table(HEAD, lines), _note(record), measured_on(record.surroundings)])
+
+
+def _note(record: BenchRecord) -> str:
+    seeds = {len(budget.runs) for attack in record.attacks for budget in attack.budgets}
+    victim = record.victim.name if record.victim else "none"
+    return (
+        f"Victim `{victim}`, {record.access} access; medians and ranges over "
+        f"{max(seeds)} seeds. Collapsed: share of seeds whose student is near to guessing."
+    )
