@@ -32,7 +32,7 @@ part() {
 }
 part --set frugal.student_steps=32
 for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 generated=true \
-  sources=normal sources=untrained sources=coordinates sources=untrained,coordinates,leaves; do
+  sources=normal sources=untrained,coordinates,leaves; do
   part --set frugal.student_steps=32 --set "frugal.$change"
 done
 for steps in 1 8; do part --set frugal.student_steps=$steps; done
