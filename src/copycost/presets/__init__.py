@@ -16,6 +16,13 @@ PRESETS: Registry[dict[str, Any]] = Registry(
             "copycost.presets.pool_digits:PRESET",
             "attacks with a pool of images, on 8×8 digits, minutes on a CPU",
         ),
+        "small": Entry(
+            "copycost.presets.small:PRESET",
+            "every attack without a pool above random noise, a minute on a CPU",
+        ),
+        "small-label": Entry(
+            "copycost.presets.small:PRESET_LABEL", "the same by labels alone, two minutes on a CPU"
+        ),
         "cifar10-small": Entry(
             "copycost.presets.cifar10_small:PRESET",
             "small nets on CIFAR-10, to try things end to end on a CPU",

@@ -12,11 +12,18 @@ NBSP = "\u00a0"
 
 ATTACK_NAMES = {
     NOISE: "random noise",
+    "active-thief": "ActiveThief",
     "dfme": "DFME",
     "dfms-hl": "DFMS-HL",
     "disguide": "DisGUIDE",
+    "dual-student": "Dual Student",
+    "fixmatch": "FixMatch",
+    "frugal": "Frugal",
+    "ideal": "IDEAL",
+    "jbda": "JBDA",
     "knockoff": "Knockoff",
     "maze": "MAZE",
+    "qedg": "QEDG",
 }
 
 
