@@ -11,11 +11,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Point
@@ -23,6 +25,9 @@ from copycost.runner.run import Watcher
 
 REDRAW_SECONDS = 1.0
 """One redraw takes some milliseconds of a processor: ten a second were 3 % of a fast run."""
+
+TRAINING = "training"
+"""In the rate's place while an attack learns from what it has asked, and asks nothing."""
 
 
 class LiveDisplay:
@@ -47,11 +52,19 @@ class LiveDisplay:
             TextColumn("{task.fields[values]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeLeft(),
             console=self._console,
             refresh_per_second=1 / REDRAW_SECONDS,
         ) as bar:
             yield Bar(bar, bar.add_task(title, total=config.budget, rate="", values=""))
+
+
+class TimeLeft(TimeRemainingColumn):
+    """Unknown while no query is asked: how long a training takes cannot be told from queries."""
+
+    def render(self, task: Task) -> Text:
+        """As rich does it, from the speed of late, or "?"."""
+        return Text("?") if task.fields["rate"] == TRAINING else super().render(task)
 
 
 class _Rate:
@@ -74,14 +87,16 @@ class Bar:
     def __init__(self, bar: Progress, task: TaskID) -> None:
         """`task` has the fields `rate` and `values`."""
         self._bar, self._task = bar, task
-        self._rate, self._shown = _Rate(), 0.0
+        self._rate, self._shown, self._spent = _Rate(), 0.0, -1
 
     def step(self, spent: int) -> None:
         """Move the bar, once a second at most."""
         rate = self._rate(spent)
         if time.monotonic() - self._shown > REDRAW_SECONDS:
-            self._shown = time.monotonic()
-            self._bar.update(self._task, completed=spent, rate=f"{rate:,.0f}/s")
+            asks = spent > self._spent
+            self._shown, self._spent = time.monotonic(), spent
+            shown = f"{rate:,.0f}/s" if asks else TRAINING
+            self._bar.update(self._task, completed=spent, rate=shown)
 
     def point(self, point: Point) -> None:
         """Show the new values."""
