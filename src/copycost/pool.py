@@ -36,6 +36,8 @@ class Pool:
     """Provenance, as figures print it."""
     conversion: str = ""
     """What was done to bring them to the victim's shape; '' for nothing."""
+    origin: str = ""
+    """The collection that they are from (`Dataset.origin`); `name` if ''."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` unless the images are bytes of the spec's shape, one or more."""
@@ -50,7 +52,7 @@ class Pool:
             raise ConfigError(["pool: expected at least one image, got none."])
 
     @classmethod
-    def fitting(cls, images: Tensor, spec: InputSpec, name: str) -> Pool:
+    def fitting(cls, images: Tensor, spec: InputSpec, name: str, origin: str = "") -> Pool:
         """A pool of `images` [P, C, H, W], uint8 of any size, converted where `spec` differs.
 
         Colours first: RGB becomes grey by luma, grey becomes any number of equal channels.
@@ -62,7 +64,8 @@ class Pool:
         channels, height, width = spec.shape
         coloured, colours = _recoloured(images, channels, name)
         resized, sizes = _resized(coloured, height, width)
-        return cls(resized, spec, name, "; ".join(text for text in (colours, sizes) if text))
+        conversion = "; ".join(text for text in (colours, sizes) if text)
+        return cls(resized, spec, name, conversion, origin)
 
     def __len__(self) -> int:
         """P."""

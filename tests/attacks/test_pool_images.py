@@ -80,7 +80,8 @@ def test_floats_are_in_the_range_of_the_spec():
 
 def test_labels_are_never_looked_at(monkeypatch):
     # A data set without labels does: whoever asked for them would fail.
-    dataset = SimpleNamespace(train=SimpleNamespace(inputs=images(6, 1, 8, 8)), provenance="mute")
+    train = SimpleNamespace(inputs=images(6, 1, 8, 8))
+    dataset = SimpleNamespace(train=train, provenance="mute", origin="mute")
     monkeypatch.setattr(pools, "load", lambda reference: dataset)
     pools._training_images.cache_clear()
     config = RunConfig.read({"attack": "knockoff", "pool": "digits"})
@@ -90,5 +91,5 @@ def test_labels_are_never_looked_at(monkeypatch):
     assert pool is not None
     assert torch.equal(pool.images, images(6, 1, 8, 8))
     assert {field.name for field in dataclasses.fields(pool)} == {
-        "images", "spec", "name", "conversion",
+        "images", "spec", "name", "conversion", "origin",
     }  # fmt: skip

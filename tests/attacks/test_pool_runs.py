@@ -28,7 +28,7 @@ OWN = {
 @pytest.fixture(autouse=True)
 def _noise_for_data(monkeypatch):
     """Every data set's training images are the same noise."""
-    found = noise(400).images, "noise of its own"
+    found = noise(400).images, "noise of its own", "noise of its own"
     monkeypatch.setattr(pools, "_training_images", lambda reference: found)
 
 
@@ -105,8 +105,10 @@ def test_the_record_says_which_pool(tmp_path):
     assert record.config["pool"] == "digits"
 
 
-def test_a_pool_of_the_victims_own_data_is_called_that(tmp_path, monkeypatch):
-    monkeypatch.setattr(pools, "_training_images", lambda name: (noise(400).images, "noise"))
+@pytest.mark.parametrize("name", ["noise", "noise, halved"])
+def test_a_pool_of_the_victims_own_data_is_called_that_at_any_size(tmp_path, monkeypatch, name):
+    found = noise(400).images, name, "noise"
+    monkeypatch.setattr(pools, "_training_images", lambda reference: found)
     record = copy_model(config(), tiny_target(), tmp_path)
     assert record.knowledge == "in-distribution"
 

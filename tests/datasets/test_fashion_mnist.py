@@ -181,6 +181,7 @@ def test_the_small_one_is_framed_then_halved(folder: Path, monkeypatch: pytest.M
     assert small.spec.shape == (1, 16, 16)
     assert small.name == "fashion-mnist-16"
     assert small.provenance.startswith("part of Fashion-MNIST")
+    assert small.origin == whole.origin
     assert torch.equal(small.train.labels, whole.train.labels)
     image = small.train.inputs[3, 0]
     assert not image[0].any()

@@ -39,6 +39,7 @@ def test_the_small_ones_are_means_of_four_values() -> None:
     whole, small = house_numbers(3, 2), load_small_house_numbers()
     assert small.spec.shape == (3, 16, 16)
     assert "halved" in small.provenance
+    assert small.origin == whole.origin
     assert (len(small.train), len(small.test)) == (8_000, 2_000)
     blocks = whole.train.inputs.float().reshape(3, 3, 16, 2, 16, 2).mean(dim=(3, 5))
     assert torch.equal(small.train.inputs[:3], blocks.round().to(torch.uint8))

@@ -62,6 +62,7 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
 def test_a_known_copy_says_what_it_is(tmp_path: Path) -> None:
     data = load(f"parquet:{_write(tmp_path / 'cifar10-jpeg')}")
     assert data.provenance == "CIFAR-10 (JPEG q75)"
+    assert data.origin == "CIFAR-10"
     assert data.class_names[9] == "truck"
 
 

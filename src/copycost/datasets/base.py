@@ -79,6 +79,8 @@ class Dataset:
     """One for each of the K labels."""
     train: Labelled
     test: Labelled
+    collection: str = ""
+    """Whose images these are, whatever their size and encoding; '' if of nothing larger."""
 
     def __post_init__(self) -> None:
         """Check the labels' range and the images' shape; all problems in one error."""
@@ -99,6 +101,11 @@ class Dataset:
     def classes(self) -> int:
         """K, the number of classes."""
         return len(self.class_names)
+
+    @property
+    def origin(self) -> str:
+        """The collection, or the provenance: alike for two data sets that share images."""
+        return self.collection or self.provenance
 
     @property
     def spec(self) -> InputSpec:

@@ -57,6 +57,7 @@ def load_small_fashion_mnist(path: Path | None) -> Dataset:
         whole,
         name="fashion-mnist-16",
         provenance="part of Fashion-MNIST, padded and halved to 16×16",
+        collection=whole.provenance,
         train=_small(whole.train, 12_000),
         test=_small(whole.test, 2_000),
     )

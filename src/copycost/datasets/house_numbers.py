@@ -62,6 +62,7 @@ def load_small_house_numbers(path: Path | None = None) -> Dataset:
         whole,
         name="house-numbers-16",
         provenance="synthetic house numbers, halved to 16×16",
+        collection=whole.provenance,
         train=whole.train.halved(),
         test=whole.test.halved(),
     )

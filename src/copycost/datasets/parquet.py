@@ -22,8 +22,8 @@ _ROWS = 1_000
 """Rows decoded at a time: a few megabytes of encoded images."""
 
 # Copies that are well known under a folder's name but are not the official bytes.
-_KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
-    "cifar10-jpeg": ("CIFAR-10 (JPEG q75)", CLASS_NAMES)
+_KNOWN: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "cifar10-jpeg": ("CIFAR-10 (JPEG q75)", CLASS_NAMES, "CIFAR-10")
 }
 
 
@@ -45,10 +45,10 @@ def load_parquet(path: Path | None) -> Dataset:
     require_files(path, missing, "a data set needs both parts")
     parts = [_read(files) for files in shards.values()]
     name = path.resolve().name
-    provenance, known = _KNOWN.get(name, (name, ()))
+    provenance, known, collection = _KNOWN.get(name, (name, (), ""))
     numbers = range(1 + max(int(part.labels.max()) for part in parts))
     names = known or _class_names(shards["train"][0]) or tuple(str(i) for i in numbers)
-    return Dataset(name, provenance, names, *parts)
+    return Dataset(name, provenance, names, *parts, collection)
 
 
 def _shards(path: Path, part: str) -> list[Path]:

@@ -32,8 +32,8 @@ def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None
         raise ConfigError(
             [f"data: {config.attack} takes the victim's own training images; name the data set."]
         )
-    images, provenance = _training_images(reference)
-    return Pool.fitting(images, spec, provenance)
+    images, provenance, origin = _training_images(reference)
+    return Pool.fitting(images, spec, provenance, origin)
 
 
 def pool_facts(pool: Pool | None) -> PoolFacts | None:
@@ -44,8 +44,13 @@ def pool_facts(pool: Pool | None) -> PoolFacts | None:
 
 
 def knowledge(attack: Attack, pool: Pool | None, target: Target) -> str:
-    """What the attacker is assumed to know: a pool of the victim's own data is no mere pool."""
-    own = pool is not None and pool.name == target.dataset
+    """What the attacker is assumed to know: a pool of the victim's own data is no mere pool.
+
+    Nor is one of the same collection at another size or in another encoding.
+    """
+    if pool is None:
+        return attack.assumed
+    own = (pool.origin or pool.name) == (target.origin or target.dataset)
     return IN_DISTRIBUTION if own else attack.assumed
 
 
@@ -55,7 +60,7 @@ def _data_of(victim: str) -> str | None:
 
 # Several runs of an audit share a pool, and reading or rendering one takes seconds.
 @lru_cache(maxsize=2)
-def _training_images(reference: str) -> tuple[Tensor, str]:
-    """Images [P, C, H, W] without their labels, and what figures call them."""
+def _training_images(reference: str) -> tuple[Tensor, str, str]:
+    """Images [P, C, H, W] without their labels, what figures call them, and their collection."""
     dataset = load(reference)
-    return dataset.train.inputs, dataset.provenance
+    return dataset.train.inputs, dataset.provenance, dataset.origin

@@ -21,6 +21,8 @@ class Target:
     dataset: str
     """Provenance of the held-out data, e.g. 'CIFAR-10 (JPEG q75)'."""
     architecture: str = "unknown"
+    origin: str = ""
+    """The collection that the held-out data is from (`Dataset.origin`); `dataset` if ''."""
 
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""

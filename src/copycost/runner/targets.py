@@ -100,7 +100,7 @@ def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine)
     victim = ModuleVictim(
         module, card.spec, card.classes, Access.LOGITS, name=name, device=engine.device
     )
-    return Target(victim, dataset.test, dataset.provenance, card.architecture)
+    return Target(victim, dataset.test, dataset.provenance, card.architecture, dataset.origin)
 
 
 def _as_file_name(text: str) -> str:
