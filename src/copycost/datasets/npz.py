@@ -31,15 +31,16 @@ def load_npz(path: Path | None) -> Dataset:
     """
     path = given_path("npz", path, "a .npz file with " + ", ".join(_KEYS))
     arrays = _read(path)
-    parts = [
+    train, test = (
         Labelled.from_arrays(
             _images(arrays[f"x_{part}"], f"{path}: x_{part}"),
             _labels(arrays[f"y_{part}"], f"{path}: y_{part}"),
         )
         for part in ("train", "test")
-    ]
-    classes = 1 + max(int(part.labels.max()) for part in parts)
-    return Dataset(path.stem, path.stem, tuple(str(i) for i in range(classes)), *parts)
+    )
+    classes = 1 + max(int(part.labels.max()) for part in (train, test))
+    names = tuple(str(i) for i in range(classes))
+    return Dataset(path.stem, path.stem, names, train, test)
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:

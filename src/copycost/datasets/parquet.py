@@ -43,12 +43,12 @@ def load_parquet(path: Path | None) -> Dataset:
     shards = {part: _shards(path, part) for part in ("train", "test")}
     missing = (f"{part}.parquet" for part, files in shards.items() if not files)
     require_files(path, missing, "a data set needs both parts")
-    parts = [_read(files) for files in shards.values()]
+    train, test = (_read(files) for files in shards.values())
     name = path.resolve().name
     provenance, known, collection = _KNOWN.get(name, (name, (), ""))
-    numbers = range(1 + max(int(part.labels.max()) for part in parts))
+    numbers = range(1 + max(int(part.labels.max()) for part in (train, test)))
     names = known or _class_names(shards["train"][0]) or tuple(str(i) for i in numbers)
-    return Dataset(name, provenance, names, *parts, collection)
+    return Dataset(name, provenance, names, train, test, collection)
 
 
 def _shards(path: Path, part: str) -> list[Path]:
