@@ -79,6 +79,10 @@ class Ranks:
         dist.all_gather(parts, mine)
         return torch.cat(parts)
 
+    def share(self, whole: Tensor) -> Tensor:
+        """This rank's n rows of a batch [count · n, ...] that all ranks hold alike."""
+        return whole.chunk(self.count)[self.rank]
+
     def wait(self) -> None:
         """Wait until all ranks have come here."""
         self.largest(0)

@@ -52,7 +52,7 @@ def test_two_ranks_do_what_one_does(tmp_path):
         assert two.result[name] == pytest.approx(one.result[name], rel=1e-3)
 
 
-@pytest.mark.parametrize("attack", ["disguide", "dual-student"])
+@pytest.mark.parametrize("attack", ["disguide", "dual-student", "frugal"])
 def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack):
     settings = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, "student_lr": 0.01}
     config = {"attack": attack, "settings": settings, "student": "gap-cnn", "evaluations": 1}

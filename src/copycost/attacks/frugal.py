@@ -109,14 +109,18 @@ class Frugal(Guided):
 
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:
-        """`n` of the candidates: the most disputed, by turns of the classes if `balanced`."""
-        images = self._mixed(s, spec, n * self.candidates, s.random)
+        """`n` of the candidates: the most disputed, by turns of the classes if `balanced`.
+
+        Several ranks choose among the candidates of all, as one would.
+        """
+        images, ranks = self._mixed(s, spec, n * self.candidates, s.random), s.engine.ranks
         if self.candidates == 1:
             return images
         p = self.logits(s, images).softmax(dim=2)
-        doubt = disagreement(p) if self.members > 1 else entropy(p[0])
-        vote = p.mean(dim=0).argmax(dim=1)
-        return images[by_turns(doubt, vote if self.balanced else torch.zeros_like(vote))[:n]]
+        doubt = ranks.rows(disagreement(p) if self.members > 1 else entropy(p[0]))
+        vote = ranks.rows(p.mean(dim=0).argmax(dim=1))
+        order = by_turns(doubt, vote if self.balanced else torch.zeros_like(vote))
+        return ranks.share(ranks.rows(images)[order[: n * ranks.count]])
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """Every kind of image with equal chances; each rank draws as one alone would."""
