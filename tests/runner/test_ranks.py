@@ -63,6 +63,26 @@ def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack):
         assert two.result[name] == pytest.approx(one.result[name], rel=1e-3), name
 
 
+SYNTHESIS = {"synthesis_steps": 4, "epochs": 2}
+
+
+@pytest.mark.parametrize(("attack", "own"), [("dfms-hl", {}), ("ideal", SYNTHESIS)])
+def test_two_ranks_by_labels_do_what_one_does(tmp_path, attack, own):
+    settings = {"batch_size": 32, "width": 8, "latent": 8, "student_lr": 0.01, **own}
+    config = {"attack": attack, "access": "label", "settings": settings, "student": "gap-cnn"}
+    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2, "evaluations": 1})
+    assert two.result["student/gap"] == pytest.approx(one.result["student/gap"], rel=1e-3)
+
+
+def test_ranks_whose_likeness_and_choice_are_their_own_still_keep_one_account(tmp_path):
+    settings = {"batch_size": 32, "width": 8, "latent": 8, "last_epochs": 1, **SYNTHESIS}
+    config = {"attack": "qedg", "access": "label", "settings": settings, "budget": 3 * 32 * 2}
+    assert run_ranks(2, tmp_path / "run", config) == FINISHED
+    record = read_record(tmp_path / "run")
+    assert record.spent == config["budget"]
+    assert record.accounts["attacker"].lost == 0
+
+
 def test_each_rank_has_its_share_of_a_prime_budget(tmp_path):
     folder = tmp_path / "run"
     assert run_ranks(2, folder, {"settings": SETTINGS, "budget": 3001}) == FINISHED
