@@ -2,8 +2,7 @@
 
 Paper:    none; every attack at the rates of its own authors, in batches that small budgets pay for.
 Command:  copycost bench
-Hardware: two CPU cores, some 12 minutes: estimated from single runs, not timed as a whole;
-          `--budget 3000` alone has been run
+Hardware: one CPU core, 22 minutes; two cores share the runs
 Expected: nothing is promised; the numbers are in the record that the command writes.
 Caution:  only Frugal was tuned, on this victim and two others; the others are at the rates of
           their authors. Batches and generators are as small as in the quick scale of
