@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The runs behind docs/methods/frugal.md, on two CPU cores: half an hour. Run it again to go on.
 #
-#   tools/frugal.sh OUT    runs under OUT/twentieth and OUT/parts; their records go to results/frugal
+#   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; on
 # digits by labels too. `parts`: Frugal on digits without each of its parts, or with one more.
+# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given.
 set -euo pipefail
-out="${1:?where to: tools/frugal.sh OUT}"
+out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
+cifar10="${2:-}"
 
-sweep() { copycost sweep --student gap-cnn --seeds 3 --threads 1 --device cpu "$@"; }
+sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student gap-cnn "$@"; }
 
 whole="$out/twentieth"
 small=(--set frugal.batch_size=32 --set frugal.student_steps=32 --set random-noise.batch_size=16
@@ -25,6 +27,21 @@ for access in probabilities label; do
   sweep --out "$whole" --victim digits-cnn --attack frugal --attack random-noise --budget 12000 \
     --access "$access" --evaluations 6 "${small[@]}"
 done
+
+# Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
+photographs() {
+  sweep --out "$out/photographs" --victim cifar10-16 --data "cifar10-16:$cifar10" \
+    --student small-resnet "$@"
+}
+if [ -n "$cifar10" ]; then
+  photographs --attack dfme --budget 120000 --evaluations 10 \
+    --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
+  photographs --attack frugal --attack random-noise --budget 6000 --evaluations 3 "${small[@]}"
+  for sources in composed textured; do
+    photographs --attack frugal --budget 6000 --evaluations 3 --set "frugal.sources=$sources" \
+      --set frugal.batch_size=32 --set frugal.student_steps=32
+  done
+fi
 
 part() {
   sweep --out "$out/parts" --victim digits-cnn --attack frugal --budget 3000 --evaluations 3 \

@@ -8,10 +8,13 @@ import torch
 from copycost.attacks.sources import (
     SOURCES,
     _convolved,
+    _paled,
+    composed,
     coordinates,
     fields,
     leaves,
     normal,
+    textured,
     uniform,
     untrained,
 )
@@ -91,6 +94,29 @@ def test_untrained_networks_make_smoother_images_than_noise(random):
         return float((x.diff(dim=-1) ** 2).mean() / (2 * x.var(dim=(1, 2, 3)).mean()))
 
     assert roughness(untrained(SPEC, N, random)) < 0.5
+
+
+@pytest.mark.parametrize("source", [untrained, coordinates, composed, textured])
+def test_most_colour_images_are_pale_and_some_are_loud(source, random):
+    x = source(SPEC, 400, random)
+    saturation = (x - x.mean(dim=1, keepdim=True)).std(dim=(1, 2, 3)) / x.std(dim=(1, 2, 3))
+    low, high = saturation.quantile(0.25), saturation.quantile(0.95)
+    assert float(low) < 0.25 < 0.5 < float(high)
+
+
+def test_grey_images_have_no_saturation_to_draw(random):
+    before, grey = random.state(), torch.rand(4, 1, 8, 8)
+    assert _paled(grey, random) is grey
+    assert torch.equal(random.state(), before)
+
+
+@pytest.mark.parametrize("sharp", [composed, textured])
+def test_what_is_cut_out_has_edges(sharp, random):
+    def steepest(source):
+        x = source(SPEC, 200, random)
+        return (x.diff(dim=-1).abs().amax(dim=(1, 2, 3)) / x.std(dim=(1, 2, 3))).median()
+
+    assert float(steepest(sharp)) > 1.2 * float(steepest(untrained))
 
 
 def test_a_convolution_of_each_image_by_its_own_weights(random):

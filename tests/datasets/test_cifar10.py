@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from copycost.datasets import load, small_cifar10
 from copycost.datasets.base import Dataset
 from copycost.datasets.batch_pickle import read_batch
 from copycost.datasets.cifar10 import read_cifar10
@@ -212,3 +213,26 @@ def test_a_binary_label_out_of_range_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\x0a" + path.read_bytes()[1:])
     with pytest.raises(DataError, match="a label 10"):
         read_cifar10(folder, N)
+
+
+def test_the_small_one_is_halved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_cifar10(_write_binary(tmp_path / "files"), N)
+    monkeypatch.setattr(small_cifar10, "load_cifar10", lambda path: read_cifar10(path, N))
+    small = load(f"cifar10-16:{tmp_path / 'files'}")
+    assert (small.name, small.provenance) == ("cifar10-16", "CIFAR-10, halved to 16×16")
+    assert small.origin == whole.origin
+    blocks = whole.train.inputs.float().unfold(2, 2, 2).unfold(3, 2, 2).mean(dim=(4, 5))
+    assert torch.equal(small.train.inputs, blocks.round().to(torch.uint8))
+    assert torch.equal(small.test.labels, whole.test.labels)
+
+
+def test_the_small_one_needs_files_too(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing"):
+        load(f"cifar10-16:{tmp_path / 'nothing'}")
+
+
+def test_the_small_one_of_a_jpeg_copy_says_that_it_is(real_data: Path) -> None:
+    small = load(f"cifar10-16:{real_data / 'cifar10-jpeg'}")
+    assert small.provenance == "CIFAR-10 (JPEG q75), halved to 16×16"
+    assert small.origin == "CIFAR-10"
+    assert (len(small.train), len(small.test)) == (50_000, 10_000)

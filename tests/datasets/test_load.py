@@ -18,7 +18,7 @@ def _write_npz(path: Path) -> Path:
 
 
 def test_every_name_resolves_to_a_loader() -> None:
-    assert list(DATASETS) == [*_MADE_HERE, *_OFFICIAL, "fashion-mnist-16", *_OWN]
+    assert list(DATASETS) == [*_MADE_HERE, *_OFFICIAL, "fashion-mnist-16", "cifar10-16", *_OWN]
     assert all(callable(DATASETS[name]) for name in DATASETS)
 
 

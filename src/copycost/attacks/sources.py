@@ -98,6 +98,20 @@ def coordinates(spec: InputSpec, n: int, random: Noise) -> Tensor:
     return _exposed(tinted, spec, random)
 
 
+def composed(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Images by untrained networks one over another, cut along an edge by a third network.
+
+    A ground, and two more images laid over it where a network of the place is above its mean:
+    things with a texture each and sharp outlines.
+    """
+    image = _either(spec, n, random)
+    for _ in range(2):
+        cut = coordinates(spec, n, random).mean(dim=1, keepdim=True)
+        above = cut > cut.mean(dim=(2, 3), keepdim=True)
+        image = torch.where(above, _either(spec, n, random), image)
+    return image
+
+
 def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Dead leaves: 2 to 12 ellipses and boxes of any colour, size and angle over a plain ground.
 
@@ -127,6 +141,17 @@ def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
     return (spec.low + (spec.high - spec.low) * image).clamp(spec.low, spec.high)
 
 
+def textured(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Dead leaves under a film of an untrained network's image, most of them pale.
+
+    The film hides up to six tenths of what is below. Baradad et al. (2021) find leaves with
+    textures better to learn from than plain ones; so does a copy of a model of photographs.
+    """
+    below, film = leaves(spec, n, random), _either(spec, n, random)
+    image = torch.lerp(below, film, 0.6 * random.uniform(n, 1, 1, 1))
+    return _paled(image, random).clamp(spec.low, spec.high)
+
+
 def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Fifty small rectangles, ellipses and triangles of random greys over a grey ground.
 
@@ -153,6 +178,12 @@ def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
     return values.expand(n, channels, height, width).contiguous()
 
 
+def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """By an untrained network of one kind or the other, with equal chances."""
+    first = random.uniform(n, 1, 1, 1) < 0.5
+    return torch.where(first, untrained(spec, n, random), coordinates(spec, n, random))
+
+
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
     """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
     # One product an image: PyTorch's grouped convolution is several times slower on a CPU.
@@ -166,12 +197,27 @@ def _standard(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Any numbers [N, C, H, W] as images in range, each with a contrast and a light of its own."""
+    """Any numbers [N, C, H, W] as images in range.
+
+    Each has a contrast, a light and, if in colour, a saturation of its own.
+    """
     deviation = x.flatten(1).std(dim=1).clamp(min=1e-3).view(-1, 1, 1, 1)
     contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
     light = 0.7 * random.normal(len(x), 1, 1, 1)
-    share = torch.sigmoid(contrast * (x / deviation + light))
+    share = _paled(torch.sigmoid(contrast * (x / deviation + light)), random)
     return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
+
+
+def _paled(image: Tensor, random: Noise) -> Tensor:
+    """Images [N, C, H, W] between grey, to which most come near, and their full colours.
+
+    Channels that have nothing to do with each other make loud colours, and a network of
+    photographs has hardly seen any.
+    """
+    if image.shape[1] == 1:
+        return image
+    grey = image.mean(dim=1, keepdim=True)
+    return torch.lerp(grey, image, random.uniform(len(image), 1, 1, 1).square())
 
 
 SOURCES: Registry[Source] = Registry(
@@ -187,13 +233,19 @@ SOURCES: Registry[Source] = Registry(
         "coordinates": Entry(
             "copycost.attacks.sources:coordinates", "by untrained networks of the place"
         ),
+        "composed": Entry(
+            "copycost.attacks.sources:composed", "by untrained networks, one cut out over another"
+        ),
         "fields": Entry("copycost.attacks.sources:fields", "smooth random fields of many scales"),
         "leaves": Entry("copycost.attacks.sources:leaves", "dead leaves: overlapping flat patches"),
+        "textured": Entry(
+            "copycost.attacks.sources:textured", "dead leaves under images of untrained networks"
+        ),
         "shapes": Entry("copycost.attacks.sources:shapes", "small grey shapes over a grey ground"),
     },
 )
 
-DRAWN = frozenset({fields, leaves, shapes})
+DRAWN = frozenset({fields, leaves, textured, shapes})
 """Kinds that follow rules about what images look like."""
 
 

@@ -49,6 +49,10 @@ DATASETS: Registry[Loader] = Registry(
             "copycost.datasets.fashion_mnist:load_small_fashion_mnist",
             "the first 12,000 + 2,000 of them, padded and halved to 16×16, for a CPU",
         ),
+        "cifar10-16": Entry(
+            "copycost.datasets.small_cifar10:load_small_cifar10",
+            "CIFAR-10, official or a Parquet copy, halved to 16×16, for a CPU",
+        ),
         "parquet": Entry(
             "copycost.datasets.parquet:load_parquet",
             "parquet:FOLDER with train.parquet and test.parquet holding image bytes and labels",

@@ -40,6 +40,10 @@ VICTIMS: Registry[VictimPreset] = Registry(
             f"{_HERE}.fashion_mnist_resnet18:PRESET",
             "ResNet-18-8x on Fashion-MNIST; for a GPU",
         ),
+        "cifar10-16": Entry(
+            f"{_HERE}.cifar10_16:PRESET",
+            "small ResNet on CIFAR-10 halved to 16×16; minutes on a CPU",
+        ),
         "cifar10-small": Entry(
             f"{_HERE}.cifar10_small:PRESET",
             "ResNet-20 on CIFAR-10 for two epochs; to try things end to end",
