@@ -39,6 +39,13 @@ def test_every_source_fits_every_shape_and_stays_in_the_range(name, shape, rando
     spec.check_range(x)
 
 
+def test_a_rounded_mean_stays_in_the_range(random):
+    spec = InputSpec((3, 1, 1), low=-0.3, high=0.85)
+    full = torch.full((1_000, 3, 1, 1), 0.85)
+    assert full.mean(dim=1).max() > full.max()
+    assert _paled(full, spec, random).max() == full.max()
+
+
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_images_differ_and_a_seed_repeats_them(name):
     first, again, other = (SOURCES[name](SPEC, 4, Engine("cpu").random(seed)) for seed in (0, 0, 1))
@@ -106,7 +113,7 @@ def test_most_colour_images_are_pale_and_some_are_loud(source, random):
 
 def test_grey_images_have_no_saturation_to_draw(random):
     before, grey = random.state(), torch.rand(4, 1, 8, 8)
-    assert _paled(grey, random) is grey
+    assert _paled(grey, InputSpec((1, 8, 8)), random) is grey
     assert torch.equal(random.state(), before)
 
 

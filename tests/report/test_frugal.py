@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.report.conftest import MakeRecord
 
-from copycost.report.frugal import NOT_RUN, parts_passage, twentieth_passage
+from copycost.report.frugal import NOT_RUN, parts_passage, photographs_passage, twentieth_passage
 
 
 @pytest.fixture
@@ -46,6 +46,17 @@ def test_dfme_alone_or_on_another_victim_is_not_shown(write, tmp_path):
     assert twentieth_passage(tmp_path) == NOT_RUN
     write("frugal/twentieth", "frugal", [0.9], 5_000, victim={"name": "another"})
     assert "dfme" not in twentieth_passage(tmp_path).lower()
+
+
+def test_kinds_of_images_are_set_beside_each_other_best_first(write, tmp_path):
+    assert photographs_passage(tmp_path) == NOT_RUN
+    for agreement, kind in ((0.3, "untrained"), (0.5, "textured")):
+        config = {"settings": {"sources": [kind]}}
+        write("frugal/photographs", "frugal", [agreement], 6_000, config=config)
+    write("frugal/photographs", "dfme", [0.4], 120_000, config={"settings": {}})
+    rows = [line for line in photographs_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
+    assert [row.split(" | ")[1] for row in rows] == ["`textured`", "–", "`untrained`"]
+    assert "| 120,000 | 40.0" in rows[1]
 
 
 def test_parts_are_named_by_what_they_change(write, tmp_path):

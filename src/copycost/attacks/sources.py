@@ -61,6 +61,10 @@ def untrained(spec: InputSpec, n: int, random: Noise) -> Tensor:
     Each starts from 16 channels of 4×4 normal numbers and enlarges them by two, convolves 3×3
     and normalises until the size is reached, as generators of images do; nothing is learnt.
     """
+    return _paled(_by_convolutions(spec, n, random), spec, random)
+
+
+def _by_convolutions(spec: InputSpec, n: int, random: Noise) -> Tensor:
     channels, height, width = spec.shape
     side, inner = 4, 16
     x = random.normal(n, inner, side, side)
@@ -81,6 +85,10 @@ def coordinates(spec: InputSpec, n: int, random: Noise) -> Tensor:
     Three layers of 16 from the coordinates to the channels, waves first and steep tanh after:
     stripes, patches and edges at any angle (Stanley 2007 calls such networks CPPNs).
     """
+    return _paled(_by_place(spec, n, random), spec, random)
+
+
+def _by_place(spec: InputSpec, n: int, random: Noise) -> Tensor:
     channels, height, width = spec.shape
     inner = 16
     place = torch.cartesian_prod(
@@ -106,10 +114,10 @@ def composed(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """
     image = _either(spec, n, random)
     for _ in range(2):
-        cut = coordinates(spec, n, random).mean(dim=1, keepdim=True)
+        cut = _by_place(spec, n, random)[:, :1]
         above = cut > cut.mean(dim=(2, 3), keepdim=True)
         image = torch.where(above, _either(spec, n, random), image)
-    return image
+    return _paled(image, spec, random)
 
 
 def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -149,7 +157,7 @@ def textured(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """
     below, film = leaves(spec, n, random), _either(spec, n, random)
     image = torch.lerp(below, film, 0.6 * random.uniform(n, 1, 1, 1))
-    return _paled(image, random).clamp(spec.low, spec.high)
+    return _paled(image, spec, random)
 
 
 def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -181,7 +189,7 @@ def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
 def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """By an untrained network of one kind or the other, with equal chances."""
     first = random.uniform(n, 1, 1, 1) < 0.5
-    return torch.where(first, untrained(spec, n, random), coordinates(spec, n, random))
+    return torch.where(first, _by_convolutions(spec, n, random), _by_place(spec, n, random))
 
 
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
@@ -197,18 +205,15 @@ def _standard(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Any numbers [N, C, H, W] as images in range.
-
-    Each has a contrast, a light and, if in colour, a saturation of its own.
-    """
+    """Any numbers [N, C, H, W] as images in range, each with a contrast and a light of its own."""
     deviation = x.flatten(1).std(dim=1).clamp(min=1e-3).view(-1, 1, 1, 1)
     contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
     light = 0.7 * random.normal(len(x), 1, 1, 1)
-    share = _paled(torch.sigmoid(contrast * (x / deviation + light)), random)
+    share = torch.sigmoid(contrast * (x / deviation + light))
     return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
 
 
-def _paled(image: Tensor, random: Noise) -> Tensor:
+def _paled(image: Tensor, spec: InputSpec, random: Noise) -> Tensor:
     """Images [N, C, H, W] between grey, to which most come near, and their full colours.
 
     Channels that have nothing to do with each other make loud colours, and a network of
@@ -217,7 +222,8 @@ def _paled(image: Tensor, random: Noise) -> Tensor:
     if image.shape[1] == 1:
         return image
     grey = image.mean(dim=1, keepdim=True)
-    return torch.lerp(grey, image, random.uniform(len(image), 1, 1, 1).square())
+    paled = torch.lerp(grey, image, random.uniform(len(image), 1, 1, 1).square())
+    return paled.clamp(spec.low, spec.high)  # a mean may be rounded out of the range
 
 
 SOURCES: Registry[Source] = Registry(

@@ -53,6 +53,39 @@ def parts_passage(results: Path) -> str:
     return "\n\n".join([table(head, rows), note, _made(groups)])
 
 
+def photographs_passage(results: Path) -> str:
+    """Frugal by the kinds of its images, and DFME, on a model of small photographs."""
+    groups = group_records(_read(results / "frugal" / "photographs"))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=_median, reverse=True)
+    head = ["attack", "images", "the attacker holds", "queries", "agreement", "accuracy"]
+    rows = [
+        [
+            attack_name(group.attack),
+            _kinds(group.records[0]),
+            group.records[0].knowledge,
+            f"{group.setting.budget:,}",
+            in_words(group.agreement),
+            in_words(group.accuracy),
+        ]
+        for group in groups
+    ]
+    first = groups[0]
+    note = (
+        f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
+        f"{percent(first.victim.accuracy)} accuracy, student `{first.setting.student}`, "
+        f"{first.setting.access} access. {_note(groups)}"
+    )
+    return "\n\n".join([table(head, rows), note, _made(groups)])
+
+
+def _kinds(record: Record) -> str:
+    """The sources of a run's images, if it draws any."""
+    sources = record.config["settings"].get("sources", ())
+    return ", ".join(f"`{name}`" for name in sources) or "–"
+
+
 def _read(folder: Path) -> list[Record]:
     return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
 

@@ -28,6 +28,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-parts": Entry(
             "copycost.report.frugal:parts_passage", "Frugal without each of its parts"
         ),
+        "frugal-photographs": Entry(
+            "copycost.report.frugal:photographs_passage", "kinds of images against photographs"
+        ),
         "performance-speed": Entry(
             "copycost.report.performance:speed_passage", "queries a second against a plain loop"
         ),
