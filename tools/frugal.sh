@@ -10,7 +10,8 @@ set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
 
-sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student gap-cnn "$@"; }
+student=gap-cnn
+sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student "$student" "$@"; }
 
 whole="$out/twentieth"
 small=(--set frugal.batch_size=32 --set frugal.student_steps=32 --set random-noise.batch_size=16
@@ -30,8 +31,8 @@ done
 
 # Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
 photographs() {
-  sweep --out "$out/photographs" --victim cifar10-16 --data "cifar10-16:$cifar10" \
-    --student small-resnet "$@"
+  student=small-resnet sweep --out "$out/photographs" --victim cifar10-16 \
+    --data "cifar10-16:$cifar10" "$@"
 }
 if [ -n "$cifar10" ]; then
   photographs --attack dfme --budget 120000 --evaluations 10 \
