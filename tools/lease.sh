@@ -5,15 +5,19 @@
 #   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl
 #   tools/lease.sh benchmark   there: speed in float32 and bfloat16, compiled or not, and memory
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
-#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10 in $CIFAR10
+#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10
 #   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on
-#   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on
-#   tools/lease.sh reproduce   there: the paper's figures with the data in $DATA; again to go on
+#   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on.
+#                              SOURCES=textured says which kinds of images it draws
+#   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
+# CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" data="cifar10:${CIFAR10:-.cifar10}"
+out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" folder="${DATA:-.data}"
+data="cifar10:$folder/cifar10"
+if [ -d "$folder/cifar10-jpeg" ]; then data="parquet:$folder/cifar10-jpeg"; fi
 
 if [ "${1:-}" = wheels ]; then
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
@@ -57,12 +61,13 @@ case "${1:-}" in
     ;;
   frugal)
     copycost audit --preset frugal-cifar10-2m --victim "$work/victim" --data "$data" \
+      ${SOURCES:+--set "frugal.sources=$SOURCES"} \
       --precision bfloat16 --compile on --max-minutes 9 --out "$work/runs" || [ $? -eq 3 ]
     records frugal
     ;;
   reproduce)
-    copycost reproduce kwon2023 --scale full --house-numbers --data "${DATA:-.data}" \
+    copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
       --device "${DEVICE:-cuda}" --max-minutes 9 --out "$out" --work "$work/kwon2023" || [ $? -eq 3 ]
     ;;
-  *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
