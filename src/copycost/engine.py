@@ -25,6 +25,7 @@ from copycost.arithmetic import (
     switch_tf32,
 )
 from copycost.compiling import Compile, Compiled
+from copycost.enlarging import merged
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.ranks import Ranks, launched
@@ -89,8 +90,11 @@ class Engine:
         """Move both to the device and wrap them for the chosen arithmetic.
 
         Weights of convolutions are laid out channels last, and with several ranks batch norms
-        take the statistics of the whole batch.
+        take the statistics of the whole batch. On a CPU, in full precision, a generator's layers
+        are merged (`copycost.enlarging`); lower precisions round what they would without.
         """
+        if self.device.type == "cpu" and self.precision is Precision.FLOAT32:
+            module = merged(module)
         module = arranged(module)
         if self.ranks.several:
             module = synchronised(module, self.device)

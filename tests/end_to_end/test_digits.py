@@ -15,7 +15,8 @@ import pytest
 def audited(out: Path, *options: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "copycost.cli", "audit", "--json", "--out", str(out)]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
 @pytest.mark.slow

@@ -1,0 +1,73 @@
+"""Enlarging and convolving in one: against the two layers that PyTorch has for it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from copycost.engine import Engine
+from copycost.enlarging import Enlarging, merged
+from copycost.nets.dfme_generator import DFMEGenerator
+from copycost.types import InputSpec
+
+
+def pair(bias: bool = True) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1, bias=bias))
+
+
+def gradients(network: nn.Module, x: torch.Tensor, direction: torch.Tensor) -> list[torch.Tensor]:
+    x = x.clone().requires_grad_()
+    return list(torch.autograd.grad(network(x), [x, *network.parameters()], direction))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (4, 3, 4, 6), (1, 3, 5, 2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_values_and_gradients_are_those_of_the_two_layers(shape, bias):
+    plain = pair(bias).double()
+    fast = merged(copy.deepcopy(plain)).double()
+    assert "Enlarging" in str(fast)
+    x = torch.randn(shape, dtype=torch.float64)
+    assert torch.allclose(fast(x), plain(x), atol=1e-12)
+    direction = torch.randn_like(plain(x))
+    for ours, theirs in zip(
+        gradients(fast, x, direction), gradients(plain, x, direction), strict=True
+    ):
+        assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3)),
+        (nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 5, padding=1)),
+        (nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1, padding_mode="reflect")),
+        (nn.Upsample(scale_factor=3), nn.Conv2d(3, 5, 3, padding=1)),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(3, 5, 3, padding=1)),
+    ],
+)
+def test_other_pairs_stay_as_they_are(layers):
+    sequence = nn.Sequential(*layers)
+    merged(sequence)
+    assert list(sequence) == list(layers)
+
+
+@pytest.mark.parametrize(
+    ("precision", "fast"), [("float32", True), ("tf32", False), ("bfloat16", False)]
+)
+def test_a_cpu_in_full_precision_trains_a_generator_so_and_saves_it_as_ever(precision, fast):
+    torch.manual_seed(0)
+    generator = DFMEGenerator(InputSpec((1, 8, 8)), latent=4, width=8)
+    names = list(generator.state_dict())
+    optimizer = torch.optim.Adam(generator.parameters())
+    engine = Engine("cpu", precision)
+    wrapped, _ = engine.setup(generator, optimizer)
+    assert any(isinstance(part, Enlarging) for part in wrapped.modules()) is fast
+    assert list(generator.state_dict()) == names
+    before = [p.detach().clone() for p in generator.parameters()]
+    engine.backward(wrapped(torch.randn(4, 4)).float().square().sum())
+    optimizer.step()
+    assert all((a != b).any() for a, b in zip(generator.parameters(), before, strict=True))
