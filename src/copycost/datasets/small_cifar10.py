@@ -16,7 +16,8 @@ def load_small_cifar10(path: Path | None) -> Dataset:
     `path` is what `load_cifar10` reads, or a folder of Parquet files as `load_parquet` reads
     them; both say which errors they raise.
     """
-    parquet = path is not None and any(path.glob("**/train*.parquet"))
+    folders = (path, path / "data") if path is not None else ()
+    parquet = any(True for folder in folders for _ in folder.glob("train*.parquet"))
     whole = load_parquet(path) if parquet else load_cifar10(path)
     return replace(
         whole,
