@@ -11,6 +11,7 @@ from torch import nn
 from copycost.engine import Engine
 from copycost.enlarging import Enlarging, merged
 from copycost.nets.dfme_generator import DFMEGenerator
+from copycost.nets.seeded import fresh_copy
 from copycost.types import InputSpec
 
 
@@ -37,6 +38,17 @@ def test_values_and_gradients_are_those_of_the_two_layers(shape, bias):
         gradients(fast, x, direction), gradients(plain, x, direction), strict=True
     ):
         assert torch.allclose(ours, theirs, atol=1e-12)
+
+
+def test_a_fresh_copy_has_the_fresh_weights_of_the_two_layers():
+    plain = DFMEGenerator(InputSpec((1, 8, 8)), latent=4, width=8)
+    before = torch.get_rng_state()
+    fast = merged(copy.deepcopy(plain))
+    assert torch.equal(torch.get_rng_state(), before), "merging draws nothing"
+    wanted, found = (fresh_copy(network, 5).state_dict() for network in (plain, fast))
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    assert not torch.equal(plain.state_dict()["layers.2.weight"], found["layers.2.weight"])
 
 
 @pytest.mark.parametrize(

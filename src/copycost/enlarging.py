@@ -21,14 +21,21 @@ _SUMS = (((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), ((1.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
 """[even or odd output, tap of the 2, tap of the 3]: which of three weights meet one value."""
 
 
-class Enlarging(nn.Module):
-    """`nn.Upsample(scale_factor=2)`, then `conv`, whose weights it shares under their names."""
+class Enlarging(nn.Conv2d):
+    """`nn.Upsample(scale_factor=2)`, then `conv`, whose weights it shares under their names.
+
+    It is a convolution still, so that what draws new weights for one does so here.
+    """
 
     sums: Tensor
 
     def __init__(self, conv: nn.Conv2d) -> None:
         """`conv` is 3×3 with a frame of one zero."""
-        super().__init__()
+        bias = conv.bias is not None
+        # On no device: drawing weights that are dropped at once would use up random numbers.
+        super().__init__(
+            conv.in_channels, conv.out_channels, 3, padding=1, bias=bias, device="meta"
+        )
         self.weight, self.bias = conv.weight, conv.bias
         self.register_buffer("sums", torch.tensor(_SUMS), persistent=False)
 
