@@ -44,6 +44,5 @@ class Noise:
         self._generator.set_state(state)
 
     def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
-        ranks = self._ranks
-        drawn = draw((ranks.count * n, *shape), generator=self._generator, device=self.device)
-        return drawn[ranks.rank * n : (ranks.rank + 1) * n]
+        whole = (self._ranks.count * n, *shape)
+        return self._ranks.share(draw(whole, generator=self._generator, device=self.device))

@@ -40,7 +40,7 @@ def load_parquet(path: Path | None) -> Dataset:
         DataError: files or columns are missing or damaged, or the images are not alike.
     """
     path = given_path("parquet", path, "a folder with train.parquet and test.parquet in it")
-    shards = {part: _shards(path, part) for part in ("train", "test")}
+    shards = {part: find_shards(path, part) for part in ("train", "test")}
     missing = (f"{part}.parquet" for part, files in shards.items() if not files)
     require_files(path, missing, "a data set needs both parts")
     train, test = (_read(files) for files in shards.values())
@@ -51,7 +51,8 @@ def load_parquet(path: Path | None) -> Dataset:
     return Dataset(name, provenance, names, train, test, collection)
 
 
-def _shards(path: Path, part: str) -> list[Path]:
+def find_shards(path: Path, part: str) -> list[Path]:
+    """Files of `part` ('train' or 'test') in the folder `path` or its subfolder `data`, sorted."""
     for folder in (path, path / "data"):
         found = sorted([*folder.glob(f"{part}.parquet"), *folder.glob(f"{part}-*.parquet")])
         if found:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from copycost.datasets.base import Dataset
 from copycost.datasets.cifar10 import load_cifar10
-from copycost.datasets.parquet import load_parquet
+from copycost.datasets.parquet import find_shards, load_parquet
 
 
 def load_small_cifar10(path: Path | None) -> Dataset:
@@ -16,8 +16,7 @@ def load_small_cifar10(path: Path | None) -> Dataset:
     `path` is what `load_cifar10` reads, or a folder of Parquet files as `load_parquet` reads
     them; both say which errors they raise.
     """
-    folders = (path, path / "data") if path is not None else ()
-    parquet = any(True for folder in folders for _ in folder.glob("train*.parquet"))
+    parquet = path is not None and find_shards(path, "train")
     whole = load_parquet(path) if parquet else load_cifar10(path)
     return replace(
         whole,
