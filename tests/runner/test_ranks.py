@@ -31,7 +31,7 @@ def weights(folder):
     return module.state_dict()
 
 
-def both(folder: Path, config: dict[str, Any]) -> tuple[Record, Record]:
+def both(folder: Path, config: dict[str, Any], atol: float = 1e-4) -> tuple[Record, Record]:
     """The records of one process and of two; the students' weights are alike."""
     assert run_ranks(2, folder / "two", config) == FINISHED
     one = copy_model(tiny_config(**config), tiny_target(), folder / "one")
@@ -41,7 +41,7 @@ def both(folder: Path, config: dict[str, Any]) -> tuple[Record, Record]:
     ours, theirs = weights(folder / "one"), weights(folder / "two")
     assert ours.keys() == theirs.keys()
     for name in ours:
-        torch.testing.assert_close(theirs[name], ours[name], rtol=1e-3, atol=1e-4, msg=name)
+        torch.testing.assert_close(theirs[name], ours[name], rtol=1e-3, atol=atol, msg=name)
     return one, two
 
 
@@ -54,9 +54,13 @@ def test_two_ranks_do_what_one_does(tmp_path):
 
 @pytest.mark.parametrize("attack", ["disguide", "dual-student", "frugal"])
 def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack):
-    settings = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, "student_lr": 0.01}
+    # Adam makes long steps of the smallest gradients, rounded ones among them. At this rate what
+    # the generator learns moves DisGUIDE's student by 0.009; at the default one, hardly further
+    # than rounding does.
+    rates = {"student_lr": 0.01, "generator_lr": 0.001}
+    settings = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, **rates}
     config = {"attack": attack, "settings": settings, "student": "gap-cnn", "evaluations": 1}
-    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2})
+    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2}, atol=1e-3)
     assert two.result.keys() == one.result.keys()
     quantities = ("/gap", "/replayed gap", "/disagreement", "/coverage", "kl")
     for name in [name for name in one.result if name.endswith(quantities)]:
