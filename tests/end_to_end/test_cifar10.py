@@ -48,7 +48,7 @@ def test_a_small_victim_is_copied_better_than_by_noise(dataset, tmp_path):
                 "dfme": {**settings, "student_steps": 9, "width": 32},
                 "random-noise": settings,
             },
-            "shared": {"student": "gap-cnn", "budget": 60_000, "evaluations": 3, "device": "cpu"},
+            "shared": {"student": "gap-cnn", "budget": 40_000, "evaluations": 3, "device": "cpu"},
         }
     ).runs()
     found: dict[str, Record] = {r.attack: r for r, _ in audit(runs, target, tmp_path)}
