@@ -38,9 +38,15 @@ photographs() {
 if [ -n "$cifar10" ]; then
   photographs --attack dfme --budget 120000 --evaluations 10 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
-  photographs --attack frugal --attack random-noise --budget 6000 --evaluations 3 "${small[@]}"
-  photographs --attack frugal --budget 6000 --evaluations 3 --set frugal.sources=textured \
-    --set frugal.batch_size=32 --set frugal.student_steps=32
+  photographs --attack random-noise --budget 6000 --evaluations 3 "${small[@]}"
+  for kinds in untrained,coordinates textured; do
+    for views in "0 false" "0.0625 true"; do
+      read -r shift flip <<<"$views"
+      photographs --attack frugal --budget 6000 --evaluations 3 --set frugal.batch_size=32 \
+        --set frugal.student_steps=32 --set frugal.sources=$kinds \
+        --set "frugal.shift=$shift" --set "frugal.flip=$flip"
+    done
+  done
 fi
 
 part() {
@@ -49,7 +55,7 @@ part() {
 }
 part --set frugal.student_steps=32
 for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 generated=true \
-  sources=normal sources=untrained,coordinates,leaves; do
+  shift=0.125 sources=normal sources=untrained,coordinates,leaves; do
   part --set frugal.student_steps=32 --set "frugal.$change"
 done
 for steps in 1 8; do part --set frugal.student_steps=$steps; done

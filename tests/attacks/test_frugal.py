@@ -152,6 +152,58 @@ def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch):
     assert drawn == [(1.0, 48)]
 
 
+def lessons(monkeypatch, **settings):
+    """The one lesson of a step as it was drawn from the memory, and as it was taught."""
+    attack, s, oracle, _ = begin(student_steps=1, **settings)
+    seen = []
+    memory = s.need_memory()
+    whole, teach = memory.draw, Frugal.teach
+
+    def draw(*asked):
+        seen.append(whole(*asked))
+        return seen[-1]
+
+    def taught(self, s, lesson):
+        seen.append(lesson)
+        return teach(self, s, lesson)
+
+    monkeypatch.setattr(memory, "draw", draw)
+    monkeypatch.setattr(Frugal, "teach", taught)
+    attack.step(s, oracle, 12)
+    return seen
+
+
+def test_lessons_are_taught_as_they_were_asked_unless_told_otherwise(monkeypatch):
+    drawn, taught = lessons(monkeypatch)
+    assert taught is drawn
+
+
+def test_a_mirrored_lesson_keeps_its_answers(monkeypatch):
+    drawn, taught = lessons(monkeypatch, flip=True)
+    assert torch.equal(taught.answer.scores, drawn.answer.scores)
+    same, mirrored = (
+        (taught.images - images).abs().amax(dim=(1, 2, 3)) < 1e-5
+        for images in (drawn.images, drawn.images.flip(3))
+    )
+    assert bool((same | mirrored).all())
+    assert bool(mirrored.any())
+    assert bool(same.any())
+
+
+def test_a_moved_lesson_is_moved_by_whole_pixels_and_no_further(monkeypatch):
+    drawn, taught = lessons(monkeypatch, shift=0.125)
+    inner = (..., slice(1, 7), slice(1, 7))
+    found = torch.stack(
+        [
+            (drawn.images.roll((down, across), (2, 3)) - taught.images)[inner].abs().amax((1, 2, 3))
+            for down in (-1, 0, 1)
+            for across in (-1, 0, 1)
+        ]
+    )
+    assert bool((found.amin(dim=0) < 1e-5).all())
+    assert len(set(found.argmin(dim=0).tolist())) > 3
+
+
 def test_labels_are_enough():
     attack, s, oracle, _ = begin("label")
     losses = attack.step(s, oracle, 12)

@@ -14,6 +14,7 @@ from copycost.attacks.guided import Guided
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import SourcesSetting, coordinates, knowledge_of, untrained
 from copycost.attacks.state import State
+from copycost.attacks.views import weak
 from copycost.engine import Engine
 from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
@@ -55,6 +56,10 @@ class Frugal(Guided):
     """n_S, steps of each student for one batch of queries."""
     recent: float = Field(default=0.5, ge=0, le=1)
     """Chance of each image of a lesson to come from the latest four batches, else from all."""
+    shift: float = Field(default=0.0, ge=0, lt=1)
+    """The most by which a lesson's images are moved, as a share of a side; answers are kept."""
+    flip: bool = False
+    """Whether half of them are mirrored: right for photographs, wrong for digits."""
     average_momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of the average of the first student's weights, which counts; 0: the student itself does."""
     memory_mib: int = Field(default=2968, ge=1)
@@ -102,10 +107,16 @@ class Frugal(Guided):
         window = RECENT_BATCHES * self.batch_size * s.engine.ranks.count
         for _ in range(self.student_steps):
             lesson = memory.draw(self.batch_size, s.random, self.recent, window)
-            losses |= self.teach(s, lesson)
+            losses |= self.teach(s, self._moved(s, oracle.spec, lesson))
             for average in s.averages.values():
                 average.follow(s.student.network)
         return losses
+
+    def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
+        """The lesson with a weak view of each image, which the victim is taken to answer alike."""
+        if not self.shift and not self.flip:
+            return lesson
+        return lesson._replace(images=weak(lesson.images, spec, s.random, self.shift, self.flip))
 
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:

@@ -59,11 +59,14 @@ def photographs_passage(results: Path) -> str:
     if not groups:
         return NOT_RUN
     groups.sort(key=_median, reverse=True)
-    head = ["attack", "images", "the attacker holds", "queries", "agreement", "accuracy"]
+    head = [
+        "attack", "images", "learnt", "the attacker holds", "queries", "agreement", "accuracy"
+    ]  # fmt: skip
     rows = [
         [
             attack_name(group.attack),
             _kinds(group.records[0]),
+            _views(group.records[0]),
             group.records[0].knowledge,
             f"{group.setting.budget:,}",
             in_words(group.agreement),
@@ -84,6 +87,16 @@ def _kinds(record: Record) -> str:
     """The sources of a run's images, if it draws any."""
     sources = record.config["settings"].get("sources", ())
     return ", ".join(f"`{name}`" for name in sources) or "–"
+
+
+def _views(record: Record) -> str:
+    """How a run's images are shown to its students, if it may move them."""
+    settings = record.config["settings"]
+    if "sources" not in settings:
+        return "–"
+    shift, flip = settings.get("shift", 0.0), settings.get("flip", False)
+    ways = [f"moved by up to {percent(shift)}"] * bool(shift) + ["mirrored"] * flip
+    return ", ".join(ways) or "as asked"
 
 
 def _read(folder: Path) -> list[Record]:
