@@ -6,7 +6,8 @@
 #
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; on
 # digits by labels too. `parts`: Frugal on digits without each of its parts, or with one more.
-# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given.
+# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given,
+# as they were asked and moved and mirrored.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
