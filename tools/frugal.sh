@@ -39,7 +39,8 @@ photographs() {
 if [ -n "$cifar10" ]; then
   photographs --attack dfme --budget 120000 --evaluations 10 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
-  photographs --attack random-noise --budget 6000 --evaluations 3 "${small[@]}"
+  photographs --attack random-noise --budget 6000 --evaluations 3 \
+    --set random-noise.batch_size=16 --set random-noise.schedule=cosine
   for kinds in untrained,coordinates textured; do
     for views in "0 false" "0.0625 true"; do
       read -r shift flip <<<"$views"

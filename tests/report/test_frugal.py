@@ -50,12 +50,15 @@ def test_dfme_alone_or_on_another_victim_is_not_shown(write, tmp_path):
 
 def test_kinds_of_images_are_set_beside_each_other_best_first(write, tmp_path):
     assert photographs_passage(tmp_path) == NOT_RUN
-    for agreement, kind in ((0.3, "untrained"), (0.5, "textured")):
-        config = {"settings": {"sources": [kind]}}
+    views = {"shift": 0.25, "flip": True}
+    for agreement, kind, more in ((0.3, "untrained", {}), (0.5, "textured", views)):
+        config = {"settings": {"sources": [kind], **more}}
         write("frugal/photographs", "frugal", [agreement], 6_000, config=config)
     write("frugal/photographs", "dfme", [0.4], 120_000, config={"settings": {}})
     rows = [line for line in photographs_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
     assert [row.split(" | ")[1] for row in rows] == ["`textured`", "–", "`untrained`"]
+    learnt = [row.split(" | ")[2].replace("\u00a0", " ") for row in rows]
+    assert learnt == ["moved by up to 25.0 %, mirrored", "–", "as asked"]
     assert "| 120,000 | 40.0" in rows[1]
 
 
