@@ -52,15 +52,17 @@ def test_two_ranks_do_what_one_does(tmp_path):
         assert two.result[name] == pytest.approx(one.result[name], rel=1e-3)
 
 
-@pytest.mark.parametrize("attack", ["disguide", "dual-student", "frugal"])
-def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack):
-    # Adam makes long steps of the smallest gradients, rounded ones among them. At this rate what
-    # the generator learns moves DisGUIDE's student by 0.009; at the default one, hardly further
-    # than rounding does.
-    rates = {"student_lr": 0.01, "generator_lr": 0.001}
-    settings = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, **rates}
-    config = {"attack": attack, "settings": settings, "student": "gap-cnn", "evaluations": 1}
-    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2}, atol=1e-3)
+# Adam makes long steps of the smallest gradients, rounded ones among them. At this rate what
+# DisGUIDE's generator learns moves the student by 0.009; at the default one, hardly further than
+# rounding does.
+@pytest.mark.parametrize(
+    ("attack", "own", "atol"),
+    [("disguide", {"generator_lr": 0.001}, 5e-4), ("dual-student", {}, 1e-4), ("frugal", {}, 1e-4)],
+)
+def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack, own, atol):
+    settings = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, "student_lr": 0.01}
+    config = {"attack": attack, "settings": settings | own, "student": "gap-cnn", "evaluations": 1}
+    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2}, atol)
     assert two.result.keys() == one.result.keys()
     quantities = ("/gap", "/replayed gap", "/disagreement", "/coverage", "kl")
     for name in [name for name in one.result if name.endswith(quantities)]:
