@@ -35,10 +35,16 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def sweep(cluster, victim, tmp_path):
-    """Start `copycost sweep` over one run, with more options; the process."""
+    """Start `copycost sweep` over one run, with more options; the process.
+
+    `path`: a folder of programs that go before all others.
+    """
     started: list[subprocess.Popen[str]] = []
 
-    def start(*options: str) -> subprocess.Popen[str]:
+    def start(*options: str, path: Path | None = None) -> subprocess.Popen[str]:
+        environment = {**os.environ, **cluster.environment, "OMP_NUM_THREADS": "1"}
+        if path is not None:
+            environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
         command = [
             sys.executable, "-m", "copycost.cli", "sweep", "--executor", "slurm",
             "--victim", str(victim), "--data", "digits", "--student", "lenet", "--device", "cpu",
@@ -48,9 +54,8 @@ def sweep(cluster, victim, tmp_path):
             "--json", "--out", str(tmp_path), *options,
         ]  # fmt: skip
         process = subprocess.Popen(
-            command, env={**os.environ, **cluster.environment, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         started.append(process)
         return process
 
@@ -58,6 +63,21 @@ def sweep(cluster, victim, tmp_path):
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def slow_scontrol(cluster: Cluster, tmp_path: Path) -> Path:
+    """The folder of an scontrol that is still there when Slurm's SIGTERM reaches the job.
+
+    To requeue a job is to tell all its processes to end, the one that asks for it included.
+    """
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    path = cluster.environment.get("PATH", os.environ["PATH"])
+    program = folder / "scontrol"
+    program.write_text(f'#!/bin/sh\n{shutil.which("scontrol", path=path)} "$@"\nkill -TERM $$\n')
+    program.chmod(0o755)
+    return folder
 
 
 def wait_for_checkpoint(process: subprocess.Popen[str], folder: Path) -> None:
@@ -86,8 +106,10 @@ def finish(process: subprocess.Popen[str], code: int) -> dict[str, Any]:
 class TestOnACluster:
     pytestmark = slow
 
-    def test_a_preempted_run_is_requeued_and_loses_nothing(self, cluster, sweep, tmp_path):
-        process = sweep()
+    def test_a_preempted_run_is_requeued_and_loses_nothing(
+        self, cluster, sweep, slow_scontrol, tmp_path
+    ):
+        process = sweep(path=slow_scontrol)
         wait_for_checkpoint(process, tmp_path)
         cluster.run(
             "sbatch", "--partition=urgent", "--exclusive", "--wrap=true", "--output=/dev/null"

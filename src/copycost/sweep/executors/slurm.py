@@ -200,6 +200,9 @@ class Preemptible:
         with stop.on_signals(), _noticed(number, stop) as seen:
             outcome = perform(task, stop, threads)
         if seen and outcome.ended is Ended.STOPPED:
+            # Requeuing ends all processes of the job, the scontrol that asks for it included;
+            # what is ignored here is ignored by it too, and it can give its answer.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.raise_signal(number)
         return outcome
 
