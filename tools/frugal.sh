@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The runs behind docs/methods/frugal.md, on two CPU cores: half an hour, longer with CIFAR10.
+# The runs behind docs/methods/frugal.md, on two CPU cores: an hour, longer with CIFAR10.
 # Run it again to go on.
 #
 #   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; on
-# digits by labels too. `parts`: Frugal on digits without each of its parts, or with one more.
-# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given,
-# as they were asked and moved and mirrored.
+# digits by labels too; and Frugal by another norm of its loss. `parts`: Frugal on digits without
+# each of its parts, or with one more. `photographs`: Frugal with other kinds of images on CIFAR-10
+# at 16×16, if its folder is given, as they were asked and moved and mirrored.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -16,20 +16,24 @@ student=gap-cnn
 sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student "$student" "$@"; }
 
 whole="$out/twentieth"
-small=(--set frugal.batch_size=32 --set frugal.student_steps=32 --set random-noise.batch_size=16
-  --set random-noise.schedule=cosine)
+own=(--set frugal.batch_size=32 --set frugal.student_steps=32)
+small=("${own[@]}" --set random-noise.batch_size=16 --set random-noise.schedule=cosine)
 for victim in house-numbers-16 fashion-mnist-16; do
   # The rates of DFME's authors for CIFAR-10, in batches that a small budget pays for.
   sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --evaluations 6 "${small[@]}"
+  sweep --out "$whole" --victim "$victim" --attack frugal --budget 6000 --evaluations 6 \
+    "${own[@]}" --set frugal.loss=l2
 done
 # DFME's 240,000 on digits is the embedded audit, results/digits.
 for access in probabilities label; do
   sweep --out "$whole" --victim digits-cnn --attack frugal --attack random-noise --budget 12000 \
     --access "$access" --evaluations 6 "${small[@]}"
 done
+sweep --out "$whole" --victim digits-cnn --attack frugal --budget 12000 --access probabilities \
+  --evaluations 6 "${own[@]}" --set frugal.loss=l2
 
 # Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
 photographs() {
@@ -41,14 +45,16 @@ if [ -n "$cifar10" ]; then
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
   photographs --attack random-noise --budget 6000 --evaluations 3 \
     --set random-noise.batch_size=16 --set random-noise.schedule=cosine
-  for kinds in untrained,coordinates textured; do
-    for views in "0 false" "0.0625 true"; do
-      read -r shift flip <<<"$views"
-      photographs --attack frugal --budget 6000 --evaluations 3 --set frugal.batch_size=32 \
-        --set frugal.student_steps=32 --set frugal.sources=$kinds \
-        --set "frugal.shift=$shift" --set "frugal.flip=$flip"
-    done
+  kinds() {
+    photographs --attack frugal --budget 6000 --evaluations 3 "${own[@]}" \
+      --set "frugal.sources=$1" "${@:2}"
+  }
+  moved=(--set frugal.shift=0.0625 --set frugal.flip=true)
+  for images in untrained,coordinates textured; do
+    kinds "$images"
+    kinds "$images" "${moved[@]}"
   done
+  kinds untrained,coordinates "${moved[@]}" --set frugal.loss=l2
 fi
 
 part() {

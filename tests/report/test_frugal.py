@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 from tests.report.conftest import MakeRecord
 
-from copycost.report.frugal import NOT_RUN, parts_passage, photographs_passage, twentieth_passage
+from copycost.report.frugal import (
+    NOT_RUN,
+    losses_passage,
+    parts_passage,
+    photographs_passage,
+    twentieth_passage,
+)
 
 
 @pytest.fixture
 def write(make_record: MakeRecord, tmp_path: Path):
     def write(folder: str, attack: str, agreements: list[float], budget: int, **changes) -> None:
+        changes.setdefault("config", {"settings": {}})
         for seed, agreement in enumerate(agreements):
             record = make_record(attack, seed, agreement, budget=budget, **changes)
             place = tmp_path / folder / f"{attack}-{budget}-{seed}-{len(list(tmp_path.rglob('*')))}"
@@ -60,6 +67,28 @@ def test_kinds_of_images_are_set_beside_each_other_best_first(write, tmp_path):
     learnt = [row.split(" | ")[2].replace("\u00a0", " ") for row in rows]
     assert learnt == ["moved by up to 25.0 %, mirrored", "–", "as asked"]
     assert "| 120,000 | 40.0" in rows[1]
+
+
+def test_losses_are_set_beside_each_other_where_all_else_is_the_same(write, tmp_path):
+    assert losses_passage(tmp_path) == NOT_RUN
+
+    def run(folder: str, agreements: list[float], **more) -> None:
+        config = {"settings": {"sources": ["leaves"], **more}}
+        write(f"frugal/{folder}", "frugal", agreements, 6_000, config=config)
+
+    run("twentieth", [0.6, 0.7, 0.8])  # of old: no loss
+    run("twentieth", [0.9], loss="l2", shift=0.0, flip=False)
+    run("twentieth", [0.3], loss="kl")
+    run("photographs", [0.2], loss="l1", flip=True)
+    rows = [line for line in losses_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
+    (row,) = rows
+    assert row.replace("\u00a0", " ").endswith("| as asked | 70.0 % (60.0–80.0 %) | 90.0 % |")
+
+
+def test_other_losses_stay_out_of_the_other_tables(write, tmp_path):
+    write("frugal/twentieth", "frugal", [0.9], 5_000, config={"settings": {"loss": "l2"}})
+    write("frugal/photographs", "frugal", [0.9], 6_000, config={"settings": {"loss": "l2"}})
+    assert twentieth_passage(tmp_path) == photographs_passage(tmp_path) == NOT_RUN
 
 
 def test_parts_are_named_by_what_they_change(write, tmp_path):

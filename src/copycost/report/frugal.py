@@ -12,6 +12,7 @@ from copycost.report.wording import attack_name, percent
 from copycost.runner.record import RECORD_FILE, Record, read_record
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
+LOSSES = {"l1": "L1, mean over classes", "l2": "L2"}
 SHARE = 20
 """Frugal is to reach with one query what DFME reaches with so many."""
 
@@ -19,7 +20,7 @@ SHARE = 20
 def twentieth_passage(results: Path) -> str:
     """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
     # DFME's runs on digits are those of the embedded audit.
-    records = [*_read(results / "frugal" / "twentieth"), *_read(results / "digits")]
+    records = _usual_loss([*_read(results / "frugal" / "twentieth"), *_read(results / "digits")])
     groups = [group for group in group_records(records) if group.attack != "random-noise"]
     noise = [group for group in group_records(records) if group.attack == "random-noise"]
     asked = {group.setting.victim for group in groups if group.attack == "frugal"}
@@ -55,7 +56,7 @@ def parts_passage(results: Path) -> str:
 
 def photographs_passage(results: Path) -> str:
     """Frugal by the kinds of its images, and DFME, on a model of small photographs."""
-    groups = group_records(_read(results / "frugal" / "photographs"))
+    groups = group_records(_usual_loss(_read(results / "frugal" / "photographs")))
     if not groups:
         return NOT_RUN
     groups.sort(key=_median, reverse=True)
@@ -81,6 +82,47 @@ def photographs_passage(results: Path) -> str:
         f"{first.setting.access} access. {_note(groups)}"
     )
     return "\n\n".join([table(head, rows), note, _made(groups)])
+
+
+def losses_passage(results: Path) -> str:
+    """Frugal by the norm that its students descend, where all else was the same."""
+    folders = [results / "frugal" / name for name in ("twentieth", "photographs")]
+    records = [record for folder in folders for record in _read(folder)]
+    found: dict[tuple[str, ...], dict[str, Group]] = {}
+    for group in group_records([r for r in records if r.attack == "frugal"]):
+        found.setdefault(_but_for_loss(group), {})[_loss(group.records[0])] = group
+    pairs = {key: by_loss for key, by_loss in found.items() if by_loss.keys() >= LOSSES.keys()}
+    if not pairs:
+        return NOT_RUN
+    head = ["data", "student", "access", "queries", "images", "learnt", *LOSSES.values()]
+    rows = [
+        [*key, *(in_words(by_loss[loss].agreement) for loss in LOSSES)]
+        for key, by_loss in sorted(pairs.items())
+    ]
+    shown = [by_loss[loss] for by_loss in pairs.values() for loss in LOSSES]
+    return "\n\n".join([table(head, rows), _note(shown), _made(shown)])
+
+
+def _but_for_loss(group: Group) -> tuple[str, ...]:
+    """What two groups share that differ by their loss alone, as it is printed."""
+    setting, record = group.setting, group.records[0]
+    return (
+        group.victim.dataset,
+        f"`{setting.student}`",
+        str(setting.access),
+        f"{setting.budget:,}",
+        _kinds(record),
+        _views(record),
+    )
+
+
+def _loss(record: Record) -> str:
+    """The loss of a run's students; older records have none but the usual one."""
+    return str(record.config["settings"].get("loss", "l1"))
+
+
+def _usual_loss(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if _loss(record) == "l1"]
 
 
 def _kinds(record: Record) -> str:

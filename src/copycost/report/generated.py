@@ -31,6 +31,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-photographs": Entry(
             "copycost.report.frugal:photographs_passage", "kinds of images against photographs"
         ),
+        "frugal-losses": Entry(
+            "copycost.report.frugal:losses_passage", "Frugal by the norm of its loss"
+        ),
         "performance-speed": Entry(
             "copycost.report.performance:speed_passage", "queries a second against a plain loop"
         ),
