@@ -8,9 +8,9 @@ Expected: nothing is promised. The aim is 86.18 % accuracy, or 0.902 of the vict
           student that counts: what Kwon et al. (2023) report of DFME at as many queries.
 Caution:  nothing was tuned at this size. A generator is one of three kinds of images here, since
           guided generators are what is known to work at millions of queries. Moving and mirroring
-          what is learnt again helped on CIFAR-10 at 16x16, and so did L2 in place of L1. There
-          `--set frugal.sources=textured` did far better than untrained networks, and makes the
-          attack one that draws procedural images: see docs/methods/frugal.md.
+          what is learnt again helped on CIFAR-10 at 16x16. There `--set frugal.sources=textured`
+          did far better than untrained networks, and makes the attack one that draws procedural
+          images: see docs/methods/frugal.md.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ PRESET: dict[str, Any] = {
             "batch_size": 256,
             "student_steps": 8,
             "generated": True,
-            "loss": "l2",
             "shift": 0.0625,
             "flip": True,
         }
