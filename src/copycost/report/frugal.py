@@ -12,7 +12,8 @@ from copycost.report.wording import attack_name, percent
 from copycost.runner.record import RECORD_FILE, Record, read_record
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
-LOSSES = {"l1": "L1, mean over classes", "l2": "L2"}
+USUAL_LOSS = "l1"
+LOSSES = {USUAL_LOSS: "L1, mean over classes", "l2": "L2"}
 SHARE = 20
 """Frugal is to reach with one query what DFME reaches with so many."""
 
@@ -118,11 +119,11 @@ def _but_for_loss(group: Group) -> tuple[str, ...]:
 
 def _loss(record: Record) -> str:
     """The loss of a run's students; older records have none but the usual one."""
-    return str(record.config["settings"].get("loss", "l1"))
+    return str(record.config["settings"].get("loss", USUAL_LOSS))
 
 
 def _usual_loss(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if _loss(record) == "l1"]
+    return [record for record in records if _loss(record) == USUAL_LOSS]
 
 
 def _kinds(record: Record) -> str:
