@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -203,6 +204,7 @@ def _join(
 
     Where it runs is named, lest Fabric look for a cluster: a Slurm job may well be one process.
     """
+    logging.getLogger("lightning_fabric.utilities.rank_zero").addFilter(_not_about_tf32)
     here, everywhere = launched()
     if everywhere == 1:
         return Fabric(
@@ -218,6 +220,11 @@ def _join(
     )
     fabric.launch()
     return fabric, Ranks(fabric.global_rank, fabric.world_size)
+
+
+def _not_about_tf32(message: logging.LogRecord) -> bool:
+    """Fabric advises users of recent GPUs to switch TF32 on, which is named and recorded here."""
+    return "set_float32_matmul_precision" not in message.getMessage()
 
 
 def _check_one_device_each(accelerator: str, processes: int) -> None:

@@ -91,8 +91,8 @@ def test_classes_take_turns_the_most_doubtful_of_each_first():
     doubt = torch.tensor([0.1, 0.9, 0.5, 0.8, 0.3, 0.7])
     vote = torch.tensor([2, 0, 0, 0, 2, 0])
     # Class 0 by falling doubt: 1, 3, 5, 2; class 2: 4, 0. Their first, their second, the rest.
-    assert by_turns(doubt, vote).tolist() == [1, 4, 3, 0, 5, 2]
-    assert by_turns(doubt, torch.zeros_like(vote)).tolist() == [1, 3, 5, 2, 4, 0]
+    assert by_turns(doubt, vote, 3).tolist() == [1, 4, 3, 0, 5, 2]
+    assert by_turns(doubt, torch.zeros_like(vote), 3).tolist() == [1, 3, 5, 2, 4, 0]
 
 
 @pytest.mark.parametrize("balanced", [False, True])
@@ -103,7 +103,7 @@ def test_of_several_candidates_the_most_disputed_are_asked(balanced, monkeypatch
     chosen = attack._chosen(s, SPEC, 6)
     p = attack.logits(s, made).softmax(dim=2)
     doubt, vote = disagreement(p), p.mean(dim=0).argmax(dim=1)
-    expected = made[by_turns(doubt, vote if balanced else vote * 0)[:6]]
+    expected = made[by_turns(doubt, vote if balanced else vote * 0, p.shape[2])[:6]]
     assert torch.equal(chosen, expected)
 
 

@@ -130,7 +130,8 @@ class Frugal(Guided):
         p = self.logits(s, images).softmax(dim=2)
         doubt = ranks.rows(disagreement(p) if self.members > 1 else entropy(p[0]))
         vote = ranks.rows(p.mean(dim=0).argmax(dim=1))
-        order = by_turns(doubt, vote if self.balanced else torch.zeros_like(vote))
+        turns = vote if self.balanced else torch.zeros_like(vote)
+        order = by_turns(doubt, turns, p.shape[2])
         return ranks.share(ranks.rows(images)[order[: n * ranks.count]])
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -152,12 +153,12 @@ class Frugal(Guided):
         return super().diagnose(s, oracle) if self.generated else {}
 
 
-def by_turns(doubt: Tensor, vote: Tensor) -> Tensor:
-    """Rows by falling `doubt` [N], where the classes of `vote` [N] take turns.
+def by_turns(doubt: Tensor, vote: Tensor, classes: int) -> Tensor:
+    """Rows by falling `doubt` [N], where the classes of `vote` [N] in [0, `classes`) take turns.
 
     First the most doubtful of every class, then the second of each, and so on; a class that
     has no more is passed over.
     """
     order = doubt.argsort(descending=True, stable=True)
-    turn = one_hot(vote[order]).cumsum(dim=0).gather(1, vote[order, None]).squeeze(1)
+    turn = one_hot(vote[order], classes).cumsum(dim=0).gather(1, vote[order, None]).squeeze(1)
     return order[turn.argsort(stable=True)]

@@ -110,7 +110,7 @@ class Synthesis(Lessons):
         self._begin_anew(s)
         generator, targets = s.need_generator(), self.targets(s, oracle, n)
         z = s.normal(n, self.latent)
-        best, kept = torch.tensor(torch.inf, device=z.device), None
+        best, kept = z.new_full((), torch.inf), None
         for _ in range(self.synthesis_steps):
             images = self.pictures(generator(z), oracle.spec, s.random)
             shown = self.view(s, images, oracle.spec)

@@ -29,7 +29,7 @@ def weak(x: Tensor, spec: InputSpec, random: Noise, shift: float, flip: bool) ->
 
     `shift` is the most it is moved, as a share of a side.
     """
-    straight = torch.eye(2).to(x).expand(len(x), 2, 2)
+    straight = torch.eye(2, device=x.device).expand(len(x), 2, 2)
     return _sampled(x, _placed(straight, x, random, shift, flip), spec)
 
 
@@ -56,10 +56,15 @@ def _placed(matrices: Tensor, x: Tensor, random: Noise, shift: float, flip: bool
     if flip:
         sign = torch.where(random.uniform(n) < 0.5, -1.0, 1.0)
         matrices = torch.stack([matrices[:, :, 0] * sign[:, None], matrices[:, :, 1]], dim=2)
-    sides = torch.tensor([width, height], device=x.device)
-    most = (sides * shift).round()
-    pixels = ((2 * random.uniform(n, 2) - 1) * (most + 0.5)).round().clamp(-most, most)
-    return torch.cat([matrices, (2 * pixels / sides)[:, :, None]], dim=2)
+    far = 2 * random.uniform(n, 2) - 1
+    moves = [_whole_pixels(far[:, i], side, shift) for i, side in enumerate((width, height))]
+    return torch.cat([matrices, torch.stack(moves, dim=1)[:, :, None]], dim=2)
+
+
+def _whole_pixels(far: Tensor, side: int, shift: float) -> Tensor:
+    """`far` [N] in [-1, 1] of `shift` of a side, to whole pixels; in a grid a side is 2 long."""
+    most = round(side * shift)
+    return 2 * (far * (most + 0.5)).round().clamp(-most, most) / side
 
 
 def _sampled(x: Tensor, maps: Tensor, spec: InputSpec) -> Tensor:

@@ -51,10 +51,11 @@ class Victim(ABC):
     def __call__(self, x: Tensor) -> Tensor:
         """Answer inputs [N, *spec.shape]: float32 scores [N, K], or int64 labels [N].
 
+        They come back on the inputs' device, wherever the victim itself is.
         Raises `SpecMismatch` if the answer is not what was declared. Its shape is checked
         every time, its values the first time only: looking at values waits for the device.
         """
-        answer = self.answer(x).detach()
+        answer = self.answer(x).detach().to(x.device)
         answer = answer.long() if self.output is Access.LABEL else answer.float()
         self._check_shape(answer, len(x))
         if not self._checked:
