@@ -81,15 +81,14 @@ class Pretending(TorchDispatchMode):
 def _carry_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     values, spec = pytree.tree_flatten((args, kwargs))
     tensors = [value for value in values if isinstance(value, Tensor)]
-    away = [t for t in tensors if isinstance(t, Away)]
     named = None if kwargs.get("device") is None else torch.device(kwargs["device"])
-    there = named.type == "cuda" if named else bool(away)
+    there = named.type == "cuda" if named else any(isinstance(t, Away) for t in tensors)
     _check(func, tensors, values, there)
-    if _waits(func, tensors, away, named, kwargs):
+    if _waits(func, tensors, there, kwargs):
         waits[_line()] += 1
     inner = [value.here if isinstance(value, Away) else value for value in values]
     here_args, here_kwargs = pytree.tree_unflatten(inner, spec)
-    if named:
+    if named and there:
         here_kwargs["device"] = torch.device("cpu")
     found = func(*here_args, **{**here_kwargs, **_unpinned(here_kwargs)})
     if (written := _written(func, args, kwargs)) is not None:
@@ -97,19 +96,13 @@ def _carry_out(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     return pytree.tree_map_only(Tensor, Away, found) if there else found
 
 
-def _waits(
-    func: Any,
-    tensors: list[Tensor],
-    away: list[Away],
-    named: torch.device | None,
-    kwargs: dict[str, Any],
-) -> bool:
-    """Whether the host waits: for a value, or for a copy between the two that was not put off."""
+def _waits(func: Any, tensors: list[Tensor], there: bool, kwargs: dict[str, Any]) -> bool:
+    """Whether the host waits: for a value, or for a copy from one to the other, if not put off."""
+    away = sum(isinstance(t, Away) for t in tensors)
     if func in _COPIES:
-        there = named.type == "cuda" if named else len(away) > 0
-        crosses = len(away) < len(tensors) if there else bool(away)
+        crosses = away < len(tensors) if there else away > 0
         return crosses and not kwargs.get("non_blocking", False)
-    return bool(away) and func in _READS
+    return away > 0 and func in _READS
 
 
 def _check(func: Any, tensors: list[Tensor], values: list[Any], there: bool) -> None:
