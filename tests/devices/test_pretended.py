@@ -65,5 +65,9 @@ def test_its_steps_do_not_wait_for_the_device(name: str, away: Away) -> None:
     assert away.attacks[name]["waits"] == {}
 
 
+def test_waiting_is_seen_where_there_is_some(away: Away) -> None:
+    assert any(line.startswith("pool.py:") for line in away.attacks["knockoff"]["waits"])
+
+
 def test_nobody_is_told_to_switch_tf32_on(away: Away) -> None:
     assert "Tensor Cores" not in away.err
