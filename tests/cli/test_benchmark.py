@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from copycost.benchmark.result import Benchmark, read_benchmark
 from copycost.benchmark.settings import TIMED, Setting
@@ -41,6 +42,7 @@ def test_the_json_contract(benchmark, tmp_path: Path) -> None:
         assert len(one["repetitions"]) == 2
     assert {"hardware", "versions", "commit", "threads"} <= set(result["surroundings"])
     assert result["surroundings"]["threads"] == 1
+    assert torch.backends.cpu.get_cpu_capability() in result["surroundings"]["hardware"]
     assert set(result["overhead"]["parts"]) == {
         "account", "range check", "bookkeeping", "display: lines", "display: bar",
     }  # fmt: skip

@@ -189,6 +189,12 @@ def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
         read_cifar10(tmp_path, N)
 
 
+def test_a_copy_in_parquet_is_told_how_to_be_named(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").touch()
+    with pytest.raises(DataError, match=f"parquet:{tmp_path}"):
+        read_cifar10(tmp_path, N)
+
+
 def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
     folder = _write_python(tmp_path / "cifar-10-batches-py")
     archive = _pack(folder, tmp_path / "a.tar.gz")

@@ -78,7 +78,9 @@ def _find(path: Path) -> Path:
         if (path / name).exists():
             return path / name
     looked = f"none of {', '.join(_PLACES)}"
-    raise bad_data(path, "the official CIFAR-10 files", looked, _ADVICE)
+    copied = any(path.rglob("*.parquet"))
+    advice = f"for a copy in Parquet files write `parquet:{path}`" if copied else _ADVICE
+    raise bad_data(path, "the official CIFAR-10 files", looked, advice)
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:

@@ -30,7 +30,8 @@ def surroundings(device: torch.device, arithmetic: dict[str, str], ranks: int = 
 
 
 def _hardware(device: torch.device) -> str:
-    cpu = f"{os.cpu_count()} x {_cpu_model()}"
+    # Processors of one name differ in the width of their vectors, and by that in speed.
+    cpu = f"{os.cpu_count()} x {_cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
     return f"{torch.cuda.get_device_name(device)}, {cpu}" if device.type == "cuda" else cpu
 
 
