@@ -9,6 +9,7 @@ from tests.report.conftest import MakeRecord
 
 from copycost.report.frugal import (
     NOT_RUN,
+    cifar10_passage,
     losses_passage,
     parts_passage,
     photographs_passage,
@@ -55,14 +56,18 @@ def test_dfme_alone_or_on_another_victim_is_not_shown(write, tmp_path):
     assert "dfme" not in twentieth_passage(tmp_path).lower()
 
 
-def test_kinds_of_images_are_set_beside_each_other_best_first(write, tmp_path):
-    assert photographs_passage(tmp_path) == NOT_RUN
+@pytest.mark.parametrize(
+    ("passage", "folder"),
+    [(photographs_passage, "frugal/photographs"), (cifar10_passage, "frugal/cifar10")],
+)
+def test_kinds_of_images_are_set_beside_each_other_best_first(passage, folder, write, tmp_path):
+    assert passage(tmp_path) == NOT_RUN
     views = {"shift": 0.25, "flip": True}
     for agreement, kind, more in ((0.3, "untrained", {}), (0.5, "textured", views)):
         config = {"settings": {"sources": [kind], **more}}
-        write("frugal/photographs", "frugal", [agreement], 6_000, config=config)
-    write("frugal/photographs", "dfme", [0.4], 120_000, config={"settings": {}})
-    rows = [line for line in photographs_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
+        write(folder, "frugal", [agreement], 6_000, config=config)
+    write(folder, "dfme", [0.4], 120_000, config={"settings": {}})
+    rows = [line for line in passage(tmp_path).splitlines() if line[:2] == "| "][2:]
     assert [row.split(" | ")[1] for row in rows] == ["`textured`", "–", "`untrained`"]
     learnt = [row.split(" | ")[2].replace("\u00a0", " ") for row in rows]
     assert learnt == ["moved by up to 25.0 %, mirrored", "–", "as asked"]

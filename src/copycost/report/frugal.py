@@ -56,8 +56,17 @@ def parts_passage(results: Path) -> str:
 
 
 def photographs_passage(results: Path) -> str:
-    """Frugal by the kinds of its images, and DFME, on a model of small photographs."""
-    groups = group_records(_usual_loss(_read(results / "frugal" / "photographs")))
+    """Frugal by the kinds of its images, and DFME, on a model of photographs of 16×16."""
+    return _by_images(results / "frugal" / "photographs")
+
+
+def cifar10_passage(results: Path) -> str:
+    """The same on a model of photographs at CIFAR-10's own size."""
+    return _by_images(results / "frugal" / "cifar10")
+
+
+def _by_images(folder: Path) -> str:
+    groups = group_records(_usual_loss(_read(folder)))
     if not groups:
         return NOT_RUN
     groups.sort(key=_median, reverse=True)

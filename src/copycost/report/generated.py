@@ -31,6 +31,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-photographs": Entry(
             "copycost.report.frugal:photographs_passage", "kinds of images against photographs"
         ),
+        "frugal-cifar10": Entry(
+            "copycost.report.frugal:cifar10_passage", "the same at CIFAR-10's own size"
+        ),
         "frugal-losses": Entry(
             "copycost.report.frugal:losses_passage", "Frugal by the norm of its loss"
         ),
