@@ -72,11 +72,14 @@ def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack, own,
 SYNTHESIS = {"synthesis_steps": 4, "epochs": 2}
 
 
-@pytest.mark.parametrize(("attack", "own"), [("dfms-hl", {}), ("ideal", SYNTHESIS)])
-def test_two_ranks_by_labels_do_what_one_does(tmp_path, attack, own):
+# Which side of a border an image of IDEAL's falls on may hang on rounding, and each round adds to
+# what hangs on it: weights that were moved by a millionth end 0.007 apart after six rounds
+# (PyTorch 2.11), 0.00002 after three.
+@pytest.mark.parametrize(("attack", "own", "rounds"), [("dfms-hl", {}, 6), ("ideal", SYNTHESIS, 3)])
+def test_two_ranks_by_labels_do_what_one_does(tmp_path, attack, own, rounds):
     settings = {"batch_size": 32, "width": 8, "latent": 8, "student_lr": 0.01, **own}
     config = {"attack": attack, "access": "label", "settings": settings, "student": "gap-cnn"}
-    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2, "evaluations": 1})
+    one, two = both(tmp_path, config | {"budget": rounds * 32, "evaluations": 1})
     assert two.result["student/gap"] == pytest.approx(one.result["student/gap"], rel=1e-3)
 
 
