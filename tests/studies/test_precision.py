@@ -104,7 +104,7 @@ def test_every_arm_has_a_meaning_and_asks_the_same_number_of_queries() -> None:
 
 def test_the_arms_are_run_and_their_records_kept(tmp_path: Path) -> None:
     def small(name: str) -> dict[str, object]:
-        own = ARMS[name]["settings"]
+        own = ARMS[name].get("settings", {})
         return {"settings": {**SMALL, **own}, "budget": 400, "evaluations": 1}
 
     runs = {
@@ -118,7 +118,7 @@ def test_the_arms_are_run_and_their_records_kept(tmp_path: Path) -> None:
         if any(flag.name == "estimate-drowned" for flag in record.flags)
     }
     assert {"bfloat16-unsafe", "random", "preset-rate-random"} <= flagged
-    assert not flagged & {"float32", "bfloat16", "preset-rate-float32"}
+    assert not flagged & {"float32", "bfloat16", "preset-rate-float32", "preset-rate-bfloat16"}
     assert len({record.spent for record in records}) == 1
     for name in runs:
         assert read_record(tmp_path / "out" / name).finished

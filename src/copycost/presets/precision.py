@@ -49,6 +49,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "float32-wide": {"settings": {"epsilon": 0.4} | _FAST},
     "random": {"settings": _PAPER | _FAST | {"estimator": "random"}},
     "preset-rate-float32": {"settings": _PAPER},
+    "preset-rate-bfloat16": {"precision": "bfloat16"},
     "preset-rate-random": {"settings": _PAPER | {"estimator": "random"}},
     "frozen": {"settings": _PAPER | _NEARLY_ZERO},
 }
@@ -63,6 +64,7 @@ MEANINGS = {
     "float32-wide": "float32, with the ε of bfloat16",
     "random": "float32, gradients of random direction",
     "preset-rate-float32": "float32, ε = 1e-3, preset's generator rate",
+    "preset-rate-bfloat16": "bfloat16 throughout, its default ε, preset's generator rate",
     "preset-rate-random": "random direction, preset's generator rate",
     "frozen": "float32, a generator that never moves",
 }

@@ -111,6 +111,7 @@ def verdict_passage(results: Path) -> str:
         ("bfloat16", "float32-wide"),
         ("float32-wide", "float32"),
         ("random", "float32"),
+        ("preset-rate-bfloat16", "preset-rate-float32"),
         ("preset-rate-random", "preset-rate-float32"),
         ("frozen", "preset-rate-float32"),
     )
