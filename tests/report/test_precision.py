@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_students_are_told_by_arm(results: Path) -> None:
     assert "| `float32` | float32, ε = 1e-3: the faithful setting | 0.910 (0.900–0.920) |" in text
     assert text.count("2 of 3") == len(ARMS)
     assert "3 seeds at 150,000 queries" in text
+
+
+def test_an_earlier_recording_stands_by_itself(results: Path) -> None:
+    for arm in ("float32-seed0", "float32-seed1"):
+        earlier = results / "precision" / "earlier-runs" / arm
+        shutil.copytree(results / "precision" / "runs" / arm, earlier)
+    text = precision.earlier_passage(results)
+    assert "| `float32` | float32, ε = 1e-3: the faithful setting | 0.905 (0.900–0.910) |" in text
+    assert "2 seeds at 150,000 queries" in text
+    assert "`random`" not in text
 
 
 def test_the_verdict_follows_from_the_numbers(results: Path) -> None:

@@ -61,6 +61,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "precision-students": Entry(
             "copycost.report.precision:students_passage", "copies at equal queries, arm by arm"
         ),
+        "precision-students-earlier": Entry(
+            "copycost.report.precision:earlier_passage", "the same comparison, on another processor"
+        ),
         "precision-verdict": Entry(
             "copycost.report.precision:verdict_passage", "what the comparison of arms says"
         ),

@@ -32,9 +32,9 @@ def tables(results: Path) -> list[PrecisionRecord]:
     return [read_precision(path) for path in paths if path.exists()]
 
 
-def runs(results: Path) -> dict[str, list[Record]]:
+def runs(results: Path, name: str = "runs") -> dict[str, list[Record]]:
     """The records of `copycost precision students` by arm, in the order of the arms."""
-    folder = results / "precision" / "runs"
+    folder = results / "precision" / name
     found = {arm: sorted(folder.glob(f"{arm}-seed*/{RECORD_FILE}")) for arm in ARMS}
     return {arm: [read_record(path) for path in paths] for arm, paths in found.items() if paths}
 
@@ -83,8 +83,16 @@ def default_passage(results: Path) -> str:
 def students_passage(results: Path) -> str:
     """One row an arm: what its copies came to at equal queries."""
     found = runs(results)
-    if not found:
-        return NOT_RUN
+    return f"{STUDENTS_FIGURE}\n\n{_by_arm(found)}" if found else NOT_RUN
+
+
+def earlier_passage(results: Path) -> str:
+    """The same, recorded before on another processor; what they agree in is the firmer."""
+    found = runs(results, "earlier-runs")
+    return _by_arm(found) if found else NOT_RUN
+
+
+def _by_arm(found: dict[str, list[Record]]) -> str:
     head = ["arm", "meaning", "agreement", "accuracy", "correlation", "`estimate-drowned`"]
     rows = [[f"`{arm}`", MEANINGS[arm], *_outcome(records)] for arm, records in found.items()]
     first = next(iter(found.values()))[0]
@@ -98,7 +106,7 @@ def students_passage(results: Path) -> str:
         "that carry the flag."
     )
     made = _made(r for records in found.values() for r in records)
-    return "\n\n".join([STUDENTS_FIGURE, table(head, rows), note, made])
+    return "\n\n".join([table(head, rows), note, made])
 
 
 def verdict_passage(results: Path) -> str:
