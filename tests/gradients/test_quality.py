@@ -74,3 +74,21 @@ def test_more_directions_come_nearer():
     # √(m / (m + d)) to first order.
     assert found[0] < 0.2 < found[1] < 0.6 < found[2]
     assert mean_cosine(true, true) == pytest.approx(1.0)
+
+
+def test_where_the_estimate_is_zero_the_slope_was_missed():
+    # Four points of four values: one slope found, three rounded away. Their gradients are of
+    # length 2, so their slopes are 1 in root mean square over directions.
+    estimate = torch.zeros(4, 4)
+    estimate[0, 0] = 3.0
+    true = torch.ones(4, 4)
+    assert slope_correlation(estimate, true) == pytest.approx(1 / 4**0.5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_few_points_that_were_not_rounded_away_do_not_speak_for_all(seed):
+    x = points(64)
+    estimate, _ = ESTIMATORS["forward"](rounded, x, 1, 1e-5, random(seed))
+    missed = estimate.flatten(1).norm(dim=1) == 0
+    assert 0.8 < missed.float().mean() < 1
+    assert abs(slope_correlation(estimate, true_gradient(gap, x))) < 0.4

@@ -52,21 +52,26 @@ def test_two_ranks_do_what_one_does(tmp_path):
         assert two.result[name] == pytest.approx(one.result[name], rel=1e-3)
 
 
-# Adam makes long steps of the smallest gradients, rounded ones among them. At this rate what
-# DisGUIDE's generator learns moves the student by 0.009; at the default one, hardly further than
-# rounding does.
+# Adam makes long steps of the smallest gradients, rounded ones among them, and how sums are
+# rounded hangs on the processor: two ranks end 0.0003 apart on the worst one tried. At this rate
+# what DisGUIDE's generator learns moves the student by 0.05; at the default one, hardly further
+# than rounding does.
 @pytest.mark.parametrize(
-    ("attack", "own", "atol"),
-    [("disguide", {"generator_lr": 0.001}, 5e-4), ("dual-student", {}, 1e-4), ("frugal", {}, 1e-4)],
+    ("attack", "own", "rounds", "atol"),
+    [
+        ("disguide", {"generator_lr": 0.01}, 2, 1.5e-3),
+        ("dual-student", {}, 3, 1e-4),
+        ("frugal", {}, 3, 1e-4),
+    ],
 )
-def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack, own, atol):
+def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack, own, rounds, atol):
     settings = {"batch_size": 32, "width": 8, "latent": 8, "student_steps": 2, "student_lr": 0.01}
     config = {"attack": attack, "settings": settings | own, "student": "gap-cnn", "evaluations": 1}
-    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2}, atol)
+    one, two = both(tmp_path, config | {"budget": rounds * 32 * 2}, atol)
     assert two.result.keys() == one.result.keys()
     quantities = ("/gap", "/replayed gap", "/disagreement", "/coverage", "kl")
     for name in [name for name in one.result if name.endswith(quantities)]:
-        assert two.result[name] == pytest.approx(one.result[name], rel=1e-3), name
+        assert two.result[name] == pytest.approx(one.result[name], rel=3e-3), name
 
 
 SYNTHESIS = {"synthesis_steps": 4, "epochs": 2}

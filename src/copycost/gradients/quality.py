@@ -28,11 +28,16 @@ def slope_correlation(estimate: Float[Tensor, "N ..."], true: Float[Tensor, "N .
     `estimate` is made of one direction u a point, so it is d times a slope s along u; `true`
     is the gradient, whose slope along u is t. Returns Σ s·t / √(Σ s² · Σ t²), in [-1, 1]: the
     correlation about zero, as a direction is as likely as its opposite; 0 if either side is 0.
+
+    An estimate of 0, as where both points were rounded to one, does not tell its u. There the
+    mean of t² over all directions stands for t²: such a point must count as missed, or the few
+    that were not rounded away would speak for all.
     """
     g, t = estimate.flatten(1), true.flatten(1)
     lengths = g.norm(dim=1)
     # Along u the estimate's slope is its length over d; the factor d cancels.
-    slopes = (t * g).sum(dim=1) / lengths.clamp(min=torch.finfo(g.dtype).tiny)
+    along = (t * g).sum(dim=1) / lengths.clamp(min=torch.finfo(g.dtype).tiny)
+    slopes = along.where(lengths > 0, t.norm(dim=1) / t.shape[1] ** 0.5)
     scale = lengths.norm() * slopes.norm()
     return float((lengths @ slopes) / scale) if float(scale) > 0 else 0.0
 
