@@ -4,8 +4,8 @@
 #
 #   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #
-# `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; on
-# digits by labels too; and Frugal by another norm of its loss. `parts`: Frugal on digits without
+# `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; the
+# same two by labels; and Frugal by another norm of its loss. `parts`: Frugal on digits without
 # each of its parts, or with one more. `photographs`: Frugal with other kinds of images on CIFAR-10
 # at 16×16, if its folder is given, as they were asked and moved and mirrored.
 set -euo pipefail
@@ -26,6 +26,8 @@ for victim in house-numbers-16 fashion-mnist-16; do
     --evaluations 6 "${small[@]}"
   sweep --out "$whole" --victim "$victim" --attack frugal --budget 6000 --evaluations 6 \
     "${own[@]}" --set frugal.loss=l2
+  sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
+    --access label --evaluations 6 "${small[@]}"
 done
 # DFME's 240,000 on digits is the embedded audit, results/digits.
 for access in probabilities label; do
@@ -55,6 +57,7 @@ if [ -n "$cifar10" ]; then
     kinds "$images" "${moved[@]}"
   done
   kinds untrained,coordinates "${moved[@]}" --set frugal.loss=l2
+  kinds composed "${moved[@]}"
 fi
 
 part() {
