@@ -41,6 +41,16 @@ def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
     assert "11.0 %" in text.replace("\u00a0", " ")  # the floor at Frugal's own budget
 
 
+def test_labels_have_a_verdict_of_their_own_against_dfme_by_probabilities(write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.8], 100_000)
+    write("frugal/twentieth", "dfme", [0.1], 100_000, access="label")
+    write("frugal/twentieth", "frugal", [0.9], 5_000)
+    write("frugal/twentieth", "frugal", [0.7], 5_000, access="label")
+    lines = [line for line in twentieth_passage(tmp_path).splitlines() if line.startswith("- ")]
+    assert [" by labels alone: " in line for line in lines] == [False, True]
+    assert ["reached" in line for line in lines] == [True, False]
+
+
 def test_more_than_a_twentieth_decides_nothing(write, tmp_path):
     write("frugal/twentieth", "dfme", [0.8], 100_000)
     write("frugal/twentieth", "frugal", [0.99], 5_001)

@@ -181,12 +181,14 @@ def _note(groups: Sequence[Group]) -> str:
 
 
 def _verdicts(groups: Sequence[Group]) -> list[str]:
-    """A line for each victim of which both attacks have runs at budgets that can be compared."""
-    told = [group for group in groups if group.setting.access == "probabilities"]
-    models = [group for group in told if group.attack == "dfme"]
+    """A line for each copy by Frugal at a twentieth, or less, of the queries of DFME's.
+
+    DFME is told probabilities; Frugal is held against that by labels, too.
+    """
+    models = [g for g in groups if g.attack == "dfme" and g.setting.access == "probabilities"]
     lines = []
     for model in models:
-        for own in told:
+        for own in groups:
             same = own.setting.victim == model.setting.victim
             affordable = own.setting.budget * SHARE <= model.setting.budget
             if own.attack == "frugal" and same and affordable:
@@ -197,8 +199,9 @@ def _verdicts(groups: Sequence[Group]) -> list[str]:
 def _verdict(own: Group, model: Group) -> str:
     reached = _median(own) >= _median(model)
     share = model.setting.budget / own.setting.budget
+    by_labels = " by labels alone" if own.setting.access == "label" else ""
     return (
-        f"- {own.victim.dataset}: {'reached' if reached else 'missed'}. Frugal has "
+        f"- {own.victim.dataset}{by_labels}: {'reached' if reached else 'missed'}. Frugal has "
         f"{percent(_median(own))} with {own.setting.budget:,} queries, DFME "
         f"{percent(_median(model))} with {share:.3g} times as many."
     )
