@@ -5,9 +5,10 @@
 #   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; the
-# same two by labels; and Frugal by another norm of its loss. `parts`: Frugal on digits without
-# each of its parts, or with one more. `photographs`: Frugal with other kinds of images on CIFAR-10
-# at 16×16, if its folder is given, as they were asked and moved and mirrored.
+# same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss.
+# `parts`: Frugal on digits without each of its parts, or with one more. `photographs`: Frugal with
+# other kinds of images on CIFAR-10 at 16×16, if its folder is given, as they were asked and moved
+# and mirrored, and by labels.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -28,6 +29,9 @@ for victim in house-numbers-16 fashion-mnist-16; do
     "${own[@]}" --set frugal.loss=l2
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --access label --evaluations 6 "${small[@]}"
+  sweep --out "$whole" --victim "$victim" --attack disguide --budget 120000 --access label \
+    --evaluations 20 --set disguide.batch_size=32 --set disguide.width=32 \
+    --set disguide.schedule=cosine
 done
 # DFME's 240,000 on digits is the embedded audit, results/digits.
 for access in probabilities label; do
@@ -58,6 +62,11 @@ if [ -n "$cifar10" ]; then
   done
   kinds untrained,coordinates "${moved[@]}" --set frugal.loss=l2
   kinds composed "${moved[@]}"
+  photographs --attack random-noise --budget 6000 --evaluations 3 --access label \
+    --set random-noise.batch_size=16 --set random-noise.schedule=cosine
+  for images in untrained,coordinates textured; do
+    kinds "$images" "${moved[@]}" --access label
+  done
 fi
 
 part() {

@@ -78,10 +78,17 @@ def test_kinds_of_images_are_set_beside_each_other_best_first(passage, folder, w
         write(folder, "frugal", [agreement], 6_000, config=config)
     write(folder, "dfme", [0.4], 120_000, config={"settings": {}})
     rows = [line for line in passage(tmp_path).splitlines() if line[:2] == "| "][2:]
-    assert [row.split(" | ")[1] for row in rows] == ["`textured`", "–", "`untrained`"]
-    learnt = [row.split(" | ")[2].replace("\u00a0", " ") for row in rows]
+    assert [row.split(" | ")[2] for row in rows] == ["`textured`", "–", "`untrained`"]
+    learnt = [row.split(" | ")[3].replace("\u00a0", " ") for row in rows]
     assert learnt == ["moved by up to 25.0 %, mirrored", "–", "as asked"]
     assert "| 120,000 | 40.0" in rows[1]
+
+
+def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(write, tmp_path):
+    write("frugal/cifar10", "frugal", [0.5], 6_000, victim={"accuracy": 0.75})
+    assert "of 75.0 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
+    write("frugal/cifar10", "random-noise", [0.1], 6_000, victim={"accuracy": 0.775})
+    assert "of 75.0 % to 77.5 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
 
 
 def test_losses_are_set_beside_each_other_where_all_else_is_the_same(write, tmp_path):

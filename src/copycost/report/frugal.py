@@ -71,11 +71,13 @@ def _by_images(folder: Path) -> str:
         return NOT_RUN
     groups.sort(key=_median, reverse=True)
     head = [
-        "attack", "images", "learnt", "the attacker holds", "queries", "agreement", "accuracy"
+        "attack", "access", "images", "learnt", "the attacker holds", "queries", "agreement",
+        "accuracy",
     ]  # fmt: skip
     rows = [
         [
             attack_name(group.attack),
+            str(group.setting.access),
             _kinds(group.records[0]),
             _views(group.records[0]),
             group.records[0].knowledge,
@@ -88,10 +90,17 @@ def _by_images(folder: Path) -> str:
     first = groups[0]
     note = (
         f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
-        f"{percent(first.victim.accuracy)} accuracy, student `{first.setting.student}`, "
-        f"{first.setting.access} access. {_note(groups)}"
+        f"{_victims_accuracy(groups)} accuracy, student `{first.setting.student}`. "
+        f"{_note(groups)}"
     )
     return "\n\n".join([table(head, rows), note, _made(groups)])
+
+
+def _victims_accuracy(groups: Sequence[Group]) -> str:
+    """In words; a range where one recipe came out as several victims, on other processors."""
+    found = [record.victim.accuracy for group in groups for record in group.records]
+    ends = dict.fromkeys(percent(accuracy) for accuracy in (min(found), max(found)))
+    return " to ".join(ends)
 
 
 def losses_passage(results: Path) -> str:
