@@ -41,14 +41,22 @@ def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
     assert "11.0 %" in text.replace("\u00a0", " ")  # the floor at Frugal's own budget
 
 
-def test_labels_have_a_verdict_of_their_own_against_dfme_by_probabilities(write, tmp_path):
-    write("frugal/twentieth", "dfme", [0.8], 100_000)
-    write("frugal/twentieth", "dfme", [0.1], 100_000, access="label")
+def test_labels_are_held_against_labels_and_against_probabilities(write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.6], 100_000)
+    write("frugal/twentieth", "disguide", [0.8], 100_000, access="label")
     write("frugal/twentieth", "frugal", [0.9], 5_000)
     write("frugal/twentieth", "frugal", [0.7], 5_000, access="label")
-    lines = [line for line in twentieth_passage(tmp_path).splitlines() if line.startswith("- ")]
-    assert [" by labels alone: " in line for line in lines] == [False, True]
-    assert ["reached" in line for line in lines] == [True, False]
+    text = twentieth_passage(tmp_path).replace("\u00a0", " ")
+    lines = [line for line in text.splitlines() if line.startswith("- ")]
+    assert len(lines) == 3  # nothing of probabilities against DisGUIDE's labels
+    assert any("reached. Frugal has 90.0 %" in line for line in lines)
+    assert any(
+        "by labels alone: reached" in line and "DFME, told probabilities, 60.0 %" in line
+        for line in lines
+    )
+    assert any(
+        "by labels alone: missed" in line and "queries, DisGUIDE 80.0 %" in line for line in lines
+    )
 
 
 def test_more_than_a_twentieth_decides_nothing(write, tmp_path):

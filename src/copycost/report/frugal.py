@@ -190,29 +190,31 @@ def _note(groups: Sequence[Group]) -> str:
 
 
 def _verdicts(groups: Sequence[Group]) -> list[str]:
-    """A line for each copy by Frugal at a twentieth, or less, of the queries of DFME's.
+    """A line for each copy by Frugal at a twentieth, or less, of the queries of another attack.
 
-    DFME is told probabilities; Frugal is held against that by labels, too.
+    The other is told as much, or probabilities where Frugal is told labels alone.
     """
-    models = [g for g in groups if g.attack == "dfme" and g.setting.access == "probabilities"]
-    lines = []
-    for model in models:
-        for own in groups:
-            same = own.setting.victim == model.setting.victim
-            affordable = own.setting.budget * SHARE <= model.setting.budget
-            if own.attack == "frugal" and same and affordable:
-                lines.append(_verdict(own, model))
-    return lines
+    return [
+        _verdict(own, model)
+        for model in groups
+        for own in groups
+        if own.attack == "frugal" and model.attack != "frugal"
+        and own.setting.victim == model.setting.victim
+        and own.setting.budget * SHARE <= model.setting.budget
+        and model.setting.access in (own.setting.access, "probabilities")
+    ]
 
 
 def _verdict(own: Group, model: Group) -> str:
     reached = _median(own) >= _median(model)
     share = model.setting.budget / own.setting.budget
-    by_labels = " by labels alone" if own.setting.access == "label" else ""
+    labels = " by labels alone" if own.setting.access == "label" else ""
+    told = ", told probabilities," if model.setting.access != own.setting.access else ""
     return (
-        f"- {own.victim.dataset}{by_labels}: {'reached' if reached else 'missed'}. Frugal has "
-        f"{percent(_median(own))} with {own.setting.budget:,} queries, DFME "
-        f"{percent(_median(model))} with {share:.3g} times as many."
+        f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "
+        f"{percent(_median(own))} with {own.setting.budget:,} queries, "
+        f"{attack_name(model.attack)}{told} {percent(_median(model))} with {share:.3g} times as "
+        "many."
     )
 
 
