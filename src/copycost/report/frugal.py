@@ -198,7 +198,8 @@ def _verdicts(groups: Sequence[Group]) -> list[str]:
         _verdict(own, model)
         for model in groups
         for own in groups
-        if own.attack == "frugal" and model.attack != "frugal"
+        if own.attack == "frugal"
+        and model.attack != "frugal"
         and own.setting.victim == model.setting.victim
         and own.setting.budget * SHARE <= model.setting.budget
         and model.setting.access in (own.setting.access, "probabilities")
