@@ -29,6 +29,7 @@ from copycost.compiling import Compile, Compiled
 from copycost.enlarging import merged
 from copycost.errors import ConfigError
 from copycost.noise import Noise
+from copycost.parts import in_parts
 from copycost.ranks import Ranks, launched
 from copycost.synced_norm import synchronised
 
@@ -142,17 +143,22 @@ class Engine:
         chosen = self.estimate_precision(step)
         was_training = wrapped.training
         wrapped.train(training)
+        own = chosen is self.precision
+        network = wrapped if own else _unwrap(wrapped)
+        if not training:
+            network = in_parts(network, self.device)
         try:
-            if chosen is self.precision:
-                yield wrapped
-            else:
-                yield computed_in(chosen, self.device, _unwrap(wrapped))
+            yield network if own else computed_in(chosen, self.device, network)
         finally:
             wrapped.train(was_training)
 
     def as_trained(self, wrapped: nn.Module) -> Callable[[Tensor], Tensor]:
-        """The network in the arithmetic of training, past the wrapper that gathers gradients."""
-        return computed_in(self.precision, self.device, _unwrap(wrapped))
+        """The network in evaluation mode, in the arithmetic of training.
+
+        It is past the wrapper that gathers gradients.
+        """
+        network = in_parts(_unwrap(wrapped), self.device)
+        return computed_in(self.precision, self.device, network)
 
     def like_victim(
         self, stand_in: Callable[[Tensor], Tensor], step: Step

@@ -162,3 +162,20 @@ def test_recent_is_a_chance_and_the_rest_comes_from_all():
     share = float((drawn[:, 0] == 99).float().mean())
     assert share == pytest.approx(0.5 + 0.5 / 100, abs=0.02)
     assert len(set(drawn[:, 0].tolist())) == 100
+
+
+@pytest.mark.parametrize("access", [Access.PROBABILITIES, Access.LABEL])
+@pytest.mark.parametrize("n", [1, 4, 5, 9, 12])
+def test_a_batch_splits_in_order_and_every_answer_stays_with_its_image(access, n):
+    parts = batch(0, 9, access).split(n)
+    assert [len(part.images) for part in parts] == [len(x) for x in torch.arange(9).split(n)]
+    for first, part in zip(range(0, 9, n), parts, strict=True):
+        expected = batch(first, len(part.images), access)
+        assert torch.equal(part.images, expected.images)
+        assert torch.equal(part.answer.labels, expected.answer.labels)
+        assert part.answer.access is access
+        if expected.answer.scores is None:
+            assert part.answer.scores is None
+        else:
+            assert part.answer.scores is not None
+            assert torch.equal(part.answer.scores, expected.answer.scores)

@@ -16,6 +16,8 @@ from copycost.benchmark.plain import LOG_EVERY, PlainDFME
 from copycost.benchmark.plan import Plan, plain_loop
 from copycost.engine import Engine
 from copycost.gradients import estimator, forward
+from copycost.nets import ARCHITECTURES
+from copycost.nets.seeded import build
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
 from copycost.testing import TinyNet, tiny_victim
@@ -161,6 +163,17 @@ def test_losses_are_read_now_and_then(plan: Plan) -> None:
         logged.append(loop.logged)
     assert len(set(logged)) == 2
     assert logged[0] == logged[LOG_EVERY - 1] != logged[LOG_EVERY]
+
+
+def test_its_networks_write_new_tensors_where_the_authors_do(plan: Plan) -> None:
+    net = build(ARCHITECTURES["resnet20"], plan.setting.spec, 10, 0)
+    loop = plain_loop(plan, copy.deepcopy(net), CPU)
+    for module, kind in ((loop.victim, nn.ReLU), (loop.student, nn.ReLU)):
+        layers = [layer for layer in module.modules() if isinstance(layer, kind)]
+        assert layers
+        assert not any(layer.inplace for layer in layers)
+    leaky = [m for m in loop.generator.modules() if isinstance(m, nn.LeakyReLU)]
+    assert [layer.inplace for layer in leaky] == [True, True]
 
 
 def test_it_learns(plan: Plan) -> None:

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
+from copycost.benchmark.plain import out_of_place
 from copycost.errors import SpecMismatch
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
@@ -180,3 +182,25 @@ def test_a_fresh_copy_shares_the_shape_and_nothing_else(name):
         if v.ndim > 1:  # batch norm starts alike, whatever the seed
             assert not torch.equal(copies[0][k], before[k])
             assert not torch.equal(copies[0][k], copies[2][k])
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("training", [True, False])
+def test_working_in_place_changes_no_number_and_not_what_it_is_given(name, training):
+    spec = InputSpec((3, 16, 12))
+    there, aside = (build(ARCHITECTURES[name], spec, 4, seed=0).train(training) for _ in range(2))
+    changed = [layer for layer in aside.modules() if isinstance(layer, nn.ReLU)]
+    assert changed
+    assert all(layer.inplace for layer in changed)
+    out_of_place(aside)
+    x = torch.rand(3, *spec.shape, generator=torch.Generator().manual_seed(0))
+    given = x.clone()
+    scores = [module(x) for module in (there, aside)]
+    for score in scores:
+        score.square().sum().backward()
+    assert torch.equal(x, given)
+    assert torch.equal(*scores)
+    for ours, theirs in zip(there.parameters(), aside.parameters(), strict=True):
+        assert ours.grad is not None
+        assert theirs.grad is not None
+        assert torch.equal(ours.grad, theirs.grad)

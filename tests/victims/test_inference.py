@@ -12,6 +12,7 @@ from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
 from copycost.nets.seeded import build
+from copycost.parts import InParts
 from copycost.types import InputSpec
 from copycost.victims.inference import fold_norms, quickened
 from copycost.victims.module import ModuleVictim
@@ -85,7 +86,8 @@ def test_a_module_that_does_not_fold_answers_as_it_is(module: nn.Module) -> None
     victim = ModuleVictim(lived_in(module), SPEC, 4 if isinstance(module, Stubborn) else 3)
     quick = quickened(victim, Engine("cpu"))
     assert isinstance(quick, ModuleVictim)
-    assert type(quick.module) is type(module)
+    assert isinstance(quick.module, InParts)
+    assert type(quick.module.module) is type(module)
 
 
 def test_a_convolution_used_twice_is_left_alone() -> None:
@@ -103,6 +105,14 @@ def test_a_convolution_used_twice_is_left_alone() -> None:
     folded = fold_norms(copy.deepcopy(module))
     assert norms(folded) == 1
     torch.testing.assert_close(folded(x), module(x))
+
+
+def test_parts_of_a_real_victim_answer_as_the_whole_does() -> None:
+    victim = ModuleVictim(lived_in(build(ARCHITECTURES["gap-cnn"], SPEC, 10, 0)), SPEC, 10)
+    quick = quickened(victim, Engine("cpu"))
+    assert isinstance(quick, ModuleVictim)
+    x = torch.rand(1030, *SPEC.shape)
+    torch.testing.assert_close(quick(x), victim(x), rtol=1e-4, atol=1e-4)
 
 
 def test_a_victim_that_is_more_than_a_module_is_not_replaced() -> None:

@@ -78,8 +78,8 @@ class DFME(Generative):
             uphill, found = self._ascent(s, oracle, x)
             generator.descend(x, -uphill / n)
 
-        for _ in range(self.student_steps):
-            left = self.miss(s.student, *self._fresh(s, oracle, n)).mean()
+        for batch in self._fresh(s, oracle, n):
+            left = self.miss(s.student, *batch).mean()
             s.student.descend(left)
         return {
             "generator/gap": found.mean(),
@@ -98,11 +98,11 @@ class DFME(Generative):
 
             return self.estimator(gap, x, self.directions, step.epsilon, s.random)
 
-    def _fresh(self, s: State, oracle: Oracle, n: int) -> Batch:
-        """Ask about `n` fresh images."""
+    def _fresh(self, s: State, oracle: Oracle, n: int) -> list[Batch]:
+        """Ask about n_S times `n` fresh images."""
         generator = s.need_generator()
         with generator.evaluating() if self.generator_mode == "eval" else nullcontext():
-            return self.asked(s, oracle, n)
+            return self.asked(s, oracle, n, self.student_steps)
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
         """Spread of the generated images, and how far the gradient's estimate can be trusted."""

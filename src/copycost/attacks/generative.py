@@ -56,11 +56,18 @@ class Generative(Attack):
         return squash(x, spec)
 
     @torch.no_grad()
-    def asked(self, s: State, oracle: Oracle, n: int) -> Batch:
-        """Ask about `n` fresh images, made by the generator in the mode it is in."""
-        x = s.need_generator()(s.normal(n, self.latent))
-        images = self.pictures(x, oracle.spec, s.random)
-        return Batch(images, oracle(images))
+    def asked(self, s: State, oracle: Oracle, n: int, batches: int) -> list[Batch]:
+        """Ask about `batches` times `n` fresh images, made by the generator in the mode it is in.
+
+        They are asked all at once: while students learn the generator stands still, and victims
+        answer many inputs sooner than as many small batches.
+        """
+        if not batches:
+            return []
+        generator = s.need_generator()
+        made = (generator(s.normal(n, self.latent)) for _ in range(batches))
+        images = torch.cat([self.pictures(x, oracle.spec, s.random) for x in made])
+        return Batch(images, oracle(images)).split(n)
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` images [n, C, H, W] as the generator makes them now."""

@@ -22,7 +22,7 @@ from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
-from copycost.types import Answer, InputSpec
+from copycost.types import InputSpec
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -95,8 +95,7 @@ class MAZE(Generative):
         for _ in range(self.generator_steps):
             batch, found = self._ascend(s, oracle, n)
         left = self._learn(s, batch)
-        for _ in range(self.student_steps - 1):
-            batch = self.asked(s, oracle, n)
+        for batch in self.asked(s, oracle, n, self.student_steps - 1):
             left = self._learn(s, batch)
         losses = {"generator/gap": found.mean(), "student/gap": left}
 
@@ -125,16 +124,9 @@ class MAZE(Generative):
 
             uphill, found = forward_difference(gap, x, self.directions, step.epsilon, s.random)
         generator.descend(x, -uphill / n)
-        return _first(points[0], n), found
+        return points[0].split(n)[0], found  # the points before their perturbation come first
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
         """Spread of the generated images, and how far the gradient's estimate can be trusted."""
         correlation = estimate_correlation(self, s, oracle, self.latent)
         return super().diagnose(s, oracle) | {"estimate/correlation": correlation}
-
-
-def _first(points: Batch, n: int) -> Batch:
-    """The points before their perturbation: forward differences begin with them."""
-    access, labels, scores = points.answer
-    answer = Answer(access, labels[:n], None if scores is None else scores[:n])
-    return Batch(points.images[:n], answer)

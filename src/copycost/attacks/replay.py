@@ -25,6 +25,14 @@ class Batch(NamedTuple):
     images: Tensor
     answer: Answer
 
+    def split(self, n: int) -> list[Batch]:
+        """The same in batches of `n`, in order; the last may be smaller."""
+        access, labels, scores = self.answer
+        images, chosen = torch.split(self.images, n), torch.split(labels, n)
+        told = [None] * len(images) if scores is None else torch.split(scores, n)
+        rows = zip(images, chosen, told, strict=True)
+        return [Batch(x, Answer(access, label, score)) for x, label, score in rows]
+
 
 class Replay:
     """The latest images asked and their answers: first in, first out, bounded by bytes.

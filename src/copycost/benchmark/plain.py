@@ -8,6 +8,7 @@ cake-lab/datafree-model-extraction are the choices that cost time:
 - evaluation points are copied to the host, perturbed and squashed there, and moved back;
 - the generator builds a graph for the student's images too, which is thrown away;
 - the student goes from training to evaluation mode and back, the victim is called as it is;
+- ReLUs of both write a new tensor each, though not those of the generator;
 - optimisers are SGD and Adam as PyTorch makes them by default;
 - the losses are read, which waits for the device, at every tenth iteration.
 
@@ -48,7 +49,8 @@ class PlainDFME:
         seed: int = 0,
     ) -> None:
         """Networks are moved to `device` and trained in place; sizes and rates are `attack`'s."""
-        self.victim, self.student = victim.to(device).eval(), student.to(device).train()
+        self.victim = out_of_place(victim).to(device).eval()
+        self.student = out_of_place(student).to(device).train()
         self.generator = generator.to(device).train()
         self.attack, self.spec, self.device = attack, spec, device
         self.epsilon = attack.epsilon or EPSILON
@@ -147,3 +149,11 @@ class PlainDFME:
         """What probabilities tell of the victim's logits [N, K]: centred log-probabilities."""
         log_p = F.log_softmax(logits, dim=1)
         return log_p - log_p.mean(dim=1, keepdim=True)
+
+
+def out_of_place(module: nn.Module) -> nn.Module:
+    """`module`, whose ReLUs leave what they are given as it was."""
+    for layer in module.modules():
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    return module

@@ -39,11 +39,11 @@ class DFMEGenerator(Generator):
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(width, width, 3, padding=1),
             nn.BatchNorm2d(width),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(width, width // 2, 3, padding=1),
             nn.BatchNorm2d(width // 2),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width // 2, channels, 3, padding=1),
             nn.BatchNorm2d(channels, affine=False),
         )

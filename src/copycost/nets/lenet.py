@@ -22,16 +22,16 @@ def lenet(spec: InputSpec, classes: int) -> nn.Sequential:
     channels, height, width = image_shape(spec, at_least=4)
     return nn.Sequential(
         nn.Conv2d(channels, 6, 5, padding=2),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
         nn.Conv2d(6, 16, 5, padding=2),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.MaxPool2d(2),
         nn.Flatten(),
         nn.Linear(16 * (height // 4) * (width // 4), 120),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(120, 84),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(84, classes),
     )
 
@@ -55,4 +55,4 @@ def gap_cnn(spec: InputSpec, classes: int) -> nn.Sequential:
 
 def _block(inside: int, outside: int, stride: int) -> tuple[nn.Module, ...]:
     convolution = nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False)
-    return convolution, nn.BatchNorm2d(outside), nn.ReLU()
+    return convolution, nn.BatchNorm2d(outside), nn.ReLU(inplace=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from copycost.nets.images import image_shape
 from copycost.types import InputSpec
@@ -27,12 +26,15 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(outside)
         self.shortcut = _shortcut(inside, outside, stride)
+        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, `inside`, H, W] to [N, `outside`, ceil(H/stride), ceil(W/stride)]."""
-        y = relu(self.norm1(self.conv1(x)))
+        y: Tensor = self.relu(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y))
-        return relu(y + self.shortcut(x))
+        y += self.shortcut(x)
+        y = self.relu(y)
+        return y
 
 
 class ResNet(nn.Module):
@@ -49,6 +51,7 @@ class ResNet(nn.Module):
         channels, _, _ = image_shape(spec)
         self.stem = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU(inplace=True)
         stages: list[nn.Module] = []
         inside = widths[0]
         for i, (outside, depth) in enumerate(zip(widths, blocks, strict=True)):
@@ -59,7 +62,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [N, C, H, W] to logits [N, K]."""
-        x = self.stages(relu(self.norm(self.stem(x))))
+        x = self.stages(self.relu(self.norm(self.stem(x))))
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
         return logits
 

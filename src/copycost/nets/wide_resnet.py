@@ -8,7 +8,6 @@ n blocks with 16k, 32k and 64k channels. Without dropout.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 from copycost.nets.images import image_shape
 from copycost.types import InputSpec
@@ -26,13 +25,15 @@ class PreActivationBlock(nn.Module):
         self.conv2 = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
         changes = inside != outside or stride != 1
         self.shortcut = nn.Conv2d(inside, outside, 1, stride, bias=False) if changes else None
+        self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [N, `inside`, H, W] to [N, `outside`, ceil(H/stride), ceil(W/stride)]."""
-        y = relu(self.norm1(x))
+        y: Tensor = self.relu(self.norm1(x))
         kept = x if self.shortcut is None else self.shortcut(y)
-        sum_: Tensor = kept + self.conv2(relu(self.norm2(self.conv1(y))))
-        return sum_
+        y = self.conv2(self.relu(self.norm2(self.conv1(y))))
+        y += kept
+        return y
 
 
 class WideResNet(nn.Module):
@@ -57,11 +58,12 @@ class WideResNet(nn.Module):
                 inside = outside
         self.blocks = nn.Sequential(*stages)
         self.norm = nn.BatchNorm2d(inside)
+        self.relu = nn.ReLU(inplace=True)
         self.linear = nn.Linear(inside, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [N, C, H, W] to logits [N, K]."""
-        x = relu(self.norm(self.blocks(self.stem(x))))
+        x = self.relu(self.norm(self.blocks(self.stem(x))))
         logits: Tensor = self.linear(x.mean(dim=(2, 3)))
         return logits
 

@@ -1,0 +1,60 @@
+"""A student's images are asked all at once, and are those that one batch after another would be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from copycost.attacks.dfme import DFME
+from copycost.attacks.disguide import DisGUIDE
+from copycost.attacks.dual_student import DualStudent
+from copycost.attacks.generative import Generative
+from copycost.attacks.maze import MAZE
+from copycost.attacks.state import State
+from copycost.engine import Engine
+from copycost.oracle.meter import Oracle
+from copycost.testing import SpyVictim, TinyNet, tiny_victim
+from copycost.types import InputSpec
+
+SPEC = InputSpec((3, 8, 8))
+SMALL: dict[str, Any] = {"batch_size": 8, "width": 8, "latent": 8}
+
+
+def begin(attack: Generative) -> tuple[State, Oracle, SpyVictim]:
+    spy = SpyVictim(tiny_victim(spec=SPEC))
+    oracle = Oracle(spy, access="probabilities", budget=10_000)
+    return attack.start(TinyNet(SPEC, 4, seed=5), oracle, Engine("cpu"), seed=1), oracle, spy
+
+
+@pytest.mark.parametrize("attack", [DFME(**SMALL), DisGUIDE(**SMALL)], ids=["plain", "greyed"])
+def test_batches_asked_together_are_those_asked_one_by_one(attack: Generative) -> None:
+    s, oracle, spy = begin(attack)
+    together = attack.asked(s, oracle, 8, 3)
+    s, oracle, apart = begin(attack)
+    one_by_one = [attack.asked(s, oracle, 8, 1)[0] for _ in range(3)]
+    assert (spy.batches, apart.batches) == ([24], [8, 8, 8])
+    for ours, theirs in zip(together, one_by_one, strict=True):
+        assert torch.equal(ours.images, theirs.images)
+        torch.testing.assert_close(ours.answer.scores, theirs.answer.scores)
+    assert attack.asked(s, oracle, 8, 0) == []
+
+
+@pytest.mark.parametrize(
+    ("attack", "batches"),
+    [
+        (DFME(**SMALL, student_steps=3, directions=2), [24, 24]),
+        (MAZE(**SMALL, student_steps=4, directions=2), [24, 24]),
+        (DualStudent(**SMALL, student_steps=3), [24]),
+        (DisGUIDE(**SMALL, student_steps=3), [24]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_step_asks_once_for_the_estimate_and_once_for_the_students(
+    attack: Generative, batches: list[int]
+) -> None:
+    s, oracle, spy = begin(attack)
+    attack.step(s, oracle, 8)
+    assert spy.batches == batches
+    assert s.student.updates >= 3
