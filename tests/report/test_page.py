@@ -14,6 +14,7 @@ from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report.explanations import EXPLANATIONS
 from copycost.report.page import write_report
+from copycost.runner.record import PoolFacts
 
 MakeRun = Callable[..., Path]
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -211,6 +212,21 @@ def test_every_defence_in_front_of_the_victim_is_listed(make_run: MakeRun, tmp_p
     text = write_report(runs, tmp_path / "report.html").read_text()
     for line in ("Undefended", "Behind rounding(1)", "accuracy 87.5\u00a0%"):
         assert line in text, line
+
+
+def test_what_the_attackers_hold_is_said_beside_their_results(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    pool = PoolFacts(name="some photographs", size=9_000, conversion="resized to 8x8")
+    alone = write_report([make_run("dfme")], tmp_path / "alone.html").read_text()
+    assert "The attacker holds: strictly data-free" in alone
+    assert '<th scope="col">The attacker holds</th>' not in alone
+    runs = [make_run("dfme"), make_run("knockoff", knowledge="pool", pool=pool)]
+    both = write_report(runs, tmp_path / "both.html").read_text()
+    assert '<th scope="col">The attacker holds</th>' in both
+    assert "<td>strictly data-free</td>" in both
+    assert "<td>pool</td>" in both
+    assert both.count("9,000 images of some photographs, resized to 8x8") == 1
 
 
 def test_templates_are_packaged() -> None:

@@ -19,6 +19,7 @@ from copycost.report.table import Group, Row, group_records, labels, rows
 
 RESULTS = ("agreement", "accuracy")
 COLUMNS = {
+    "knowledge": "The attacker holds",
     "defences": "Defences",
     "access": "Access",
     "student": "Student",

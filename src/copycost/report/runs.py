@@ -10,7 +10,14 @@ from pathlib import Path
 from copycost.errors import RunError
 from copycost.report import wording
 from copycost.report.table import flatten
-from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, VictimFacts, read_record
+from copycost.runner.record import (
+    RECORD_FILE,
+    SAMPLES_FILE,
+    PoolFacts,
+    Record,
+    VictimFacts,
+    read_record,
+)
 from copycost.types import InputSpec
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -67,7 +74,8 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Ended", record.ended),
         ("Started", record.started),
         ("Took", wording.duration(record.seconds)),
-        ("Attacker assumed to know", record.knowledge),
+        ("The attacker holds", record.knowledge),
+        *([("Pool", _pool(record.pool))] if record.pool else []),
         ("Access", str(record.access)),
         ("Student", record.student),
         ("Hardware", around.hardware),
@@ -130,6 +138,11 @@ def _input(spec: InputSpec) -> str:
     if spec.vocabulary is not None:
         return f"{spec.modality}, {shape}, of {wording.plural(spec.vocabulary, 'token')}"
     return f"{spec.modality}, {shape}, values in [{spec.low:g}, {spec.high:g}]"
+
+
+def _pool(pool: PoolFacts) -> str:
+    images = f"{wording.plural(pool.size, 'image')} of {pool.name}"
+    return f"{images}, {pool.conversion}" if pool.conversion else images
 
 
 def _pairs(named: dict[str, str]) -> str:

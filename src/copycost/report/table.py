@@ -117,6 +117,7 @@ class Row:
 
     label: str
     victim: str
+    knowledge: str
     defences: str
     access: str
     student: str
@@ -251,6 +252,7 @@ def _row(group: Group) -> Row:
     return Row(
         label=", ".join([name, *(f"{key} {value}" for key, value in group.variant)]),
         victim=setting.victim,
+        knowledge=group.records[0].knowledge,
         defences=defences(setting),
         access=str(setting.access),
         student=setting.student,
