@@ -5,7 +5,7 @@
 #   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl
 #   tools/lease.sh benchmark   there: speed in float32 and bfloat16, compiled or not, and memory
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
-#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10
+#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
 #   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on
 #   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on.
 #                              SOURCES=textured says which kinds of images it draws
@@ -48,7 +48,10 @@ case "${1:-}" in
       --no-overhead --json >"$out/h100-batches.json"
     ;;
   precision) copycost precision table --nets resnet --device "${DEVICE:-cuda}" --out "$out" ;;
-  victim) copycost train-victim cifar10-resnet34 --data "$data" --out "$work/victim" ;;
+  victim)
+    copycost train-victim cifar10-resnet34 --data "$data" --max-minutes 9 --out "$work/victim" \
+      || [ $? -eq 3 ]
+    ;;
   attack)
     # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
     for arithmetic in "float32 1e-3" "bfloat16 2.8"; do

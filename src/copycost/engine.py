@@ -191,6 +191,16 @@ def arranged(module: nn.Module, layout: torch.memory_format = torch.channels_las
     return module.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Let `optimizer` take up a saved `state`."""
+    optimizer.load_state_dict(state)
+    # Fused optimisers walk through memory: their averages must lie as the weights do.
+    for weight, averages in optimizer.state.items():
+        for name, value in averages.items():
+            if value.shape == weight.shape:
+                averages[name] = torch.empty_like(weight).copy_(value)
+
+
 def use_threads(threads: int | None = None) -> int:
     """Set how many threads one operation may use, and return the number.
 

@@ -94,6 +94,33 @@ def test_a_time_limit_ends_with_its_own_status_and_goes_on(copycost, runs_folder
     assert code == 0
 
 
+def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
+    victim = ("--victim", "digits-lenet", "--data", "digits", "--device", "cpu")
+    attack = ("--attack", "random-noise", "--budget", "400")
+    audit = ("audit", *victim, *attack, "--out", str(tmp_path))
+    code, _, err = copycost(*audit, "--max-minutes", "0")
+    assert code == 3
+    assert "Stopped by time limit while the victim was trained" in err
+    (folder,) = (tmp_path / "victims").glob(".digits-lenet-*.work")
+    assert (folder / "checkpoint.safetensors").exists()
+
+    train = ("train-victim", "digits-lenet", "--device", "cpu")
+    place = tmp_path / "victims" / folder.name[1 : -len(".work")]
+    code, _, err = copycost(*train, "--epochs", "2", "--out", str(place))
+    assert code == 2
+    assert "by another recipe" in err
+    code, out, err = copycost(*train, "--max-minutes", "0", "--out", str(place))
+    assert (code, out) == (3, "")
+    assert "again to go on" in err
+    code, out, _ = copycost(*train, "--out", str(place))
+    assert code == 0
+    assert json.loads(out)["test_accuracy"] > 0.9
+    assert not (folder / "checkpoint.safetensors").exists()
+    code, _, err = copycost(*audit)
+    assert code == 0
+    assert "Training the victim" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

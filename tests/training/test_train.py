@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import asdict, replace
 
@@ -112,12 +113,54 @@ def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny):
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
 
 
-def test_every_epoch_sees_each_row_at_most_once_in_whole_batches():
-    chance = torch.Generator().manual_seed(0)
-    seen = [list(loop._batches(10, 4, chance)) for _ in range(2)]
-    assert [len(rows) for rows in seen[0]] == [4, 4]
-    assert all(len(set(torch.cat(rows).tolist())) == 8 for rows in seen)
-    assert not torch.equal(torch.cat(seen[0]), torch.cat(seen[1]))
+def test_every_epoch_sees_each_row_at_most_once_in_whole_batches(tiny, monkeypatch):
+    seen = []
+
+    def noted(x, *_):  # nothing else draws from the numbers that shuffle
+        seen.append(x)
+        return x
+
+    monkeypatch.setattr(loop, "augment", noted)
+    train(replace(QUICK, epochs=2), tiny, "cpu", 0)  # 70 images by 16: four batches and a rest
+    assert [len(batch) for batch in seen] == [16] * 8
+    epochs = [{x.numpy().tobytes() for x in torch.cat(part)} for part in (seen[:4], seen[4:])]
+    assert [len(images) for images in epochs] == [64, 64]
+    assert epochs[0] != epochs[1]
+    assert not torch.equal(seen[0], seen[4])
+
+
+class Put:
+    """Puts a training down after some steps, and takes it up again from what was kept."""
+
+    def __init__(self, steps, state=None):
+        self.left, self.state = steps, state
+
+    def begin(self, training):
+        if self.state is not None:
+            training.restore(self.state)
+
+    def after_step(self, training):
+        self.left -= 1
+        if not self.left:
+            self.state = copy.deepcopy(training.state())
+            raise EOFError
+
+
+@pytest.mark.parametrize("architecture", ["lenet", "small-resnet"])
+@pytest.mark.parametrize("steps", [1, 4, 6])  # within an epoch of four, between two, within
+def test_put_down_and_taken_up_it_ends_at_the_same_weights(tiny, architecture, steps):
+    recipe = replace(QUICK, architecture=architecture)
+    losses, pieces = [], []
+    whole = train(recipe, tiny, "cpu", 7, lambda *epoch: losses.append(epoch[:2]))
+    put = Put(steps)
+    with pytest.raises(EOFError):
+        train(recipe, tiny, "cpu", 7, lambda *epoch: pieces.append(epoch[:2]), put)
+    torch.manual_seed(99)
+    taken_up = Put(100, put.state)
+    again = train(recipe, tiny, "cpu", 7, lambda *epoch: pieces.append(epoch[:2]), taken_up)
+    assert pieces == losses
+    assert content_hash(again) == content_hash(whole)
+    assert content_hash(train(recipe, tiny, "cpu", 8)) != content_hash(whole)
 
 
 def test_a_data_set_smaller_than_a_batch_is_one_batch(tiny):

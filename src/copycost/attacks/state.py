@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from copycost.attacks.average import Average
 from copycost.attacks.replay import Replay
-from copycost.engine import Engine
+from copycost.engine import Engine, restore_optimizer
 from copycost.noise import Noise
 from copycost.schedules import Schedule
 
@@ -83,13 +83,8 @@ class Player:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a saved `state`."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         self.updates = state["updates"]
-        # Fused optimisers walk through memory: their averages must lie as the weights do.
-        for weight, averages in self.optimizer.state.items():
-            for name, value in averages.items():
-                if value.shape == weight.shape:
-                    averages[name] = torch.empty_like(weight).copy_(value)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from copycost.cli import options
-from copycost.cli.output import console, print_json, say
+from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.errors import ConfigError
 from copycost.presets import PRESETS
 from copycost.types import Access
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
     from copycost.runner.audit import AuditConfig
     from copycost.runner.config import RunConfig
     from copycost.runner.record import Record
+    from copycost.runner.stopping import Stop
     from copycost.runner.target import Target
 
 DEFAULT_PRESET = "digits"
-STOPPED = 3
-"""Exit status of an audit that was stopped before the budget was spent."""
 
 
 def audit_command(
@@ -160,6 +159,7 @@ def _run(
     from copycost.engine import use_threads  # noqa: PLC0415
     from copycost.report.page import write_report  # noqa: PLC0415
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
+    from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
     from copycost.runner.stopping import Stop  # noqa: PLC0415
 
     config = AuditConfig.read(values)
@@ -167,7 +167,11 @@ def _run(
     runs = config.runs()
     stop = Stop(max_minutes)
     with stop.on_signals():
-        target, ranks = _target(runs[0], out)
+        try:
+            target, ranks = _target(runs[0], out, stop)
+        except Interrupted:
+            say(f"Stopped by {stop.reason} while the victim was trained. Run it again to go on.")
+            raise typer.Exit(STOPPED) from None
         say(_plan(runs))
         done = audit(runs, target, out, stop=stop, display=LiveDisplay(console), ranks=ranks)
     if not done:
@@ -183,17 +187,22 @@ def _run(
         raise typer.Exit(STOPPED)
 
 
-def _target(first: RunConfig, out: Path) -> tuple[Target, Ranks]:
+def _target(first: RunConfig, out: Path, stop: Stop) -> tuple[Target, Ranks]:
     """The victim that all runs copy, and the processes that work on them together."""
     from copycost.engine import Engine  # noqa: PLC0415 -- see `_run`
     from copycost.runner.targets import load_target  # noqa: PLC0415
 
     engine = Engine(first.device, first.precision, first.compile)
     with engine.ranks.leader_first():
-        on_epoch = _OnEpoch(first.victim)
-        return load_target(
-            first.victim, first.data, out / "victims", engine, on_epoch=on_epoch
-        ), engine.ranks
+        target = load_target(
+            first.victim,
+            first.data,
+            out / "victims",
+            engine,
+            on_epoch=_OnEpoch(first.victim),
+            stop=stop,
+        )
+    return target, engine.ranks
 
 
 def _plan(runs: Sequence[RunConfig]) -> str:
@@ -219,10 +228,11 @@ class _OnEpoch:
     """Says once that a victim is being trained, then now and then how far it is."""
 
     def __init__(self, victim: str) -> None:
-        self._victim = victim
+        self._victim, self._said = victim, False
 
     def __call__(self, epoch: int, loss: float, seconds: float) -> None:
-        if epoch == 1:
+        if not self._said:
+            self._said = True
             say(f"Training the victim {self._victim} …")
         elif epoch % 10 == 0:
             say(f"  epoch {epoch}  loss {loss:.4f}")

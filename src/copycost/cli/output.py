@@ -11,6 +11,9 @@ from rich.console import Console
 
 LOG_WIDTH = 120
 
+STOPPED = 3
+"""Exit status of a command that was stopped before its end and can go on."""
+
 LEADS = os.environ.get("RANK", "0") == "0"
 """Of several processes that `torchrun` started only the first speaks."""
 

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from copycost.cli import options
-from copycost.cli.audit import STOPPED
-from copycost.cli.output import console, print_json, print_text, say
+from copycost.cli.output import STOPPED, console, print_json, print_text, say
 
 precision_app = typer.Typer(
     help="What low precision does to the estimated gradient, and to the copy.",

@@ -10,8 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from copycost.cli.audit import STOPPED
-from copycost.cli.output import console, print_json, say
+from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.sweep_run import FAILED, Log, tell_failures
 from copycost.errors import DataError
 from copycost.presets.study import Study

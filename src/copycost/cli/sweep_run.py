@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 from rich.table import Table
 
-from copycost.cli.audit import STOPPED
-from copycost.cli.output import console, print_json, say
+from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.errors import ConfigError
 from copycost.report.page import write_report
 from copycost.report.table import group_records, rows

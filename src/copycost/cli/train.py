@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from copycost.cli.output import print_json, say
+from copycost.cli import options
+from copycost.cli.output import STOPPED, print_json, say
 from copycost.presets.victims import VICTIMS
 
 
@@ -22,26 +23,36 @@ def train_command(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+    max_minutes: options.MaxMinutes = None,
 ) -> None:
-    """Train a victim and save it as a folder; print its card as JSON."""
+    """Train a victim and save it as a folder; print its card as JSON.
+
+    Run the same command again to go on where it was stopped. Exit status: 0 done, 2 an error
+    to mend, 3 stopped before the end.
+    """
     preset = VICTIMS[name]
     # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
+    from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
+    from copycost.runner.stopping import Stop  # noqa: PLC0415
     from copycost.runner.targets import train_victim, victim_folder  # noqa: PLC0415
 
     use_threads(threads)
     recipe = replace(preset.recipe, epochs=epochs) if epochs else preset.recipe
     reference = data or preset.dataset
     folder = out or victim_folder(Path("runs") / "victims", name, reference, seed)
-    card = train_victim(
-        recipe,
-        reference,
-        folder,
-        Engine(device),
-        seed=seed,
-        on_epoch=lambda epoch, loss, seconds: say(
-            f"epoch {epoch}/{recipe.epochs}  loss {loss:.4f}  {seconds:.1f} s"
-        ),
-    )
+
+    def on_epoch(epoch: int, loss: float, seconds: float) -> None:
+        say(f"epoch {epoch}/{recipe.epochs}  loss {loss:.4f}  {seconds:.1f} s")
+
+    stop = Stop(max_minutes)
+    with stop.on_signals():
+        try:
+            card = train_victim(
+                recipe, reference, folder, Engine(device), seed=seed, on_epoch=on_epoch, stop=stop
+            )
+        except Interrupted:
+            say(f"Stopped by {stop.reason}. Run the same command again to go on.")
+            raise typer.Exit(STOPPED) from None
     say(f"Saved in {folder}; test accuracy {card.test_accuracy:.4f} on {card.dataset}.")
     print_json(card.model_dump(mode="json"))

@@ -9,10 +9,11 @@ from copycost.presets.study import varied
 from copycost.reproduce.plan import Plan
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
+from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing import diagnose
 from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, Grid, read_vanishing
-from copycost.sweep.victims import Interrupted, homes_of
+from copycost.sweep.victims import homes_of
 
 DIAGNOSES = "diagnoses"
 """Folder of the diagnoses' records, among the results."""

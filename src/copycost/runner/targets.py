@@ -12,7 +12,8 @@ from copycost.datasets import load
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.presets.victims import VICTIMS
-from copycost.runner.folder import exclusive
+from copycost.runner.kept_training import KeptTraining, keeping
+from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.training.recipe import Recipe
 from copycost.training.train import accuracy, train
@@ -31,11 +32,13 @@ def load_target(
     *,
     seed: int = 0,
     on_epoch: OnEpoch | None = None,
+    stop: Stop | None = None,
 ) -> Target:
     """The target a user named: a victim preset, or the folder of a saved model.
 
     A preset is trained once for each data set and seed and kept under `folder`. Raises
-    `ConfigError` for a name that is neither, or for a saved model without `data`.
+    `ConfigError` for a name that is neither, or for a saved model without `data`, and
+    `Interrupted` when `stop` is asked before it is trained; it goes on the next time.
     """
     if not victim:
         raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
@@ -49,9 +52,9 @@ def load_target(
     reference = data or preset.dataset
     place = victim_folder(folder, victim, reference, seed)
     if not (place / CARD_FILE).exists():
-        with exclusive(place.with_name(f".{place.name}.work")):
+        with keeping(place, stop or Stop()) as kept:
             if not (place / CARD_FILE).exists():  # not made by another process meanwhile
-                train_victim(preset.recipe, reference, place, engine, seed=seed, on_epoch=on_epoch)
+                _train(preset.recipe, reference, place, engine, kept, seed, on_epoch)
     return _target(*load_model(place), victim, reference, engine)
 
 
@@ -68,10 +71,28 @@ def train_victim(
     *,
     seed: int = 0,
     on_epoch: OnEpoch | None = None,
+    stop: Stop | None = None,
 ) -> Card:
-    """Train a victim and save it in `folder`; the card's accuracy is the last model's."""
+    """Train a victim and save it in `folder`; the card's accuracy is the last model's.
+
+    Raises `Busy` if another process is at it, and `Interrupted` when `stop` is asked: the same
+    call goes on.
+    """
+    with keeping(folder, stop or Stop()) as kept:
+        return _train(recipe, data, folder, engine, kept, seed, on_epoch)
+
+
+def _train(
+    recipe: Recipe,
+    data: str,
+    folder: Path,
+    engine: Engine,
+    kept: KeptTraining,
+    seed: int,
+    on_epoch: OnEpoch | None,
+) -> Card:
     dataset = load(data)
-    module = train(recipe, dataset, engine.device, seed, on_epoch)
+    module = train(recipe, dataset, engine.device, seed, on_epoch, kept)
     card = Card(
         architecture=recipe.architecture,
         normalised=recipe.normalise,
@@ -83,7 +104,9 @@ def train_victim(
         seed=seed,
         test_accuracy=accuracy(module, dataset.test, engine.device),
     )
-    return save_model(folder, module.cpu(), card)
+    card = save_model(folder, module.cpu(), card)
+    kept.forget()
+    return card
 
 
 def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:

@@ -12,6 +12,7 @@ from copycost.presets.precision import ARMS, BASE, SEEDS
 from copycost.runner.audit import Display, NoDisplay
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
+from copycost.runner.kept_training import Interrupted
 from copycost.runner.record import SAMPLES_FILE, Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -54,8 +55,11 @@ def compare(
     Returns the records; fewer than asked for if `stop` ended it early.
     """
     stop, display = stop or Stop(), display or NoDisplay()
-    target = (load or _target)(work / "victims")
-    records = []
+    records: list[Record] = []
+    try:
+        target = load(work / "victims") if load else _target(work / "victims", stop)
+    except Interrupted:
+        return records
     for number, (name, config) in enumerate(runs.items(), start=1):
         if stop.reason:
             break
@@ -68,5 +72,5 @@ def compare(
     return records
 
 
-def _target(folder: Path) -> Target:
-    return load_target(BASE["victim"], None, folder, Engine(BASE["device"]))
+def _target(folder: Path, stop: Stop) -> Target:
+    return load_target(BASE["victim"], None, folder, Engine(BASE["device"]), stop=stop)

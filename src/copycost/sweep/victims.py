@@ -12,6 +12,7 @@ from copycost.engine import Engine
 from copycost.errors import Busy, ConfigError
 from copycost.presets.victims import VICTIMS
 from copycost.runner.config import RunConfig
+from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import load_target, victim_folder
@@ -20,10 +21,6 @@ from copycost.victims.saved import CARD_FILE, load_card
 SEED = 0
 """Of every victim that is trained by name, as in `copycost audit`."""
 POLL_SECONDS = 1.0
-
-
-class Interrupted(Exception):
-    """The training of a victim was stopped; it starts afresh the next time."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,8 @@ class Home:
         return target
 
     def _train(self, stop: Stop) -> None:
-        def look(epoch: int, loss: float, seconds: float) -> None:
-            if stop.reason:
-                raise Interrupted
-
         engine = Engine(self.device)
-        load_target(self.name, self.data, self.folder.parent, engine, seed=SEED, on_epoch=look)
+        load_target(self.name, self.data, self.folder.parent, engine, seed=SEED, stop=stop)
 
 
 def home_of(run: RunConfig, root: Path) -> Home:

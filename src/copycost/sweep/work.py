@@ -14,8 +14,9 @@ from copycost.errors import Busy, CopycostError
 from copycost.files import write_atomically
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
+from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
-from copycost.sweep.victims import Home, Interrupted
+from copycost.sweep.victims import Home
 
 ERROR_FILE = "error.txt"
 
@@ -68,7 +69,7 @@ class TrainVictim(Task):
     """Train a victim that several runs need."""
 
     def run(self, stop: Stop) -> Outcome:
-        """Train it, unless it is there; a training that is stopped starts afresh."""
+        """Train it, or go on with it, unless it is there."""
         try:
             return Outcome(Ended.FINISHED, victim_hash=self.home.train(stop))
         except Interrupted:

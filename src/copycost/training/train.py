@@ -1,4 +1,4 @@
-"""Train a victim: one loop over data that lie on the device as bytes.
+"""Train a victim, on data that lie on the device as bytes.
 
 Nothing here waits for the device within an epoch, and nothing looks at test data: the model
 returned is the last one, never the best.
@@ -7,14 +7,15 @@ returned is the last one, never the best.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from copycost.engine import arranged
+from copycost.engine import arranged, restore_optimizer
 from copycost.errors import ConfigError, Unstable
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
@@ -31,48 +32,128 @@ OnEpoch = Callable[[int, float, float], None]
 """Called after each epoch with its number from 1, its mean loss and its seconds."""
 
 
+class Keeper(Protocol):
+    """Whoever keeps a training, so that it can be stopped and go on another time."""
+
+    def begin(self, training: Training) -> None:
+        """Restore what was kept of it, if anything."""
+
+    def after_step(self, training: Training) -> None:
+        """Keep it if it is time to; raise to stop it."""
+
+
 def train(
     recipe: Recipe,
     dataset: Dataset,
     device: torch.device | str,
     seed: int,
     on_epoch: OnEpoch | None = None,
+    keeper: Keeper | None = None,
 ) -> nn.Module:
     """Train `recipe` on the data set's training split; return the last model, in eval mode.
 
     The module maps inputs [N, *shape] in [0, 1] to logits [N, K] and stays on `device`. On
-    the CPU a seed gives the same weights every time for the same number of threads. Raises
-    `ConfigError` where the recipe does not suit the data, `Unstable` where the loss is lost.
+    the CPU a seed gives the same weights every time for the same number of threads, however
+    often `keeper` stopped it. Raises `ConfigError` where the recipe does not suit the data,
+    `Unstable` where the loss is lost.
     """
-    _check(recipe, dataset.spec)
-    device = torch.device(device)
-    images, labels = dataset.train.inputs.to(device), dataset.train.labels.to(device)
-    # A third to a half faster than plain strides, on the CPU too, measured.
-    module = arranged(prepare(recipe, dataset, seed).to(device)).train()
-    # The compiled module shares its weights with the plain one, which is what is returned.
-    forward = torch.compile(module) if recipe.compiled else module
-    optimizer = _optimizer(recipe, module)
-    chance = torch.Generator(device).manual_seed(seed)
-    size = min(recipe.batch_size, len(images))
-    steps, done = len(images) // size, 0  # what is left over of a shuffled epoch is left out
-
-    for epoch in range(1, recipe.epochs + 1):
-        began, total = time.perf_counter(), torch.zeros((), device=device)
-        for rows in _batches(len(images), size, chance):
-            _set_lr(recipe, optimizer, done / (steps * recipe.epochs))
-            x = as_floats(augment(images[rows], recipe.crop, recipe.flip, chance))
-            loss = _loss(recipe, forward, x, labels[rows])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += loss.detach()
-            done += 1
-        mean = float(total / steps)  # the epoch's one wait for the device
-        _refuse_lost(mean, epoch, recipe)
-        if on_epoch is not None:
-            on_epoch(epoch, mean, time.perf_counter() - began)
+    training = Training(recipe, dataset, torch.device(device), seed)
+    if keeper is not None:
+        keeper.begin(training)
+    began = time.perf_counter()
+    while not training.finished:
+        training.step()
+        if training.between_epochs:
+            mean = training.mean_loss()
+            _refuse_lost(mean, training.epochs, recipe)
+            if on_epoch is not None:
+                on_epoch(training.epochs, mean, time.perf_counter() - began)
+            began = time.perf_counter()
+        if keeper is not None:
+            keeper.after_step(training)
     # As it will be when it is loaded again, so that both give the same answers to the bit.
-    return arranged(module, torch.contiguous_format).eval()
+    return arranged(training.module, torch.contiguous_format).eval()
+
+
+class Training:
+    """A training between two of its steps: all that it needs to go on is in its `state`."""
+
+    def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device, seed: int) -> None:
+        """At its beginning; raises `ConfigError` where the recipe does not suit the data."""
+        _check(recipe, dataset.spec)
+        self._recipe = recipe
+        self.purpose = {"recipe": asdict(recipe), "data": dataset.provenance, "seed": seed}
+        """What makes it another training than others."""
+        self._images = dataset.train.inputs.to(device)
+        self._labels = dataset.train.labels.to(device)
+        # A third to a half faster than plain strides, on the CPU too, measured.
+        self.module = arranged(prepare(recipe, dataset, seed).to(device)).train()
+        # The compiled module shares its weights with the plain one, which is what is returned.
+        self._forward = torch.compile(self.module) if recipe.compiled else self.module
+        self._optimizer = _optimizer(recipe, self.module)
+        self._chance = torch.Generator(device).manual_seed(seed)
+        self._size = min(recipe.batch_size, len(self._images))
+        # What is left over of a shuffled epoch is left out.
+        self._steps = len(self._images) // self._size
+        self._done = 0
+        self._order = torch.empty(0, dtype=torch.int64, device=device)
+        self._total = torch.zeros((), device=device)
+
+    @property
+    def epochs(self) -> int:
+        """How many are finished."""
+        return self._done // self._steps
+
+    @property
+    def between_epochs(self) -> bool:
+        """Whether one has just been finished."""
+        return self._done % self._steps == 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all are."""
+        return self.epochs == self._recipe.epochs
+
+    def mean_loss(self) -> float:
+        """Of the epoch just finished; the one wait for the device in it."""
+        return float(self._total / self._steps)
+
+    def step(self) -> None:
+        """One step down the loss of the next batch."""
+        recipe, at = self._recipe, self._done % self._steps
+        if at == 0:
+            images, chance = len(self._images), self._chance
+            self._order = torch.randperm(images, generator=chance, device=chance.device)
+            self._total.zero_()
+        rows = self._order[at * self._size : (at + 1) * self._size]
+        _set_lr(recipe, self._optimizer, self._done / (self._steps * recipe.epochs))
+        x = as_floats(augment(self._images[rows], recipe.crop, recipe.flip, self._chance))
+        loss = _loss(recipe, self._forward, x, self._labels[rows])
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self._total += loss.detach()
+        self._done += 1
+
+    def state(self) -> dict[str, Any]:
+        """All that it takes to go on bit for bit."""
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "chance": self._chance.get_state(),
+            "order": self._order,
+            "total": self._total,
+            "done": self._done,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        self.module.load_state_dict(state["module"])
+        restore_optimizer(self._optimizer, state["optimizer"])
+        self._chance.set_state(state["chance"])
+        self._order = state["order"].to(self._order.device)
+        self._total = state["total"].to(self._total.device)
+        self._done = state["done"]
 
 
 def accuracy(
@@ -149,13 +230,6 @@ def _set_lr(recipe: Recipe, optimizer: torch.optim.SGD, t: float) -> None:
 def _loss(recipe: Recipe, forward: Callable[[Tensor], Tensor], x: Tensor, y: Tensor) -> Tensor:
     with torch.autocast(x.device.type, torch.bfloat16, recipe.precision == "bf16-mixed"):
         return cross_entropy(forward(x), y, label_smoothing=recipe.label_smoothing)
-
-
-def _batches(count: int, size: int, chance: torch.Generator) -> Iterator[Tensor]:
-    """Row numbers [`size`] of each whole batch of one epoch, in random order."""
-    order = torch.randperm(count, generator=chance, device=chance.device)
-    for start in range(0, count - count % size, size):
-        yield order[start : start + size]
 
 
 def _refuse_lost(loss: float, epoch: int, recipe: Recipe) -> None:

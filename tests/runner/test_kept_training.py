@@ -1,0 +1,99 @@
+"""A victim's training that is stopped or killed goes on, and ends as one that was not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from copycost.engine import Engine
+from copycost.errors import Busy, RunError
+from copycost.runner import kept_training
+from copycost.runner.folder import CHECKPOINT_FILE
+from copycost.runner.kept_training import Interrupted, keeping
+from copycost.runner.stopping import Stop
+from copycost.runner.targets import train_victim
+from copycost.training.recipe import Recipe
+from copycost.training.train import Training
+from copycost.victims.saved import CARD_FILE, load_card
+
+RECIPE = Recipe("lenet", epochs=3, batch_size=500)
+
+
+class After(Stop):
+    """Asks to stop once it has been looked at so many times: once a step."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.left = steps
+
+    @property
+    def reason(self) -> str:
+        self.left -= 1
+        return "test" if self.left < 0 else ""
+
+
+def checkpoint(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.work") / CHECKPOINT_FILE
+
+
+def trained(folder: Path, steps: int = 10**6, recipe: Recipe = RECIPE, seed: int = 0) -> str:
+    engine = Engine("cpu")
+    return train_victim(recipe, "digits", folder, engine, seed=seed, stop=After(steps)).content_hash
+
+
+def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path: Path) -> None:
+    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
+    for steps in (1, 2):
+        with pytest.raises(Interrupted):
+            trained(pieces, steps)
+        assert checkpoint(pieces).exists()
+        assert not (pieces / CARD_FILE).exists()
+    assert trained(pieces) == trained(whole) == load_card(pieces).content_hash
+    assert not checkpoint(pieces).exists()
+
+
+def test_a_killed_training_loses_no_more_than_since_its_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def step(training: Training) -> None:
+        original(training)
+        steps.append(1)
+        if len(steps) == 4:
+            raise Killed
+
+    original, steps = Training.step, list[int]()
+    expected = trained(tmp_path / "whole")
+    monkeypatch.setattr(Training, "step", step)
+    monkeypatch.setattr(kept_training, "SECONDS", 0.0)
+    with pytest.raises(Killed):
+        trained(tmp_path / "killed")
+    assert trained(tmp_path / "killed") == expected
+    in_all = 3 * (1352 // 500)
+    assert len(steps) == in_all + 1  # the fourth was done twice
+
+
+@pytest.mark.parametrize("change", [{"epochs": 4}, {"peak_lr": 0.2}, {"seed": 1}])
+def test_another_training_does_not_go_on_from_it(tmp_path: Path, change: dict[str, Any]) -> None:
+    folder = tmp_path / "victim"
+    with pytest.raises(Interrupted):
+        trained(folder, 1)
+    seed = change.pop("seed", 0)
+    with pytest.raises(RunError, match=r"victim\.work.*Finish that one .* or delete the file"):
+        trained(folder, recipe=replace(RECIPE, **change), seed=seed)
+    assert checkpoint(folder).exists()
+
+
+def test_two_processes_do_not_train_one_victim(tmp_path: Path) -> None:
+    with keeping(tmp_path / "victim", Stop()), pytest.raises(Busy):
+        trained(tmp_path / "victim")
+
+
+def test_a_stop_after_the_last_step_is_too_late(tmp_path: Path) -> None:
+    trained(tmp_path / "victim", steps=3 * (1352 // 500) - 1)
+    assert (tmp_path / "victim" / CARD_FILE).exists()
