@@ -76,6 +76,26 @@ def test_a_pool_goes_to_the_attacks_that_take_one(copycost):
     assert "pool" in err
 
 
+def test_what_audits_can_be_told_of_arithmetic_and_recording_sweeps_can_too(copycost):
+    given = {
+        "precision": "float32",
+        "estimate_precision": "tf32",
+        "victim_precision": "bfloat16",
+        "compile": "off",
+        "record_queries": "bytes",
+    }
+    told = [part for name, v in given.items() for part in (f"--{name.replace('_', '-')}", v)]
+    code, out, err = copycost("--attack", "random-noise", "--budget", "600", *told, "--json")
+    assert code == 0, err
+    (run,) = json.loads(out)["runs"]
+    record = json.loads((Path(run["folder"]) / "record.json").read_text())
+    assert {name: record["config"][name] for name in given} == given
+    assert record["transfer"]["queries"] == 600
+    code, _, err = copycost("--compile", "graphs", "--precision", "float8", "--dry-run")
+    assert code == 2
+    assert "precision" in err
+
+
 def test_a_failed_run_is_loud_and_the_status_is_1(copycost):
     code, out, err = copycost(
         "--attack", "random-noise", "--budget", "1", "--budget", "600", "--workers", "1", "--json"

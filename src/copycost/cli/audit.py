@@ -51,15 +51,9 @@ def audit_command(
     ] = None,
     settings: options.Settings = None,
     precision: options.Precision = None,
-    estimate_precision: Annotated[
-        str | None, typer.Option(help="Insist on it where gradients are estimated.")
-    ] = None,
-    victim_precision: Annotated[
-        str | None, typer.Option(help="Of the victim's answers, if it is run here.")
-    ] = None,
-    compile_: Annotated[
-        str | None, typer.Option("--compile", help="torch.compile: off, on, or graphs on CUDA.")
-    ] = None,
+    estimate_precision: options.EstimatePrecision = None,
+    victim_precision: options.VictimPrecision = None,
+    compile_: options.Compile = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
     threads: Annotated[
         int | None,
@@ -68,10 +62,7 @@ def audit_command(
         ),
     ] = None,
     evaluations: options.Evaluations = None,
-    record_queries: Annotated[
-        str | None,
-        typer.Option(help="Keep every query and answer on disk, inputs as `bytes` or `exact`."),
-    ] = None,
+    record_queries: options.RecordQueries = None,
     max_minutes: options.MaxMinutes = None,
     out: options.Out = Path("runs"),
     as_json: options.AsJson = False,

@@ -26,6 +26,19 @@ Settings = Annotated[
     typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
 ]
 Precision = Annotated[str | None, typer.Option(help="Of training: float32, tf32 or bfloat16.")]
+EstimatePrecision = Annotated[
+    str | None, typer.Option(help="Insist on it where gradients are estimated.")
+]
+VictimPrecision = Annotated[
+    str | None, typer.Option(help="Of the victim's answers, if it is run here.")
+]
+Compile = Annotated[
+    str | None, typer.Option("--compile", help="torch.compile: off, on, or graphs on CUDA.")
+]
+RecordQueries = Annotated[
+    str | None,
+    typer.Option(help="Keep every query and answer on disk, inputs as `bytes` or `exact`."),
+]
 Evaluations = Annotated[int | None, typer.Option(help="Points on the curves.")]
 MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so long.")]
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]

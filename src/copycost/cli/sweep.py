@@ -52,8 +52,12 @@ def sweep_command(
     ] = None,
     settings: options.Settings = None,
     precision: options.Precision = None,
+    estimate_precision: options.EstimatePrecision = None,
+    victim_precision: options.VictimPrecision = None,
+    compile_: options.Compile = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     evaluations: options.Evaluations = None,
+    record_queries: options.RecordQueries = None,
     executor: Annotated[
         str, typer.Option(help="Where the runs are done: `copycost list executors`.")
     ] = "local",
@@ -97,8 +101,12 @@ def sweep_command(
             pool=pool,
             top_k=top_k,
             precision=precision,
+            estimate_precision=estimate_precision,
+            victim_precision=victim_precision,
+            compile=compile_,
             device=device,
             evaluations=evaluations,
+            record_queries=record_queries,
         ),
         "axes": _given(
             victim=victim,
