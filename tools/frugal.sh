@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The runs behind docs/methods/frugal.md, on two CPU cores: an hour, longer with CIFAR10.
+# The runs behind docs/methods/frugal.md, on two CPU cores: two hours, longer with CIFAR10.
 # Run it again to go on.
 #
 #   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; the
-# same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss.
+# same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss, and
+# with more queries.
 # `parts`: Frugal on digits without each of its parts, or with one more. `photographs`: Frugal with
 # other kinds of images on CIFAR-10 at 16×16, if its folder is given, as they were asked and moved
 # and mirrored, and by labels.
@@ -38,8 +39,13 @@ for access in probabilities label; do
   sweep --out "$whole" --victim digits-cnn --attack frugal --attack random-noise --budget 12000 \
     --access "$access" --evaluations 6 "${small[@]}"
 done
-sweep --out "$whole" --victim digits-cnn --attack frugal --budget 12000 --access probabilities \
-  --evaluations 6 "${own[@]}" --set frugal.loss=l2
+# And what five times as many queries bring.
+for budget in 12000 60000; do
+  for loss in l1 l2; do
+    sweep --out "$whole" --victim digits-cnn --attack frugal --budget $budget \
+      --access probabilities --evaluations 6 "${own[@]}" --set frugal.loss=$loss
+  done
+done
 
 # Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
 photographs() {
@@ -62,6 +68,8 @@ if [ -n "$cifar10" ]; then
   done
   kinds untrained,coordinates "${moved[@]}" --set frugal.loss=l2
   kinds composed "${moved[@]}"
+  photographs --attack frugal --evaluations 6 --budget 24000 "${own[@]}" \
+    --set frugal.sources=untrained,coordinates "${moved[@]}"
   photographs --attack random-noise --budget 6000 --evaluations 3 --access label \
     --set random-noise.batch_size=16 --set random-noise.schedule=cosine
   for images in untrained,coordinates textured; do
