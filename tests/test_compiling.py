@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from copycost.attacks.state import Player
 from copycost.compiling import Compile, Compiled
@@ -69,3 +71,19 @@ def test_graphs_need_a_gpu() -> None:
 def test_a_record_says_that_it_was_compiled() -> None:
     assert Engine("cpu", compile="on").arithmetic()["compile"] == "on"
     assert "compile" not in Engine("cpu").arithmetic()
+
+
+@pytest.mark.parametrize("mode", [Compile.GRAPHS, Compile.ON])
+def test_an_answer_survives_the_next_run_of_a_graph(
+    mode: Compile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = torch.zeros(2, 1)
+
+    def graph(module: nn.Module, **options: object) -> Callable[[Tensor], Tensor]:
+        return lambda x: buffer.copy_(x.detach())  # as CUDA graphs do: always the same memory
+
+    monkeypatch.setattr(torch, "compile", graph)
+    compiled = Compiled(nn.Identity(), mode)
+    first = compiled(torch.ones(2, 1))
+    compiled(torch.full((2, 1), 5.0))
+    assert bool((first == 1).all()) == (mode is Compile.GRAPHS)

@@ -32,7 +32,7 @@ class Compiled(nn.Module):
     def __init__(self, module: nn.Module, mode: Compile) -> None:
         """Share the weights of `module`, which is compiled when it is first called."""
         super().__init__()
-        self.module = module
+        self.module, self._mode = module, mode
         self._fast = torch.compile(module, mode=_MODES[mode], dynamic=False)
         self._sizes: set[int] = set()
 
@@ -41,4 +41,7 @@ class Compiled(nn.Module):
         if len(self._sizes) < self.SIZES:
             self._sizes.add(len(x))
         output: Tensor = (self._fast if len(x) in self._sizes else self.module)(x)
+        if self._mode is Compile.GRAPHS and not output.requires_grad:
+            # An answer is kept while other graphs run, which may write where it lies.
+            return output.clone()
         return output
