@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from copycost.runner.copy_model import copy_model
-from copycost.runner.stopping import Stop
 from tests.runner.conftest import tiny_config, tiny_target
-
-
-class Soon(Stop):
-    """Asks to stop at the third look."""
-
-    looks = 3
-
-    @property
-    def reason(self) -> str:
-        self.looks -= 1
-        return "time limit" if self.looks <= 0 else ""
+from tests.stops import Soon
 
 
 def test_the_record_counts_every_player_s_steps_also_over_a_stop(tmp_path):
@@ -26,7 +15,7 @@ def test_the_record_counts_every_player_s_steps_also_over_a_stop(tmp_path):
     )
     whole = copy_model(config, tiny_target(), tmp_path / "whole")
     assert whole.updates == {"student": 20, "generator": 5}
-    half = copy_model(config, tiny_target(), tmp_path / "half", stop=Soon())
+    half = copy_model(config, tiny_target(), tmp_path / "half", stop=Soon(looks=3))
     assert not half.finished
     assert 0 < half.updates["generator"] < 5
     rest = copy_model(config, tiny_target(), tmp_path / "half")

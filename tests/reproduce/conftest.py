@@ -20,6 +20,7 @@ from copycost.runner.stopping import Stop
 from copycost.runner.targets import train_victim, victim_folder
 from copycost.sweep.executors.base import Pool, Terms
 from copycost.sweep.work import Task, perform
+from tests.stops import Soon
 from tests.sweep.conftest import InlineJob
 
 FIGURES = (2, 3, 8)
@@ -45,7 +46,7 @@ class Inline:
         own = Stop()
         if self._stop is not None and len(self.done) == self._tasks:
             self._stop.ask("time limit")
-            own = _Soon(looks=5)
+            own = Soon(looks=5)
         return InlineJob(perform(task, own, 1))
 
 
@@ -60,21 +61,6 @@ class _Pool:
 
     def wait(self, seconds: float) -> None:
         pass
-
-
-class _Soon(Stop):
-    """Asks to stop when it has been looked at so often: some steps into a run."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self._looks = looks
-
-    @property
-    def reason(self) -> str:
-        self._looks -= 1
-        if self._looks <= 0:
-            self.ask("time limit")
-        return super().reason
 
 
 @dataclass(frozen=True)

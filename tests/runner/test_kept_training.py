@@ -18,37 +18,25 @@ from copycost.runner.targets import train_victim
 from copycost.training.recipe import Recipe
 from copycost.training.train import Training
 from copycost.victims.saved import CARD_FILE, load_card
+from tests.stops import Soon
 
 RECIPE = Recipe("lenet", epochs=3, batch_size=500)
-
-
-class After(Stop):
-    """Asks to stop once it has been looked at so many times: once a step."""
-
-    def __init__(self, steps: int) -> None:
-        super().__init__()
-        self.left = steps
-
-    @property
-    def reason(self) -> str:
-        self.left -= 1
-        return "test" if self.left < 0 else ""
 
 
 def checkpoint(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.work") / CHECKPOINT_FILE
 
 
-def trained(folder: Path, steps: int = 10**6, recipe: Recipe = RECIPE, seed: int = 0) -> str:
+def trained(folder: Path, stop: Stop | None = None, recipe: Recipe = RECIPE, seed: int = 0) -> str:
     engine = Engine("cpu")
-    return train_victim(recipe, "digits", folder, engine, seed=seed, stop=After(steps)).content_hash
+    return train_victim(recipe, "digits", folder, engine, seed=seed, stop=stop).content_hash
 
 
 def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path: Path) -> None:
     whole, pieces = tmp_path / "whole", tmp_path / "pieces"
     for steps in (1, 2):
         with pytest.raises(Interrupted):
-            trained(pieces, steps)
+            trained(pieces, Soon(looks=steps + 1))
         assert checkpoint(pieces).exists()
         assert not (pieces / CARD_FILE).exists()
     assert trained(pieces) == trained(whole) == load_card(pieces).content_hash
@@ -82,7 +70,7 @@ def test_a_killed_training_loses_no_more_than_since_its_last_checkpoint(
 def test_another_training_does_not_go_on_from_it(tmp_path: Path, change: dict[str, Any]) -> None:
     folder = tmp_path / "victim"
     with pytest.raises(Interrupted):
-        trained(folder, 1)
+        trained(folder, Soon(looks=2))
     seed = change.pop("seed", 0)
     with pytest.raises(RunError, match=r"victim\.work.*Finish that one .* or delete the file"):
         trained(folder, recipe=replace(RECIPE, **change), seed=seed)
@@ -95,5 +83,5 @@ def test_two_processes_do_not_train_one_victim(tmp_path: Path) -> None:
 
 
 def test_a_stop_after_the_last_step_is_too_late(tmp_path: Path) -> None:
-    trained(tmp_path / "victim", steps=3 * (1352 // 500) - 1)
+    trained(tmp_path / "victim", Soon(looks=3 * (1352 // 500)))
     assert (tmp_path / "victim" / CARD_FILE).exists()

@@ -49,7 +49,8 @@ class Home:
         """
         while not self.trained:
             try:
-                self._train(stop)
+                engine = Engine(self.device)
+                load_target(self.name, self.data, self.folder.parent, engine, seed=SEED, stop=stop)
             except Busy:
                 _wait(stop)
         return load_card(self.folder).content_hash
@@ -59,10 +60,6 @@ class Home:
         target = load_target(str(self.folder), self.data, self.folder.parent, Engine(self.device))
         target.victim.name = self.name
         return target
-
-    def _train(self, stop: Stop) -> None:
-        engine = Engine(self.device)
-        load_target(self.name, self.data, self.folder.parent, engine, seed=SEED, stop=stop)
 
 
 def home_of(run: RunConfig, root: Path) -> Home:
