@@ -31,7 +31,7 @@ if [ -d .whl ]; then
   python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$work/site" .whl/*.whl
 fi
 export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
-copycost() { python3 -m copycost.cli "$@"; }
+copycost() { python3 -m copycost "$@"; }
 records() {
   for run in "$work/runs/$1"-*/; do
     if [ -f "$run/record.json" ]; then cp "$run/record.json" "$out/$(basename "$run").json"; fi

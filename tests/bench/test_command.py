@@ -14,10 +14,13 @@ import torch
 from copycost.bench import figures, work
 from copycost.bench.fresh import train_fresh
 from copycost.bench.result import BenchRecord, read_bench
+from copycost.bench.work import Measure
 from copycost.cli import bench_run
 from copycost.runner.record import read_record
+from copycost.runner.stopping import Stop
 from copycost.runner.transfers import read_transfer_set
 from tests.conftest import Cli
+from tests.stops import Soon
 from tests.sweep.conftest import Inline
 
 Bench = Callable[..., tuple[int, dict[str, Any], str]]
@@ -199,6 +202,28 @@ def test_time_that_is_up_ends_with_status_3_and_says_how_to_go_on(bench, executo
     assert "Stopped by time limit. Run the same command again to go on." in err
     assert {b["runs"][0]["state"] for a in found["attacks"] for b in a["budgets"]} == {"stopped"}
     assert executor.done == []
+
+
+def test_a_fresh_student_that_is_stopped_goes_on_and_ends_as_a_whole_one(bench, executor, tmp_path):
+    one = ("--attack", "random-noise")
+    executor.stop_of = lambda task: Soon(looks=11) if isinstance(task, Measure) else Stop()
+    code, pieces, err = bench("--json", attacks=one)
+    assert code == 0, err
+    # 15 steps and then 30: what is stopped after eleven is done again, as it would be elsewhere.
+    assert executor.done.count("measures of random-noise budget 240 seed 0") == 5
+    folder = folder_of(tmp_path, pieces["attacks"][0]["budgets"][-1]["runs"][0])
+    assert not list(folder.glob("fresh-*.safetensors"))
+    for measured in folder.glob("fresh-*.json"):
+        measured.unlink()
+    executor.stop_of = lambda task: Stop()
+    _, whole, _ = bench("--json", attacks=one)
+    for stopped, other in zip(fresh_of(pieces), fresh_of(whole), strict=True):
+        assert stopped.pop("seconds") > 0 < other.pop("seconds")
+        assert stopped == other
+
+
+def fresh_of(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [budget["runs"][0]["fresh"] for budget in found["attacks"][0]["budgets"]]
 
 
 def test_a_dry_run_writes_nothing(bench, executor, tmp_path):

@@ -9,14 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from copycost.bench.fresh import Recipe, train_fresh
+from copycost.bench.fresh import Recipe, Trained, train_fresh
 from copycost.bench.queries import Queries, first_queries
 from copycost.errors import RunError, Unstable
 from copycost.oracle.transfer.frames import Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import Recorder
+from copycost.runner.kept_training import Interrupted, KeptTraining
+from copycost.runner.stopping import Stop
 from copycost.testing import TINY, TinyNet
 from copycost.types import Access, Answer
+from tests.stops import Soon
 
 CPU = torch.device("cpu")
 CALLS = (7, 20, 1, 12)
@@ -104,6 +107,26 @@ def test_a_seed_gives_the_same_student(transfer):
 
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))
+
+
+def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer):
+    recipe, queries = Recipe(batch_size=8, kept_out=0.2, checks=4), first_queries(transfer, 43)
+
+    def learn(keeper: KeptTraining | None = None) -> Trained:
+        return train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 20, 0, CPU, keeper)
+
+    whole, path = learn(), tmp_path / "kept.safetensors"
+    for steps in (1, 8, 4):  # the second stop is after a check
+        with pytest.raises(Interrupted):
+            learn(KeptTraining(path, Soon(looks=steps)))
+        assert path.exists()
+    found = learn(KeptTraining(path, Stop()))
+    assert (found.chosen_at, found.learnt) == (whole.chosen_at, whole.learnt)
+    assert found.chosen is not None
+    assert whole.chosen is not None
+    for one, other in ((found.last, whole.last), (found.chosen, whole.chosen)):
+        for weight, wanted in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.equal(weight, wanted)
 
 
 def test_the_chosen_student_is_the_best_on_the_queries_kept_out(monkeypatch, transfer):

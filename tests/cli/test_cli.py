@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,7 @@ def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
     audit = ("audit", *victim, *attack, "--out", str(tmp_path))
     code, _, err = copycost(*audit, "--max-minutes", "0")
     assert code == 3
+    assert re.search(r"Training the victim digits-lenet: \d+ epochs", err)
     assert "Stopped by time limit while the victim was trained" in err
     (folder,) = (tmp_path / "victims").glob(".digits-lenet-*.work")
     assert (folder / "checkpoint.safetensors").exists()
@@ -112,8 +114,9 @@ def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
     code, out, err = copycost(*train, "--max-minutes", "0", "--out", str(place))
     assert (code, out) == (3, "")
     assert "again to go on" in err
-    code, out, _ = copycost(*train, "--out", str(place))
+    code, out, err = copycost(*train, "--out", str(place))
     assert code == 0
+    assert re.search(r"epoch (\d+)/\1  loss", err)  # the last is always told
     assert json.loads(out)["test_accuracy"] > 0.9
     assert not (folder / "checkpoint.safetensors").exists()
     code, _, err = copycost(*audit)

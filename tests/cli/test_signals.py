@@ -15,7 +15,7 @@ import pytest
 @pytest.mark.slow
 def test_sigterm_and_again(tmp_path):
     command = [
-        sys.executable, "-m", "copycost.cli", "audit", "--attack", "dfme", "--json",
+        sys.executable, "-m", "copycost", "audit", "--attack", "dfme", "--json",
         "--budget", "30000", "--evaluations", "50", "--threads", "1", "--out", str(tmp_path),
     ]  # fmt: skip
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -15,7 +15,7 @@ TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 def audit(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*TORCHRUN, "-m", "copycost.cli", "audit", "--attack", "dfme", "--out", str(out), *options],
+        [*TORCHRUN, "-m", "copycost", "audit", "--attack", "dfme", "--out", str(out), *options],
         capture_output=True,
         text=True,
         timeout=280,

@@ -13,7 +13,7 @@ import pytest
 
 
 def audited(out: Path, *options: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "copycost.cli", "audit", "--json", "--out", str(out)]
+    command = [sys.executable, "-m", "copycost", "audit", "--json", "--out", str(out)]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
     return result

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from copycost.engine import Engine
-from copycost.errors import Busy, RunError
+from copycost.errors import Busy, RunError, Unstable
 from copycost.runner import kept_training
 from copycost.runner.folder import CHECKPOINT_FILE
 from copycost.runner.kept_training import Interrupted, keeping
@@ -75,6 +75,16 @@ def test_another_training_does_not_go_on_from_it(tmp_path: Path, change: dict[st
     with pytest.raises(RunError, match=r"victim\.work.*Finish that one .* or delete the file"):
         trained(folder, recipe=replace(RECIPE, **change), seed=seed)
     assert checkpoint(folder).exists()
+
+
+def test_a_training_that_is_lost_leaves_nothing_in_the_way_of_a_gentler_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_training, "SECONDS", 0.0)
+    with pytest.raises(Unstable, match="peak_lr below"):
+        trained(tmp_path / "victim", recipe=replace(RECIPE, peak_lr=1e6))
+    assert not checkpoint(tmp_path / "victim").exists()
+    assert trained(tmp_path / "victim")
 
 
 def test_two_processes_do_not_train_one_victim(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,21 +48,23 @@ class Inline:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.stop_of: Callable[[Task], Stop] = lambda task: Stop()
+        """What may stop a task."""
 
     @contextmanager
     def open(self, terms: Terms) -> Iterator[Pool]:
-        yield InlinePool(self.done)
+        yield InlinePool(self)
 
 
 class InlinePool:
     workers: int | None = 1
 
-    def __init__(self, done: list[str]) -> None:
-        self._done = done
+    def __init__(self, executor: Inline) -> None:
+        self._executor = executor
 
     def start(self, task: Task) -> InlineJob:
-        self._done.append(task.name)
-        return InlineJob(perform(task, Stop(), 1))
+        self._executor.done.append(task.name)
+        return InlineJob(perform(task, self._executor.stop_of(task), 1))
 
     def wait(self, seconds: float) -> None:
         pass

@@ -16,7 +16,7 @@ import pytest
 
 from copycost.sweep.executors import EXECUTORS
 
-COMMAND = (sys.executable, "-m", "copycost.cli")
+COMMAND = (sys.executable, "-m", "copycost")
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ left of an attack is what it chose to ask.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
@@ -17,13 +18,14 @@ from torch import Tensor, nn
 
 from copycost.attacks.base import SMALLEST_BATCH
 from copycost.bench.queries import Queries
-from copycost.engine import arranged
+from copycost.engine import arranged, restore_optimizer
 from copycost.errors import RunError, Unstable
 from copycost.losses import LossSetting, kl
 from copycost.metrics import agreement
 from copycost.recovery import recover_logits
+from copycost.runner.kept_training import KeptTraining
 from copycost.schedules import Cosine, ScheduleSetting
-from copycost.settings import SETTINGS
+from copycost.settings import SETTINGS, write_settings
 from copycost.types import Answer
 
 CHUNK = 1024
@@ -67,6 +69,8 @@ class Trained(NamedTuple):
     learnt: int
     """Queries learnt from."""
     kept_out: int
+    seconds: float
+    """Of training, over all sessions."""
 
 
 def train_fresh(
@@ -76,28 +80,93 @@ def train_fresh(
     steps: int,
     seed: int,
     device: torch.device,
-    look: Callable[[], None] = lambda: None,
+    keeper: KeptTraining | None = None,
 ) -> Trained:
     """Train what `build` makes on `queries` for so many steps; asks no one.
 
-    `seed` fixes which queries are kept out, and the order of the others. `look` is called before
-    each step and may raise. Raises `RunError` where there is too little to learn from, `Unstable`
-    where the loss is lost.
+    `seed` fixes which queries are kept out, and the order of the others. Raises `RunError` where
+    there is too little to learn from, `Unstable` where the loss is lost, and what `keeper` raises.
     """
-    chance = torch.Generator().manual_seed(seed)
-    kept, learnt = _split(recipe, len(queries), chance)
-    learner, choice = _Learner(recipe, build(), device), _Choice(build(), queries, kept, device)
-    rows = _Rows(learnt, recipe.batch_size, chance)
-    checks = {math.ceil(steps * (i + 1) / recipe.checks) for i in range(recipe.checks)}
-    for step in range(1, steps + 1):
-        look()
-        loss = learner.step(*queries.of(rows.next(), device), (step - 1) / steps)
-        if step in checks:
-            _refuse_lost(float(loss), step)
-            choice.consider(learner.student, step)
-    return Trained(
-        learner.student.eval(), choice.student, choice.at, learnt=len(learnt), kept_out=len(kept)
-    )
+    training = FreshTraining(recipe, build, queries, steps, seed, device)
+    if keeper is not None:
+        keeper.begin(training)
+    while not training.finished:
+        training.step()
+        if keeper is not None:
+            keeper.after_step(training)
+    return training.trained()
+
+
+class FreshTraining:
+    """A fresh student between two steps of its training."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        build: Callable[[], nn.Module],
+        queries: Queries,
+        steps: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        """At its beginning; as in `train_fresh`."""
+        self._queries, self._steps, self._device = queries, steps, device
+        self.purpose = {"recipe": write_settings(recipe), "steps": steps, "seed": seed}
+        self.purpose["queries"] = len(queries)
+        chance = torch.Generator().manual_seed(seed)
+        self._kept, self._learnt = _split(recipe, len(queries), chance)
+        self._learner = _Learner(recipe, build(), device)
+        self._choice = _Choice(build(), queries, self._kept, device)
+        self._rows = _Rows(self._learnt, recipe.batch_size, chance)
+        self._checks = {math.ceil(steps * (i + 1) / recipe.checks) for i in range(recipe.checks)}
+        self._done = 0
+        self._before, self._clock = 0.0, time.monotonic()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are taken."""
+        return self._done == self._steps
+
+    def step(self) -> None:
+        """One step on the next rows; now and then the student is considered for `chosen`."""
+        x, answer = self._queries.of(self._rows.next(), self._device)
+        loss = self._learner.step(x, answer, self._done / self._steps)
+        self._done += 1
+        if self._done in self._checks:
+            _refuse_lost(float(loss), self._done)
+            self._choice.consider(self._learner.student, self._done)
+
+    def trained(self) -> Trained:
+        """What it leaves."""
+        return Trained(
+            self._learner.student.eval(),
+            self._choice.student,
+            self._choice.at,
+            learnt=len(self._learnt),
+            kept_out=len(self._kept),
+            seconds=self._seconds,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that it takes to go on bit for bit."""
+        return {
+            "learner": self._learner.state(),
+            "choice": self._choice.state(),
+            "rows": self._rows.state(),
+            "done": self._done,
+            "seconds": self._seconds,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        self._learner.restore(state["learner"])
+        self._choice.restore(state["choice"])
+        self._rows.restore(state["rows"])
+        self._done, self._before = state["done"], state["seconds"]
+
+    @property
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._clock
 
 
 class _Learner:
@@ -123,6 +192,13 @@ class _Learner:
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
         return loss.detach()
+
+    def state(self) -> dict[str, Any]:
+        return {"student": self.student.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.student.load_state_dict(state["student"])
+        restore_optimizer(self._optimizer, state["optimizer"])
 
 
 class _Choice:
@@ -159,6 +235,13 @@ class _Choice:
         student.train()
         return labels
 
+    def state(self) -> dict[str, Any]:
+        return {"held": self._held.state_dict(), "best": self._best, "at": self.at}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._held.load_state_dict(state["held"])
+        self._best, self.at = state["best"], state["at"]
+
 
 class _Rows:
     """Batches of one epoch after another, each in a random order of its own."""
@@ -173,6 +256,13 @@ class _Rows:
             self._left = self._rows[torch.randperm(len(self._rows), generator=self._chance)]
         taken, self._left = self._left[: self._size], self._left[self._size :]
         return taken
+
+    def state(self) -> dict[str, Tensor]:
+        return {"left": self._left, "chance": self._chance.get_state()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self._left = state["left"]
+        self._chance.set_state(state["chance"])
 
 
 def _split(recipe: Recipe, n: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +23,7 @@ from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import AUDITOR_FILE, LEDGER_FILE, exclusive
+from copycost.runner.kept_training import Interrupted, KeptTraining
 from copycost.runner.record import Facts
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -49,10 +49,7 @@ class FreshResult(Facts):
     chosen_at: int | None
     """Steps it had taken then."""
     seconds: float
-
-
-class _Stopped(Exception):
-    """A training was asked to stop; it starts afresh the next time."""
+    """Of its training, over all sessions."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Measure(Task):
                 self._measure(ledger, stop)
         except Busy:
             return Outcome(Ended.BUSY)
-        except _Stopped:
+        except Interrupted:
             return Outcome(Ended.STOPPED)
         return Outcome(Ended.FINISHED)
 
@@ -102,20 +99,19 @@ class Measure(Task):
         config = self.config
         auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device)
         if self.transfer() is None:
-            found = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed)
-            _write(self._transfer_file, found)
+            rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed)
+            _write(self._transfer_file, rate)
         for budget in self.budgets:
             if self.fresh(budget) is None:
-                _write(self._fresh_file(budget), self._train(budget, target, auditor, engine, stop))
+                keeper = KeptTraining(self._fresh_file(budget).with_suffix(".safetensors"), stop)
+                with keeper.until_done():
+                    student = self._train(budget, target, auditor, engine, keeper)
+                    _write(self._fresh_file(budget), student)
 
     def _train(
-        self, budget: int, target: Target, auditor: Auditor, engine: Engine, stop: Stop
+        self, budget: int, target: Target, auditor: Auditor, engine: Engine, keeper: KeptTraining
     ) -> FreshResult:
-        def look() -> None:
-            if stop.reason:
-                raise _Stopped
-
-        began, steps, seed = time.monotonic(), self.recipe.steps(budget), self.config.seed
+        steps, seed = self.recipe.steps(budget), self.config.seed
         spec, classes = target.victim.spec, target.victim.classes
         trained = train_fresh(
             self.recipe,
@@ -127,9 +123,9 @@ class Measure(Task):
             steps,
             derive(seed, "fresh student's lessons"),
             engine.device,
-            look,
+            keeper,
         )
-        return _judged(trained, budget, steps, auditor, began)
+        return _judged(trained, budget, steps, auditor)
 
     @property
     def _transfer_file(self) -> Path:
@@ -139,9 +135,7 @@ class Measure(Task):
         return self.folder / f"fresh-{budget}-{_key(self.recipe)}.json"
 
 
-def _judged(
-    trained: Trained, budget: int, steps: int, auditor: Auditor, began: float
-) -> FreshResult:
+def _judged(trained: Trained, budget: int, steps: int, auditor: Auditor) -> FreshResult:
     return FreshResult(
         budget=budget,
         steps=steps,
@@ -150,7 +144,7 @@ def _judged(
         last=auditor.evaluate(trained.last),
         chosen=None if trained.chosen is None else auditor.evaluate(trained.chosen),
         chosen_at=trained.chosen_at,
-        seconds=time.monotonic() - began,
+        seconds=trained.seconds,
     )
 
 

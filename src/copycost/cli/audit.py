@@ -10,6 +10,7 @@ import typer
 
 from copycost.cli import options
 from copycost.cli.output import STOPPED, console, print_json, say
+from copycost.cli.training_lines import TrainingLines
 from copycost.errors import ConfigError
 from copycost.presets import PRESETS
 from copycost.types import Access
@@ -190,7 +191,7 @@ def _target(first: RunConfig, out: Path, stop: Stop) -> tuple[Target, Ranks]:
             first.data,
             out / "victims",
             engine,
-            on_epoch=_OnEpoch(first.victim),
+            watcher=TrainingLines(first.victim),
             stop=stop,
         )
     return target, engine.ranks
@@ -213,17 +214,3 @@ def _tell(records: list[Record], report: Path, config: AuditConfig, as_json: boo
     say(f"Report: {report.resolve()}")
     if as_json:
         print_json(audit_json(records, report.resolve()))
-
-
-class _OnEpoch:
-    """Says once that a victim is being trained, then now and then how far it is."""
-
-    def __init__(self, victim: str) -> None:
-        self._victim, self._said = victim, False
-
-    def __call__(self, epoch: int, loss: float, seconds: float) -> None:
-        if not self._said:
-            self._said = True
-            say(f"Training the victim {self._victim} …")
-        elif epoch % 10 == 0:
-            say(f"  epoch {epoch}  loss {loss:.4f}")

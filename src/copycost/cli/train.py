@@ -10,6 +10,7 @@ import typer
 
 from copycost.cli import options
 from copycost.cli.output import STOPPED, print_json, say
+from copycost.cli.training_lines import TrainingLines
 from copycost.presets.victims import VICTIMS
 
 
@@ -42,14 +43,12 @@ def train_command(
     reference = data or preset.dataset
     folder = out or victim_folder(Path("runs") / "victims", name, reference, seed)
 
-    def on_epoch(epoch: int, loss: float, seconds: float) -> None:
-        say(f"epoch {epoch}/{recipe.epochs}  loss {loss:.4f}  {seconds:.1f} s")
-
     stop = Stop(max_minutes)
     with stop.on_signals():
         try:
+            lines = TrainingLines(name)
             card = train_victim(
-                recipe, reference, folder, Engine(device), seed=seed, on_epoch=on_epoch, stop=stop
+                recipe, reference, folder, Engine(device), seed=seed, watcher=lines, stop=stop
             )
         except Interrupted:
             say(f"Stopped by {stop.reason}. Run the same command again to go on.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 from torch import nn
 
@@ -21,7 +21,15 @@ from copycost.types import Access
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import CARD_FILE, Card, load_model, save_model
 
-OnEpoch = Callable[[int, float, float], None]
+
+class Watcher(Protocol):
+    """Whoever is told how the training of a victim goes."""
+
+    def begins(self, epochs: int) -> None:
+        """Before its first step, or its first since it was stopped; `epochs` are all it has."""
+
+    def epoch(self, number: int, loss: float, seconds: float) -> None:
+        """After each epoch, numbered from 1: its mean loss, and how long it took."""
 
 
 def load_target(
@@ -31,7 +39,7 @@ def load_target(
     engine: Engine,
     *,
     seed: int = 0,
-    on_epoch: OnEpoch | None = None,
+    watcher: Watcher | None = None,
     stop: Stop | None = None,
 ) -> Target:
     """The target a user named: a victim preset, or the folder of a saved model.
@@ -54,7 +62,7 @@ def load_target(
     if not (place / CARD_FILE).exists():
         with keeping(place, stop or Stop()) as kept:
             if not (place / CARD_FILE).exists():  # not made by another process meanwhile
-                _train(preset.recipe, reference, place, engine, kept, seed, on_epoch)
+                _train(preset.recipe, reference, place, engine, kept, seed, watcher)
     return _target(*load_model(place), victim, reference, engine)
 
 
@@ -70,7 +78,7 @@ def train_victim(
     engine: Engine,
     *,
     seed: int = 0,
-    on_epoch: OnEpoch | None = None,
+    watcher: Watcher | None = None,
     stop: Stop | None = None,
 ) -> Card:
     """Train a victim and save it in `folder`; the card's accuracy is the last model's.
@@ -79,7 +87,7 @@ def train_victim(
     call goes on.
     """
     with keeping(folder, stop or Stop()) as kept:
-        return _train(recipe, data, folder, engine, kept, seed, on_epoch)
+        return _train(recipe, data, folder, engine, kept, seed, watcher)
 
 
 def _train(
@@ -89,24 +97,26 @@ def _train(
     engine: Engine,
     kept: KeptTraining,
     seed: int,
-    on_epoch: OnEpoch | None,
+    watcher: Watcher | None,
 ) -> Card:
     dataset = load(data)
-    module = train(recipe, dataset, engine.device, seed, on_epoch, kept)
-    card = Card(
-        architecture=recipe.architecture,
-        normalised=recipe.normalise,
-        spec=dataset.spec,
-        classes=dataset.classes,
-        class_names=dataset.class_names,
-        dataset=dataset.provenance,
-        recipe=asdict(recipe),
-        seed=seed,
-        test_accuracy=accuracy(module, dataset.test, engine.device),
-    )
-    card = save_model(folder, module.cpu(), card)
-    kept.forget()
-    return card
+    if watcher is not None:
+        watcher.begins(recipe.epochs)
+    on_epoch = watcher.epoch if watcher is not None else None
+    with kept.until_done():
+        module = train(recipe, dataset, engine.device, seed, on_epoch, kept)
+        card = Card(
+            architecture=recipe.architecture,
+            normalised=recipe.normalise,
+            spec=dataset.spec,
+            classes=dataset.classes,
+            class_names=dataset.class_names,
+            dataset=dataset.provenance,
+            recipe=asdict(recipe),
+            seed=seed,
+            test_accuracy=accuracy(module, dataset.test, engine.device),
+        )
+        return save_model(folder, module.cpu(), card)
 
 
 def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:

@@ -46,7 +46,7 @@ def sweep(cluster, victim, tmp_path):
         if path is not None:
             environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
         command = [
-            sys.executable, "-m", "copycost.cli", "sweep", "--executor", "slurm",
+            sys.executable, "-m", "copycost", "sweep", "--executor", "slurm",
             "--victim", str(victim), "--data", "digits", "--student", "lenet", "--device", "cpu",
             "--attack", "dfme", "--budget", "16000", "--evaluations", "80", "--threads", "1",
             "--set", "dfme.batch_size=32", "--set", "dfme.width=8", "--set", "dfme.latent=8",

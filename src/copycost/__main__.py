@@ -1,4 +1,4 @@
-"""`python -m copycost.cli`."""
+"""`python -m copycost`."""
 
 from __future__ import annotations
 
