@@ -1,76 +1,110 @@
 #!/usr/bin/env bash
-# What needs a GPU, for a machine that is lent for half an hour: each part ends within ten minutes
-# and leaves its records in $OUT. A machine with Python 3.12, PyTorch and Lightning is expected.
+# What needs a GPU, for a machine that is lent for a quarter of an hour in all, in calls of at most
+# ten minutes, and bare: Python 3.12, PyTorch, Lightning, no network. Results lie in $OUT as few files,
+# for only eight come home.
 #
 #   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl
-#   tools/lease.sh benchmark   there: speed in float32 and bfloat16, compiled or not, and memory
+#   tools/lease.sh check       there: the tests that need a GPU; two minutes
+#   tools/lease.sh benchmark   there: speed in bfloat16, compiled, and in float32
+#   tools/lease.sh more        there: the same by CUDA graphs, and large batches
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
-#   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on
+#   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on.
+#                              PRECISION=float32 EPSILON=1e-3 is the paper's arithmetic, and slow
 #   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on.
 #                              SOURCES=textured says which kinds of images it draws
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
+# One lease of 15 minutes, its start counted, holds `check benchmark` and then `victim attack`; the next
+# one, with the victim brought home (.data/victim, unpacked), `frugal` or `precision more`.
+# Several parts may be named; each stops by itself after $MINUTES (9) and leaves what it has.
+#
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
-# Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held.
+# Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is packed
+# is unpacked by: cat NAME.tgz.* | tar xz
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" folder="${DATA:-.data}"
+device="${DEVICE:-cuda}" minutes="${MINUTES:-9}"
 data="cifar10:$folder/cifar10"
 if [ -d "$folder/cifar10-jpeg" ]; then data="parquet:$folder/cifar10-jpeg"; fi
 
-if [ "${1:-}" = wheels ]; then
+wheels() {
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
     --implementation cp --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-    -d .whl -c constraints.txt pydantic pydantic-core annotated-types typing-inspection
-  exit
-fi
-
-mkdir -p "$out" "$work"
-if [ -d .whl ]; then
-  python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$work/site" .whl/*.whl
-fi
-export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
+    -d .whl -c constraints.txt pydantic pydantic-core annotated-types typing-inspection beartype
+}
+prepare() {
+  mkdir -p "$out" "$work"
+  if [ -d .whl ] && [ ! -d "$work/site" ]; then
+    python3 -m pip install -q --no-index --no-deps --no-compile --target "$work/site" .whl/*.whl
+  fi
+  if [ -d "$folder/victim" ] && [ ! -d "$work/victim" ]; then cp -r "$folder/victim" "$work/"; fi
+  export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
+}
 copycost() { python3 -m copycost "$@"; }
-records() {
-  for run in "$work/runs/$1"-*/; do
-    if [ -f "$run/record.json" ]; then cp "$run/record.json" "$out/$(basename "$run").json"; fi
-  done
+stoppable() { "$@" || [ $? -eq 3 ]; }
+pack() { # NAME FOLDER…: within $work, as $out/NAME.tgz.00 and so on, each below 16 MiB
+  tar -C "$work" -cz "${@:2}" | split -b 15M -d - "$out/$1.tgz."
+}
+records() { # ATTACK: what its runs left, but for their weights
+  (cd "$work" && find runs -path "runs/$1-*" -name record.json -print0) |
+    tar -C "$work" -cz --null -T - | split -b 15M -d - "$out/$1.tgz."
+}
+timed() { # NAME OPTION…
+  copycost benchmark --setting cifar-resnet34 --device "$device" --repetitions 3 --seconds 4 \
+    "${@:2}" --json >"$out/h100-$1.json"
 }
 
-case "${1:-}" in
-  benchmark)
-    copycost benchmark --setting cifar-resnet34 --device "${DEVICE:-cuda}" \
-      --precision float32 --precision bfloat16 --compile off --compile on --compile graphs \
-      --repetitions 3 --seconds 5 --json >"$out/h100.json"
-    copycost benchmark --setting cifar-resnet34 --device "${DEVICE:-cuda}" --precision bfloat16 \
-      --compile on --batch-size 1024 --batch-size 4096 --repetitions 3 --seconds 5 \
-      --no-overhead --json >"$out/h100-batches.json"
-    ;;
-  precision) copycost precision table --nets resnet --device "${DEVICE:-cuda}" --out "$out" ;;
-  victim)
-    copycost train-victim cifar10-resnet34 --data "$data" --max-minutes 9 --out "$work/victim" \
-      || [ $? -eq 3 ]
-    ;;
-  attack)
-    # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
-    for arithmetic in "float32 1e-3" "bfloat16 2.8"; do
-      read -r precision epsilon <<<"$arithmetic"
-      copycost audit --preset dfme-cifar10-2m --victim "$work/victim" --data "$data" \
-        --precision "$precision" --set "dfme.epsilon=$epsilon" --compile on \
-        --max-minutes 4.5 --out "$work/runs" || [ $? -eq 3 ]
-    done
-    records dfme
-    ;;
-  frugal)
-    copycost audit --preset frugal-cifar10-2m --victim "$work/victim" --data "$data" \
-      ${SOURCES:+--set "frugal.sources=$SOURCES"} \
-      --precision bfloat16 --compile on --max-minutes 9 --out "$work/runs" || [ $? -eq 3 ]
-    records frugal
-    ;;
-  reproduce)
-    copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
-      --device "${DEVICE:-cuda}" --max-minutes 9 --out "$out" --work "$work/kwon2023" || [ $? -eq 3 ]
-    ;;
-  *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
-esac
+check() {
+  python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -o addopts= \
+    --import-mode=importlib -m gpu tests/test_arithmetic.py tests/test_compiling.py tests/training
+  python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -k cuda tests/contracts
+}
+benchmark() {
+  timed bfloat16 --precision bfloat16 --compile on
+  timed float32 --precision float32 --no-overhead
+}
+more() {
+  timed graphs --precision bfloat16 --compile graphs --no-overhead
+  timed batches --precision bfloat16 --compile on --batch-size 1024 --batch-size 4096 --no-overhead
+}
+precision() { copycost precision table --nets resnet --device "$device" --out "$out"; }
+victim() {
+  if [ -d "$work/victim" ]; then return; fi
+  stoppable copycost train-victim cifar10-resnet34 --data "$data" --device "$device" \
+    --max-minutes "$minutes" --out "$work/victim"
+  if [ -d "$work/victim" ]; then
+    python3 tools/round_victim.py "$work/victim" "$data" "$device"
+    pack victim victim
+  fi
+}
+audited() { # PRESET ATTACK OPTION…
+  stoppable copycost audit --preset "$1" --victim "$work/victim" --data "$data" --device "$device" \
+    --max-minutes "$minutes" --out "$work/runs" "${@:3}"
+  records "$2"
+}
+attack() {
+  # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
+  audited dfme-cifar10-2m dfme --precision "${PRECISION:-bfloat16}" --compile on \
+    --set "dfme.epsilon=${EPSILON:-2.8}"
+}
+frugal() {
+  audited frugal-cifar10-2m frugal --precision bfloat16 --compile on \
+    ${SOURCES:+--set "frugal.sources=$SOURCES"}
+}
+reproduce() {
+  stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
+    --device "$device" --max-minutes "$minutes" --out "$work/pages" --work "$work/kwon2023"
+  pack reproduce pages
+}
+
+if [ $# -eq 0 ]; then sed -n '2,28s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ "$1" = wheels ]; then wheels; exit; fi
+prepare
+for part in "$@"; do
+  case "$part" in
+    check | benchmark | more | precision | victim | attack | frugal | reproduce) "$part" ;;
+    *) echo "no part is called $part; see $0 without arguments" >&2; exit 2 ;;
+  esac
+done
