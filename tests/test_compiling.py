@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,8 +18,10 @@ from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
+from copycost.runner.copy_model import copy_model
 from copycost.schedules import Constant
 from copycost.testing import TINY
+from tests.runner.conftest import tiny_config, tiny_target
 
 # PyTorch warns of its own code when it imports its compiler.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
@@ -67,10 +71,40 @@ def test_only_the_two_sizes_of_a_run_are_compiled(monkeypatch: pytest.MonkeyPatc
         return fast
 
     monkeypatch.setattr(torch, "compile", spy)
-    module = Compiled(net, Compile.ON)
-    for n in (8, 16, 8, 5, 16):
+    module = Compiled(net, Compile.ON, batch_size=8)
+    for n in (8, 5, 16, 8, 24, 16):  # 5: the last of a budget; 24: a third size
         assert module(torch.rand(n, *TINY.shape)).shape == (n, 4)
     assert compiled == [8, 16, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("attack", "expected"),
+    [
+        ("dfme", {"generator": {16}, "victim": {32, 48}, "student": {16, 32}}),
+        ("frugal", {"victim": {16}, "student": {16, 64}}),
+    ],
+)
+def test_a_run_compiles_for_its_steps_and_for_nothing_else(
+    attack: str, expected: dict[str, set[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for an evaluation's few points, which come first, nor for what is left at the end."""
+    called = defaultdict[str, set[int]](set)
+    roles = {"DFMEGenerator": "generator", "TinyNet": "victim", "Sequential": "student"}
+
+    def spy(module: nn.Module, **options: object) -> Callable[[Tensor], Tensor]:
+        def fast(x: Tensor) -> Tensor:
+            called[roles[type(module).__name__]].add(len(x))
+            output: Tensor = module(x)
+            return output
+
+        return fast
+
+    monkeypatch.setattr(torch, "compile", spy)
+    own = {"dfme": {"width": 8, "latent": 8, "student_steps": 3}, "frugal": {"student_steps": 2}}
+    settings = {"batch_size": 16} | own[attack]
+    config = tiny_config(attack=attack, settings=settings, compile="on", budget=16 * 5 * 4 + 27)
+    copy_model(config, tiny_target(), tmp_path)
+    assert called == expected
 
 
 def test_weights_are_shared_and_named_as_before() -> None:
@@ -104,3 +138,16 @@ def test_an_answer_survives_the_next_run_of_a_graph(
     first = compiled(torch.ones(2, 1))
     compiled(torch.full((2, 1), 5.0))
     assert bool((first == 1).all()) == (mode is Compile.GRAPHS)
+
+
+def test_a_gradient_s_norm_outlives_the_gradient_where_graphs_would_write_over_it() -> None:
+    plain, other = player(Engine("cpu")), player(Engine("cpu"))
+    other.engine.compile = Compile.GRAPHS  # its module is plain: there are no graphs on a CPU
+    x = torch.rand(8, *TINY.shape)
+    for one in (plain, other):
+        one.descend(one(x).square().mean())
+    wanted = plain.gradient_norm()
+    for weight in other.network.parameters():
+        weight.grad = torch.full_like(weight, 1e3)
+    assert wanted > 0
+    torch.testing.assert_close(other.gradient_norm(), wanted)

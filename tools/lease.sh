@@ -3,10 +3,11 @@
 # ten minutes, and bare: Python 3.12, PyTorch, Lightning, no network. Results lie in $OUT as few files,
 # for only eight come home.
 #
-#   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl
+#   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl,
+#                              and which commit this is; .whl and .data are then to be carried
 #   tools/lease.sh check       there: the tests that need a GPU; two minutes
 #   tools/lease.sh benchmark   there: speed in bfloat16, compiled, and in float32
-#   tools/lease.sh more        there: the same by CUDA graphs, and large batches
+#   tools/lease.sh more        there: by CUDA graphs, what the account costs, and large batches
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
 #   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on.
@@ -33,6 +34,8 @@ wheels() {
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
     --implementation cp --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
     -d .whl -c constraints.txt pydantic pydantic-core annotated-types typing-inspection beartype
+  git diff --quiet HEAD || { echo "commit first: records say of which commit they are" >&2; exit 1; }
+  git rev-parse HEAD >.whl/commit
 }
 prepare() {
   mkdir -p "$out" "$work"
@@ -41,6 +44,7 @@ prepare() {
   fi
   if [ -d "$folder/victim" ] && [ ! -d "$work/victim" ]; then cp -r "$folder/victim" "$work/"; fi
   export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
+  if [ -f .whl/commit ]; then COPYCOST_COMMIT="$(cat .whl/commit)" && export COPYCOST_COMMIT; fi
 }
 copycost() { python3 -m copycost "$@"; }
 stoppable() { "$@" || [ $? -eq 3 ]; }
@@ -62,11 +66,12 @@ check() {
   python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -k cuda tests/contracts
 }
 benchmark() {
-  timed bfloat16 --precision bfloat16 --compile on
+  timed bfloat16 --precision bfloat16 --compile on --no-overhead
   timed float32 --precision float32 --no-overhead
 }
 more() {
   timed graphs --precision bfloat16 --compile graphs --no-overhead
+  timed overhead --precision bfloat16 --compile on
   timed batches --precision bfloat16 --compile on --batch-size 1024 --batch-size 4096 --no-overhead
 }
 precision() { copycost precision table --nets resnet --device "$device" --out "$out"; }
@@ -86,11 +91,11 @@ audited() { # PRESET ATTACK OPTION…
 }
 attack() {
   # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
-  audited dfme-cifar10-2m dfme --precision "${PRECISION:-bfloat16}" --compile on \
+  audited dfme-cifar10-2m dfme --evaluations 20 --precision "${PRECISION:-bfloat16}" --compile on \
     --set "dfme.epsilon=${EPSILON:-2.8}"
 }
 frugal() {
-  audited frugal-cifar10-2m frugal --precision bfloat16 --compile on \
+  audited frugal-cifar10-2m frugal --evaluations 10 --precision bfloat16 --compile on \
     ${SOURCES:+--set "frugal.sources=$SOURCES"}
 }
 reproduce() {
@@ -99,7 +104,7 @@ reproduce() {
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,28s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,29s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 prepare
 for part in "$@"; do

@@ -21,7 +21,8 @@ def main(folder: Path, data: str, device: str) -> None:
     module.half().float()
     found = accuracy(module, load(data).test, device)
     save_model(folder, module.cpu(), card.model_copy(update={"test_accuracy": found}))
-    print(f"{folder}: test accuracy {card.test_accuracy:.4f}, rounded to float16 {found:.4f}")
+    said = f"{folder}: test accuracy {card.test_accuracy:.4f}, rounded to float16 {found:.4f}"
+    sys.stdout.write(said + "\n")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from copycost.victims.module import ModuleVictim
     from copycost.victims.saved import Card, load_model, save_model
 
+__version__ = "0.1.0"
+
 _PLACES = {
     "Access": "copycost.types:Access",
     "AuditConfig": "copycost.runner.audit:AuditConfig",
@@ -93,4 +95,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

@@ -17,31 +17,45 @@ class Compile(StrEnum):
     """With CUDA graphs, which leave the host nothing to launch; on CUDA only."""
 
 
+RECOMPILED = 64
+"""Kinds of calls for which one class of nets may be compiled; PyTorch's own bound is 8, past which
+it runs the net as it is and says so once."""
 _MODES = {Compile.ON: "default", Compile.GRAPHS: "reduce-overhead"}
 
 
 class Compiled(nn.Module):
-    """A module compiled for the batch sizes it meets first, and run as it is for all others.
+    """A module compiled for the batch sizes of a run's steps, and run as it is for all others.
 
-    A run has two sizes, the student's and the estimate's, until its last two steps, whose odd
-    sizes are not worth a minute of compiling each.
+    A step has two for one network at most, such as a student's batch and all points of an
+    estimate. The last two steps of a budget, and the odd call between steps, have others, which
+    are not worth a minute of compiling each.
     """
 
     SIZES = 2
 
-    def __init__(self, module: nn.Module, mode: Compile) -> None:
-        """Share the weights of `module`, which is compiled when it is first called."""
+    def __init__(self, module: nn.Module, mode: Compile, batch_size: int | None = None) -> None:
+        """Share the weights of `module`, which is compiled when it is first called.
+
+        `batch_size` is a step's: what it divides, or is divided by, may be compiled for. None
+        leaves it to what comes first.
+        """
         super().__init__()
-        self.module, self._mode = module, mode
+        # All nets of one class share what is compiled of it: runs of one process are many.
+        torch._dynamo.config.recompile_limit = max(RECOMPILED, torch._dynamo.config.recompile_limit)
+        self.module, self._mode, self._batch_size = module, mode, batch_size
         self._fast = torch.compile(module, mode=_MODES[mode], dynamic=False)
         self._sizes: set[int] = set()
 
     def forward(self, x: Tensor) -> Tensor:
         """What the module answers to [N, ...]."""
-        if len(self._sizes) < self.SIZES:
+        if len(self._sizes) < self.SIZES and self._is_of_a_step(len(x)):
             self._sizes.add(len(x))
         output: Tensor = (self._fast if len(x) in self._sizes else self.module)(x)
         if self._mode is Compile.GRAPHS and not output.requires_grad:
             # An answer is kept while other graphs run, which may write where it lies.
             return output.clone()
         return output
+
+    def _is_of_a_step(self, n: int) -> bool:
+        whole = self._batch_size
+        return n > 0 and (whole is None or n % whole == 0 or whole % n == 0)

@@ -67,6 +67,8 @@ class Engine:
         self.fabric, self.ranks = _join(
             accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
+        self.batch_size: int | None = None
+        """Images of a whole step, where known: networks are compiled for batches of its kind."""
         switch_tf32(False)
 
     def _check(self, accelerator: str, devices: int | list[int]) -> None:
@@ -105,7 +107,9 @@ class Engine:
 
     def compiled(self, module: nn.Module) -> nn.Module:
         """`module`, compiled if this engine compiles; weights are shared with it."""
-        return module if self.compile is Compile.OFF else Compiled(module, self.compile)
+        if self.compile is Compile.OFF:
+            return module
+        return Compiled(module, self.compile, self.batch_size)
 
     def backward(self, loss: Tensor, gradient: Tensor | None = None) -> None:
         """Backpropagate from `loss`, with `gradient` of its shape if it is not a scalar."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from copycost import __version__
 from copycost.attacks import ATTACKS
 from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
@@ -93,6 +94,11 @@ def test_a_time_limit_ends_with_its_own_status_and_goes_on(copycost, runs_folder
     assert "again to go on" in err
     code, _, _ = copycost(*arguments)
     assert code == 0
+
+
+def test_the_version(copycost):
+    code, out, _ = copycost("--version")
+    assert (code, out) == (0, f"copycost {__version__}\n")
 
 
 def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ import torch
 from copycost.attacks.dfme import DFME
 from copycost.errors import RunError, Unstable
 from copycost.oracle.ledger import Ledger
+from copycost.runner import run as run_module
+from copycost.runner.checkpoint import Saver
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, STUDENT_FOLDER, exclusive
 from copycost.runner.record import Point, Record, read_record
@@ -58,6 +61,24 @@ def run_until(folder: Path, queries: int, **more: object) -> Record:
 
 def without_time(record: Record) -> list[tuple[int, dict[str, float]]]:
     return [(point.queries, point.values) for point in record.curve]
+
+
+@pytest.mark.parametrize(("long", "saved"), [(60.0, 4), (0.0, 2)])
+def test_checkpoints_that_take_long_do_not_come_with_every_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: float, saved: int
+) -> None:
+    """Three evaluations and the end, or only the first of them and the end."""
+    put, saves = Saver.put, list[Path]()
+
+    def counted(saver: Saver, path: Path, state: dict[str, Any]) -> None:
+        saves.append(path)
+        put(saver, path, state)
+
+    monkeypatch.setattr(Saver, "put", counted)
+    monkeypatch.setattr(run_module, "LONG_SECONDS", long)
+    monkeypatch.setattr(run_module, "SAVING_SHARE", 1e-9)
+    copy_model(tiny_config(), tiny_target(), tmp_path)
+    assert len(saves) == saved
 
 
 DEFENDED = ("noise:0.02", "rounding:3")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from copycost.arithmetic import computed_in
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.gradients.estimator import Estimator, Gap
@@ -49,7 +50,8 @@ def estimate_correlation(
 
         return at
 
-    with s.engine.estimating(s.student.module, step) as student:
-        measured = gap(student, s.engine.like_victim(stand_in, step))
-        estimate, _ = estimator(measured, x, 1, step.epsilon, random)
+    # Not the student itself: where it is compiled, these few points would be compiled for as well.
+    student = computed_in(s.engine.estimate_precision(step), s.engine.device, true)
+    measured = gap(student, s.engine.like_victim(stand_in, step))
+    estimate, _ = estimator(measured, x, 1, step.epsilon, random)
     return slope_correlation(estimate, true_gradient(gap(true, stand_in), x))

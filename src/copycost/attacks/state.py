@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from copycost.attacks.average import Average
 from copycost.attacks.replay import Replay
+from copycost.compiling import Compile
 from copycost.engine import Engine, restore_optimizer
 from copycost.noise import Noise
 from copycost.schedules import Schedule
@@ -28,6 +29,7 @@ class Player:
         self._base = [float(group["lr"]) for group in optimizer.param_groups]
         self.updates = 0
         """Steps its optimiser has taken."""
+        self._norm: Tensor | None = None
         self.module, self.optimizer = engine.setup(network, optimizer)
         self.module.train()
 
@@ -45,6 +47,9 @@ class Player:
         """One step of the optimiser down `loss`, or along `gradient` given for it."""
         self.optimizer.zero_grad()
         self.engine.backward(loss, gradient)
+        if self.engine.compile is Compile.GRAPHS:
+            # Taken at once: later graphs may write where these gradients lie.
+            self._norm = self._norm_now()
         self.optimizer.step()
         self.updates += 1
 
@@ -69,6 +74,9 @@ class Player:
 
     def gradient_norm(self) -> Tensor:
         """Euclidean norm of the gradient of the last step, over all weights; 0 before it."""
+        return self._norm_now() if self._norm is None else self._norm
+
+    def _norm_now(self) -> Tensor:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 

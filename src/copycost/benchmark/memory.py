@@ -15,14 +15,16 @@ _RESET_PEAK = "5"
 class PeakMemory:
     """Start, then look. On CUDA tensors of one device; elsewhere the process as a whole."""
 
-    def __init__(self, device: torch.device) -> None:
-        """`device` is the one computed on."""
-        self._device = device
+    def __init__(self, device: torch.device, *, graphs: bool = False) -> None:
+        """`device` is the one computed on; CUDA `graphs` keep memory that no tensor tells of."""
+        self._device, self._graphs = device, graphs
         self._resets = device.type == "cuda" or _reset_resident()
 
     @property
     def method(self) -> str:
         """What is measured, in words."""
+        if self._graphs:
+            return "memory kept for graphs and tensors (max_memory_reserved), less the other loop's"
         if self._device.type == "cuda":
             return "tensors on the device (torch.cuda.max_memory_allocated), less the other loop's"
         if self._resets:
@@ -31,6 +33,8 @@ class PeakMemory:
 
     def start(self) -> None:
         """Forget the peak so far, where that can be done."""
+        if self._graphs:
+            torch.cuda.empty_cache()  # of what the other loop has freed
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         elif self._resets:
@@ -42,6 +46,8 @@ class PeakMemory:
 
     def peak(self) -> int:
         """Bytes at the most since `start`."""
+        if self._graphs:
+            return torch.cuda.max_memory_reserved(self._device)
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device)
         if self._resets:

@@ -16,6 +16,7 @@ from copycost.benchmark.plain import PlainDFME
 from copycost.benchmark.plan import Plan, plain_loop, random_target
 from copycost.benchmark.result import Repetition, Speed, summary
 from copycost.benchmark.turns import Window, take_turns
+from copycost.compiling import Compile
 from copycost.engine import Engine
 from copycost.runner.audit import Display
 from copycost.runner.record import Record
@@ -28,7 +29,9 @@ def measure(plan: Plan, display: Display) -> Speed:
     device = Engine(plan.device, plan.precision).device
     target = random_target(plan.setting, device)
     assert isinstance(target.victim, ModuleVictim)
-    memory = PeakMemory(device)
+    if plan.compile != Compile.OFF:
+        torch._dynamo.reset()  # of an earlier plan, with what its graphs hold
+    memory = PeakMemory(device, graphs=plan.compile == Compile.GRAPHS)
     before = memory.held()
     plain = plain_loop(plan, copy.deepcopy(target.victim.module), device)
     flops = flops_per_query(plain)

@@ -20,6 +20,7 @@ import torch
 from copycost.benchmark.memory import PeakMemory
 from copycost.benchmark.peak import synchronise
 from copycost.benchmark.plan import Plan
+from copycost.compiling import Compile
 from copycost.errors import ConfigError
 from copycost.runner.audit import Display
 from copycost.runner.config import RunConfig
@@ -62,7 +63,8 @@ class Turns:
         self.stop = Stop()
         self.pairs: list[tuple[Window, Window]] = []
         self._plan, self._device, self._show, self._rival = plan, device, show, rival
-        self._repetitions, self._memory = repetitions, PeakMemory(device)
+        self._repetitions = repetitions
+        self._memory = PeakMemory(device, graphs=plan.compile == Compile.GRAPHS)
         self._watcher: Watcher | None = None
         self.fresh()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from copycost import __version__
 from copycost.cli import (
     audit,
     bench,
@@ -19,7 +21,7 @@ from copycost.cli import (
     sweep,
     train,
 )
-from copycost.cli.output import complain
+from copycost.cli.output import complain, print_text
 from copycost.errors import CopycostError
 
 USER_ERROR = 2
@@ -34,6 +36,24 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Data sets.", no_args_is_help=True)
 data_app.command("fetch")(data.fetch_command)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print_text(f"copycost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Of the command itself; the others are the commands'."""
+
+
 app.add_typer(data_app, name="data")
 app.add_typer(precision.precision_app, name="precision")
 app.command("audit")(audit.audit_command)

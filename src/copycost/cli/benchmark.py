@@ -105,7 +105,9 @@ def _run(plans: list[Plan], overhead: bool) -> Benchmark:
         results = []
         for number, plan in enumerate(plans, start=1):
             say(f"{number}/{len(plans)} {_name(plan)} …")
-            results.append(measure(plan, displays["bar"]))
+            found = measure(plan, displays["bar"])
+            say(f"  {found.queries_per_second:,.0f} queries/s, {found.ratio:.2f} x the plain loop")
+            results.append(found)
         costs = None
         if overhead:
             say("Overhead …")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
@@ -30,7 +29,7 @@ from copycost.runner.folder import (
     claimed,
     own,
 )
-from copycost.runner.making import engine_of, fresh_student, ready_victim
+from copycost.runner.making import attack_of, engine_of, fresh_student, ready_victim
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
 from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
@@ -39,7 +38,6 @@ from copycost.runner.samples import save_samples
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import recording
-from copycost.settings import read_settings
 from copycost.types import Modality
 from copycost.victims.base import Victim
 from copycost.victims.saved import Card, export_onnx, save_model
@@ -119,8 +117,7 @@ class _Job:
     @classmethod
     def prepare(cls, config: RunConfig, place: _Place, stop: Stop, watcher: Watcher) -> _Job:
         ranks = place.engine.ranks
-        whole: Attack = read_settings(ATTACKS[config.attack], dict(config.settings))
-        attack = whole.shared_by(ranks.count)
+        attack = attack_of(config, ranks)
         pool = load_pool(config, attack, place.target.victim.spec)
         api = _api(config, place, attack)
         oracle = Oracle(

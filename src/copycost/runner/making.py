@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from torch import nn
 
+from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build, derive
+from copycost.ranks import Ranks
 from copycost.runner.answering import answering, check_victim_precision
 from copycost.runner.config import RunConfig
+from copycost.settings import read_settings
 from copycost.types import InputSpec
 from copycost.victims.base import Victim
 from copycost.victims.inference import quickened
@@ -18,13 +21,21 @@ from copycost.victims.inference import quickened
 def engine_of(config: RunConfig, victim: Victim) -> Engine:
     """The device and its arithmetic; `ConfigError` for one that `victim` cannot be asked in."""
     check_victim_precision(victim, config.victim_precision)
-    return Engine(
+    engine = Engine(
         config.device,
         config.precision,
         config.compile,
         estimate=config.estimate_precision,
         victim=config.victim_precision,
     )
+    engine.batch_size = attack_of(config, engine.ranks).batch_size
+    return engine
+
+
+def attack_of(config: RunConfig, ranks: Ranks) -> Attack:
+    """The attack as one of `ranks` carries it out, with its share of each batch."""
+    attack: Attack = read_settings(ATTACKS[config.attack], dict(config.settings))
+    return attack.shared_by(ranks.count)
 
 
 def ready_victim(victim: Victim, engine: Engine, attack: Attack) -> Victim:

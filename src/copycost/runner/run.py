@@ -24,9 +24,11 @@ from copycost.runner.stopping import Stop
 from copycost.victims.base import Victim
 
 SAVE_EVERY_SECONDS = 60.0
-"""Between checkpoints where evaluations are rare; each evaluation saves one as well."""
+"""Between checkpoints where evaluations are rare; an evaluation saves one as well."""
 SAVING_SHARE = 0.05
-"""Of the time at most goes into such checkpoints: a replay memory can weigh gigabytes."""
+"""Of the time at most goes into checkpoints that take long: a replay memory can weigh gigabytes."""
+LONG_SECONDS = 1.0
+"""From here on a checkpoint takes long, and does not come with every evaluation."""
 
 
 class Watcher(Protocol):
@@ -91,7 +93,7 @@ class Run:
         self._steps = 0
         self._next = 1
         self._before = 0.0
-        self._pause = SAVE_EVERY_SECONDS
+        self._rest = 0.0
         self._clock = self._saved_at = time.monotonic()
 
     @property
@@ -135,10 +137,11 @@ class Run:
             self._check_finite({name: float(loss) for name, loss in losses.items()})
         self.watcher.step(self.spent)
         due = self._oracle.spent >= self._next * self._oracle.budget / self._evaluations
+        pause = max(SAVE_EVERY_SECONDS, self._rest)
         if due and not self._attack.studies(state, self._oracle):
             self.log(state)
-            self.save(state)
-        elif self._ranks.largest(time.monotonic() - self._saved_at > self._pause):
+            pause = self._rest
+        if self._ranks.largest(time.monotonic() - self._saved_at >= pause):
             self.save(state)
 
     def log(self, state: State) -> None:
@@ -202,7 +205,8 @@ class Run:
         content = own_content | shared if self._ranks.leads else own_content
         self._saver.put(own(self.folder / CHECKPOINT_FILE, self._ranks), content)
         self._saved_at = time.monotonic()
-        self._pause = max(SAVE_EVERY_SECONDS, (self._saved_at - began) / SAVING_SHARE)
+        took = self._saved_at - began
+        self._rest = took / SAVING_SHARE if took >= LONG_SECONDS else 0.0
 
     @contextmanager
     def saving(self) -> Iterator[None]:

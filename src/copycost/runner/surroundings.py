@@ -11,9 +11,12 @@ from pathlib import Path
 
 import torch
 
+from copycost import __version__
 from copycost.runner.record import Surroundings
 
-_PACKAGES = ("copycost", "torch", "lightning-fabric", "numpy", "safetensors", "pydantic")
+COMMIT = "COPYCOST_COMMIT"
+"""Variable that says the commit of a copy of the source that has no `.git`."""
+_PACKAGES = ("torch", "lightning-fabric", "numpy", "safetensors", "pydantic")
 
 
 def surroundings(device: torch.device, arithmetic: dict[str, str], ranks: int = 1) -> Surroundings:
@@ -45,7 +48,8 @@ def _cpu_model() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": sys.version.split()[0], "platform": platform.platform()}
+    found = {"copycost": __version__, "python": sys.version.split()[0]}
+    found["platform"] = platform.platform()
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -57,10 +61,10 @@ def _versions() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """The commit of copycost's own source; '' where that is not a git checkout of it."""
+    """The commit of copycost's own source, with a + if it was changed; '' where none is known."""
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists() or not (root / "src" / "copycost").is_dir():
-        return ""
+        return os.environ.get(COMMIT, "")
     head = _git(root, "rev-parse", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     return head + ("+" if head and changed else "")

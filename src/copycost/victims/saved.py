@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from copycost import __version__
 from copycost.errors import RunError, SpecMismatch
 from copycost.files import sync_folder, write_atomically
 from copycost.nets import ARCHITECTURES
@@ -55,7 +55,7 @@ class Card(BaseModel):
     """Share of the data set's test split that it gets right, measured at the end."""
     content_hash: str = ""
     """`content_hash` of the weights; filled in by `save_model`."""
-    created_by: str = Field(default_factory=lambda: f"copycost {version('copycost')}")
+    created_by: str = Field(default_factory=lambda: f"copycost {__version__}")
 
     @model_validator(mode="after")
     def _consistent(self) -> Card:

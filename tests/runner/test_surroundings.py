@@ -1,0 +1,43 @@
+"""What a record says of the copycost that made it, also where that is a bare copy of its source."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import copycost
+from copycost.runner.surroundings import COMMIT
+
+LOOK = """
+import importlib.metadata, json, sys, torch
+def missing(name): raise importlib.metadata.PackageNotFoundError(name)
+importlib.metadata.version = missing
+from copycost.runner.surroundings import surroundings
+from copycost.types import InputSpec
+from copycost.victims.saved import Card
+found = surroundings(torch.device("cpu"), {})
+spec = InputSpec(shape=(1, 8, 8))
+card = Card(architecture="lenet", spec=spec, classes=2, dataset="", seed=0, test_accuracy=0.5)
+json.dump([found.versions["copycost"], found.commit, card.created_by], sys.stdout)
+"""
+
+
+def test_a_bare_copy_of_the_source_knows_its_version_and_is_told_its_commit(tmp_path: Path) -> None:
+    """As on a machine that is lent: nothing is installed there, and there is no git."""
+    place = Path(copycost.__file__).parent
+    shutil.copytree(place, tmp_path / "src" / "copycost", ignore=lambda *_: ["__pycache__"])
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "src"), COMMIT: "abc123"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK], env=environment, capture_output=True, text=True, check=True
+    )
+    version = copycost.__version__
+    assert json.loads(done.stdout) == [version, "abc123", f"copycost {version}"]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert importlib.metadata.version("copycost") == copycost.__version__
