@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from copycost.flags import student_collapsed
+from copycost.flags import (
+    COLLAPSED_SPREAD,
+    Flag,
+    budget_not_spent,
+    estimate_drowned,
+    generator_collapsed,
+    noise_does_as_well,
+    queries_lost,
+    student_collapsed,
+    student_knows_already,
+    too_few_seeds,
+    victim_not_deterministic,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,3 +37,57 @@ def test_a_student_is_collapsed_when_it_hardly_ever_leaves_one_class(commonest, 
     assert [flag.name for flag in student_collapsed(commonest, victims)] == (
         ["student-collapsed"] if raised else []
     )
+
+
+def names(found: list[Flag]) -> list[str]:
+    return [flag.name for flag in found]
+
+
+def test_a_victim_that_contradicts_itself_bounds_every_copy():
+    assert victim_not_deterministic(1.0, defended=False) == []
+    (flag,) = victim_not_deterministic(0.81, defended=False)
+    assert flag.name == "victim-not-deterministic"
+    assert "0.8100" in flag.detail
+    assert "more than 0.9000" in flag.detail
+
+
+def test_the_bound_is_reached_by_the_best_copy_and_by_none_passed():
+    random = torch.Generator().manual_seed(0)
+    for concentration in (0.1, 1.0, 8.0):
+        p = torch.randn(2_000, 10, generator=random).mul(concentration).softmax(dim=1)
+        itself, best = p.square().sum(1).mean(), p.amax(1).mean()
+        assert itself <= best <= itself.sqrt()
+
+
+def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
+    (flag,) = victim_not_deterministic(0.75, defended=True)
+    assert "behind its defences" in flag.detail
+    assert "no copy" not in flag.detail
+
+
+@pytest.mark.parametrize(
+    ("found", "raised"),
+    [
+        (generator_collapsed(COLLAPSED_SPREAD / 2), "generator-collapsed"),
+        (generator_collapsed(COLLAPSED_SPREAD), None),
+        (generator_collapsed(None), None),
+        (student_knows_already(0.31, 10), "student-knows-already"),
+        (student_knows_already(0.29, 10), None),
+        (student_knows_already(0.85, 2), None),
+        (student_knows_already(0.95, 2), "student-knows-already"),
+        (budget_not_spent(86, 100, 14), "budget-not-spent"),
+        (budget_not_spent(87, 100, 14), None),
+        (queries_lost(1), "queries-lost"),
+        (queries_lost(0), None),
+        (estimate_drowned(0.49), "estimate-drowned"),
+        (estimate_drowned(0.5), None),
+        (estimate_drowned(None), None),
+        (noise_does_as_well([0.5, 0.9, 0.6], [0.56]), "noise-does-as-well"),
+        (noise_does_as_well([0.5, 0.9, 0.62], [0.56]), None),
+        (noise_does_as_well([], [0.5]), None),
+        (too_few_seeds([0, 1, 1]), "too-few-seeds"),
+        (too_few_seeds([0, 1, 2]), None),
+    ],
+)
+def test_a_flag_is_raised_from_its_bound_on(found: list[Flag], raised: str | None):
+    assert names(found) == ([] if raised is None else [raised])

@@ -29,7 +29,10 @@ def test_every_schedule_starts_at_one_and_never_rises_above(name, t):
     assert 0 <= schedule(t) <= 1
 
 
-@pytest.mark.parametrize("schedule", [Constant(), Cosine(), Steps(at=(0.5, 0.8), factor=0.3)])
+@pytest.mark.parametrize(
+    "schedule",
+    [Constant(), Cosine(), Steps(at=(0.5, 0.8), factor=0.3), Steps((1 / 3, 2 / 3), 0.1 + 0.2)],
+)
 def test_text_reads_back(schedule):
     assert parse(str(schedule)) == schedule
 

@@ -34,13 +34,20 @@ class Flag:
     detail: str
 
 
-def victim_not_deterministic(self_agreement: float, agreement: float) -> list[Flag]:
-    """Two answers to the same held-out inputs differ, which bounds what agreement can mean."""
+def victim_not_deterministic(self_agreement: float, *, defended: bool) -> list[Flag]:
+    """Two answers to the same held-out inputs differ.
+
+    Without defences that bounds the agreement of a copy: with p the chances of an input's
+    classes, a copy agrees with probability max p at most, the victim itself with Σ p², and
+    E max p ≤ √E Σ p². Behind defences agreement is with the model as it is without them.
+    """
     if self_agreement >= 1.0:
         return []
-    detail = f"the victim agrees with itself on {self_agreement:.4f} of held-out inputs"
-    if agreement > self_agreement:
-        detail += f", less than the student agrees with it ({agreement:.4f})"
+    who = "the API, behind its defences," if defended else "the victim"
+    detail = f"{who} agrees with itself on {self_agreement:.4f} of held-out inputs"
+    if not defended:
+        most = self_agreement**0.5
+        detail += f"; no copy can be expected to agree with it on more than {most:.4f}"
     return [Flag("victim-not-deterministic", detail)]
 
 

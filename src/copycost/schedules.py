@@ -57,7 +57,7 @@ class Steps(Schedule):
 
     def __str__(self) -> str:
         """E.g. `steps:0.1,0.3,0.5:0.3`."""
-        return f"steps:{','.join(f'{share:g}' for share in self.at)}:{self.factor:g}"
+        return f"steps:{','.join(map(_exactly, self.at))}:{_exactly(self.factor)}"
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -71,6 +71,12 @@ class Cosine(Schedule):
     def __str__(self) -> str:
         """`cosine`."""
         return "cosine"
+
+
+def _exactly(number: float) -> str:
+    """The shorter of two texts that `float` reads back as `number`."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 SCHEDULES: Registry[type[Schedule]] = Registry(

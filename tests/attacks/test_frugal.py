@@ -8,7 +8,7 @@ import torch
 from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.frugal import Frugal, by_turns
 from copycost.attacks.random_noise import RandomNoise
-from copycost.attacks.sources import fields, leaves, shapes, uniform
+from copycost.attacks.sources import leaves, shapes, uniform
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
 from copycost.losses import disagreement
@@ -128,7 +128,6 @@ def test_one_candidate_leaves_nothing_to_choose(monkeypatch):
         (Frugal(), "strictly data-free"),
         (Frugal(sources=(uniform, leaves)), "procedural images"),
         (RandomNoise(), "strictly data-free"),
-        (RandomNoise(distribution=fields), "procedural images"),
         (DFMSHL(), "strictly data-free"),
         (DFMSHL(like=shapes), "procedural images"),
     ],

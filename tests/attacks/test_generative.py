@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from copycost.attacks.dfme import DFME
 from copycost.attacks.disguide import DisGUIDE
 from copycost.attacks.dual_student import DualStudent
+from copycost.attacks.frugal import Frugal
 from copycost.attacks.generative import Generative
 from copycost.attacks.maze import MAZE
 from copycost.attacks.state import State
 from copycost.engine import Engine
+from copycost.flags import generator_collapsed
 from copycost.oracle.meter import Oracle
 from copycost.testing import SpyVictim, TinyNet, tiny_victim
 from copycost.types import InputSpec
@@ -58,3 +61,31 @@ def test_a_step_asks_once_for_the_estimate_and_once_for_the_students(
     attack.step(s, oracle, 8)
     assert spy.batches == batches
     assert s.student.updates >= 3
+
+
+@pytest.mark.parametrize(
+    ("attack", "evaluating"),
+    [
+        (DFME(**SMALL), False),
+        (DFME(**SMALL, generator_mode="eval"), True),
+        (MAZE(**SMALL), False),
+        (DualStudent(**SMALL), True),
+        (DisGUIDE(**SMALL, grey_every=0), True),
+        (Frugal(**SMALL, generated=True), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_looked_at_is_what_students_are_fed_with(
+    attack: Generative, evaluating: bool
+) -> None:
+    """A last norm that has gone wrong makes one image in evaluation mode, and none the wiser."""
+    s, oracle, _ = begin(attack)
+    attack.step(s, oracle, 8)
+    *_, norm = (m for m in s.need_generator().network.modules() if isinstance(m, nn.BatchNorm2d))
+    assert norm.running_var is not None
+    norm.running_var.fill_(1e12)
+    spread = attack.diagnose(s, oracle)["generator/spread"]
+    assert (spread < 1e-3) == evaluating
+    assert ("generator-collapsed" in [f.name for f in generator_collapsed(spread)]) == evaluating
+    if not isinstance(attack, Frugal):  # whose samples are of other kinds as well
+        assert (float(attack.samples(s, oracle, 8).std(dim=0).mean()) < 1e-3) == evaluating

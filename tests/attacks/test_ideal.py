@@ -54,10 +54,10 @@ def test_targets_take_all_classes_in_turn_over_the_rounds():
     attack = IDEAL(**SMALL)
     s, oracle, _ = begin(attack)
     targets = []
-    for rounds in range(3):
-        s.rounds = rounds
-        targets += attack.targets(s, oracle, 6).tolist()
-    assert targets == [i % oracle.classes for i in range(18)]
+    for n in (6, 6, 5, 3):  # the last two share what a budget leaves
+        targets += attack.targets(s, oracle, n).tolist()
+        oracle(torch.rand(n, 1, 8, 8))
+    assert targets == [i % oracle.classes for i in range(20)]
 
 
 def test_every_image_is_asked_once_whatever_is_learnt_from_it():
@@ -136,8 +136,9 @@ def test_the_batch_of_the_best_step_is_kept(monkeypatch):
         return 0 * scores.sum() + next(losses)
 
     monkeypatch.setattr(IDEAL, "objective", objective)
-    kept, _ = attack._synthesise(s, oracle, 16)
+    kept, reached = attack._synthesise(s, oracle, 16)
     torch.testing.assert_close(kept, shown[1])
+    assert float(reached) == 1.0
 
 
 def test_the_generator_reaches_what_it_is_asked_for():

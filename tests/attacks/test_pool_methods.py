@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from tests.attacks.pools import Seen, begin, finish, make, noise, oracle
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from copycost.attacks.active_thief import farthest, probabilities
@@ -15,6 +16,7 @@ from copycost.attacks.fixmatch import FixMatch, consistency
 from copycost.attacks.groups import k_means
 from copycost.attacks.jbda import JBDAState
 from copycost.attacks.views import strong, weak
+from copycost.engine import Engine
 from copycost.losses import entropy
 from copycost.noise import Noise
 from copycost.testing import TINY, SpyVictim, tiny_victim
@@ -249,6 +251,29 @@ def test_a_group_worth_more_is_asked_more():
         loss = torch.rand(1, generator=random) + (1.0 if group == 2 else 0.0)
         bandit.learn([group], torch.tensor([[0.5, 0.5]]), loss, left)
     assert float(bandit.policy(left)[2]) > 0.6
+
+
+class Normed(nn.Module):
+    """A student that cannot learn from one image, as those with norms over 1×1 maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8))
+        self.last = nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.last(self.layers(x).relu())
+        return answer
+
+
+def test_a_scout_does_not_learn_from_one_image():
+    attack, asked = make("knockoff-adaptive", batch_size=32), oracle(1_000)
+    s = attack.start_with(noise(33), Normed(), asked, Engine("cpu"), 1)
+    attack.step(s, asked, 32)
+    before = s.scout.network.state_dict()["layers.2.running_mean"].clone()
+    attack.step(s, asked, attack.images(s, asked))
+    assert (asked.spent, s.scout.updates) == (33, 1)
+    assert torch.equal(s.scout.network.state_dict()["layers.2.running_mean"], before)
 
 
 def test_k_means_finds_what_lies_apart():

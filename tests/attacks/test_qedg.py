@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -13,6 +14,7 @@ from copycost.attacks.qedg import QEDG, likeness, worthwhile
 from copycost.attacks.replay import Batch
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
+from copycost.runner.extract import advance
 from copycost.testing import TINY, TinyNet
 from copycost.types import Access, Answer
 
@@ -118,3 +120,20 @@ def test_each_image_is_asked_once_and_the_last_lesson_is_longer():
     assert victim.batches == [16, 16, 16]
     assert pieces == 3 + 2 * 1 + 2 * 2 + (2 + 3) * 3
     assert len(s.need_memory()) == oracle.spent == 48
+
+
+def test_the_last_lesson_comes_even_if_the_last_queries_were_lost():
+    """A crash after the last query, with the checkpoint from before it."""
+    attack = make(last_epochs=50)
+    s, oracle, _ = begin(attack, budget=48)
+    while oracle.spent < 32 or attack.studies(s, oracle):
+        advance(attack, s, oracle)
+    kept, learnt = copy.deepcopy(s.state()), s.student.updates
+    oracle.forfeit(16)
+    s, *_ = begin(attack, budget=48)
+    s.restore(kept)
+    assert finish(attack, s, oracle) == 50 * 2
+    assert s.student.updates == learnt + 100
+    s, *_ = begin(attack, budget=48)
+    s.restore(kept | {"last_begun": True})
+    assert attack.done(s, oracle), "it does not come twice"

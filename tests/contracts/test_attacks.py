@@ -15,13 +15,13 @@ from torch import nn
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.engine import Engine
-from copycost.errors import AccessTooLow, ConfigError
+from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
 from copycost.oracle.meter import Oracle
 from copycost.pool import Pool
 from copycost.runner.extract import advance
 from copycost.settings import read_settings, write_settings
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
-from copycost.types import Access
+from copycost.types import Access, InputSpec, Modality
 
 # Small enough for thousands of steps in a test; an attack that has no such setting ignores it.
 SMALL = {
@@ -263,5 +263,29 @@ def test_impossible_settings_are_errors(name, setting, value):
         read_settings(ATTACKS[name], {setting: value})
 
 
-def test_construction_does_no_work(name):
-    ATTACKS[name]()
+def test_construction_does_no_work(name, monkeypatch):
+    for builder in (nn.Module, torch.optim.Optimizer):
+        monkeypatch.setattr(builder, "__init__", lambda *_: pytest.fail("something was built"))
+    before = torch.random.get_rng_state()
+    attack = ATTACKS[name]()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    held = [getattr(attack, field.name) for field in dataclasses.fields(attack)]
+    assert not any(isinstance(value, nn.Module | torch.Tensor) for value in held)
+
+
+def test_a_victim_of_other_things_than_images_is_refused_or_attacked(name):
+    spec = InputSpec((12,), modality=Modality.TABULAR)
+    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=300)
+    if not ATTACKS[name].needs_images:
+        pool = Pool(torch.rand(400, 12).mul(255).byte(), spec, "numbers")
+        attack = make(name)
+        attack.check(oracle)
+        given = pool if attack.needs_pool else None
+        s = attack.start_with(given, TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), 1)
+        while not attack.done(s, oracle):
+            advance(attack, s, oracle)
+        assert bool(weights(s).isfinite().all())
+        return
+    with pytest.raises(SpecMismatch, match="expected a victim of images"):
+        make(name).check(oracle)
+    assert oracle.spent == 0

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from copycost.arithmetic import Step
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
-from copycost.errors import AccessTooLow, ConfigError
+from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
 from copycost.losses import Loss, LossSetting, l1
 from copycost.oracle.meter import Oracle
 from copycost.pool import Pool
 from copycost.recovery import FLOOR, CentringSetting, mean, recover_logits
 from copycost.schedules import ScheduleSetting, Steps
 from copycost.settings import SETTINGS
-from copycost.types import Access, Answer, InputSpec
+from copycost.types import Access, Answer, InputSpec, Modality
 
 SMALLEST_BATCH = 2
 """Batch norm cannot train on one image."""
@@ -38,6 +38,8 @@ class Attack(ABC):
     """The least access it can work with."""
     knowledge: ClassVar[str] = STRICTLY_DATA_FREE
     """What the attacker holds beside the oracle."""
+    needs_images: ClassVar[bool] = False
+    """Whether its inputs must be images: it makes them, moves them or looks at their pixels."""
     needs_pool: ClassVar[bool] = False
     """Whether it starts with a pool of unlabelled images."""
 
@@ -142,6 +144,12 @@ class Attack(ABC):
             raise AccessTooLow(
                 f"{type(self).__name__} needs {self.needs} access; this oracle releases only "
                 f"{oracle.access}. Choose an attack for {oracle.access} access."
+            )
+        if self.needs_images and oracle.spec.modality is not Modality.IMAGE:
+            raise SpecMismatch(
+                f"a victim of images for {type(self).__name__}",
+                f"one of {oracle.spec.modality}",
+                "choose an attack whose queries come from a pool, or random noise",
             )
         if oracle.budget < self.least_queries:
             raise ConfigError(

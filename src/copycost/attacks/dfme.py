@@ -98,10 +98,15 @@ class DFME(Generative):
 
             return self.estimator(gap, x, self.directions, step.epsilon, s.random)
 
+    @property
+    def asks_evaluating(self) -> bool:
+        """As `generator_mode` has it."""
+        return self.generator_mode == "eval"
+
     def _fresh(self, s: State, oracle: Oracle, n: int) -> list[Batch]:
         """Ask about n_S times `n` fresh images."""
         generator = s.need_generator()
-        with generator.evaluating() if self.generator_mode == "eval" else nullcontext():
+        with generator.evaluating() if self.asks_evaluating else nullcontext():
             return self.asked(s, oracle, n, self.student_steps)
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:

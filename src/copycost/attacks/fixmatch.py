@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -28,6 +30,8 @@ class FixMatch(Knockoff):
     Where the student is sure of a weak view of an image that was not asked, it has to say the
     same of a strong view. The optimiser's settings are FixMatch's.
     """
+
+    needs_images: ClassVar[bool] = True
 
     student_lr: float = Field(default=0.03, gt=0)
     """Learning rate of the student's SGD."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -30,6 +30,8 @@ DIAGNOSED = 64
 @dataclass(frozen=True, config=SETTINGS)
 class Generative(Attack):
     """An attack with a generator; how the generator learns is each one's own."""
+
+    needs_images: ClassVar[bool] = True
 
     generator: Annotated[str, listed(GENERATORS)] = "dfme"
     """Name of the generator's architecture."""
@@ -69,14 +71,23 @@ class Generative(Attack):
         images = torch.cat([self.pictures(x, oracle.spec, s.random) for x in made])
         return Batch(images, oracle(images)).split(n)
 
+    @property
+    def asks_evaluating(self) -> bool:
+        """Whether the generator is in evaluation mode while it makes what students learn from."""
+        return False
+
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` images [n, C, H, W] as the generator makes them now."""
+        """`n` images [n, C, H, W] as students learn from them now."""
         return self.made(s, oracle, n)
 
     @torch.no_grad()
     def made(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` images [n, C, H, W] of the generator, whose state is left alone."""
+        """`n` images [n, C, H, W] of the generator, in the mode in which it feeds students.
+
+        Its state is left alone.
+        """
         generator, random = copy.deepcopy(s.need_generator().network), s.engine.random(0)
+        generator.train(not self.asks_evaluating)
         return self.pictures(generator(random.normal(n, self.latent)), oracle.spec, random)
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:

@@ -36,7 +36,7 @@ class IDEAL(Synthesis):
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
         """All classes in turn, over the rounds and over all ranks' rows."""
         ranks = s.engine.ranks
-        first = (s.rounds * ranks.count + ranks.rank) * n
+        first = oracle.spent * ranks.count + ranks.rank * n  # one query an image
         return (first + torch.arange(n, device=s.engine.device)) % oracle.classes
 
     def objective(self, s: State, scores: Tensor, targets: Tensor, images: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -12,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.bandit import Bandit, Reward
+from copycost.attacks.base import SMALLEST_BATCH
 from copycost.attacks.groups import group
 from copycost.attacks.knockoff import Knockoff
 from copycost.attacks.pool_attack import PoolState
@@ -58,6 +60,8 @@ class KnockoffAdaptive(Knockoff):
     where it is wrong, there is something to learn.
     """
 
+    needs_images: ClassVar[bool] = True
+
     groups: int = Field(default=30, ge=2)
     """Groups of the pool: k-means of thumbnails, in place of labels that the pool has not."""
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (
@@ -97,10 +101,13 @@ class KnockoffAdaptive(Knockoff):
         asked = self._members(s, drawn)
         x = s.inputs(asked)
         answer = self.ask(s, oracle, asked)
-        gaps = self.miss(s.scout, x, answer)
+        learns = n >= SMALLEST_BATCH  # one image may be left of a round, or of the pool
+        with nullcontext() if learns else s.scout.evaluating():
+            gaps = self.miss(s.scout, x, answer)
         logits = recover_logits(answer, oracle.classes, self.recovery, self.floor)
         s.bandit.learn(drawn, logits.softmax(dim=1), gaps.detach(), left)
-        s.scout.descend(gaps.mean())
+        if learns:
+            s.scout.descend(gaps.mean())
         return {"scout/gap": gaps.detach().mean()}
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass as plain_dataclass
+from typing import Any
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from copycost.attacks.base import SMALLEST_BATCH
 from copycost.attacks.replay import Batch
 from copycost.attacks.state import State
 from copycost.attacks.synthesis import Synthesis, SynthesisState
@@ -17,6 +21,22 @@ from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
 
+@plain_dataclass(kw_only=True)
+class QEDGState(SynthesisState):
+    """With whether the lesson after the last query has begun."""
+
+    last_begun: bool = False
+
+    def state(self) -> dict[str, Any]:
+        """That, too."""
+        return super().state() | {"last_begun": self.last_begun}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        super().restore(state)
+        self.last_begun = state["last_begun"]
+
+
 @dataclass(frozen=True, config=SETTINGS)
 class QEDG(Synthesis):
     """Few queries, each of an image that the student is not sure of and that is unlike the rest.
@@ -24,6 +44,8 @@ class QEDG(Synthesis):
     The generator makes images of given classes that the student barely recognises and that
     differ within a class. The defaults are those of the authors' script for CIFAR-10.
     """
+
+    kept_as = QEDGState
 
     batch_size: int = Field(default=512, ge=2)
     """Images a round, N, and in a step of the student."""
@@ -84,13 +106,22 @@ class QEDG(Synthesis):
     def _varied(self, s: State, spec: InputSpec, images: Tensor) -> Tensor:
         return strong(images, spec, s.random, self.shift, self.flip) if self.varied else images
 
-    def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """As in every round; after the last query the lesson is longer."""
-        assert isinstance(s, SynthesisState)
-        losses = super().step(s, oracle, n)
-        if not self.images(s, oracle):
-            self.begin_lesson(s, self.epochs + self.last_epochs)
-        return losses
+    def studies(self, s: State, oracle: Oracle) -> bool:
+        """While a lesson lasts; after the last query there is one more, even if it was lost."""
+        return super().studies(s, oracle) or self._last_is_left(s, oracle)
+
+    def study(self, s: State, oracle: Oracle) -> dict[str, Tensor]:
+        """As in every lesson."""
+        assert isinstance(s, QEDGState)
+        if not s.due:
+            self.begin_lesson(s, self.last_epochs)
+            s.last_begun = True
+        return super().study(s, oracle)
+
+    def _last_is_left(self, s: State, oracle: Oracle) -> bool:
+        assert isinstance(s, QEDGState)
+        learnable = len(s.need_memory()) >= SMALLEST_BATCH
+        return learnable and not s.last_begun and not self.images(s, oracle)
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
         """One step down the mean loss, in which wrong answers weigh more."""

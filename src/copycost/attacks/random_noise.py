@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
-from copycost.attacks.sources import SourceSetting, knowledge_of, uniform
+from copycost.attacks.sources import Source, SourceSetting, normal, uniform
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
+
+
+def _noise(given: Source) -> Source:
+    """`given`, if its values are independent: other images are more than a floor."""
+    if given not in (uniform, normal):
+        raise ValueError("expected noise, which is uniform or normal")
+    return given
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -22,13 +32,8 @@ class RandomNoise(Attack):
     floor takes more student steps than an attack that also pays for a generator.
     """
 
-    distribution: SourceSetting = uniform
-    """How the values are drawn: see `attacks.sources`."""
-
-    @property
-    def assumed(self) -> str:
-        """Nothing, unless the images follow rules about what images look like."""
-        return knowledge_of([self.distribution])
+    distribution: Annotated[SourceSetting, AfterValidator(_noise)] = uniform
+    """How the values are drawn: `uniform` over the range, or `normal`, cut to it."""
 
     @property
     def queries_per_image(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -61,6 +61,9 @@ class Synthesis(Lessons):
     flip: bool = False
     """Whether views are mirrored: right for photographs, wrong for digits."""
 
+    kept_as: ClassVar[type[SynthesisState]] = SynthesisState
+    """What its state is."""
+
     @abstractmethod
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
         """Classes [n] that the student shall see in the round's images."""
@@ -87,7 +90,7 @@ class Synthesis(Lessons):
         """Student, generator and an empty memory."""
         generator = self.generator_player(oracle.spec, engine, seed)
         generator.rate = Constant()
-        s = SynthesisState(
+        s = self.kept_as(
             engine=engine,
             student=self.student_player(student, engine),
             random=engine.random(derive(seed, "attack")),
@@ -121,7 +124,7 @@ class Synthesis(Lessons):
             kept, best = kept.detach(), torch.fmin(found, best)
             generator.descend(loss)
         assert kept is not None
-        return kept, found
+        return kept, torch.where(best.isinf(), found, best)  # a loss that is lost is to be seen
 
     def _begin_anew(self, s: SynthesisState) -> None:
         """New random weights for the generator; its optimiser forgets."""

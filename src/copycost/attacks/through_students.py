@@ -45,6 +45,11 @@ class ThroughStudents(Generative):
         """Whether there is a generator."""
         return True
 
+    @property
+    def asks_evaluating(self) -> bool:
+        """It is."""
+        return True
+
     @abstractmethod
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
         """One generator step on `n` images; what it reached, by name."""

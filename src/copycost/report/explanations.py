@@ -38,15 +38,17 @@ EXPLANATIONS = {
             "least one of them."
         ),
         why=(
-            "Agreement compares the copy with one answer of the victim. If the victim does not "
-            "repeat its own answers, no copy can be expected to agree with it more often than it "
-            "agrees with itself, so the agreement shown understates the copy. An agreement above "
-            "the victim's own is luck or a fault in the measurement."
+            "Agreement compares the copy with one answer of the victim as it is without defences. "
+            "If that answer is not always the same, even the best copy misses it at times: it can "
+            "be expected to agree on the square root of the victim's agreement with itself at the "
+            "most, and the agreement shown understates the copy. If only the defences are at "
+            "random there is no such bound; the share then says how noisy the answers were from "
+            "which the copy learnt."
         ),
         what_to_do=(
-            "If a defence adds noise on purpose, read agreement against the self-agreement given "
-            "in the detail. If not, look for dropout or batch normalisation left in training "
-            "mode, random preprocessing, or several versions of the model behind one address."
+            "If a defence adds noise on purpose, this is the defence at work. If not, look for "
+            "dropout or batch normalisation left in training mode, random preprocessing, or "
+            "several versions of the model behind one address."
         ),
     ),
     "budget-not-spent": Explanation(

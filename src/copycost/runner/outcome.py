@@ -90,7 +90,7 @@ class Outcome:
         smallest = self.attack.least_queries * self.engine.ranks.count
         facts = self.auditor.facts()
         return [
-            *victim_not_deterministic(facts.self_agreement, last["agreement"]),
+            *victim_not_deterministic(facts.self_agreement, defended=bool(facts.defences)),
             *budget_not_spent(self.spent, self.config.budget, smallest),
             *queries_lost(self.lost),
             *generator_collapsed(last.get("generator/spread")),
