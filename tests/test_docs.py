@@ -127,6 +127,20 @@ def test_the_python_of_the_readme_runs(
     assert (tmp_path / "report.html").stat().st_size > 0
 
 
+def test_the_function_that_the_docs_ask_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = blocks(DOCS / "your-own-model.md", "python")
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {"__name__": "your_own_model"}
+    exec(compile(code, "your-own-model.md", "exec"), scope)
+    assert scope["record"].spent == 960
+    assert scope["record"].victim.name == "regression-v1"
+    # Once as it is, and once more for what its users see: there are no defences.
+    assert scope["record"].accounts["auditor"].spent == 2 * 445
+    assert "agreement" in capsys.readouterr().out
+
+
 def test_the_attack_that_the_docs_add_spends_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

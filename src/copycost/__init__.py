@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from copycost.version import __version__
+
 if TYPE_CHECKING:
     from copycost.datasets import load as load_dataset
     from copycost.defences.stack import defend
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from copycost.victims.function import FunctionVictim
     from copycost.victims.module import ModuleVictim
     from copycost.victims.saved import Card, load_model, save_model
-
-__version__ = "0.1.0"
 
 _PLACES = {
     "Access": "copycost.types:Access",
@@ -71,6 +71,7 @@ __all__ = [
     "Record",
     "RunConfig",
     "Target",
+    "__version__",
     "audit",
     "copy_model",
     "defend",
@@ -95,4 +96,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names."""
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

@@ -35,6 +35,8 @@ from copycost.synced_norm import synchronised
 
 AMPERE = (8, 0)
 """Compute capability of the first NVIDIA GPUs with TF32 and bfloat16."""
+MOST_THREADS = 1024
+"""OpenMP dies of many more, and takes the process with it."""
 NEEDS_AMPERE = (Precision.TF32, Precision.BFLOAT16)
 
 
@@ -213,6 +215,8 @@ def use_threads(threads: int | None = None) -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or cores or 1
+    if threads > MOST_THREADS:
+        raise ConfigError([f"threads: expected at most {MOST_THREADS}, got {threads:,}."])
     torch.set_num_threads(threads)
     return threads
 

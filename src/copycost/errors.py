@@ -1,7 +1,8 @@
 """What can go wrong for a user. Each error says what was expected, what came, what to do.
 
 Everything a user can cause derives from `CopycostError`; the command line prints those as
-one message and exits with status 2, and shows a traceback for anything else.
+one message and exits with status 2. In Python, settings that pydantic reads raise its
+`ValidationError`, which is a `ValueError`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class RunError(CopycostError):
 
 class Busy(RunError):
     """Another process is at work on it, and will be done some time."""
+
+
+class VictimFailed(CopycostError):
+    """What answers for the victim raised an error of its own, which is this one's cause."""
 
 
 class Unstable(CopycostError):

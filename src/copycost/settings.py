@@ -63,7 +63,10 @@ def choice(registry: Registry[Any]) -> Any:
 
 def explain(error: ValidationError, prefix: str = "") -> list[str]:
     """One line for each fault: which setting, what was wrong, what came."""
-    return [_line(fault, prefix) for fault in error.errors()]
+    faults = error.errors()
+    # A list is "too short" as well when all that it holds is wrong.
+    told = [f for f in faults if f["type"] != "too_short" or f["input"] in ((), [])] or faults
+    return [_line(fault, prefix) for fault in told]
 
 
 def _line(fault: Any, prefix: str) -> str:

@@ -96,6 +96,31 @@ def test_a_time_limit_ends_with_its_own_status_and_goes_on(copycost, runs_folder
     assert code == 0
 
 
+def test_files_in_the_way_are_one_message(copycost, tmp_path):
+    file, noise = tmp_path / "file", ("audit", "--attack", "random-noise", "--budget", "300")
+    file.write_text("")
+    for options in (("--out", str(file)), ("--out", str(file / "below"))):
+        code, out, err = copycost(*noise, *options)
+        assert (code, out) == (2, "")
+        assert str(file) in err
+        assert "Traceback" not in err
+
+
+def test_a_folder_that_is_no_model_is_refused_before_training(copycost, tmp_path):
+    (tmp_path / "mine").write_text("")
+    code, _, err = copycost("train-victim", "digits-lenet", "--out", str(tmp_path))
+    assert code == 2
+    assert "cannot become a saved model" in err
+    assert "epoch" not in err
+
+
+def test_a_mistyped_attack_is_one_line(copycost):
+    code, _, err = copycost("audit", "--attack", "dfmee")
+    assert code == 2
+    assert err.count("error:") == 1
+    assert "Did you mean 'dfme'" in err
+
+
 def test_the_version(copycost):
     code, out, _ = copycost("--version")
     assert (code, out) == (0, f"copycost {__version__}\n")

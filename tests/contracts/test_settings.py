@@ -24,7 +24,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "estimator": ("central",),
     "epsilon": (0.5,),
     "generator_mode": ("eval",),
-    "generator_sees": ("squashed",),
+    "generator_sees": ("image",),
     "like": ("shapes",),
     "sources": ("untrained",),
     "distribution": ("normal",),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 
 from copycost.errors import RunError
@@ -45,6 +46,14 @@ def test_a_damaged_file_is_an_error(tmp_path, cut):
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(RunError, match="damaged"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("structure", ["", "[", "[1]", "{}", '{"dict": [["a"]]}', '{"what": 1}'])
+def test_so_is_one_whose_structure_is(tmp_path, structure):
+    metadata = {"version": "1", "structure": structure}
+    safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "c", metadata)
+    with pytest.raises(RunError, match="damaged"):
+        load_checkpoint(tmp_path / "c")
 
 
 def test_what_cannot_be_saved_is_named(tmp_path):

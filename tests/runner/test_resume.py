@@ -21,6 +21,7 @@ from copycost.runner.record import Point, Record, read_record
 from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
 from copycost.testing import SpyVictim, tiny_victim
+from copycost.victims.base import Victim
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import load_model
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
@@ -233,7 +234,11 @@ class Lost(ModuleVictim):
 
 
 @pytest.mark.parametrize("attack", ["dfme", "disguide", "dual-student", "maze"])
-def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(tmp_path, attack):
+def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(
+    tmp_path, monkeypatch, attack
+):
+    """As on a GPU, where a victim's later answers are not looked at."""
+    monkeypatch.setattr(Victim, "_check_values", lambda *_: None)
     run_until(tmp_path, 1000, attack=attack)
     saved = (tmp_path / CHECKPOINT_FILE).read_bytes()
     folder = tmp_path.with_name(f"{tmp_path.name}-diverging")
@@ -242,7 +247,6 @@ def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(tmp_pat
     whole = target.victim
     assert isinstance(whole, ModuleVictim)
     broken = Lost(whole.module, whole.spec, whole.classes, name=whole.name)
-    broken._checked = True
     with pytest.raises(Unstable, match=r"(generator|gap).*NaN.*batches of up to 32.*checkpoint"):
         copy_model(tiny_config(attack=attack), replace(target, victim=broken), folder)
     assert (folder / CHECKPOINT_FILE).read_bytes() == saved

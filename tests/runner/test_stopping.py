@@ -9,7 +9,8 @@ from copycost.runner.stopping import Stop
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")]
+    ("number", "reason"),
+    [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C"), (signal.SIGHUP, "SIGHUP")],
 )
 def test_a_signal_asks_to_stop_and_handlers_are_put_back(number, reason):
     before = signal.getsignal(number)
@@ -19,6 +20,25 @@ def test_a_signal_asks_to_stop_and_handlers_are_put_back(number, reason):
         os.kill(os.getpid(), number)
         assert stop.reason == reason
     assert signal.getsignal(number) is before
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stop = Stop()
+        with stop.on_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.reason == ""
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_first_signal_is_answered_and_no_other():
+    told: list[str] = []
+    with Stop(told=told.append).on_signals():
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert told == ["SIGTERM"]
 
 
 def test_a_second_interrupt_interrupts():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sqlite3
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from copycost import __version__
 from copycost.cli import (
     audit,
     bench,
@@ -23,6 +24,7 @@ from copycost.cli import (
 )
 from copycost.cli.output import complain, print_text
 from copycost.errors import CopycostError
+from copycost.version import __version__
 
 USER_ERROR = 2
 """Exit status for anything a user can cause and mend."""
@@ -71,8 +73,30 @@ def main() -> None:
     # Huge pages, for PyTorch's memory on a CPU: activations of some megabytes are made and
     # dropped all the time, and touching them page by page is a good part of a step.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may not know every sign
     try:
         app()
     except CopycostError as error:
-        complain(str(error))
-        sys.exit(USER_ERROR)
+        _end(str(error))
+    except BrokenPipeError:
+        raise  # of standard output: typer ends silently
+    except OSError as error:
+        _end(_told(error))
+    except sqlite3.Error as error:
+        _end(
+            f"A ledger could not be read or written: {error}. Is the disk full, or a file changed?"
+        )
+
+
+def _end(message: str) -> NoReturn:
+    complain(message)
+    sys.exit(USER_ERROR)
+
+
+def _told(error: OSError) -> str:
+    """What the system says of a file, and of which."""
+    what = error.strerror or str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{what}. Choose another place, or mend this one; what is saved is kept."

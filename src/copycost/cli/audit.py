@@ -148,16 +148,16 @@ def _run(
 ) -> None:
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
+    from copycost.cli.stopping import stop_after  # noqa: PLC0415
     from copycost.engine import use_threads  # noqa: PLC0415
     from copycost.report.page import write_report  # noqa: PLC0415
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
     from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
-    from copycost.runner.stopping import Stop  # noqa: PLC0415
 
     config = AuditConfig.read(values)
     use_threads(config.threads)
     runs = config.runs()
-    stop = Stop(max_minutes)
+    stop = stop_after(max_minutes)
     with stop.on_signals():
         try:
             target, ranks = _target(runs[0], out, stop)

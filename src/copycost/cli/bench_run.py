@@ -15,9 +15,9 @@ from copycost.bench.page import write_bench
 from copycost.bench.plan import BenchConfig, Skipped
 from copycost.bench.result import BenchRecord
 from copycost.cli.output import console, print_json, say
+from copycost.cli.stopping import stop_after
 from copycost.cli.sweep_run import Log, exit_status, tell_failures
 from copycost.report import wording
-from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 
@@ -60,7 +60,7 @@ class Command:
 
     def run(self, max_minutes: float | None, as_json: bool) -> int:
         """Do it, write the page, tell what was found, and return the exit status."""
-        stop = Stop(max_minutes)
+        stop = stop_after(max_minutes)
         with stop.on_signals():
             self.bench.run(Local(), self.terms, stop, Log())
         record = self.bench.record()

@@ -17,7 +17,16 @@ STOPPED = 3
 LEADS = os.environ.get("RANK", "0") == "0"
 """Of several processes that `torchrun` started only the first speaks."""
 
-console = Console(
+
+class _Patient(Console):
+    """A console that falls silent when nobody reads it any more: the run goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+console = _Patient(
     stderr=True,
     highlight=False,
     width=None if sys.stderr.isatty() else LOG_WIDTH,

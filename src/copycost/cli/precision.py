@@ -75,15 +75,15 @@ def students_command(
     """
     # Imported late, as above.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
+    from copycost.cli.stopping import stop_after  # noqa: PLC0415
     from copycost.cli.summary import audit_table  # noqa: PLC0415
     from copycost.engine import use_threads  # noqa: PLC0415
     from copycost.presets.precision import ARMS  # noqa: PLC0415
-    from copycost.runner.stopping import Stop  # noqa: PLC0415
     from copycost.studies.students import arms, compare  # noqa: PLC0415
 
     use_threads(threads)
     runs = arms(arm or tuple(ARMS), seeds)
-    stop = Stop(max_minutes)
+    stop = stop_after(max_minutes)
     with stop.on_signals():
         records = compare(runs, out, work, stop=stop, display=LiveDisplay(console))
     if records:

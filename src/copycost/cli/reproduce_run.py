@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from copycost.cli.output import STOPPED, console, print_json, say
+from copycost.cli.stopping import stop_after
 from copycost.cli.sweep_run import FAILED, Log, tell_failures
 from copycost.errors import DataError
 from copycost.presets.study import Study
@@ -20,7 +21,6 @@ from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
-from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.results import Result, State
@@ -67,7 +67,7 @@ class Command:
         """Do it, write the page, tell what was found, and return the exit status."""
         reproduction = self.reproduction
         check_data(reproduction.left)
-        stop = Stop(max_minutes)
+        stop = stop_after(max_minutes)
         with stop.on_signals():
             ended = reproduction.run(Local(), self.terms, stop, Log())
             looked = reproduction.diagnose(stop, say)

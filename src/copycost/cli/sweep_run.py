@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from rich.table import Table
 
 from copycost.cli.output import STOPPED, console, print_json, say
+from copycost.cli.stopping import stop_after
 from copycost.errors import ConfigError
 from copycost.report.page import write_report
 from copycost.report.table import group_records, rows
@@ -71,7 +72,7 @@ class Command:
         """Do it, tell what became of it, and return the exit status."""
         if self.sweep.repeated:
             say(f"{self.sweep.repeated} runs are named more than once; each is done once.")
-        stop = Stop(max_minutes)
+        stop = stop_after(max_minutes)
         with stop.on_signals():
             results = self.sweep.run(
                 self.executor, self.terms, stop=stop, watcher=Log(), retries=retries

@@ -33,9 +33,9 @@ def train_command(
     """
     preset = VICTIMS[name]
     # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.
+    from copycost.cli.stopping import stop_after  # noqa: PLC0415
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
     from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
-    from copycost.runner.stopping import Stop  # noqa: PLC0415
     from copycost.runner.targets import train_victim, victim_folder  # noqa: PLC0415
 
     use_threads(threads)
@@ -43,7 +43,7 @@ def train_command(
     reference = data or preset.dataset
     folder = out or victim_folder(Path("runs") / "victims", name, reference, seed)
 
-    stop = Stop(max_minutes)
+    stop = stop_after(max_minutes)
     with stop.on_signals():
         try:
             lines = TrainingLines(name)

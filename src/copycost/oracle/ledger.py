@@ -38,7 +38,10 @@ class Ledger:
         self._where = str(path) if path else "a ledger in memory"
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        try:
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        except sqlite3.Error as error:
+            raise RunError(f"{self._where} cannot be opened: {error}.") from None
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")

@@ -66,7 +66,10 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
             f"The checkpoint {path} has version {metadata.get('version')!r}; this copycost reads "
             f"version {VERSION}. Finish the run with the release that began it."
         )
-    state: dict[str, Any] = _rebuild(json.loads(metadata["structure"]), tensors)
+    try:
+        state: dict[str, Any] = _rebuild(json.loads(metadata["structure"]), tensors)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"The checkpoint {path} is damaged: {error!r}.") from None
     return state
 
 

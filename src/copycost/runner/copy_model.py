@@ -11,7 +11,7 @@ from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, RunError
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import Oracle
@@ -203,6 +203,11 @@ def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
 
 def _auditor(config: RunConfig, place: _Place) -> Auditor:
     account = place.ledger.account("auditor", None, block=len(place.target.held_out))
+    if not account.spent and (place.folder / AUDITOR_FILE).exists():
+        raise RunError(
+            f"The ledger in {place.folder} is empty, and what it paid for is there: it was lost or "
+            "replaced. Bring it back, or delete the folder to start over."
+        )
     return Auditor(
         place.target,
         config.defences,

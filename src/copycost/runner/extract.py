@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.errors import SpecMismatch
+from copycost.errors import SpecMismatch, VictimFailed
 from copycost.oracle.meter import Oracle
 from copycost.pool import Pool
 from copycost.runner.run import Run
@@ -38,12 +38,13 @@ def extract(
         while not (done := attack.done(state, oracle)) and not run.stopped():
             try:
                 losses = advance(attack, state, oracle)
-            except SpecMismatch:
+            except (SpecMismatch, VictimFailed):
                 run.refuse_lost_weights(state)  # a generator of NaN asks for NaN
+                run.keep(state)
                 raise
             run.after_step(state, losses)
 
-        run.finished = done
+        run.finish(state, done)
         if run.finished and run.curve[-1].queries != run.spent:
             run.log(state)
         run.save(state)

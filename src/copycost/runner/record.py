@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from copycost.errors import RunError
 from copycost.files import write_atomically
 from copycost.flags import Flag
+from copycost.settings import explain
 from copycost.types import Access, InputSpec
 
 VERSION: Literal[1] = 1
@@ -185,7 +186,9 @@ def read_record(path: Path) -> Record:
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise RunError(f"There is no record at {path}.") from None
+        raise RunError(
+            f"There is no record at {path}. Name the folders of single runs, such as runs/*-seed*."
+        ) from None
     except ValueError as error:
         raise RunError(f"{path} is not a record: {error}.") from None
     version = data.get("version") if isinstance(data, dict) else None
@@ -197,4 +200,5 @@ def read_record(path: Path) -> Record:
     try:
         return Record.model_validate(data)
     except ValidationError as error:
-        raise RunError(f"{path} is not a valid record: {error}") from None
+        problems = "; ".join(explain(error))
+        raise RunError(f"{path} is not a valid record: {problems}") from None

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
-from copycost.errors import Unstable
+from copycost.errors import RunError, Unstable
 from copycost.oracle.meter import Oracle
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
@@ -208,6 +208,27 @@ class Run:
         took = self._saved_at - began
         self._rest = took / SAVING_SHARE if took >= LONG_SECONDS else 0.0
 
+    def keep(self, state: State) -> None:
+        """Save what was learnt before a step that failed in the middle.
+
+        In one process only: others would have to come to the same point.
+        """
+        if not self._ranks.several:
+            self.save(state)
+
+    def finish(self, state: State, done: bool) -> None:
+        """Note whether the attack has nothing left to do.
+
+        Raises `RunError` if that is for lack of queries while none was ever learnt from.
+        """
+        if done and not state.student.updates:
+            raise RunError(
+                f"All {self.spent:,} queries of {self.folder} are charged, and nothing was learnt: "
+                "its sessions ended before their first checkpoint. See why they did, then delete "
+                "the folder and start over with other settings."
+            )
+        self.finished = done
+
     @contextmanager
     def saving(self) -> Iterator[None]:
         """Around the loop: at the end of the block the last checkpoint is on the disk."""
@@ -231,6 +252,12 @@ class Run:
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
         self.resumed = list(saved["resumed"])
+        if self.spent < saved["spent"]:
+            raise RunError(
+                f"The ledger in {self.folder} knows of {self.spent:,} queries, the checkpoint of "
+                f"{saved['spent']:,}: the ledger was lost or replaced. Bring it back, or delete "
+                "the folder to start over; what was asked stays asked."
+            )
         self._note_resumption(saved["spent"])
 
     def _note_resumption(self, at: int) -> None:
@@ -255,9 +282,10 @@ class Run:
         bad = [name for name, value in values.items() if not abs(value) < float("inf")]
         if bad:
             batch = self._attack.batch_size * self._ranks.count
+            path = self.folder / CHECKPOINT_FILE
+            kept = f"The last good state is in {path}." if path.exists() else "No state was saved."
             raise Unstable(
                 f"{', '.join(bad)} became NaN or infinite within the {self._steps} steps before "
-                f"query {self.spent:,}, in batches of up to {batch:,} images. The last good state "
-                f"is in {self.folder / CHECKPOINT_FILE}. Lower the learning rates, or raise the "
-                "floor."
+                f"query {self.spent:,}, in batches of up to {batch:,} images. {kept} Lower the "
+                "learning rates, or raise the floor."
             )

@@ -1,29 +1,35 @@
-"""Reasons to stop a run cleanly: SIGTERM, Ctrl-C, a time limit."""
+"""Reasons to stop a run cleanly: SIGTERM, Ctrl-C, a terminal that is gone, a time limit."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from copycost.ranks import Ranks
 
-_NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
+_NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}
 
 
 class Stop:
     """Asked once a step whether to go on; `reason` is empty while there is none."""
 
-    def __init__(self, max_minutes: float | None = None) -> None:
-        """`max_minutes` counts from now, over all runs that share this object."""
+    def __init__(
+        self, max_minutes: float | None = None, told: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        """`max_minutes` counts from now, over all runs that share this object.
+
+        `told` is called with the name of the first signal that asks.
+        """
+        self._told = told
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
         self._asked = ""
 
     @property
     def reason(self) -> str:
-        """What asked to stop: 'SIGTERM', 'Ctrl-C', 'time limit', or '' to go on."""
+        """What asked to stop: 'SIGTERM', 'Ctrl-C', 'SIGHUP', 'time limit', or '' to go on."""
         if not self._asked and self._deadline is not None and time.monotonic() >= self._deadline:
             self._asked = "time limit"
         return self._asked
@@ -39,8 +45,12 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within the block the first SIGTERM or Ctrl-C asks to stop; a second Ctrl-C interrupts."""
-        before = {number: signal.signal(number, self._handle) for number in _NAMES}
+        """Within the block the first signal asks to stop; a second Ctrl-C interrupts.
+
+        A signal that is ignored stays so: `nohup` has SIGHUP ignored.
+        """
+        heard = [number for number in _NAMES if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._handle) for number in heard}
         try:
             yield
         finally:
@@ -50,4 +60,7 @@ class Stop:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.ask(_NAMES[signal.Signals(number)])
+        name = _NAMES[signal.Signals(number)]
+        if not self._asked:
+            self._told(name)
+        self.ask(name)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from copycost import __version__
 from copycost.runner.record import Surroundings
+from copycost.version import __version__
 
 COMMIT = "COPYCOST_COMMIT"
 """Variable that says the commit of a copy of the source that has no `.git`."""

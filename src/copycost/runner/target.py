@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from copycost.datasets.base import Labelled
+from copycost.errors import SpecMismatch
 from copycost.victims.base import Victim
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import content_hash
@@ -27,6 +28,13 @@ class Target:
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
         self.victim.spec.check_shape(self.held_out.floats(slice(0, 1)))
+        classes = self.victim.classes
+        if len(self.held_out) and int(self.held_out.labels.max()) >= classes:
+            raise SpecMismatch(
+                f"held-out labels from 0 to {classes - 1}, for a victim of {classes} classes",
+                f"label {int(self.held_out.labels.max())} in {self.dataset}",
+                "judge the victim on data of its own classes",
+            )
 
     @cached_property
     def content_hash(self) -> str:

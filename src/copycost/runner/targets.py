@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +20,7 @@ from copycost.training.recipe import Recipe
 from copycost.training.train import accuracy, train
 from copycost.types import Access
 from copycost.victims.module import ModuleVictim
-from copycost.victims.saved import CARD_FILE, Card, load_model, save_model
+from copycost.victims.saved import CARD_FILE, Card, load_model, refuse_strangers, save_model
 
 
 class Watcher(Protocol):
@@ -83,9 +84,10 @@ def train_victim(
 ) -> Card:
     """Train a victim and save it in `folder`; the card's accuracy is the last model's.
 
-    Raises `Busy` if another process is at it, and `Interrupted` when `stop` is asked: the same
-    call goes on.
+    Raises `RunError` where `folder` holds anything but a saved model, `Busy` if another process
+    is at it, and `Interrupted` when `stop` is asked: the same call goes on.
     """
+    refuse_strangers(folder)
     with keeping(folder, stop or Stop()) as kept:
         return _train(recipe, data, folder, engine, kept, seed, watcher)
 
@@ -137,4 +139,7 @@ def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine)
 
 
 def _as_file_name(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip("-")
+    """`text` as it can be in a file's name; what is not told apart by it, is by a hash."""
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip("-")
+    told = "" if name == text else f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return name + told

@@ -53,15 +53,15 @@ class Victim(ABC):
 
         They come back on the inputs' device, wherever the victim itself is.
         Raises `SpecMismatch` if the answer is not what was declared. Its shape is checked
-        every time, its values the first time only: looking at values waits for the device.
+        every time; so are its values where it was given on the CPU, but elsewhere the first time
+        only: looking at values waits for the device.
         """
-        answer = self.answer(x).detach().to(x.device)
-        answer = answer.long() if self.output is Access.LABEL else answer.float()
+        answer = self.answer(x).detach()
         self._check_shape(answer, len(x))
-        if not self._checked:
+        if answer.device.type == "cpu" or not self._checked:
             self._check_values(answer)
             self._checked = True
-        return answer
+        return (answer.long() if self.output is Access.LABEL else answer.float()).to(x.device)
 
     def state(self) -> dict[str, Tensor]:
         """What must be saved for the answers to go on as if never interrupted."""
@@ -93,6 +93,12 @@ class Victim(ABC):
             self._check_probabilities(answer)
 
     def _check_labels(self, labels: Tensor) -> None:
+        if labels.is_floating_point() and bool((labels != labels.round()).any()):  # NaN as well
+            raise SpecMismatch(
+                f"labels, whole numbers, from victim {self.name!r}",
+                f"{float(labels[labels != labels.round()][0]):.4g}",
+                "if these are scores or probabilities, give all classes' and declare them as such",
+            )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
             raise SpecMismatch(
                 f"labels from 0 to {self.classes - 1} from victim {self.name!r}",

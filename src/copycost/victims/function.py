@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from copycost.errors import SpecMismatch, VictimFailed
 from copycost.types import Access, InputSpec
 from copycost.victims.base import Victim
 
@@ -18,6 +19,10 @@ class FunctionVictim(Victim):
 
     Asking it is taken to cost money: every request is written to the account by itself.
     Pass `free=True` for a function that runs in this process.
+
+    A function that raises ends the run, with what was learnt so far saved: the same run goes on
+    from there, but the queries of that call stay charged, for they may have been answered. So
+    try again within the function where a service fails now and then.
     """
 
     def __init__(
@@ -27,13 +32,32 @@ class FunctionVictim(Victim):
         classes: int,
         output: Access | str,
         *,
-        name: str = "function",
+        name: str | None = None,
         free: bool = False,
     ) -> None:
-        """`predict` gets float32 values in the spec's range (int64 for tokens)."""
-        super().__init__(spec, classes, Access(output), name)
+        """`predict` gets float32 values in the spec's range (int64 for tokens).
+
+        By `name`, the function's own by default, runs are told apart: give two functions two.
+        """
+        own: str = getattr(predict, "__qualname__", type(predict).__qualname__)
+        super().__init__(spec, classes, Access(output), name or own)
         self.predict, self.free = predict, free
 
     def answer(self, x: Tensor) -> Tensor:
-        """Call the function, on the host."""
-        return torch.as_tensor(np.asarray(self.predict(x.cpu().numpy())))
+        """Call the function, on the host.
+
+        Raises `VictimFailed` from what it raises, `SpecMismatch` if it gives no numbers.
+        """
+        try:
+            answer = self.predict(x.cpu().numpy())
+        except Exception as error:  # it is not ours, and may raise anything
+            raise VictimFailed(
+                f"victim {self.name!r} raised {type(error).__name__}: {error}. The {len(x):,} "
+                "queries of this call are charged. Run again to go on."
+            ) from error
+        try:
+            return torch.as_tensor(np.asarray(answer))
+        except (TypeError, ValueError) as error:
+            raise SpecMismatch(
+                f"an array of numbers from victim {self.name!r}", f"{answer!r:.60}"
+            ) from error

@@ -22,12 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from copycost import __version__
 from copycost.errors import RunError, SpecMismatch
 from copycost.files import sync_folder, write_atomically
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
 from copycost.types import InputSpec
+from copycost.version import __version__
 
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "card.json"
@@ -82,7 +82,7 @@ def save_model(folder: Path, module: nn.Module, card: Card) -> Card:
     A saved model that is there already is replaced. Raises `RunError` where `folder` holds
     anything else, `SpecMismatch` where `module` is not what the card declares.
     """
-    _refuse_strangers(folder)
+    refuse_strangers(folder)
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in module.state_dict().items()
@@ -240,7 +240,7 @@ def _sibling(folder: Path, ending: str) -> Path:
     return folder.with_name(f".{folder.name}.{ending}")
 
 
-def _refuse_strangers(folder: Path) -> None:
+def refuse_strangers(folder: Path) -> None:
     """Raise `RunError` where replacing `folder` would delete anything but a saved model."""
     if not folder.exists():
         return

@@ -1,0 +1,155 @@
+"""What fails outside of copycost: a victim, a file that somebody took away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from copycost.datasets.base import Labelled
+from copycost.errors import RunError, SpecMismatch, Unstable, VictimFailed
+from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE
+from copycost.runner.record import Point, Record
+from copycost.runner.stopping import Stop
+from copycost.runner.target import Target
+from copycost.runner.targets import victim_folder
+from copycost.testing import TINY, tiny_victim
+from copycost.victims.function import FunctionVictim
+from tests.runner.conftest import tiny_config, tiny_target
+
+NOISE = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
+
+
+class Service:
+    """Answers the attack as the tiny victim does, but for the call that goes wrong."""
+
+    def __init__(self, wrong: Callable[[Any], Any], call: int) -> None:
+        self.sent = self.calls = 0
+        self._wrong, self._call = wrong, call
+
+    def __call__(self, x: np.ndarray[Any, Any]) -> Any:
+        p = tiny_victim()(torch.from_numpy(x)).softmax(1).numpy()
+        if len(x) != 32:
+            return p  # the auditor asks more at a time
+        self.calls += 1
+        self.sent += len(x)
+        return self._wrong(p) if self.calls == self._call else p
+
+
+def copied(service: Service, folder: Path, **more: Any) -> Record:
+    victim = FunctionVictim(service, TINY, 4, "probabilities", name="service")
+    return copy_model(tiny_config(**NOISE | more), tiny_target(victim), folder)
+
+
+def unavailable(p: Any) -> Any:
+    raise ConnectionError("503")
+
+
+def not_a_number(p: Any) -> Any:
+    return p * float("nan")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (unavailable, VictimFailed, r"'service' raised ConnectionError: 503. The 32 queries"),
+        (lambda p: None, SpecMismatch, "array of numbers from victim 'service', got None"),
+        (lambda p: ["no"] * len(p), SpecMismatch, "array of numbers"),
+        (not_a_number, SpecMismatch, "NaN or infinity in 32 of 32"),
+        (lambda p: 3 * p, SpecMismatch, "sums from 3 to 3"),
+    ],
+)
+def test_a_victim_that_fails_late_costs_its_call_and_nothing_else(
+    tmp_path: Path, wrong: Any, error: type[Exception], message: str
+) -> None:
+    service = Service(wrong, call=12)
+    with pytest.raises(error, match=message):
+        copied(service, tmp_path)
+    record = copied(service, tmp_path)
+    assert record.finished
+    assert record.updates["student"] == 19
+    assert record.spent == service.sent == 640
+    (line,) = record.resumed
+    assert "went on from 384 queries" in line
+
+
+def test_behind_a_defence_as_well(tmp_path: Path) -> None:
+    with pytest.raises(SpecMismatch, match="NaN or infinity"):
+        copied(Service(not_a_number, call=12), tmp_path, defences=("rounding:2",))
+
+
+def test_a_label_is_a_whole_number_and_stays_one_of_the_declared() -> None:
+    answers = iter([[0, 1], [0.0, 3.0], [0.2, 0.7], [float("nan"), 1.0], [1, 77]])
+    victim = FunctionVictim(lambda x: next(answers), TINY, 4, "label")
+    x = torch.rand(2, 1, 8, 8)
+    assert [victim(x).tolist() for _ in range(2)] == [[0, 1], [0, 3]]
+    for message in ("whole numbers.*0.2; if these are scores", "whole numbers.*nan", "0 to 3.*77"):
+        with pytest.raises(SpecMismatch, match=message):
+            victim(x)
+
+
+def test_functions_are_told_apart_by_their_names() -> None:
+    one, other = (FunctionVictim(f, TINY, 4, "probabilities") for f in (unavailable, not_a_number))
+    assert (one.name, other.name) == ("unavailable", "not_a_number")
+    held_out = tiny_target().held_out
+    hashes = {Target(victim, held_out, "noise").content_hash for victim in (one, other)}
+    assert len(hashes) == 2
+
+
+class StopAfter:
+    """Asks to stop after so many queries."""
+
+    def __init__(self, queries: int) -> None:
+        self.stop, self._queries = Stop(), queries
+
+    def step(self, spent: int) -> None:
+        if spent >= self._queries:
+            self.stop.ask("SIGTERM")
+
+    def point(self, point: Point) -> None:
+        pass
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_budget_is_not_spent_again_where_the_ledger_is_lost(
+    tmp_path: Path, *, checkpoint: bool
+) -> None:
+    watcher = StopAfter(200)
+    config = tiny_config(**NOISE)
+    copy_model(config, tiny_target(), tmp_path, stop=watcher.stop, watcher=watcher)
+    for lost in tmp_path.glob(f"{LEDGER_FILE}*"):
+        lost.unlink()
+    if not checkpoint:
+        (tmp_path / CHECKPOINT_FILE).unlink()
+    with pytest.raises(RunError, match=r"ledger .* was lost or replaced"):
+        copy_model(config, tiny_target(), tmp_path)
+
+
+def test_a_run_that_learnt_nothing_is_not_finished(tmp_path: Path) -> None:
+    """It diverges before its first checkpoint, again and again, until nothing is left to ask."""
+    config = tiny_config(settings={"batch_size": 32, "width": 8, "latent": 8, "student_lr": 1e30})
+    for _ in range(20):
+        with pytest.raises((Unstable, RunError)) as raised:
+            copy_model(config, tiny_target(), tmp_path)
+        if raised.type is RunError:
+            break
+        assert "No state was saved" in str(raised.value)
+    assert "nothing was learnt" in str(raised.value)
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_data_of_other_classes_than_the_victims_is_refused() -> None:
+    held_out = Labelled(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 3, 4]))
+    with pytest.raises(SpecMismatch, match=r"labels from 0 to 3.*4 classes, got label 4 in digits"):
+        Target(tiny_victim(), held_out, "digits")
+
+
+def test_two_data_sets_have_two_victims() -> None:
+    places = {victim_folder(Path(), "lenet", data, 0) for data in ("npz:a/b.npz", "npz:a-b.npz")}
+    assert len(places) == 2
+    assert victim_folder(Path("v"), "lenet", "digits", 3) == Path("v/lenet-digits-seed3")
