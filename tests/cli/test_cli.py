@@ -12,6 +12,7 @@ from copycost import __version__
 from copycost.attacks import ATTACKS
 from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
+from copycost.runner.config import RunConfig
 
 TINY_AUDIT = (
     "audit", "--victim", "digits-lenet", "--student", "lenet", "--budget", "600",
@@ -112,6 +113,15 @@ def test_a_folder_that_is_no_model_is_refused_before_training(copycost, tmp_path
     assert code == 2
     assert "cannot become a saved model" in err
     assert "epoch" not in err
+
+
+def test_help_says_what_is_taken_where_nothing_is_said(copycost, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    code, out, _ = copycost("audit", "--help")
+    assert code == 0
+    unsaid, several = RunConfig(), AuditConfig()
+    for value in (f"{unsaid.budget:,}", unsaid.student, " and ".join(several.attacks), "digits"):
+        assert re.search(rf"\[default: \([^)]*{value}", out), value
 
 
 def test_a_mistyped_attack_is_one_line(copycost):

@@ -36,10 +36,21 @@ def audit_command(
     pool: options.Pool = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(help="Repeat for several: `copycost list attacks`."),
+        typer.Option(
+            help="Repeat for several: `copycost list attacks`.",
+            show_default=options.UNSAID.format("dfme and random-noise"),
+        ),
     ] = None,
-    budget: Annotated[int | None, typer.Option(help="Queries allowed to each run.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Runs of each attack.")] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            help="Queries allowed to each run.", show_default=options.UNSAID.format("2,000,000")
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Runs of each attack.", show_default=options.UNSAID.format("1")),
+    ] = None,
     first_seed: options.FirstSeed = None,
     access: Annotated[Access | None, typer.Option(help="What the API releases.")] = None,
     top_k: options.TopK = None,
@@ -48,7 +59,11 @@ def audit_command(
         typer.Option(help="NAME:NUMBER, innermost first: `copycost list defences`."),
     ] = None,
     student: Annotated[
-        str | None, typer.Option(help="The copy's architecture: `copycost list students`.")
+        str | None,
+        typer.Option(
+            help="The copy's architecture: `copycost list students`.",
+            show_default=options.UNSAID.format("resnet18-8x"),
+        ),
     ] = None,
     settings: options.Settings = None,
     precision: options.Precision = None,
@@ -59,7 +74,7 @@ def audit_command(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Threads of one operation. [default: the preset's, else the cores]"
+            min=1, help="Threads of one operation.", show_default="the preset's, else the cores"
         ),
     ] = None,
     evaluations: options.Evaluations = None,

@@ -21,8 +21,8 @@ def bench_command(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Settings to start from: `copycost list benches`. [default: bench-digits, "
-            "unless a victim is named]"
+            help="Settings to start from: `copycost list benches`.",
+            show_default="bench-digits, unless a victim is named",
         ),
     ] = None,
     victim: Annotated[
@@ -37,7 +37,7 @@ def bench_command(
         list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Runs of each attack at each budget. [default: 3]")
+        int | None, typer.Option(help="Runs of each attack at each budget.", show_default="3")
     ] = None,
     first_seed: options.FirstSeed = None,
     student: Annotated[
@@ -58,11 +58,13 @@ def bench_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs at a time. [default: one a GPU, else one a core]"),
+        typer.Option(min=1, help="Runs at a time.", show_default="one a GPU, else one a core"),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Threads of one run. [default: the preset's, else cores/workers]"),
+        typer.Option(
+            min=1, help="Threads of one run.", show_default="the preset's, else cores/workers"
+        ),
     ] = None,
     max_minutes: options.MaxMinutes = None,
     out: Annotated[Path, typer.Option(help="Folder for record, figures and page.")] = Path(

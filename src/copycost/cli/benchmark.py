@@ -28,20 +28,20 @@ def benchmark_command(
     setting: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"What to time: {', '.join(TIMED)}. Repeat for several. [default: digits]"
+            help=f"What to time: {', '.join(TIMED)}. Repeat for several.", show_default="digits"
         ),
     ] = None,
     batch_size: Annotated[
         list[int] | None,
-        typer.Option(help="Images a step, N; repeat for several. [default: the setting's]"),
+        typer.Option(help="Images a step, N; repeat for several.", show_default="the setting's"),
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="As for audits; repeat for several. [default: float32]"),
+        typer.Option(help="As for audits; repeat for several.", show_default="float32"),
     ] = None,
     compile_: Annotated[
         list[str] | None,
-        typer.Option("--compile", help="As for audits; repeat for several. [default: off]"),
+        typer.Option("--compile", help="As for audits; repeat for several.", show_default="off"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     repetitions: Annotated[

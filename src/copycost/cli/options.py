@@ -7,9 +7,14 @@ from typing import Annotated
 
 import typer
 
+UNSAID = "the preset's; with --victim and no preset, {}"
+"""What an option is that is left out."""
 Preset = Annotated[
     str | None,
-    typer.Option(help="Settings to start from: `copycost list presets`. [default: digits]"),
+    typer.Option(
+        help="Settings to start from: `copycost list presets`.",
+        show_default="digits, unless a victim is named",
+    ),
 ]
 Data = Annotated[
     str | None,

@@ -15,7 +15,7 @@ def reproduce_command(
     figure: Annotated[
         list[int] | None,
         typer.Option(
-            help="Only this figure; repeat. [default: all; at full scale the headline too]"
+            help="Only this figure; repeat.", show_default="all; at full scale the headline too"
         ),
     ] = None,
     analysis: Annotated[
@@ -26,10 +26,12 @@ def reproduce_command(
         str, typer.Option(help="quick: small nets on a CPU; full: the paper's setting; tiny.")
     ] = "quick",
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Runs of each series. [default: each study's own]")
+        int | None,
+        typer.Option(min=1, help="Runs of each series.", show_default="each study's own"),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10 and SVHN. [default: the usual places]")
+        Path | None,
+        typer.Option(help="Folder with CIFAR-10 and SVHN.", show_default="the usual places"),
     ] = None,
     house_numbers: Annotated[
         bool, typer.Option("--house-numbers", help="Synthetic house numbers in SVHN's place.")
@@ -38,17 +40,17 @@ def reproduce_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Runs at a time. [default: one a GPU, else one a core]"),
+        typer.Option(min=1, help="Runs at a time.", show_default="one a GPU, else one a core"),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of one run. [default: cores / workers]")
+        int | None, typer.Option(min=1, help="Threads of one run.", show_default="cores / workers")
     ] = None,
     max_minutes: options.MaxMinutes = None,
     out: Annotated[Path, typer.Option(help="Folder for records, figures and the page.")] = Path(
         "reproductions"
     ),
     work: Annotated[
-        Path | None, typer.Option(help="Folder for runs and victims. [default: runs/PAPER]")
+        Path | None, typer.Option(help="Folder for runs and victims.", show_default="runs/PAPER")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print runs, queries, time and disk; start nothing.")

@@ -68,11 +68,11 @@ def sweep_command(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Runs at a time. [default: local: one a GPU, else one a core; clusters: all]"
+            help="Runs at a time.", show_default="local: one a GPU, else one a core; clusters: all"
         ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads of one run. [default: cores / workers]")
+        int | None, typer.Option(help="Threads of one run.", show_default="cores / workers")
     ] = None,
     retries: Annotated[
         int, typer.Option(min=0, help="Times a run goes on after its worker was killed.")
