@@ -66,6 +66,7 @@ check() {
   python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -k cuda tests/contracts
 }
 benchmark() {
+  python3 tools/layouts.py "$device" | tee "$out/layouts.json"
   timed bfloat16 --precision bfloat16 --compile on --no-overhead
   timed float32 --precision float32 --no-overhead
 }
