@@ -65,16 +65,16 @@ def test_a_run_that_fails_is_loud_keeps_its_traceback_and_lets_the_others_be(val
     sweep = sweep_of(values, tmp_path)
     broken = sweep.look()[0].folder
     assert broken is not None
-    (broken / "ledger.sqlite").mkdir(parents=True)
+    (broken / "run.json").mkdir(parents=True)
     failed, other = do(sweep)
     assert (failed.state, other.state) == (State.FAILED, State.FINISHED)
     assert failed.error is not None
-    assert failed.error.startswith("OperationalError: ")
+    assert failed.error.startswith("IsADirectoryError: ")
     assert failed.error_file == broken / "error.txt"
     assert "Traceback (most recent call last)" in failed.error_file.read_text()
     assert json.loads(json.dumps(failed.as_json()))["result"] is None
 
-    (broken / "ledger.sqlite").rmdir()
+    (broken / "run.json").rmdir()
     mended, _ = do(sweep_of(values, tmp_path))
     assert mended.state is State.FINISHED
     assert not (broken / "error.txt").exists()

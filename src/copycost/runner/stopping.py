@@ -47,9 +47,11 @@ class Stop:
     def on_signals(self) -> Iterator[None]:
         """Within the block the first signal asks to stop; a second Ctrl-C interrupts.
 
-        A signal that is ignored stays so: `nohup` has SIGHUP ignored.
+        SIGHUP stays ignored where it is: that is what `nohup` is for.
         """
-        heard = [number for number in _NAMES if signal.getsignal(number) != signal.SIG_IGN]
+        heard = set(_NAMES)
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            heard.remove(signal.SIGHUP)
         before = {number: signal.signal(number, self._handle) for number in heard}
         try:
             yield
