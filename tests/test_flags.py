@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from copycost.flags import (
     COLLAPSED_SPREAD,
@@ -51,14 +50,6 @@ def test_a_victim_that_contradicts_itself_bounds_every_copy():
     assert "more than 0.9000" in flag.detail
 
 
-def test_the_bound_is_reached_by_the_best_copy_and_by_none_passed():
-    random = torch.Generator().manual_seed(0)
-    for concentration in (0.1, 1.0, 8.0):
-        p = torch.randn(2_000, 10, generator=random).mul(concentration).softmax(dim=1)
-        itself, best = p.square().sum(1).mean(), p.amax(1).mean()
-        assert itself <= best <= itself.sqrt()
-
-
 def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
     (flag,) = victim_not_deterministic(0.75, defended=True)
     assert "behind its defences" in flag.detail
@@ -85,6 +76,7 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
         (noise_does_as_well([0.5, 0.9, 0.6], [0.56]), "noise-does-as-well"),
         (noise_does_as_well([0.5, 0.9, 0.62], [0.56]), None),
         (noise_does_as_well([], [0.5]), None),
+        (noise_does_as_well([0.85], [0.8]), None),  # exactly the margin
         (too_few_seeds([0, 1, 1]), "too-few-seeds"),
         (too_few_seeds([0, 1, 2]), None),
     ],

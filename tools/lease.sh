@@ -18,7 +18,8 @@
 #
 # One lease of 15 minutes, its start counted, holds `check benchmark` and then `victim attack`; the next
 # one, with the victim brought home (.data/victim, unpacked), `frugal` or `precision more`.
-# Several parts may be named; each stops by itself after $MINUTES (9) and leaves what it has.
+# Several parts may be named; what can go on another time stops by itself when $MINUTES (9) have passed
+# since the first began, and leaves what it has.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is packed
@@ -47,6 +48,7 @@ prepare() {
   if [ -f .whl/commit ]; then COPYCOST_COMMIT="$(cat .whl/commit)" && export COPYCOST_COMMIT; fi
 }
 copycost() { python3 -m copycost "$@"; }
+left() { awk "BEGIN { m = $minutes - $SECONDS / 60; print (m > 0 ? m : 0) }"; }
 stoppable() { "$@" || [ $? -eq 3 ]; }
 pack() { # NAME FOLDER…: within $work, as $out/NAME.tgz.00 and so on, each below 16 MiB
   tar -C "$work" -cz "${@:2}" | split -b 15M -d - "$out/$1.tgz."
@@ -79,7 +81,7 @@ precision() { copycost precision table --nets resnet --device "$device" --out "$
 victim() {
   if [ -d "$work/victim" ]; then return; fi
   stoppable copycost train-victim cifar10-resnet34 --data "$data" --device "$device" \
-    --max-minutes "$minutes" --out "$work/victim"
+    --max-minutes "$(left)" --out "$work/victim"
   if [ -d "$work/victim" ]; then
     python3 tools/round_victim.py "$work/victim" "$data" "$device"
     pack victim victim
@@ -87,7 +89,7 @@ victim() {
 }
 audited() { # PRESET ATTACK OPTION…
   stoppable copycost audit --preset "$1" --victim "$work/victim" --data "$data" --device "$device" \
-    --max-minutes "$minutes" --out "$work/runs" "${@:3}"
+    --max-minutes "$(left)" --out "$work/runs" "${@:3}"
   records "$2"
 }
 attack() {
@@ -101,11 +103,11 @@ frugal() {
 }
 reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
-    --device "$device" --max-minutes "$minutes" --out "$work/pages" --work "$work/kwon2023"
+    --device "$device" --max-minutes "$(left)" --out "$work/pages" --work "$work/kwon2023"
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,29s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,30s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 prepare
 for part in "$@"; do

@@ -15,6 +15,8 @@ from pydantic.dataclasses import dataclass
 SEEDS_ENOUGH = 3
 NOISE_MARGIN = 0.05
 """Agreement by which an attack must beat random noise before it counts as working."""
+ROUNDING = 1e-9
+"""So that 0.85 is 0.05 more than 0.80."""
 ESTIMATE_FLOOR = 0.5
 """Correlation with the true directional derivative under which an estimate is mostly noise."""
 COLLAPSED_SPREAD = 0.01
@@ -105,7 +107,7 @@ def student_knows_already(agreement: float, classes: int) -> list[Flag]:
 def noise_does_as_well(attack: Iterable[float], noise: Iterable[float]) -> list[Flag]:
     """Median agreements at the same budget: the attack's queries are worth no more than noise."""
     attack, noise = list(attack), list(noise)
-    if not attack or not noise or median(attack) >= median(noise) + NOISE_MARGIN:
+    if not attack or not noise or median(attack) + ROUNDING >= median(noise) + NOISE_MARGIN:
         return []
     detail = f"median agreement {median(attack):.3f} against {median(noise):.3f} by random noise"
     return [Flag("noise-does-as-well", detail)]

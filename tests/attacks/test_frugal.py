@@ -17,7 +17,7 @@ from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.settings import read_settings
 from copycost.testing import SpyVictim, tiny_victim
-from copycost.types import InputSpec
+from copycost.types import InputSpec, Modality
 
 SPEC = InputSpec((1, 8, 8))
 
@@ -134,6 +134,21 @@ def test_one_candidate_leaves_nothing_to_choose(monkeypatch):
 )
 def test_who_draws_images_by_rules_is_of_another_class(attack, holds):
     assert attack.assumed == holds
+
+
+def test_the_floor_is_noise_and_nothing_else():
+    for distribution in ("leaves", "untrained"):
+        with pytest.raises(ConfigError, match="distribution: expected noise"):
+            read_settings(RandomNoise, {"distribution": distribution})
+
+
+def test_frugal_asks_noise_of_other_things_than_images_too():
+    spec = InputSpec((12,), modality=Modality.TABULAR)
+    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=100)
+    Frugal(sources=(uniform,)).check(oracle)
+    for needy in (Frugal(), Frugal(sources=(uniform,), flip=True)):
+        with pytest.raises(SpecMismatch, match="expected a victim of images"):
+            needy.check(oracle)
 
 
 def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch):

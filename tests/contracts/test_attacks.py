@@ -276,7 +276,7 @@ def test_construction_does_no_work(name, monkeypatch):
 def test_a_victim_of_other_things_than_images_is_refused_or_attacked(name):
     spec = InputSpec((12,), modality=Modality.TABULAR)
     oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=300)
-    if not ATTACKS[name].needs_images:
+    if not make(name).needs_images:
         pool = Pool(torch.rand(400, 12).mul(255).byte(), spec, "numbers")
         attack = make(name)
         attack.check(oracle)

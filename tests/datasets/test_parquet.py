@@ -41,6 +41,18 @@ def test_round_trip(tmp_path: Path, column: str) -> None:
     assert data.test.labels.tolist() == [1, 2]
 
 
+def test_a_whole_file_beside_its_shards_is_not_read_twice(tmp_path: Path) -> None:
+    folder = _write(tmp_path)
+    pq.write_table(_table([0, 1, 2, 3, 4]), folder / "train-00000-of-00001.parquet")
+    assert len(load(f"parquet:{folder}").train) == 5
+
+
+def test_a_label_does_not_make_it_another_collection(tmp_path: Path) -> None:
+    plain, named = (load(f"parquet:{_write(tmp_path)}{label}") for label in ("", "#Some things"))
+    assert named.provenance == "Some things"
+    assert named.origin == plain.origin
+
+
 def test_class_names_come_from_hugging_face_metadata(tmp_path: Path) -> None:
     folder = _write(tmp_path)
     info = {"info": {"features": {"label": {"names": ["x", "y", "z"], "_type": "ClassLabel"}}}}

@@ -5,6 +5,7 @@ import torch
 
 from copycost.defences.rounding import Rounding
 from copycost.errors import BudgetExceeded, SpecMismatch
+from copycost.oracle.access import release
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import Oracle
 from copycost.testing import ScriptedVictim, SpyVictim, tiny_victim
@@ -100,6 +101,16 @@ def test_access_only_removes_information(access):
     else:
         assert torch.equal((scores(answer) > 0).sum(1), torch.full((20,), 2))
         assert torch.equal(scores(answer).amax(1), truth.softmax(1).amax(1))
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 10])
+def test_the_label_is_among_what_top_k_releases_of_equals(k):
+    p = torch.tensor([[0.1] * 10, [0.0, 0.3, 0.1, 0.3, 0.3] + [0.0] * 5])
+    answer = release(p, Access.PROBABILITIES, Access.TOP_K, k)
+    assert answer.labels.tolist() == [0, 1]
+    assert torch.equal(scores(answer).argmax(1), answer.labels)
+    kept = (scores(answer) > 0).sum(1).tolist()
+    assert kept == [k, min(k, 4)]
 
 
 def test_each_level_follows_from_the_one_above():

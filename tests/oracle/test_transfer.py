@@ -106,6 +106,19 @@ def test_bytes_come_back_as_the_bytes_they_were(tmp_path: Path) -> None:
     assert not raw.inputs.flags.owndata, "memory-mapped"
 
 
+@pytest.mark.parametrize(("size", "firsts"), [(64, [0, 64, 178, 242]), (100, [0, 150])])
+def test_chunks_say_where_they_begin_also_after_a_gap(
+    tmp_path: Path, size: int, firsts: list[int]
+) -> None:
+    """A crash between two calls was charged for fifty queries that nobody kept."""
+    random = torch.Generator().manual_seed(0)
+    with Recorder(tmp_path, layout()) as recorder:
+        for first in (0, 150):
+            x = torch.rand(100, *layout().spec.shape, generator=random)
+            recorder.put(first, x, answered(Access.PROBABILITIES, 100))
+    assert [chunk.first for chunk in TransferSet(tmp_path).chunks(size)] == firsts
+
+
 @pytest.mark.parametrize("size", [1, 3, 5, 12, 24, 100])
 def test_chunks_are_the_same_rows(tmp_path: Path, size: int) -> None:
     record(tmp_path, layout(), (*SIZES, 0, 30))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
+
+from copycost.flags import Flag
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.headline import Headline, headlines
 from copycost.report.table import group_records
 from copycost.runner.record import Record
+from copycost.types import Access
 
 MakeRecord = Callable[..., Record]
 
@@ -86,6 +91,56 @@ def test_the_best_result_may_be_no_better_than_noise_in_its_own_setting(
 
 small = (("dfme", 0.5), ("random-noise", 0.1))
 large = (("dfme", 0.9), ("random-noise", 0.9))
+
+
+def test_noise_that_was_stopped_early_is_not_what_an_attack_failed_to_beat(
+    make_record: MakeRecord,
+) -> None:
+    """In the smaller budget noise did as well; in the larger it never came to its end."""
+    small = [make_record(name, 0, 0.6, budget=1000) for name in ("dfme", "random-noise")]
+    large = [make_record("dfme", 0, 0.9, budget=9000)]
+    large += [make_record("random-noise", 0, 0.3, budget=9000, spent=1500, ended="SIGTERM")]
+    found = only(small + large)
+    assert words(found.sentence).endswith("on 90.0 % of held-out inputs (one seed).")
+    assert found.sentence.startswith("With 9,000 queries, DFME made a copy")
+
+
+@pytest.mark.parametrize(
+    ("attack", "noise"),
+    [
+        ({"top_k": 1}, {"top_k": 10}),
+        ({}, {"victim": {"dataset": "other data"}}),
+    ],
+)
+def test_noise_of_another_setting_is_no_measure(
+    make_record: MakeRecord, attack: dict[str, Any], noise: dict[str, Any]
+) -> None:
+    def of(name: str, share: float, how: dict[str, Any]) -> Record:
+        k = how.get("top_k")
+        if k is None:
+            return make_record(name, 0, share, **how)
+        config = {"seed": 0, "attack": {"name": name}, "top_k": k}
+        return make_record(name, 0, share, access=Access.TOP_K, config=config)
+
+    records = [of("dfme", 0.6, attack), of("random-noise", 0.7, noise)]
+    found = only(records)
+    assert "DFME made a copy" in found.sentence
+    assert "noise-does-as-well" not in by_flag(doubts(group_records(records)))
+    if attack:
+        assert found.details[0] == "The API released top-k (k = 1)."
+
+
+def test_the_best_noise_is_the_measure(make_record: MakeRecord) -> None:
+    """As in the sentence, which names it."""
+    noise = [make_record("random-noise", 0, share, epsilon=share) for share in (0.8, 0.2)]
+    groups = group_records([make_record("dfme", 0, 0.7), *noise])
+    assert "noise-does-as-well" in by_flag(doubts(groups))
+
+
+def test_where_a_pool_runs_out_the_price_is_what_was_spent(make_record: MakeRecord) -> None:
+    flags = [Flag("budget-not-spent", "1,648 of 3,000 queries were left unspent")]
+    found = only([make_record("knockoff", 0, 0.9, budget=3000, spent=1352, flags=flags)])
+    assert found.sentence.startswith("With 1,352 queries, ")
 
 
 def test_a_stopped_run_is_left_out_and_mentioned(make_record: MakeRecord) -> None:

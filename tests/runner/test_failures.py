@@ -93,6 +93,32 @@ def test_a_label_is_a_whole_number_and_stays_one_of_the_declared() -> None:
             victim(x)
 
 
+@pytest.mark.parametrize("wrong", [1e39, np.finfo(np.float64).min])
+def test_scores_too_large_for_float32_are_not_finite(wrong: float) -> None:
+    victim = FunctionVictim(lambda x: np.array([[wrong, 0.0]] * len(x)), TINY, 2, "logits")
+    with pytest.raises(SpecMismatch, match="NaN or infinity in 3 of 3"):
+        victim(torch.rand(3, 1, 8, 8))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int32", "bool", "float16"])
+def test_labels_may_be_of_any_kind_of_number(kind: str) -> None:
+    victim = FunctionVictim(lambda x: np.array([0, 1, 1], dtype=kind), TINY, 2, "label")
+    answer = victim(torch.rand(3, 1, 8, 8))
+    assert (answer.dtype, answer.tolist()) == (torch.int64, [0, 1, 1])
+
+
+def test_proxies_that_were_not_answered_are_asked_again(tmp_path: Path) -> None:
+    """One call fails in the first phase of DFMS-HL, which ends all the same."""
+    settings = {"batch_size": 32, "proxies_asked": 100, "gan_steps": 2, "width": 8, "latent": 8}
+    more: dict[str, Any] = {"attack": "dfms-hl", "settings": settings | {"like": "shapes"}}
+    service = Service(unavailable, call=2)
+    with pytest.raises(VictimFailed):
+        copied(service, tmp_path, access="label", **more)
+    record = copied(service, tmp_path, access="label", **more)
+    assert record.finished
+    assert record.spent == 640
+
+
 def test_functions_are_told_apart_by_their_names() -> None:
     one, other = (FunctionVictim(f, TINY, 4, "probabilities") for f in (unavailable, not_a_number))
     assert (one.name, other.name) == ("unavailable", "not_a_number")

@@ -41,6 +41,16 @@ def test_the_first_signal_is_answered_and_no_other():
     assert told == ["SIGTERM"]
 
 
+def test_a_terminal_that_is_gone_does_not_keep_a_run_from_stopping():
+    def told(reason: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    stop = Stop(told=told)
+    with stop.on_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.reason == "SIGHUP"
+
+
 def test_a_second_interrupt_interrupts():
     with Stop().on_signals():
         os.kill(os.getpid(), signal.SIGINT)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import threading
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -120,4 +122,33 @@ def test_a_victim_that_is_more_than_a_module_is_not_replaced() -> None:
         pass
 
     victim = Counting(build(ARCHITECTURES["gap-cnn"], SPEC, 10, 0), SPEC, 10)
+    assert quickened(victim, Engine("cpu")) is victim
+
+
+class Locked(nn.Module):
+    """Holds something that cannot be copied, as models of users may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Flatten(), nn.Linear(SPEC.size, 4))
+        self.lock = threading.Lock()
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.inner(x)
+        return answer
+
+
+def normed_by_weight() -> nn.Module:
+    layer = nn.utils.weight_norm(nn.Linear(SPEC.size, 4))
+    net = nn.Sequential(nn.Flatten(), layer)
+    net(torch.rand(2, *SPEC.shape))
+    return net
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`")
+@pytest.mark.parametrize("build_it", [Locked, normed_by_weight])
+def test_a_module_that_cannot_be_copied_is_asked_as_it_is(
+    build_it: Callable[[], nn.Module],
+) -> None:
+    victim = ModuleVictim(build_it(), SPEC, 4)
     assert quickened(victim, Engine("cpu")) is victim

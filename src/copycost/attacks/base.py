@@ -38,8 +38,6 @@ class Attack(ABC):
     """The least access it can work with."""
     knowledge: ClassVar[str] = STRICTLY_DATA_FREE
     """What the attacker holds beside the oracle."""
-    needs_images: ClassVar[bool] = False
-    """Whether its inputs must be images: it makes them, moves them or looks at their pixels."""
     needs_pool: ClassVar[bool] = False
     """Whether it starts with a pool of unlabelled images."""
 
@@ -57,6 +55,11 @@ class Attack(ABC):
     """How the constant is chosen that the softmax forgot."""
     floor: float = Field(default=FLOOR, gt=0, lt=0.1)
     """Probability that a released 0 stands for."""
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether its inputs must be images: it makes them, moves them or looks at their pixels."""
+        return False
 
     @property
     def assumed(self) -> str:

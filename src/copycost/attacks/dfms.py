@@ -143,7 +143,7 @@ class DFMS(Lessons):
         assert isinstance(s, DFMSState)
         if s.proxies:
             self.ask(s, oracle, self.next_proxies(s, oracle.spec, n))
-            s.proxies -= n
+            s.queue, s.proxies = s.queue[n:], s.proxies - n  # once they are answered
             if not s.proxies:
                 self.begin_lesson(s, self.epochs)
             return {}

@@ -54,8 +54,7 @@ class DFMSHLProxy(DFMS):
 
     def next_proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
         """Images of the pool that have not been asked."""
-        asked, s.queue = s.queue[:n], s.queue[n:]
-        return _pool(s).floats(asked, s.engine.device)
+        return _pool(s).floats(s.queue[:n], s.engine.device)
 
 
 def _pool(s: DFMSState) -> Pool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -31,8 +29,6 @@ class FixMatch(Knockoff):
     same of a strong view. The optimiser's settings are FixMatch's.
     """
 
-    needs_images: ClassVar[bool] = True
-
     student_lr: float = Field(default=0.03, gt=0)
     """Learning rate of the student's SGD."""
     student_momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -51,6 +47,11 @@ class FixMatch(Knockoff):
     """Whether views are mirrored: right for photographs, wrong for digits."""
     average: float = Field(default=0.99, ge=0, lt=1)
     """Momentum of the average of the student's weights, which is the copy."""
+
+    @property
+    def needs_images(self) -> bool:
+        """They must."""
+        return True
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int

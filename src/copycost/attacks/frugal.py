@@ -12,7 +12,14 @@ from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
 from copycost.attacks.replay import Batch, Replay
-from copycost.attacks.sources import SourcesSetting, coordinates, knowledge_of, untrained
+from copycost.attacks.sources import (
+    SourcesSetting,
+    coordinates,
+    knowledge_of,
+    normal,
+    uniform,
+    untrained,
+)
 from copycost.attacks.state import State
 from copycost.attacks.views import weak
 from copycost.engine import Engine
@@ -69,6 +76,12 @@ class Frugal(Guided):
         """Raise a validation error if there is no kind of image to ask about."""
         if not self.sources and not self.generated:
             raise ValueError("sources: name one, or let `generated` be true")
+
+    @property
+    def needs_images(self) -> bool:
+        """Unless all it does is to ask noise and learn from it."""
+        noise = {uniform, normal} >= set(self.sources)
+        return self.generated or bool(self.shift) or self.flip or not noise
 
     @property
     def assumed(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -31,8 +31,6 @@ DIAGNOSED = 64
 class Generative(Attack):
     """An attack with a generator; how the generator learns is each one's own."""
 
-    needs_images: ClassVar[bool] = True
-
     generator: Annotated[str, listed(GENERATORS)] = "dfme"
     """Name of the generator's architecture."""
     generator_lr: float = Field(default=1e-4, gt=0)
@@ -41,6 +39,11 @@ class Generative(Attack):
     """Z, size of the noise the generator starts from."""
     width: int = Field(default=128, ge=2)
     """Channels of the generator's first convolution."""
+
+    @property
+    def needs_images(self) -> bool:
+        """They must."""
+        return True
 
     def generator_player(self, spec: InputSpec, engine: Engine, seed: int) -> Player:
         """The generator, its weights from `seed`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import nullcontext
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -60,8 +60,6 @@ class KnockoffAdaptive(Knockoff):
     where it is wrong, there is something to learn.
     """
 
-    needs_images: ClassVar[bool] = True
-
     groups: int = Field(default=30, ge=2)
     """Groups of the pool: k-means of thumbnails, in place of labels that the pool has not."""
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (
@@ -75,6 +73,11 @@ class KnockoffAdaptive(Knockoff):
     """Δ, queries over which rewards are compared."""
     scout_lr: float = Field(default=5e-4, gt=0)
     """Learning rate of the scout's SGD."""
+
+    @property
+    def needs_images(self) -> bool:
+        """They must."""
+        return True
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int

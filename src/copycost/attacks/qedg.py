@@ -34,7 +34,7 @@ class QEDGState(SynthesisState):
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a saved `state`."""
         super().restore(state)
-        self.last_begun = state["last_begun"]
+        self.last_begun = state.get("last_begun", False)  # of an older checkpoint
 
 
 @dataclass(frozen=True, config=SETTINGS)

@@ -50,5 +50,11 @@ def _note(record: BenchRecord) -> str:
     victim = record.victim.name if record.victim else "none"
     return (
         f"Victim `{victim}`, {record.access} access; medians and ranges over "
-        f"{max(seeds)} seeds. Collapsed: share of seeds whose student is near to guessing."
+        f"{max(seeds)} seeds. Collapsed: share of seeds whose student is near to guessing. "
+        f"Adversarial examples: {_settings(record, 'pgd')}. Fresh students: "
+        f"{_settings(record, 'fresh')}."
     )
+
+
+def _settings(record: BenchRecord, name: str) -> str:
+    return ", ".join(f"{setting} {value}" for setting, value in record.config[name].items())

@@ -15,6 +15,9 @@ from typing import Protocol
 EDGE = 0.2
 """Share of a run that counts as its beginning, and as its end."""
 
+ROUNDING = 1e-9
+"""So that 0.50 and 0.48 are within 0.02 of each other."""
+
 
 @dataclass(frozen=True)
 class Course:

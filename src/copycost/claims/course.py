@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from copycost.claims.base import Course, Courses, Finding, finding, middle
+from copycost.claims.base import ROUNDING, Course, Courses, Finding, finding, middle
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,14 @@ class FlatAfter:
     @property
     def text(self) -> str:
         """The sentence."""
-        return f"accuracy is flat after {self.after:.0%} of the run ({self.series})"
+        near = f"within {100 * self.within:g} points"
+        return f"accuracy is flat after {self.after:.0%} of the run, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
         """By the median over seeds of the largest distance from the last accuracy."""
         farthest = middle(self._farthest(run) for run in courses[self.series])
         name = f"farthest from the end, {self.series}"
-        return finding(self.text, farthest <= self.within, {name: farthest})
+        return finding(self.text, farthest <= self.within + ROUNDING, {name: farthest})
 
     def _farthest(self, run: Course) -> float:
         end = run.final("accuracy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from copycost.claims.base import Courses, Finding, finals, finding, middle
+from copycost.claims.base import ROUNDING, Courses, Finding, finals, finding, middle
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Reaches:
     @property
     def text(self) -> str:
         """The sentence."""
-        return f"the student reaches {self.reported:.2%} accuracy ({self.series})"
+        near = f"within {100 * self.within:g} points"
+        return f"the student reaches {self.reported:.2%} accuracy, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
         """By the median over seeds of the last students' accuracy."""
@@ -30,7 +31,7 @@ class Reaches:
             f"accuracy, {self.series}": final,
             f"accuracy of the victim, {self.series}": runs[0].victim_accuracy,
         }
-        holds = final >= self.reported - self.within
+        holds = final >= self.reported - self.within - ROUNDING
         return finding(self.text, holds, measured, self.reported)
 
 
@@ -73,7 +74,7 @@ class AboutEqual:
         """By the medians over seeds of the last students' accuracy."""
         pair = finals(courses, self.series, self.other)
         first, second = pair.values()
-        return finding(self.text, abs(first - second) <= self.within, pair)
+        return finding(self.text, abs(first - second) <= self.within + ROUNDING, pair)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,16 @@ class _Patient(Console):
     """A console that falls silent when nobody reads it any more: the run goes on."""
 
     def on_broken_pipe(self) -> None:
+        self.fall_silent()
+
+    def print(self, *objects: Any, **style: Any) -> None:
+        try:
+            super().print(*objects, **style)
+        except OSError:  # of a terminal that is gone
+            self.fall_silent()
+
+    def fall_silent(self) -> None:
+        """For good, whoever writes to standard error."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 

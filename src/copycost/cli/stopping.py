@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copycost.cli.output import say
+from copycost.cli.output import console, say
 from copycost.runner.stopping import Stop
 
 
@@ -12,6 +12,9 @@ def stop_after(max_minutes: float | None) -> Stop:
 
 
 def _tell(reason: str) -> None:
+    if reason == "SIGHUP":
+        console.fall_silent()
+        return
     say(
         f"Stopping by {reason} after the step in hand. A second Ctrl-C ends at once, and loses "
         "what was asked since the last checkpoint."

@@ -88,7 +88,8 @@ def load(reference: str) -> Dataset:
         raise ConfigError([f"The data set {reference!r} has no path after the colon."])
     place, label = _split_label(place) if name in _NAMELESS else (place, "")
     dataset = DATASETS[name](Path(place).expanduser() if place else None)
-    return replace(dataset, provenance=label) if label else dataset
+    # The images stay what they are: of one collection with those that have no label.
+    return replace(dataset, provenance=label, collection=dataset.origin) if label else dataset
 
 
 def _split_label(place: str) -> tuple[str, str]:

@@ -52,11 +52,14 @@ def load_parquet(path: Path | None) -> Dataset:
 
 
 def find_shards(path: Path, part: str) -> list[Path]:
-    """Files of `part` ('train' or 'test') in the folder `path` or its subfolder `data`, sorted."""
+    """Files of `part` ('train' or 'test') in the folder `path` or its subfolder `data`, sorted.
+
+    One whole file is taken before shards: beside each other they are the same rows twice.
+    """
     for folder in (path, path / "data"):
-        found = sorted([*folder.glob(f"{part}.parquet"), *folder.glob(f"{part}-*.parquet")])
-        if found:
-            return found
+        for names in (f"{part}.parquet", f"{part}-*.parquet"):
+            if found := sorted(folder.glob(names)):
+                return found
     return []
 
 

@@ -36,6 +36,7 @@ def release(answer: Tensor, computed: Access, released: Access, k: int) -> Answe
         return Answer(released, labels, answer)
     p = answer if computed is Access.PROBABILITIES else answer.softmax(dim=1)
     if released is Access.TOP_K:
-        top = p.topk(k, dim=1)
-        p = torch.zeros_like(p).scatter(1, top.indices, top.values)
+        # Of equals the first, as in `argmax`: the label is among what is released.
+        order = p.argsort(dim=1, descending=True, stable=True)[:, :k]
+        labels, p = order[:, 0], torch.zeros_like(p).scatter(1, order, p.gather(1, order))
     return Answer(released, labels, p)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import NamedTuple
 
 from copycost import flags
@@ -50,10 +51,11 @@ def agreements(groups: Sequence[Group]) -> list[float]:
 
 
 def no_better_than_noise(group: Group, groups: Sequence[Group]) -> list[Flag]:
-    """The flag if finished runs of this attack do not clearly beat noise's in its setting."""
+    """The flag if finished runs do not clearly beat those of the best noise in their setting."""
     if group.attack == wording.NOISE:
         return []
-    return flags.noise_does_as_well(agreements([group]), agreements(noise_beside(group, groups)))
+    kinds = [found for noise in noise_beside(group, groups) if (found := agreements([noise]))]
+    return flags.noise_does_as_well(agreements([group]), max(kinds, key=median, default=[]))
 
 
 def _of_group(group: Group, groups: Sequence[Group]) -> list[Flag]:

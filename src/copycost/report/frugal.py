@@ -6,22 +6,26 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from copycost.attacks.frugal import Frugal
 from copycost.report.markdown import measured_on, table
-from copycost.report.table import Group, group_records, in_words
-from copycost.report.wording import attack_name, percent
+from copycost.report.table import Group, flatten, group_records, in_words
+from copycost.report.wording import MISSING, attack_name, percent
 from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.settings import write_settings
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
 USUAL_LOSS = "l1"
 LOSSES = {USUAL_LOSS: "L1, mean over classes", "l2": "L2"}
+DEFAULTS = flatten(write_settings(Frugal()), "settings.")
 SHARE = 20
 """Frugal is to reach with one query what DFME reaches with so many."""
 
 
 def twentieth_passage(results: Path) -> str:
     """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
-    # DFME's runs on digits are those of the embedded audit.
-    records = _usual_loss([*_read(results / "frugal" / "twentieth"), *_read(results / "digits")])
+    # DFME's runs on digits are those of the embedded audit; its Frugal has other settings.
+    audited = [record for record in _read(results / "digits") if record.attack != "frugal"]
+    records = _usual_loss([*_read(results / "frugal" / "twentieth"), *audited])
     groups = [group for group in group_records(records) if group.attack != "random-noise"]
     noise = [group for group in group_records(records) if group.attack == "random-noise"]
     asked = {group.setting.victim for group in groups if group.attack == "frugal"}
@@ -209,13 +213,15 @@ def _verdicts(groups: Sequence[Group]) -> list[str]:
 def _verdict(own: Group, model: Group) -> str:
     reached = _median(own) >= _median(model)
     share = model.setting.budget / own.setting.budget
+    same = own.setting.victim_hash == model.setting.victim_hash
+    other = "" if same else " Each copied its own victim, both trained by one recipe."
     labels = " by labels alone" if own.setting.access == "label" else ""
     told = ", told probabilities," if model.setting.access != own.setting.access else ""
     return (
         f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "
         f"{percent(_median(own))} with {own.setting.budget:,} queries, "
         f"{attack_name(model.attack)}{told} {percent(_median(model))} with {share:.3g} times as "
-        "many."
+        f"many.{other}"
     )
 
 
@@ -228,7 +234,12 @@ def _usual(groups: Sequence[Group]) -> dict[str, str]:
 
 def _change(group: Group, usual: dict[str, str]) -> str:
     """The settings of `group` that are not the usual ones; empty for Frugal as it is."""
-    changed = [(name, value) for name, value in group.variant if usual[name] != value]
+    changed = [
+        (name, value)
+        for name, value in group.variant
+        # A record that is older than a setting has its default.
+        if usual[name] not in (value, MISSING if value == DEFAULTS.get(name) else value)
+    ]
     return ", ".join(f"`{name.removeprefix('settings.')}` {value}" for name, value in changed)
 
 

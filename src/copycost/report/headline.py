@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from copycost.report import wording
 from copycost.report.doubts import no_better_than_noise, noise_beside
-from copycost.report.table import Group, Spread, defences
+from copycost.report.table import Group, Spread, access_in_words, defences
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _rank(group: Group) -> tuple[bool, bool, float]:
 def _sentence(best: Group, noise: Group | None, groups: Sequence[Group]) -> str:
     if not best.finished:
         return _unfinished_sentence(best)
-    if _none_beats_noise(groups) and noise is not None:
+    if noise is not None and noise.finished and _none_beats_noise(groups):
         return _noise_sentence(best, noise)
     found = f"With {_price(best)}, {_name(best)} made a copy that agrees with your model on "
     found += f"{_share(best)} of held-out inputs{_basis(best)}"
@@ -81,7 +81,7 @@ def _sentence(best: Group, noise: Group | None, groups: Sequence[Group]) -> str:
 def _unfinished_sentence(best: Group) -> str:
     spent = wording.count(best.spent.median)
     return (
-        f"No run has finished. Stopped after {spent} of {_price(best)}, {_name(best)} had made a "
+        f"No run has finished. Stopped after {spent} of {_planned(best)}, {_name(best)} had made a "
         f"copy that agrees with your model on {_share(best)} of held-out inputs{_basis(best)}."
     )
 
@@ -98,7 +98,8 @@ def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
     """What the API released, and which of several settings the sentence is about."""
     setting = best.setting
     behind = f", behind {defences(setting)}" if setting.defences else ""
-    said = [f"The API released {setting.access.replace('label', 'the label only')}{behind}."]
+    released = access_in_words(setting).replace("label", "the label only")
+    said = [f"The API released {released}{behind}."]
     settings = {group.setting for group in groups}
     if len(settings) > 1:
         said.append(
@@ -167,8 +168,16 @@ def _name(group: Group) -> str:
     return wording.attack_name(group.attack)
 
 
-def _price(group: Group) -> str:
+def _planned(group: Group) -> str:
     return wording.plural(group.setting.budget, "query", "queries")
+
+
+def _price(group: Group) -> str:
+    """The budget, or what was spent if that was clearly less: a pool may run out."""
+    flags = {flag.name for record in group.counted for flag in record.flags}
+    if "budget-not-spent" not in flags:
+        return _planned(group)
+    return wording.plural(round(group.spent.median), "query", "queries")
 
 
 def _share(group: Group) -> str:

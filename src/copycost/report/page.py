@@ -121,7 +121,7 @@ def _tiles(headline: Headline) -> list[Tile]:
         original = wording.percent(best.victim.accuracy)
         number = wording.percent(best.accuracy.median)
         tiles.append(Tile(number, f"accuracy of the copy; your model: {original}"))
-    if noise is not None and noise.agreement is not None:
+    if noise is not None and noise.finished and noise.agreement is not None:
         number = wording.percent(noise.agreement.median)
         tiles.append(Tile(number, "agreement reached by random noise"))
     tiles.append(Tile(wording.count(best.spent.median), "queries spent on one copy"))

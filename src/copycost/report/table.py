@@ -36,8 +36,12 @@ class Setting:
 
     victim: str
     victim_hash: str
+    data: str
+    """What copies were judged on."""
     defences: tuple[str, ...]
     access: Access
+    top_k: int | None
+    """k, at top-k access."""
     student: str
     budget: int
 
@@ -164,8 +168,10 @@ def setting_of(record: Record) -> Setting:
     return Setting(
         victim=victim.name,
         victim_hash=victim.content_hash,
+        data=victim.dataset,
         defences=victim.defences,
         access=record.access,
+        top_k=record.config.get("top_k") if record.access is Access.TOP_K else None,
         student=record.student,
         budget=record.budget,
     )
@@ -234,8 +240,9 @@ def _parts(group: Group) -> dict[str, str]:
     setting = group.setting
     return {
         "victim": f"{setting.victim} {setting.victim_hash[:8]}".strip(),
+        "data": f"on {setting.data}",
         "defences": f"behind {defences(setting)}" if setting.defences else "no defence",
-        "access": str(setting.access),
+        "access": access_in_words(setting),
         "student": setting.student,
         "budget": f"{wording.count(setting.budget)} queries",
     }
@@ -246,6 +253,11 @@ def defences(setting: Setting) -> str:
     return " → ".join(setting.defences) or "none"
 
 
+def access_in_words(setting: Setting) -> str:
+    """E.g. `label`, or `top-k (k = 3)`."""
+    return str(setting.access) + ("" if setting.top_k is None else f" (k = {setting.top_k})")
+
+
 def _row(group: Group) -> Row:
     setting = group.setting
     name = wording.attack_name(group.attack)
@@ -254,7 +266,7 @@ def _row(group: Group) -> Row:
         victim=setting.victim,
         knowledge=group.records[0].knowledge,
         defences=defences(setting),
-        access=str(setting.access),
+        access=access_in_words(setting),
         student=setting.student,
         budget=wording.count(setting.budget),
         seeds=_seeds(group),

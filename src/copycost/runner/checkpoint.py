@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from copycost.errors import RunError
-from copycost.files import replacing
+from copycost.files import write_atomically
 
 VERSION = "1"
 
@@ -81,9 +81,7 @@ def _copied(state: dict[str, Any]) -> tuple[dict[str, Tensor], str]:
 
 def _write(path: Path, tensors: dict[str, Tensor], structure: str) -> None:
     metadata = {"version": VERSION, "structure": structure}
-    with replacing(path) as partial:
-        # Straight to the file: a thread that makes one string of gigabytes holds up all others.
-        safetensors.torch.save_file(tensors, partial, metadata)
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -28,7 +28,9 @@ def engine_of(config: RunConfig, victim: Victim) -> Engine:
         estimate=config.estimate_precision,
         victim=config.victim_precision,
     )
-    engine.batch_size = attack_of(config, engine.ranks).batch_size
+    attack = attack_of(config, engine.ranks)
+    # Trainings on a pool have batches of a size of their own, which grows with what was asked.
+    engine.batch_size = None if attack.needs_pool else attack.batch_size
     return engine
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from copycost.ranks import Ranks
@@ -63,6 +63,8 @@ class Stop:
         if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         name = _NAMES[signal.Signals(number)]
-        if not self._asked:
-            self._told(name)
+        first = not self._asked
         self.ask(name)
+        if first:
+            with suppress(OSError):  # the terminal may be what is gone
+                self._told(name)

@@ -56,12 +56,14 @@ class Victim(ABC):
         every time; so are its values where it was given on the CPU, but elsewhere the first time
         only: looking at values waits for the device.
         """
-        answer = self.answer(x).detach()
-        self._check_shape(answer, len(x))
-        if answer.device.type == "cpu" or not self._checked:
+        given = self.answer(x).detach()
+        self._check_shape(given, len(x))
+        answer = given.long() if self.output is Access.LABEL else given.float()
+        if given.device.type == "cpu" or not self._checked:
+            self._check_whole(given)
             self._check_values(answer)
             self._checked = True
-        return (answer.long() if self.output is Access.LABEL else answer.float()).to(x.device)
+        return answer.to(x.device)
 
     def state(self) -> dict[str, Tensor]:
         """What must be saved for the answers to go on as if never interrupted."""
@@ -92,13 +94,18 @@ class Victim(ABC):
         if self.output is Access.PROBABILITIES:
             self._check_probabilities(answer)
 
-    def _check_labels(self, labels: Tensor) -> None:
-        if labels.is_floating_point() and bool((labels != labels.round()).any()):  # NaN as well
+    def _check_whole(self, given: Tensor) -> None:
+        if self.output is not Access.LABEL or not given.is_floating_point():
+            return
+        broken = given != given.round()  # NaN as well
+        if bool(broken.any()):
             raise SpecMismatch(
                 f"labels, whole numbers, from victim {self.name!r}",
-                f"{float(labels[labels != labels.round()][0]):.4g}",
+                f"{float(given[broken][0]):.4g}",
                 "if these are scores or probabilities, give all classes' and declare them as such",
             )
+
+    def _check_labels(self, labels: Tensor) -> None:
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.classes:
             raise SpecMismatch(
                 f"labels from 0 to {self.classes - 1} from victim {self.name!r}",

@@ -33,7 +33,11 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
     """`victim`, answering faster where that is possible; other victims come back as they are."""
     if type(victim) is not ModuleVictim or victim.spec.vocabulary is not None:
         return victim
-    module = engine.compiled(arranged(_folded(victim.module, victim.spec, victim.device)))
+    try:
+        plain = copy.deepcopy(victim.module)
+    except (RuntimeError, TypeError):
+        return victim  # some cannot be copied: with parametrised weights, or a lock
+    module = engine.compiled(arranged(_folded(plain.eval(), victim.spec, victim.device)))
     return ModuleVictim(
         in_parts(module, victim.device),
         victim.spec,
@@ -45,12 +49,11 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
 
 
 @torch.no_grad()
-def _folded(module: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module:
-    """A copy of `module` with batch norms folded in, or a plain copy where that fails.
+def _folded(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module:
+    """A copy of `plain` with batch norms folded in, or `plain` itself where that fails.
 
-    The result counts only if it answers random inputs as the module does.
+    The copy counts only if it answers random inputs as the module does.
     """
-    plain = copy.deepcopy(module).eval()
     random = torch.Generator(device).manual_seed(0)
     share = torch.rand((TRIED, *spec.shape), generator=random, device=device)
     x = spec.low + (spec.high - spec.low) * share

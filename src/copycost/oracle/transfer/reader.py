@@ -95,7 +95,8 @@ class TransferSet:
                 continue
             joined = _joined(held)
             whole = n - n % size
-            yield from (_cut(joined, at, at + size) for at in range(0, whole, size))
+            for at in range(0, whole, size):
+                yield _cut(joined, at, at + size)._replace(first=_first(held, at))
             n -= whole
             held = [_cut(call, len(call.labels) - n, len(call.labels))] if n else []
         if n:
@@ -137,6 +138,15 @@ def _joined(parts: list[Asked]) -> Asked:
         torch.cat([part.labels for part in parts]),
         torch.cat(scores) if scores else None,
     )
+
+
+def _first(parts: list[Asked], row: int) -> int:
+    """Queries charged before `row` of the joined parts, between which some may be missing."""
+    for part in parts:
+        if row < len(part.labels):
+            return part.first + row
+        row -= len(part.labels)
+    raise IndexError(row)
 
 
 def _cut(part: Asked, start: int, end: int) -> Asked:
