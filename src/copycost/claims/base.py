@@ -115,3 +115,8 @@ def finding(
     """A finding; comparisons with NaN are false, so that what was not measured does not hold."""
     finite = {name: value for name, value in measured.items() if math.isfinite(value)}
     return Finding(text, None if holds is None else bool(holds), finite, reported)
+
+
+def within(share: float) -> str:
+    """How near is near enough, for a claim's text: 'within 2 points'."""
+    return f"within {100 * share:g} point{'' if math.isclose(share, 0.01) else 's'}"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from copycost.claims.base import ROUNDING, Course, Courses, Finding, finding, middle
+from copycost.claims.base import ROUNDING, Course, Courses, Finding, finding, middle, within
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class FlatAfter:
     @property
     def text(self) -> str:
         """The sentence."""
-        near = f"within {100 * self.within:g} points"
+        near = within(self.within)
         return f"accuracy is flat after {self.after:.0%} of the run, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from copycost.claims.base import ROUNDING, Courses, Finding, finals, finding, middle
+from copycost.claims.base import ROUNDING, Courses, Finding, finals, finding, middle, within
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Reaches:
     @property
     def text(self) -> str:
         """The sentence."""
-        near = f"within {100 * self.within:g} points"
+        near = within(self.within)
         return f"the student reaches {self.reported:.2%} accuracy, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
@@ -66,9 +66,7 @@ class AboutEqual:
     @property
     def text(self) -> str:
         """The sentence."""
-        return (
-            f"{self.series} and {self.other} end about equal (within {100 * self.within:g} points)"
-        )
+        return f"{self.series} and {self.other} end about equal ({within(self.within)})"
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
