@@ -6,7 +6,7 @@ from torch import nn
 
 from copycost.arithmetic import Precision, Step, round_to_tf32
 from copycost.attacks.state import Player
-from copycost.engine import Engine, use_threads
+from copycost.engine import Engine, omp_threads, use_threads
 from copycost.errors import ConfigError
 from copycost.schedules import Constant, Steps
 from copycost.testing import TINY, TinyNet
@@ -143,3 +143,13 @@ def test_an_arithmetic_the_device_cannot_do_is_a_clear_error(chosen, monkeypatch
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Tesla V100")
     with pytest.raises(ConfigError, match=r"Tesla V100 has no (tf32|bfloat16)"):
         Engine("cuda", **chosen)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("3", 3), ("4,2", 4), ("", None), ("0", None), ("many", None)]
+)
+def test_threads_are_what_openmp_is_told(
+    said: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert omp_threads() == expected

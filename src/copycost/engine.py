@@ -214,11 +214,17 @@ def use_threads(threads: int | None = None) -> int:
     cores, over all processes of a machine, make PyTorch many times slower.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or cores or 1
+    threads = threads or omp_threads() or cores or 1
     if threads > MOST_THREADS:
         raise ConfigError([f"threads: expected at most {MOST_THREADS}, got {threads:,}."])
     torch.set_num_threads(threads)
     return threads
+
+
+def omp_threads() -> int | None:
+    """What OMP_NUM_THREADS says, the first of a list; None if it says nothing."""
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(first) or None if first.isdigit() else None
 
 
 def _join(

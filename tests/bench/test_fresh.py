@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from copycost.bench import work
 from copycost.bench.fresh import Recipe, Trained, train_fresh
 from copycost.bench.queries import Queries, first_queries
 from copycost.errors import RunError, Unstable
@@ -164,6 +165,17 @@ def test_what_cannot_be_learnt_from_is_said(transfer):
         train_fresh(Recipe(), build, first_queries(transfer, 1), 3, 0, CPU)
     with pytest.raises(Unstable, match=r"fresh\.lr"):
         train_fresh(Recipe(lr=1e38), build, first_queries(transfer, 40), 30, 0, CPU)
+
+
+def test_a_last_step_too_far_is_lost_as_well():
+    trained = Trained(TinyNet(TINY, 4, 3), None, None, learnt=40, kept_out=0, seconds=1.0)
+
+    class Judge:
+        def evaluate(self, network: nn.Module) -> dict[str, float]:
+            return {"agreement": 0.1, "kl": float("nan")}
+
+    with pytest.raises(Unstable, match=r"fresh\.lr"):
+        work._judged(trained, 40, 3, Judge())  # type: ignore[arg-type]
 
 
 def test_it_learns(tmp_path: Path):

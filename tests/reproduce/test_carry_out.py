@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from copycost.errors import RunError
 from copycost.presets.kwon2023 import STUDIES
+from copycost.reproduce import carry_out
 from copycost.reproduce.carry_out import Reproduction
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
+from copycost.sweep.executors.base import Terms
 from tests.reproduce.conftest import Inline, tiny_plan, turn_round
 
 FOREIGN = 99
@@ -71,6 +74,27 @@ def test_kept_records_of_another_victim_do_not_count(copied):
         alter(path, victim=facts | {"content_hash": "0" * 64}, id="0" * 64)
     shutil.rmtree(next(copied.work.glob("dfme-seed0-*")))
     assert len(copied.again().left) == 1
+
+
+def test_what_a_new_victim_leaves_is_done_in_the_same_go(copied, monkeypatch):
+    """The first sweep trains it, and finds that kept records were of another."""
+    lefts, asked = [["one"], ["two", "three"], []], []
+
+    class Swept:
+        def __init__(self, runs, root):
+            asked.append(runs)
+
+        def run(self, *_, **__):
+            lefts.pop(0)
+            return [SimpleNamespace(finished=True, record=None)] * len(asked[-1])
+
+    reproduction, terms = copied.again(), Terms(copied.work)
+    monkeypatch.setattr(carry_out, "Sweep", Swept)
+    monkeypatch.setattr(Reproduction, "left", property(lambda self: lefts[0]))
+    assert len(reproduction.run(Inline(), terms, Stop())) == 3
+    assert asked == [["one"], ["two", "three"]]
+    lefts[:] = [["one"]] * 5
+    assert len(reproduction.run(Inline(), terms, Stop())) == 1, "and no more where it is vain"
 
 
 def test_a_run_that_is_gone_from_both_is_done_again_alone(copied):

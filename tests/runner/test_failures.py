@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,9 @@ import pytest
 import torch
 
 from copycost.datasets.base import Labelled
-from copycost.errors import RunError, SpecMismatch, Unstable, VictimFailed
+from copycost.errors import Busy, RunError, SpecMismatch, Unstable, VictimFailed
 from copycost.runner.copy_model import copy_model
-from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE
+from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, exclusive
 from copycost.runner.record import Point, Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -173,6 +176,26 @@ def test_data_of_other_classes_than_the_victims_is_refused() -> None:
     held_out = Labelled(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 3, 4]))
     with pytest.raises(SpecMismatch, match=r"labels from 0 to 3.*4 classes, got label 4 in digits"):
         Target(tiny_victim(), held_out, "digits")
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "message"),
+    [(errno.EWOULDBLOCK, Busy, "Another process"), (errno.ENOSYS, RunError, "cannot be locked")],
+)
+def test_a_folder_without_locks_is_not_busy(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    error: type[Exception],
+    message: str,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(RunError, match=message) as raised, exclusive(tmp_path / "run"):
+        pass
+    assert raised.type is error
 
 
 def test_two_data_sets_have_two_victims() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from copycost.runner.stopping import Stop
 from copycost.sweep import schedule
+from copycost.sweep.executors.base import Full
 from copycost.sweep.schedule import Schedule
 from copycost.sweep.work import Ended, Outcome, Task
 
@@ -71,6 +72,22 @@ def run(
     tasks = [Scripted(name, home, folder) for name in pool.scripts]
     found = Schedule(pool, stop or Stop(), **more).run(tasks)
     return [str(outcome.ended) for outcome in found]
+
+
+class FullPool(ScriptedPool):
+    """Takes no more than one at a time, and says so."""
+
+    def start(self, task: Task) -> ScriptedJob:
+        if self.running:
+            raise Full("limit")
+        return super().start(task)
+
+
+def test_a_job_that_is_not_taken_is_offered_again(monkeypatch):
+    monkeypatch.setattr(schedule, "FULL_SECONDS", 0.0)
+    pool = FullPool({name: [FINISHED] for name in "abc"}, workers=None)
+    assert run(pool) == ["finished"] * 3
+    assert pool.started == ["a", "b", "c"]
 
 
 def test_results_come_in_the_order_of_the_tasks_and_workers_are_not_exceeded():

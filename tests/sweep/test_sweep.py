@@ -16,6 +16,7 @@ from copycost.sweep import schedule
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
+from copycost.sweep.work import Ended, Outcome, TrainVictim, perform
 from tests.sweep.conftest import Inline, sweep_of
 
 
@@ -111,6 +112,23 @@ def test_a_victim_is_trained_once_before_its_runs(values, tmp_path):
     assert [p.name for p in (tmp_path / "victims").iterdir() if not p.name.startswith(".")] == [
         "digits-lenet-digits-seed0"
     ]
+
+
+def test_a_victim_that_only_its_worker_sees_is_a_failure_that_says_so(
+    values, tmp_path, monkeypatch
+):
+    values["shared"] |= {"victim": "digits-lenet", "data": None}
+    monkeypatch.setattr(TrainVictim, "run", lambda self, stop: Outcome(Ended.FINISHED))
+    results = do(sweep_of(values, tmp_path))
+    assert {result.state for result in results} == {State.FAILED}
+    assert all("do all machines see it?" in (result.error or "") for result in results)
+
+
+def test_impossible_threads_are_an_outcome(values, tmp_path):
+    task = sweep_of(values, tmp_path)._task(0, sweep_of(values, tmp_path).look()[0])
+    outcome = perform(task, Stop(), 100_000)
+    assert outcome.ended is Ended.FAILED
+    assert "at most 1024" in (outcome.error or "")
 
 
 def test_a_victim_that_cannot_be_had_fails_its_runs_and_no_others(values, tmp_path):

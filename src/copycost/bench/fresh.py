@@ -133,7 +133,7 @@ class FreshTraining:
         loss = self._learner.step(x, answer, self._done / self._steps)
         self._done += 1
         if self._done in self._checks:
-            _refuse_lost(float(loss), self._done)
+            refuse_lost(float(loss), self._done)
             self._choice.consider(self._learner.student, self._done)
 
     def trained(self) -> Trained:
@@ -274,7 +274,8 @@ def _split(recipe: Recipe, n: int, chance: torch.Generator) -> tuple[Tensor, Ten
     return order[:kept], order[kept:]
 
 
-def _refuse_lost(loss: float, step: int) -> None:
+def refuse_lost(loss: float, step: int) -> None:
+    """Raise `Unstable` for a loss that is not finite."""
     if not abs(loss) < math.inf:
         raise Unstable(
             f"The fresh student's loss became {loss} within {step} steps. Lower its rate: "

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from copycost.bench.adversarial import TransferRate, transfer_rate
-from copycost.bench.fresh import Recipe, Trained, train_fresh
+from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
 from copycost.errors import Busy, RunError
@@ -136,12 +136,15 @@ class Measure(Task):
 
 
 def _judged(trained: Trained, budget: int, steps: int, auditor: Auditor) -> FreshResult:
+    """Raises `Unstable` where the last step was one too far."""
+    last = auditor.evaluate(trained.last)
+    refuse_lost(sum(last.values()), steps)
     return FreshResult(
         budget=budget,
         steps=steps,
         learnt=trained.learnt,
         kept_out=trained.kept_out,
-        last=auditor.evaluate(trained.last),
+        last=last,
         chosen=None if trained.chosen is None else auditor.evaluate(trained.chosen),
         chosen_at=trained.chosen_at,
         seconds=trained.seconds,

@@ -23,7 +23,7 @@ from copycost.cli import (
     train,
 )
 from copycost.cli.output import complain, print_text
-from copycost.errors import CopycostError
+from copycost.errors import ConfigError, CopycostError
 from copycost.version import __version__
 
 USER_ERROR = 2
@@ -78,6 +78,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal may not know every sign
     try:
         app()
+    except ConfigError as error:
+        complain(str(error))
+        sys.exit(USER_ERROR)
     except CopycostError as error:
         _end(str(error))
     except BrokenPipeError:
@@ -91,7 +94,7 @@ def main() -> None:
 
 
 def _end(message: str) -> NoReturn:
-    complain(message)
+    complain(message, everywhere=True)
     sys.exit(USER_ERROR)
 
 

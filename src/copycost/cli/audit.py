@@ -191,6 +191,7 @@ def _run(
         _tell([record for record, _ in done], report, config, as_json)
     if len(done) < len(runs) or not all(record.finished for record, _ in done):
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
+        ranks.wait()  # torchrun ends all processes when the first has ended so
         raise typer.Exit(STOPPED)
 
 

@@ -42,13 +42,21 @@ console = _Patient(
     width=None if sys.stderr.isatty() else LOG_WIDTH,
     quiet=not LEADS,
 )
-"""Progress, tables and complaints: never mixed with the JSON on standard output."""
+"""Progress and tables: never mixed with the JSON on standard output."""
+_loud = _Patient(stderr=True, highlight=False, width=console.width)
+"""For complaints, which every process may have."""
 
 
-def complain(message: str) -> None:
-    """Print an error for a person, each line as it is."""
+def complain(message: str, *, everywhere: bool = False) -> None:
+    """Print an error for a person, each line as it is.
+
+    Of several processes the first speaks, and `everywhere` any other: what only one has met.
+    """
+    if not (LEADS or everywhere):
+        return
+    rank = "" if LEADS else f"rank {os.environ['RANK']}: "
     for line in message.split("\n"):
-        console.print(f"[bold red]error:[/] {_plain(line)}", soft_wrap=True)
+        _loud.print(f"[bold red]error:[/] {rank}{_plain(line)}", soft_wrap=True)
 
 
 def say(message: str) -> None:

@@ -58,6 +58,8 @@ class Command:
         for name in outlook["victims_to_train"]:
             say(f"The victim {name} will be trained first.")
         _tell_estimate(expected)
+        if self.reproduction.plan.diagnostic:
+            say("A diagnosis on a victim in the open comes besides, if it is not there yet.")
         for line in outlook["missing"]:
             say(f"MISSING   {line}")
         if as_json:
@@ -77,9 +79,11 @@ class Command:
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
         states = {one.state for one in ended}
-        stopped = State.STOPPED in states or (looked is None and reproduction.plan.diagnostic)
-        if stopped:
-            say(f"Stopped by {stop.reason}. Run the same command again to go on.")
+        unlooked = looked is None and reproduction.plan.diagnostic
+        stopped = State.STOPPED in states or unlooked or bool(reproduction.left)
+        if stopped and State.FAILED not in states:
+            reason = f"Stopped by {stop.reason}" if stop.reason else "Some runs are left"
+            say(f"{reason}. Run the same command again to go on.")
         return FAILED if State.FAILED in states else STOPPED if stopped else 0
 
 

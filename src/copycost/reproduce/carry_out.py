@@ -54,14 +54,21 @@ class Reproduction:
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
     ) -> list[Result]:
-        """Do what is left, and keep every finished run's record; what became of each of those."""
+        """Do what is left, and keep every finished run's record; what became of each of those.
+
+        A victim that is trained anew on another machine may come out as another: records of
+        the first one no longer count then, and what they were of is left as well.
+        """
         self.keep()
-        if not self.left:
-            return []
-        results = Sweep(self.left, self.work).run(executor, terms, stop=stop, watcher=watcher)
-        self._keep_from(results)
-        self.keep()
-        return results
+        ended: list[Result] = []
+        before: list[RunConfig] = []
+        while (left := self.left) and left != before and all(one.finished for one in ended):
+            before = left
+            results = Sweep(left, self.work).run(executor, terms, stop=stop, watcher=watcher)
+            self._keep_from(results)
+            self.keep()
+            ended += results
+        return ended
 
     def diagnose(self, stop: Stop, say: Callable[[str], None]) -> Path | None:
         """The diagnosis that a study of the plan asks for; see `reproduce.diagnosing`."""

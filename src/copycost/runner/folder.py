@@ -32,14 +32,21 @@ def own(path: Path, ranks: Ranks) -> Path:
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process; `Busy` if another process holds it.
 
+    `RunError` where the file system has no locks.
+
     The lock goes with the process, so a crash leaves nothing to clean up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise Busy(f"Another process is working on {folder}. Wait for it.") from None
+        except OSError as error:
+            raise RunError(
+                f"{folder} cannot be locked ({error.strerror}): two processes might work on it at "
+                "once. Choose a folder on a file system with locks."
+            ) from None
         yield
 
 

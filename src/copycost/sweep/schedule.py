@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from copycost.runner.stopping import Stop
-from copycost.sweep.executors.base import Job, Pool
+from copycost.sweep.executors.base import Full, Job, Pool
 from copycost.sweep.work import Ended, Outcome, Task, note_failure
 
 RETRIES = 2
 """Times a task is started again after its worker was lost."""
 POLL_SECONDS = 1.0
+FULL_SECONDS = 30.0
+"""Before a job is offered again that was not taken."""
 BUSY_SECONDS = 5.0
 """Between two looks at a run that another process has in hand."""
 
@@ -83,9 +85,14 @@ class Schedule:
             if self._stop.reason or (room is not None and len(self._running) >= room):
                 return
             if item.not_before <= time.monotonic():
+                try:
+                    job = self._pool.start(item.task)
+                except Full:
+                    item.not_before = time.monotonic() + FULL_SECONDS
+                    return
                 self._waiting.remove(item)
                 self._watcher.started(item.task)
-                self._running.append((item, self._pool.start(item.task)))
+                self._running.append((item, job))
 
     def _ask_to_stop(self) -> None:
         for _, job in self._running:

@@ -99,7 +99,7 @@ class Sweep:
         outcomes = Schedule(pool, stop, watcher, retries).run(tasks)
         return {
             task.home.folder: replace(outcome, error=f"{task.name}: {outcome.error}")
-            for task, outcome in zip(tasks, outcomes, strict=True)
+            for task, outcome in zip(tasks, map(_seen, tasks, outcomes), strict=True)
             if outcome.ended is Ended.FAILED
         }
 
@@ -133,6 +133,14 @@ class Sweep:
         return replace(
             now, state=State.FAILED, error=outcome.error, error_file=_existing(task.error_file)
         )
+
+
+def _seen(task: TrainVictim, outcome: Outcome) -> Outcome:
+    """`outcome`, unless it is of a victim that is not here."""
+    if outcome.ended is not Ended.FINISHED or task.home.content_hash is not None:
+        return outcome
+    error = f"its worker finished it, but it is not in {task.home.folder}: do all machines see it?"
+    return Outcome(Ended.FAILED, error)
 
 
 def finished_folders(results: Iterable[Result]) -> list[Path]:

@@ -105,8 +105,8 @@ class CopyVictim(Task):
 
 def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
     """Do `task` in this process; whatever goes wrong is an outcome, its traceback on disk."""
-    use_threads(threads)
     try:
+        use_threads(threads)
         outcome = task.run(stop)
     except Exception as error:
         note_failure(task, traceback.format_exc())

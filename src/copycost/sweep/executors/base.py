@@ -14,6 +14,7 @@ from typing import Protocol
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from copycost.engine import omp_threads
 from copycost.errors import ConfigError
 from copycost.settings import SETTINGS
 from copycost.sweep.work import Outcome, Task
@@ -31,6 +32,10 @@ class Terms:
     """Threads of one operation of a task; None: as the executor thinks right."""
     gpus: bool = True
     """Whether the runs may compute on GPUs."""
+
+
+class Full(Exception):
+    """No more jobs are taken just now."""
 
 
 class Job(Protocol):
@@ -85,4 +90,4 @@ def cores() -> int:
 
 def threads_asked(terms: Terms) -> int | None:
     """Threads as the user wants them, by the sweep's settings or else by OMP_NUM_THREADS."""
-    return terms.threads or int(os.environ.get("OMP_NUM_THREADS", 0)) or None
+    return terms.threads or omp_threads()

@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass
 from copycost.errors import ConfigError
 from copycost.runner.stopping import Stop
 from copycost.settings import SETTINGS
-from copycost.sweep.executors.base import Pool, Terms, needs, threads_asked
+from copycost.sweep.executors.base import Full, Pool, Terms, needs, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 if TYPE_CHECKING:
@@ -113,14 +113,20 @@ class SlurmPool:
         self._jobs: list[SlurmJob] = []
 
     def start(self, task: Task) -> SlurmJob:
-        """Queue a job; `ConfigError` with sbatch's own words if it refuses."""
+        """Queue a job; `ConfigError` with sbatch's own words if it refuses the first.
+
+        Later ones it may refuse for a limit on how many may wait: then `Full`.
+        """
         from submitit.core.utils import FailedJobError  # noqa: PLC0415 -- optional
 
         cpus = self._executor.parameters["cpus_per_task"]
         try:
             submitted = self._executor.submit(Preemptible(), task, cpus)
         except (FailedJobError, subprocess.CalledProcessError) as error:
-            raise ConfigError([f"Slurm refused a job: {_sbatch_says(error)}"]) from None
+            says = f"Slurm refused a job: {_sbatch_says(error)}"
+            if any(not job.ended for job in self._jobs):
+                raise Full(says) from None
+            raise ConfigError([says]) from None
         job = SlurmJob(submitted, self.queue)
         self._jobs.append(job)
         return job
