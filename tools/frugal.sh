@@ -70,6 +70,9 @@ if [ -n "$cifar10" ]; then
   kinds composed "${moved[@]}"
   photographs --attack frugal --evaluations 6 --budget 24000 "${own[@]}" \
     --set frugal.sources=untrained,coordinates "${moved[@]}"
+  # Of these three runs of an hour or more each, one is on record.
+  photographs --attack frugal --evaluations 6 --budget 96000 "${own[@]}" \
+    --set frugal.sources=untrained,coordinates "${moved[@]}"
   photographs --attack random-noise --budget 6000 --evaluations 3 --access label \
     --set random-noise.batch_size=16 --set random-noise.schedule=cosine
   for images in untrained,coordinates textured; do

@@ -190,7 +190,9 @@ def _place(group: Group) -> tuple[str, str, str]:
 def _note(groups: Sequence[Group]) -> str:
     seeds = sorted({len(group.seeds) for group in groups})
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return f"Median and range over {number} seeds; agreement with the victim on held-out images."
+    alone = " (without a range: one)" if seeds[0] == 1 < seeds[-1] else ""
+    over = f"Median and range over {number} seeds{alone}"
+    return f"{over}; agreement with the victim on held-out images."
 
 
 def _verdicts(groups: Sequence[Group]) -> list[str]:
