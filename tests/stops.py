@@ -1,7 +1,8 @@
-"""A reason to stop that comes after so many looks, and not after so much time."""
+"""Reasons to stop that come after so many looks or queries, and not after so much time."""
 
 from __future__ import annotations
 
+from copycost.runner.record import Point
 from copycost.runner.stopping import Stop
 
 
@@ -18,3 +19,17 @@ class Soon(Stop):
         if self._looks <= 0:
             self.ask("time limit")
         return super().reason
+
+
+class StopAt:
+    """A watcher that asks to stop once so many queries are spent."""
+
+    def __init__(self, stop: Stop, queries: int) -> None:
+        self.stop, self.queries = stop, queries
+
+    def step(self, spent: int) -> None:
+        if spent >= self.queries:
+            self.stop.ask("SIGTERM")
+
+    def point(self, point: Point) -> None:
+        pass

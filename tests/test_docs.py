@@ -115,13 +115,19 @@ def load(code: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
+def executed(page: Path) -> dict[str, Any]:
+    """The names that the Python of a page leaves."""
+    (code,) = blocks(page, "python")
+    scope: dict[str, Any] = {"__name__": page.stem}
+    exec(compile(code, page.name, "exec"), scope)
+    return scope
+
+
 def test_the_python_of_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = blocks(ROOT / "README.md", "python")
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec"), scope)
+    scope = executed(ROOT / "README.md")
     assert 0 < scope["record"].spent <= scope["config"].budget
     assert "agreement" in capsys.readouterr().out
     assert (tmp_path / "report.html").stat().st_size > 0
@@ -130,10 +136,8 @@ def test_the_python_of_the_readme_runs(
 def test_the_function_that_the_docs_ask_is_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = blocks(DOCS / "your-own-model.md", "python")
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, Any] = {"__name__": "your_own_model"}
-    exec(compile(code, "your-own-model.md", "exec"), scope)
+    scope = executed(DOCS / "your-own-model.md")
     assert scope["record"].spent == 960
     assert scope["record"].victim.name == "regression-v1"
     # Once as it is, and once more for what its users see: there are no defences.

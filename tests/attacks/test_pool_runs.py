@@ -6,7 +6,8 @@ import pytest
 import torch
 from tests.attacks.pools import POOLED, make, noise
 from tests.runner.conftest import tiny_config, tiny_target
-from tests.runner.test_resume import Crash, CrashAt, StopAt, without_time
+from tests.runner.test_resume import Crash, CrashAt, without_time
+from tests.stops import StopAt
 
 from copycost.errors import ConfigError, RunError
 from copycost.runner import pools

@@ -17,13 +17,14 @@ from copycost.datasets.base import Labelled
 from copycost.errors import Busy, RunError, SpecMismatch, Unstable, VictimFailed
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, exclusive
-from copycost.runner.record import Point, Record
+from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import victim_folder
 from copycost.testing import TINY, tiny_victim
 from copycost.victims.function import FunctionVictim
 from tests.runner.conftest import tiny_config, tiny_target
+from tests.stops import StopAt
 
 NOISE = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
 
@@ -130,27 +131,12 @@ def test_functions_are_told_apart_by_their_names() -> None:
     assert len(hashes) == 2
 
 
-class StopAfter:
-    """Asks to stop after so many queries."""
-
-    def __init__(self, queries: int) -> None:
-        self.stop, self._queries = Stop(), queries
-
-    def step(self, spent: int) -> None:
-        if spent >= self._queries:
-            self.stop.ask("SIGTERM")
-
-    def point(self, point: Point) -> None:
-        pass
-
-
 @pytest.mark.parametrize("checkpoint", [True, False])
 def test_a_budget_is_not_spent_again_where_the_ledger_is_lost(
     tmp_path: Path, *, checkpoint: bool
 ) -> None:
-    watcher = StopAfter(200)
-    config = tiny_config(**NOISE)
-    copy_model(config, tiny_target(), tmp_path, stop=watcher.stop, watcher=watcher)
+    stop, config = Stop(), tiny_config(**NOISE)
+    copy_model(config, tiny_target(), tmp_path, stop=stop, watcher=StopAt(stop, 200))
     for lost in tmp_path.glob(f"{LEDGER_FILE}*"):
         lost.unlink()
     if not checkpoint:

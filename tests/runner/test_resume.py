@@ -17,7 +17,7 @@ from copycost.runner import run as run_module
 from copycost.runner.checkpoint import Saver
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, STUDENT_FOLDER, exclusive
-from copycost.runner.record import Point, Record, read_record
+from copycost.runner.record import Record, read_record
 from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
 from copycost.testing import SpyVictim, tiny_victim
@@ -25,20 +25,7 @@ from copycost.victims.base import Victim
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import load_model
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
-
-
-class StopAt:
-    """A watcher that asks to stop once so many queries are spent."""
-
-    def __init__(self, stop: Stop, queries: int) -> None:
-        self.stop, self.queries = stop, queries
-
-    def step(self, spent: int) -> None:
-        if spent >= self.queries:
-            self.stop.ask("SIGTERM")
-
-    def point(self, point: Point) -> None:
-        pass
+from tests.stops import StopAt
 
 
 class Crash(Exception):

@@ -24,7 +24,8 @@ from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
 from copycost.testing import SpyVictim, tiny_victim
 from tests.runner.conftest import tiny_config, tiny_target
-from tests.runner.test_resume import Crash, CrashAt, StopAt
+from tests.runner.test_resume import Crash, CrashAt
+from tests.stops import StopAt
 
 KEPT = {"record_queries": "bytes"}
 ROOT = Path(__file__).parents[2]

@@ -13,11 +13,10 @@ from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import (
+    NOISE,
     SourcesSetting,
     coordinates,
     knowledge_of,
-    normal,
-    uniform,
     untrained,
 )
 from copycost.attacks.state import State
@@ -80,8 +79,7 @@ class Frugal(Guided):
     @property
     def needs_images(self) -> bool:
         """Unless all it does is to ask noise and learn from it."""
-        noise = {uniform, normal} >= set(self.sources)
-        return self.generated or bool(self.shift) or self.flip or not noise
+        return self.generated or bool(self.shift) or self.flip or not set(self.sources) <= NOISE
 
     @property
     def assumed(self) -> str:

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
-from copycost.attacks.sources import Source, SourceSetting, normal, uniform
+from copycost.attacks.sources import NOISE, Source, SourceSetting, uniform
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.nets.seeded import derive
@@ -19,7 +19,7 @@ from copycost.settings import SETTINGS
 
 def _noise(given: Source) -> Source:
     """`given`, if its values are independent: other images are more than a floor."""
-    if given not in (uniform, normal):
+    if given not in NOISE:
         raise ValueError("expected noise, which is uniform or normal")
     return given
 

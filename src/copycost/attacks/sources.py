@@ -251,6 +251,8 @@ SOURCES: Registry[Source] = Registry(
     },
 )
 
+NOISE = frozenset({uniform, normal})
+"""Kinds whose values are independent, and need not be those of images."""
 DRAWN = frozenset({fields, leaves, textured, shapes})
 """Kinds that follow rules about what images look like."""
 

@@ -111,8 +111,12 @@ class FreshTraining:
     ) -> None:
         """At its beginning; as in `train_fresh`."""
         self._queries, self._steps, self._device = queries, steps, device
-        self.purpose = {"recipe": write_settings(recipe), "steps": steps, "seed": seed}
-        self.purpose["queries"] = len(queries)
+        self.purpose: dict[str, Any] = {
+            "recipe": write_settings(recipe),
+            "queries": len(queries),
+            "steps": steps,
+            "seed": seed,
+        }
         chance = torch.Generator().manual_seed(seed)
         self._kept, self._learnt = _split(recipe, len(queries), chance)
         self._learner = _Learner(recipe, build(), device)

@@ -78,11 +78,9 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal may not know every sign
     try:
         app()
-    except ConfigError as error:
-        complain(str(error))
-        sys.exit(USER_ERROR)
     except CopycostError as error:
-        _end(str(error))
+        # A wrong setting is wrong for all processes, and is told by the first.
+        _end(str(error), everywhere=not isinstance(error, ConfigError))
     except BrokenPipeError:
         raise  # of standard output: typer ends silently
     except OSError as error:
@@ -93,8 +91,8 @@ def main() -> None:
         )
 
 
-def _end(message: str) -> NoReturn:
-    complain(message, everywhere=True)
+def _end(message: str, *, everywhere: bool = True) -> NoReturn:
+    complain(message, everywhere=everywhere)
     sys.exit(USER_ERROR)
 
 

@@ -239,10 +239,14 @@ def _change(group: Group, usual: dict[str, str]) -> str:
     changed = [
         (name, value)
         for name, value in group.variant
-        # A record that is older than a setting has its default.
-        if usual[name] not in (value, MISSING if value == DEFAULTS.get(name) else value)
+        if _in_full(name, value) != _in_full(name, usual[name])
     ]
     return ", ".join(f"`{name.removeprefix('settings.')}` {value}" for name, value in changed)
+
+
+def _in_full(name: str, value: str) -> str:
+    """A setting's value; a record that is older than the setting has its default."""
+    return DEFAULTS.get(name, value) if value == MISSING else value
 
 
 def _median(group: Group) -> float:
