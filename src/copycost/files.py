@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+AnyPath = str | os.PathLike[str]
+"""A path as callers from outside may write it: text or an object."""
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content` so that a crash at any moment leaves one of the two whole.

@@ -367,3 +367,12 @@ def test_scratch_memory_follows_the_batch(tmp_path: Path) -> None:
     levels = recorder_module.quantise(x, spec, scratch)
     assert levels.flatten().tolist() == [0, 128, 191, 255]
     assert x.flatten().tolist() == [-1.0, 0.0, 0.5, 1.0], "the caller's tensor is left alone"
+
+
+def test_inputs_of_low_precision_are_quantised_in_float32() -> None:
+    """In bfloat16's own arithmetic many would be put beside their level."""
+    spec = InputSpec(shape=(1, 64, 64), low=-1.0, high=1.0)
+    x = torch.linspace(-1, 1, 4096).view(1, 1, 64, 64).bfloat16()
+    exact = 127.5 * (x.double() + 1)
+    assert (recorder_module.quantise(x, spec) - exact).abs().max() < 0.501
+    assert ((127.5 * x + 127.5).round() - exact).abs().max() > 0.6

@@ -131,7 +131,7 @@ class JBDA(PoolAttack):
         with s.student.seen_through() as student:
             for _ in range(self.moves):
                 x = self._step(x, slope(student, x, y).sign(), oracle.spec, 1 / self.moves)
-        return quantise(x, oracle.spec, torch.empty_like(x)).cpu()
+        return quantise(x, oracle.spec).cpu()
 
     def _without_repeats(self, s: JBDAState, images: Tensor, rows: Tensor) -> Tensor:
         """`images`, those made before moved from their `rows` in a random direction instead.
@@ -143,7 +143,7 @@ class JBDA(PoolAttack):
             if _digest(images[i]) in known:
                 x = s.inputs(s.answers.indices[row : row + 1])
                 x = self._step(x, s.normal(*x.shape).sign(), s.pool.spec, 1.0)
-                images[i] = quantise(x, s.pool.spec, torch.empty_like(x)).cpu()[0]
+                images[i] = quantise(x, s.pool.spec).cpu()[0]
             known.add(_digest(images[i]))
         return images
 

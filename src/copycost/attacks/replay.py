@@ -67,7 +67,7 @@ class Replay:
 
     def put(self, batch: Batch) -> None:
         """Keep a batch; the oldest images make room."""
-        images = quantise(batch.images, self._spec, torch.empty_like(batch.images))
+        images = quantise(batch.images, self._spec)
         kept = batch.answer.labels if batch.answer.scores is None else batch.answer.scores
         images, kept = self._ranks.rows(images), self._ranks.rows(kept)
         first = max(0, len(images) - self.capacity)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from copycost.errors import BudgetExceeded, RunError
+from copycost.files import AnyPath
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, budget INTEGER);
@@ -30,14 +31,14 @@ CREATE TABLE IF NOT EXISTS reservations (
 class Ledger:
     """A SQLite file that holds the accounts of one run: write-ahead log, synchronous FULL."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: AnyPath | None = None) -> None:
         """Open or create `path`; None keeps the ledger in memory, for tries that need no record.
 
         Raises `RunError` if the file is not a ledger.
         """
         self._where = str(path) if path else "a ledger in memory"
         if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
         except sqlite3.Error as error:

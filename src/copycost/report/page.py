@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from copycost.errors import RunError
-from copycost.files import write_atomically
+from copycost.files import AnyPath, write_atomically
 from copycost.report import figures, runs, wording
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.explanations import EXPLANATIONS, explanation
@@ -57,13 +57,14 @@ class Victim:
     table: Table
 
 
-def write_report(run_folders: Sequence[Path], path: Path) -> Path:
+def write_report(run_folders: Sequence[AnyPath], path: AnyPath) -> Path:
     """Write the report on the runs in `run_folders` to `path` and return it."""
     if not run_folders:
         raise RunError("There are no runs to report on; give at least one run folder.")
     # A folder named twice must not count as two runs.
-    folders = {folder.resolve(): folder for folder in run_folders}
+    folders = {folder.resolve(): folder for folder in map(Path, run_folders)}
     page = render([read_run(folder) for folder in folders.values()])
+    path = Path(path)
     write_atomically(path, page.encode("utf-8"))
     return path
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from copycost.attacks import ATTACKS
 from copycost.errors import ConfigError
+from copycost.files import AnyPath
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig, takes_pool
 from copycost.runner.copy_model import copy_model
@@ -114,7 +115,7 @@ def fit(shared: Mapping[str, Any], attack: str) -> dict[str, Any]:
 def audit(
     runs: Sequence[RunConfig],
     target: Target,
-    root: Path,
+    root: AnyPath,
     *,
     stop: Stop | None = None,
     display: Display | None = None,
@@ -132,7 +133,7 @@ def audit(
         stop.agree(ranks or Ranks())
         if stop.reason:
             break
-        folder = run_folder(root, config, target.content_hash)
+        folder = run_folder(Path(root), config, target.content_hash)
         with display.run(config, f"{number}/{len(runs)}") as watcher:
             done.append((copy_model(config, target, folder, stop=stop, watcher=watcher), folder))
     return done

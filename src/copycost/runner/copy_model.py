@@ -12,6 +12,7 @@ from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
 from copycost.errors import ConfigError, RunError
+from copycost.files import AnyPath
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import Oracle
@@ -48,7 +49,7 @@ SAMPLES = 64
 def copy_model(
     config: RunConfig,
     target: Target,
-    folder: Path,
+    folder: AnyPath,
     *,
     stop: Stop | None = None,
     watcher: Watcher | None = None,
@@ -62,7 +63,7 @@ def copy_model(
 
     Raises `RunError` if the folder holds another run or another process has it.
     """
-    engine = _engine(config, target)
+    folder, engine = Path(folder), _engine(config, target)
     with claimed(folder, config, target, engine.ranks):
         record = _finished(folder)
         if record is not None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from copycost.errors import RunError
-from copycost.files import write_atomically
+from copycost.files import AnyPath, write_atomically
 from copycost.flags import Flag
 from copycost.settings import explain
 from copycost.types import Access, InputSpec
@@ -180,8 +180,9 @@ class Record(Facts):
         return path
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: AnyPath) -> Record:
     """Read a record from its file or its run folder; `RunError` says what is wrong with it."""
+    path = Path(path)
     path = path / RECORD_FILE if path.is_dir() else path
     try:
         data = json.loads(path.read_bytes())

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from copycost.errors import RunError
+from copycost.files import AnyPath
 from copycost.oracle.ledger import spent_in
 from copycost.oracle.transfer.frames import Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet
@@ -49,15 +50,16 @@ def transfer_facts(recorder: Recorder | None, spent: int) -> TransferFacts | Non
     )
 
 
-def read_transfer_set(folder: Path, ledger: str = LEDGER_FILE) -> TransferSet:
+def read_transfer_set(folder: AnyPath, ledger: str = LEDGER_FILE) -> TransferSet:
     """What the run in `folder` asked and got, also while it goes on or after a crash.
 
     `ledger` is the file in it that the account is compared with. Raises `RunError` if the run
     keeps no transfer set.
     """
-    account = folder / ledger
+    run = Path(folder)
+    account = run / ledger
     spent = spent_in(account, "attacker") if account.exists() else None
-    return TransferSet(folder / TRANSFER_FOLDER, spent)
+    return TransferSet(run / TRANSFER_FOLDER, spent)
 
 
 def _check_room(recorder: Recorder, budget: int) -> None:

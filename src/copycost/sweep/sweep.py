@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from copycost.errors import ConfigError, RunError
+from copycost.files import AnyPath
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Record, read_record
@@ -23,14 +24,14 @@ from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim
 class Sweep:
     """Runs that belong together, and where they stand."""
 
-    def __init__(self, runs: Sequence[RunConfig], root: Path) -> None:
+    def __init__(self, runs: Sequence[RunConfig], root: AnyPath) -> None:
         """Runs that are the same are taken once. Their folders go under `root`.
 
         Raises `ConfigError`, with every fault, for victims and data that there cannot be.
         """
         if not runs:
             raise ConfigError(["There are no runs in this sweep. Name an attack and a budget."])
-        self.root = root.resolve()
+        self.root = Path(root).resolve()
         self.runs = unique(runs)
         self.repeated = len(runs) - len(self.runs)
         self._homes = homes_of(self.runs, self.root)

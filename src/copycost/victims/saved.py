@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from copycost.errors import RunError, SpecMismatch
-from copycost.files import sync_folder, write_atomically
+from copycost.files import AnyPath, sync_folder, write_atomically
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
 from copycost.types import InputSpec
@@ -76,12 +76,13 @@ def content_hash(module: nn.Module) -> str:
     return _hash(module.state_dict())
 
 
-def save_model(folder: Path, module: nn.Module, card: Card) -> Card:
+def save_model(folder: AnyPath, module: nn.Module, card: Card) -> Card:
     """Save `module` and `card` as `folder`, whole or not at all; return the card as saved.
 
     A saved model that is there already is replaced. Raises `RunError` where `folder` holds
     anything else, `SpecMismatch` where `module` is not what the card declares.
     """
+    folder = Path(folder)
     refuse_strangers(folder)
     weights = {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -99,12 +100,13 @@ def save_model(folder: Path, module: nn.Module, card: Card) -> Card:
     return card
 
 
-def load_model(folder: Path) -> tuple[nn.Module, Card]:
+def load_model(folder: AnyPath) -> tuple[nn.Module, Card]:
     """Rebuild a saved model on the CPU, in evaluation mode, after checking its content.
 
     Raises `RunError` where a file is missing, truncated or not what it should be, and
     `SpecMismatch` where the weights are not those the card was written for.
     """
+    folder = Path(folder)
     # A crash between the two renames of `_swap_in` leaves the earlier model beside its place.
     place = folder if folder.exists() else _sibling(folder, "previous")
     card = load_card(place if place.exists() else folder)

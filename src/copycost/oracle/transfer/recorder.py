@@ -151,13 +151,14 @@ class Recorder:
 
 
 @torch.no_grad()
-def quantise(x: Tensor, spec: InputSpec, scratch: Tensor) -> Tensor:
-    """The nearest of the range's 256 levels, uint8; `scratch` is float32 of the same shape.
+def quantise(x: Tensor, spec: InputSpec, scratch: Tensor | None = None) -> Tensor:
+    """The nearest of the range's 256 levels, uint8, of inputs of any floating type.
 
-    Memory of our own is used again: finding it anew for every batch takes longer on a CPU than
-    the arithmetic.
+    `scratch` is float32 of the same shape, used again for batch after batch: finding memory
+    anew for each takes longer on a CPU than the arithmetic.
     """
-    torch.mul(x, LEVELS / (spec.high - spec.low), out=scratch)
+    scratch = torch.empty_like(x, dtype=torch.float32) if scratch is None else scratch
+    torch.mul(x.float(), LEVELS / (spec.high - spec.low), out=scratch)
     if spec.low:
         scratch.sub_(spec.low * LEVELS / (spec.high - spec.low))
     return scratch.round_().clamp_(0, LEVELS).to(torch.uint8)
