@@ -193,7 +193,7 @@ def test_lessons_are_taught_as_they_were_asked_unless_told_otherwise(monkeypatch
 
 
 def test_a_mirrored_lesson_keeps_its_answers(monkeypatch):
-    drawn, taught = lessons(monkeypatch, flip=True)
+    drawn, taught = lessons(monkeypatch, flip=True, as_asked=0)
     assert torch.equal(taught.answer.scores, drawn.answer.scores)
     same, mirrored = (
         (taught.images - images).abs().amax(dim=(1, 2, 3)) < 1e-5
@@ -205,7 +205,7 @@ def test_a_mirrored_lesson_keeps_its_answers(monkeypatch):
 
 
 def test_a_moved_lesson_is_moved_by_whole_pixels_and_no_further(monkeypatch):
-    drawn, taught = lessons(monkeypatch, shift=0.125)
+    drawn, taught = lessons(monkeypatch, shift=0.125, as_asked=0)
     inner = (..., slice(1, 7), slice(1, 7))
     found = torch.stack(
         [
@@ -216,6 +216,14 @@ def test_a_moved_lesson_is_moved_by_whole_pixels_and_no_further(monkeypatch):
     )
     assert bool((found.amin(dim=0) < 1e-5).all())
     assert len(set(found.argmin(dim=0).tolist())) > 3
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.5, 4, 44), (1.0, 48, 48)])
+def test_a_share_of_a_lesson_stays_as_it_was_asked(share, least, most, monkeypatch):
+    drawn, taught = lessons(monkeypatch, shift=0.5, as_asked=share, batch_size=48)
+    same = (taught.images == drawn.images).flatten(1).all(dim=1)
+    assert least <= int(same.sum()) <= most
+    assert torch.equal(taught.answer.scores, drawn.answer.scores)
 
 
 def test_labels_are_enough():

@@ -39,6 +39,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 SWITCHES: dict[tuple[str, str], dict[str, Any]] = {
     **{("frugal", name): {"generated": True} for name in
        ("generator_lr", "latent", "width", "generator_steps", "diversity")},
+    ("frugal", "as_asked"): {"flip": True},
     **{("dfms-hl", name): {"like": "shapes"} for name in ("epochs", "gan_steps", "proxies_asked")},
     ("dual-student", "average_momentum"): {"average_every": 1},
 }  # fmt: skip

@@ -10,6 +10,7 @@ from tests.report.conftest import MakeRecord
 from copycost.report.frugal import (
     NOT_RUN,
     cifar10_passage,
+    lessons_passage,
     losses_passage,
     parts_passage,
     photographs_passage,
@@ -97,6 +98,36 @@ def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(w
     assert "of 75.0 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
     write("frugal/cifar10", "random-noise", [0.1], 6_000, victim={"accuracy": 0.775})
     assert "of 75.0 % to 77.5 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
+
+
+def test_lessons_go_from_few_to_many_budget_by_budget(write, tmp_path):
+    assert lessons_passage(tmp_path) == NOT_RUN
+    runs: list[tuple[float, int, dict[str, float]]] = [
+        (0.7, 6_000, {"student_steps": 128}),
+        (0.5, 6_000, {}),
+        (0.9, 24_000, {}),
+        (0.6, 6_000, {"members": 1, "student_steps": 64, "as_asked": 0.25}),
+    ]
+    for agreement, budget, settings in runs:
+        write("frugal/lessons", "frugal", [agreement], budget, config={"settings": settings})
+    rows = [line for line in lessons_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
+    assert [row.replace("\u00a0", " ").split(" | ")[:5] for row in rows] == [
+        ["| 6,000", "1", "64", "25.0 %", "60.0 %"],
+        ["| 6,000", "2", "16", "50.0 %", "50.0 %"],
+        ["| 6,000", "2", "128", "50.0 %", "70.0 %"],
+        ["| 24,000", "2", "16", "50.0 %", "90.0 %"],
+    ]
+
+
+def test_what_is_learnt_as_it_was_asked_is_told_if_some_is_not(write, tmp_path):
+    for more in ({"flip": True, "as_asked": 0.25}, {"flip": True}, {"as_asked": 0.25}):
+        write(
+            "frugal/cifar10", "frugal", [0.5], 6_000, config={"settings": {"sources": [], **more}}
+        )
+    told = cifar10_passage(tmp_path).replace("\u00a0", " ")
+    assert all(
+        f"| {how} |" in told for how in ("25.0 % as asked, mirrored", "mirrored", "as asked")
+    )
 
 
 def test_losses_are_set_beside_each_other_where_all_else_is_the_same(write, tmp_path):

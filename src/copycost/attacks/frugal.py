@@ -66,6 +66,8 @@ class Frugal(Guided):
     """The most by which a lesson's images are moved, as a share of a side; answers are kept."""
     flip: bool = False
     """Whether half of them are mirrored: right for photographs, wrong for digits."""
+    as_asked: float = Field(default=0.5, ge=0, le=1)
+    """Share of a lesson that `shift` and `flip` leave alone: the victim answered those images."""
     average_momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of the average of the first student's weights, which counts; 0: the student itself does."""
     memory_mib: int = Field(default=2968, ge=1)
@@ -124,10 +126,12 @@ class Frugal(Guided):
         return losses
 
     def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
-        """The lesson with a weak view of each image, which the victim is taken to answer alike."""
+        """The lesson with weak views in place of some images: close to them in the answer too."""
         if not self.shift and not self.flip:
             return lesson
-        return lesson._replace(images=weak(lesson.images, spec, s.random, self.shift, self.flip))
+        views = weak(lesson.images, spec, s.random, self.shift, self.flip)
+        kept = s.random.uniform(len(views), 1, 1, 1) < self.as_asked
+        return lesson._replace(images=torch.where(kept, lesson.images, views))
 
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:

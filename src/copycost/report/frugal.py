@@ -11,7 +11,7 @@ from copycost.report.markdown import measured_on, table
 from copycost.report.table import Group, flatten, group_records, in_words
 from copycost.report.wording import MISSING, attack_name, percent
 from copycost.runner.record import RECORD_FILE, Record, read_record
-from copycost.settings import write_settings
+from copycost.settings import read_settings, write_settings
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
 USUAL_LOSS = "l1"
@@ -91,13 +91,17 @@ def _by_images(folder: Path) -> str:
         ]
         for group in groups
     ]
+    return "\n\n".join([table(head, rows), _of_one_recipe(groups), _made(groups)])
+
+
+def _of_one_recipe(groups: Sequence[Group]) -> str:
+    """Who copies whom, and over how many seeds."""
     first = groups[0]
-    note = (
+    return (
         f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
         f"{_victims_accuracy(groups)} accuracy, student `{first.setting.student}`. "
         f"{_note(groups)}"
     )
-    return "\n\n".join([table(head, rows), note, _made(groups)])
 
 
 def _victims_accuracy(groups: Sequence[Group]) -> str:
@@ -105,6 +109,38 @@ def _victims_accuracy(groups: Sequence[Group]) -> str:
     found = [record.victim.accuracy for group in groups for record in group.records]
     ends = dict.fromkeys(percent(accuracy) for accuracy in (min(found), max(found)))
     return " to ".join(ends)
+
+
+def lessons_passage(results: Path) -> str:
+    """Frugal on photographs by how long, and how, it learns from an answer."""
+    groups = group_records(_read(results / "frugal" / "lessons"))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=lambda group: (group.setting.budget, *_lessons(group)))
+    head = [
+        "queries", "students", "steps", "as asked", "agreement", "accuracy", "seconds a run",
+    ]  # fmt: skip
+    rows = []
+    for group in groups:
+        members, steps, as_asked = _lessons(group)
+        rows.append(
+            [
+                f"{group.setting.budget:,}",
+                f"{members}",
+                f"{steps}",
+                percent(as_asked),
+                in_words(group.agreement),
+                in_words(group.accuracy),
+                f"{group.seconds.median:,.0f}",
+            ]
+        )
+    return "\n\n".join([table(head, rows), _of_one_recipe(groups), _made(groups)])
+
+
+def _lessons(group: Group) -> tuple[int, int, float]:
+    """Students, steps of each for a batch of queries, and the share of a lesson as asked."""
+    settings = read_settings(Frugal, group.records[0].config["settings"])
+    return settings.members, settings.student_steps, settings.as_asked
 
 
 def losses_passage(results: Path) -> str:
@@ -161,7 +197,9 @@ def _views(record: Record) -> str:
         return "–"
     shift, flip = settings.get("shift", 0.0), settings.get("flip", False)
     ways = [f"moved by up to {percent(shift)}"] * bool(shift) + ["mirrored"] * flip
-    return ", ".join(ways) or "as asked"
+    # Records that are older than `as_asked` moved all they learnt from.
+    kept = settings.get("as_asked", 0.0) if ways else 0.0
+    return ", ".join([f"{percent(kept)} as asked"] * bool(kept) + ways) or "as asked"
 
 
 def _read(folder: Path) -> list[Record]:

@@ -34,6 +34,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-cifar10": Entry(
             "copycost.report.frugal:cifar10_passage", "the same at CIFAR-10's own size"
         ),
+        "frugal-lessons": Entry(
+            "copycost.report.frugal:lessons_passage", "Frugal by how it learns from an answer"
+        ),
         "frugal-losses": Entry(
             "copycost.report.frugal:losses_passage", "Frugal by the norm of its loss"
         ),
