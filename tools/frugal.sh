@@ -9,7 +9,7 @@
 # with more queries.
 # `parts`: Frugal on digits without each of its parts, or with one more. `photographs`: Frugal with
 # other kinds of images on CIFAR-10 at 16×16, if its folder is given, as they were asked and moved
-# and mirrored, and by labels.
+# and mirrored, and by labels. `lessons`: there, how long and how it learns from an answer.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -39,7 +39,9 @@ for access in probabilities label; do
   sweep --out "$whole" --victim digits-cnn --attack frugal --attack random-noise --budget 12000 \
     --access "$access" --evaluations 6 "${small[@]}"
 done
-# And what five times as many queries bring.
+# Four times as many queries by labels; and on digits what five times as many bring.
+sweep --out "$whole" --victim house-numbers-16 --attack frugal --budget 24000 --access label \
+  --evaluations 6 "${own[@]}"
 for budget in 12000 60000; do
   for loss in l1 l2; do
     sweep --out "$whole" --victim digits-cnn --attack frugal --budget $budget \
@@ -48,10 +50,11 @@ for budget in 12000 60000; do
 done
 
 # Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
-photographs() {
-  student=small-resnet sweep --out "$out/photographs" --victim cifar10-16 \
-    --data "cifar10-16:$cifar10" "$@"
+of_photographs() {
+  student=small-resnet sweep --out "$out/$1" --victim cifar10-16 --data "cifar10-16:$cifar10" \
+    "${@:2}"
 }
+photographs() { of_photographs photographs "$@"; }
 if [ -n "$cifar10" ]; then
   photographs --attack dfme --budget 120000 --evaluations 10 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
@@ -61,7 +64,8 @@ if [ -n "$cifar10" ]; then
     photographs --attack frugal --budget 6000 --evaluations 3 "${own[@]}" \
       --set "frugal.sources=$1" "${@:2}"
   }
-  moved=(--set frugal.shift=0.0625 --set frugal.flip=true)
+  views=(--set frugal.shift=0.0625 --set frugal.flip=true)
+  moved=("${views[@]}" --set frugal.as_asked=0)
   for images in untrained,coordinates textured; do
     kinds "$images"
     kinds "$images" "${moved[@]}"
@@ -78,6 +82,15 @@ if [ -n "$cifar10" ]; then
   for images in untrained,coordinates textured; do
     kinds "$images" "${moved[@]}" --access label
   done
+  # How long, and how, one student learns from an answer.
+  lessons() {
+    of_photographs lessons --attack frugal "${views[@]}" --set frugal.batch_size=32 \
+      --set frugal.sources=untrained,coordinates --set frugal.members=1 \
+      --set "frugal.student_steps=$1" --set "frugal.as_asked=$2" "${@:3}"
+  }
+  for share in 0.5 0 1; do lessons 64 $share --budget 6000 --evaluations 3; done
+  for steps in 32 128; do lessons $steps 0.5 --budget 6000 --evaluations 3; done
+  lessons 64 0.5 --budget 24000 --evaluations 6  # of these three runs two are on record
 fi
 
 part() {
@@ -86,7 +99,8 @@ part() {
 }
 part --set frugal.student_steps=32
 for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 generated=true \
-  shift=0.125 sources=normal sources=untrained,coordinates,leaves; do
+  sources=normal sources=untrained,coordinates,leaves; do
   part --set frugal.student_steps=32 --set "frugal.$change"
 done
+part --set frugal.student_steps=32 --set frugal.shift=0.125 --set frugal.as_asked=0
 for steps in 1 8; do part --set frugal.student_steps=$steps; done

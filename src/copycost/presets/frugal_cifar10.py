@@ -8,9 +8,10 @@ Expected: nothing is promised. The aim is 86.18 % accuracy, or 0.902 of the vict
           student that counts: what Kwon et al. (2023) report of DFME at as many queries.
 Caution:  nothing was tuned at this size. A generator is one of three kinds of images here, since
           guided generators are what is known to work at millions of queries. Moving and mirroring
-          what is learnt again helped on CIFAR-10 at 16x16. There `--set frugal.sources=textured`
-          did far better than untrained networks, and makes the attack one that draws procedural
-          images: see docs/methods/frugal.md.
+          half of what is learnt again helped on CIFAR-10 at 16x16, and so did more steps
+          (`--set frugal.student_steps=32` takes four times as long to learn). There
+          `--set frugal.sources=textured` did far better than untrained networks, and makes the
+          attack one that draws procedural images: see docs/methods/frugal.md.
 """
 
 from __future__ import annotations
