@@ -1,5 +1,6 @@
 import contextlib
 import hashlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -257,6 +258,25 @@ def test_a_folder_that_cannot_be_made(site: Site, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(DataError, match="cannot store x there"):
         fetch("x", tmp_path / "taken", manifest=site.manifest())
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "SOCKS"),
+        ("ALL_PROXY", "telegraph://127.0.0.1:9", "Unknown scheme"),
+        ("ALL_PROXY", "http://127.0.0.1:port", "Invalid port"),
+        ("SSL_CERT_FILE", "/nowhere/at/all.pem", "No such file"),
+    ],
+)
+def test_a_connection_that_cannot_be_set_up_says_why(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, why: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)  # not installed, as far as can be seen
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(DataError, match=rf"could not be set up \(.*{why}.*{variable}"):
+        fetch("x", tmp_path, manifest=site.manifest())
+    assert site.seen == []
 
 
 def test_unknown_names_are_listed() -> None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,10 @@ def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOME", str(tmp_path))
     _write_npz(tmp_path / "mine.npz")
     assert load("npz:~/mine.npz").name == "mine"
+
+
+@pytest.mark.parametrize("reference", ["folder:~nouser-of-copycost/x", "svhn:~nouser-of-copycost"])
+def test_a_home_that_is_not_there_is_said(reference: str) -> None:
+    place = re.escape(reference.partition(":")[2])
+    with pytest.raises(ConfigError, match=f"{place}' begins with ~nouser-of-copycost, but"):
+        load(reference)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from copycost.datasets import load
 from copycost.datasets.images import decode_all
@@ -33,6 +33,16 @@ def test_folder_round_trip(tmp_path: Path) -> None:
     assert set(data.test.inputs[:, 2].flatten().tolist()) == {255}
 
 
+@pytest.mark.parametrize("place", [".", "..", "../insects"])
+def test_a_relative_folder_has_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    root = _folder(tmp_path / "insects")
+    monkeypatch.chdir(root / "train" if place == ".." else root)
+    data = load(f"folder:{place}")
+    assert (data.name, data.provenance, data.origin) == ("insects", "insects", "insects")
+
+
 def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
     root = _folder(tmp_path)
     (root / "train/ant/.DS_Store").write_bytes(b"x")
@@ -57,6 +67,17 @@ def test_a_cut_image_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DataError, match=r"ant/1\.png: expected a whole image"):
         load(f"folder:{tmp_path}")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
+def test_a_damaged_avif_is_named() -> None:
+    """Pillow raises RuntimeError for it."""
+    buffer = BytesIO()
+    Image.new("RGB", (16, 16), (9, 200, 30)).save(buffer, "AVIF")
+    content = bytearray(buffer.getvalue())
+    content[content.index(b"pitm") + 9] ^= 0xFF  # the number of the image to show
+    with pytest.raises(DataError, match=r"a\.avif: expected a whole image"):
+        decode_all([("a.avif", bytes(content))], 1)
 
 
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
@@ -154,6 +175,13 @@ def test_npz_layouts(
 def test_other_npz_contents_are_refused(tmp_path: Path, change: dict[str, Any], came: str) -> None:
     np.savez(tmp_path / "own.npz", **(_arrays((6, 4, 5)) | change))
     with pytest.raises(DataError, match=came):
+        load(f"npz:{tmp_path / 'own.npz'}")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_labels_of_another_number_name_file_and_part(tmp_path: Path, part: str) -> None:
+    np.savez(tmp_path / "own.npz", **(_arrays((6, 4, 5)) | {f"y_{part}": np.zeros(5, dtype=int)}))
+    with pytest.raises(DataError, match=rf"own\.npz: x_{part} and y_{part}: .* 6 images, got 5"):
         load(f"npz:{tmp_path / 'own.npz'}")
 
 

@@ -13,9 +13,9 @@ from copycost.datasets import load
 from copycost.errors import DataError
 
 
-def _image(value: int) -> bytes:
+def _image(value: int, size: tuple[int, int] = (4, 3)) -> bytes:
     buffer = BytesIO()
-    Image.new("RGB", (4, 3), (value, 0, 9)).save(buffer, "PNG")
+    Image.new("RGB", size, (value, 0, 9)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -69,6 +69,25 @@ def test_shards_are_read_in_order(tmp_path: Path) -> None:
     pq.write_table(_table([1, 2]), folder / "test-00000-of-00001.parquet")
     data = load(f"parquet:{tmp_path}")
     assert data.train.inputs[:, 0, 0, 0].tolist() == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("size", "labels", "came"),
+    [
+        ((4, 3), 10, r"images \[3, 3, 4\] of 10 classes"),
+        ((32, 32), 3, r"images \[3, 32, 32\] of 3 classes"),
+    ],
+)
+def test_only_images_like_those_of_cifar10_are_halved_under_its_name(
+    tmp_path: Path, size: tuple[int, int], labels: int, came: str
+) -> None:
+    for part in ("train", "test"):
+        images = [{"bytes": _image(value, size), "path": ""} for value in range(labels)]
+        table = pa.table({"image": images, "label": list(range(labels))})
+        pq.write_table(table, tmp_path / f"{part}.parquet")
+    expected = r"CIFAR-10: images \[3, 32, 32\] of 10 classes"
+    with pytest.raises(DataError, match=rf"expected {expected}, got {came}; .*`parquet:"):
+        load(f"cifar10-16:{tmp_path}")
 
 
 def test_a_known_copy_says_what_it_is(tmp_path: Path) -> None:

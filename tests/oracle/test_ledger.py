@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copycost.errors import BudgetExceeded, RunError
-from copycost.oracle.ledger import Ledger
+from copycost.oracle.ledger import Ledger, spent_in
 
 
 def test_exact_count_survives_a_clean_stop(tmp_path):
@@ -98,3 +98,31 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path):
     path.write_bytes(b"this is not a database" * 100)
     with pytest.raises(RunError, match="not a ledger"):
         Ledger(path)
+
+
+def test_reading_a_closed_ledger_makes_no_files(tmp_path):
+    path = tmp_path / "a ledger?#%41.sqlite"
+    with Ledger(path) as ledger:
+        ledger.account("attacker", 1000, block=100).charge(7)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert spent_in(path, "attacker") == 100
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_reading_a_ledger_in_use_sees_what_is_only_in_its_log(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 1000, block=100)
+        account.charge(7)
+        assert spent_in(path, "attacker") == 100
+        account.settle()
+        assert spent_in(path, "attacker") == 7
+
+
+def test_what_cannot_be_read_is_not_called_a_foreign_file(tmp_path):
+    with pytest.raises(RunError, match=r"nothing\.sqlite cannot be read: unable to open"):
+        spent_in(tmp_path / "nothing.sqlite", "attacker")
+    foreign = tmp_path / "foreign"
+    foreign.write_text("no database, but long enough to be taken for the header of one" * 20)
+    with pytest.raises(RunError, match="foreign is not a ledger"):
+        spent_in(foreign, "attacker")

@@ -199,6 +199,37 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, place: str) -> None:
         list(found.calls())
 
 
+@pytest.mark.parametrize("place", ["first", "checksum", "input", "last"])
+def test_damage_before_the_last_call_is_not_cut_off(tmp_path: Path, place: str) -> None:
+    """One flipped bit must not cost the paid queries that were recorded after it."""
+    kind = layout()
+    record(tmp_path, kind, (5, 6, 4))
+    (path,) = segments(tmp_path)
+    start, end = (n * kind.row_bytes + calls * HEADER.size for n, calls in ((5, 1), (11, 2)))
+    content = bytearray(path.read_bytes())
+    content[
+        {"first": start + 8, "checksum": start + 16, "input": start + 40, "last": end - 1}[place]
+    ] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=rf"queries is damaged after {start:,} bytes"):
+        Recorder(tmp_path, kind)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("place", [16, 40, -1])
+def test_a_last_call_of_wrong_bytes_is_a_torn_tail(tmp_path: Path, place: int) -> None:
+    """After a power cut a file can have its length before it has its bytes."""
+    kind = layout()
+    record(tmp_path, kind, (5, 6))
+    (path,) = segments(tmp_path)
+    content, start = bytearray(path.read_bytes()), HEADER.size + 5 * kind.row_bytes
+    content[start + place if place > 0 else place] ^= 1
+    path.write_bytes(content)
+    with Recorder(tmp_path, kind) as recorder:
+        assert (recorder.recorded, recorder.torn_bytes) == (5, len(content) - start)
+    assert path.read_bytes() == content[:start]
+
+
 def test_a_segment_in_the_middle_must_be_whole(tmp_path: Path) -> None:
     kind = layout()
     record(tmp_path, kind, (9,) * 12, segment_bytes=1000)
@@ -264,6 +295,29 @@ def test_a_full_disk_is_an_error_of_the_run_and_loses_no_paid_query(
     found = TransferSet(tmp_path / "t", spent=spy.count)
     assert (len(found), found.torn_bytes) == (20, 0)
     assert found.missing == spy.count - 20 > 0
+
+
+def test_a_next_segment_that_cannot_be_opened_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def no_more(path: str | Path, *arguments: int) -> int:
+        if Path(path).name == "000001.queries":
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path, *arguments)
+
+    monkeypatch.setattr(os, "open", no_more)
+    recorder = Recorder(tmp_path, layout(), segment_bytes=1000)
+    for seed in range(2):
+        recorder.put(20 * seed, asked(WIDE, 20, seed), answered(Access.PROBABILITIES, 20, seed))
+    with pytest.raises(RunError, match=r"Too many open files.*20 are"):
+        recorder.close()
+    monkeypatch.undo()
+    with Recorder(tmp_path, layout(), segment_bytes=1000) as recorder:
+        recorder.put(20, asked(WIDE, 20, 1), answered(Access.PROBABILITIES, 20, 1))
+    assert [path.name for path in segments(tmp_path)] == ["000000.queries", "000001.queries"]
+    assert len(TransferSet(tmp_path)) == 40
 
 
 def test_settling_waits_for_the_disk_and_says_what_went_wrong(

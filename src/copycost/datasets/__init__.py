@@ -80,21 +80,32 @@ def load(reference: str) -> Dataset:
     provenance that figures print, as in `parquet:/data/cats#Cats (PNG)`.
 
     Raises:
-        ConfigError: the name is unknown, or lacks a path, or takes none.
+        ConfigError: the name is unknown, or lacks a path, or takes none, or the path begins
+            with a home folder that there is not.
         DataError: the files are missing, damaged or of another format.
     """
     name, colon, place = reference.partition(":")
     if colon and not place:
         raise ConfigError([f"The data set {reference!r} has no path after the colon."])
     place, label = _split_label(place) if name in _NAMELESS else (place, "")
-    dataset = DATASETS[name](Path(place).expanduser() if place else None)
+    dataset = DATASETS[name](_path(place) if place else None)
     # The images stay what they are: of one collection with those that have no label.
     return replace(dataset, provenance=label, collection=dataset.origin) if label else dataset
 
 
+def _path(place: str) -> Path:
+    """`place` with `~` or `~NAME` written out; `ConfigError` if there is no such home folder."""
+    try:
+        return Path(place).expanduser()
+    except RuntimeError:
+        home = place.partition("/")[0]
+        problem = f"The path {place!r} begins with {home}, but no such home folder is known here"
+        raise ConfigError([f"{problem}: write the path out in full."]) from None
+
+
 def _split_label(place: str) -> tuple[str, str]:
     # A path may hold a '#' of its own; one that exists is taken as it is.
-    if Path(place).expanduser().exists():
+    if _path(place).exists():
         return place, ""
     path, _, label = place.partition("#")
     return path, label.strip()

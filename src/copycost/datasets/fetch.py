@@ -109,7 +109,8 @@ def fetch(
     Raises:
         ConfigError: there is nothing to fetch under `name`.
         DataError: the server refuses, the connection is cut too often, the bytes are wrong
-            twice, or they cannot be stored.
+            twice, or they cannot be stored, or the environment asks for a proxy or
+            certificates that cannot be used.
     """
     if manifest is None and name not in MANIFESTS:
         known = ", ".join(MANIFESTS)
@@ -118,7 +119,7 @@ def fetch(
     total, before, paths = sum(file.size for file in source.files), 0, []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with httpx2.Client(timeout=source.timeout, follow_redirects=True) as client:
+        with _client(source.timeout) as client:
             for file in source.files:
                 report = _shifted(progress, before, total)
                 paths.append(_Download(client, source, file, folder, report).run())
@@ -127,6 +128,18 @@ def fetch(
         advice = "free some space, or choose another folder"
         raise DataError(f"{folder}: cannot store {name} there ({error}); {advice}") from error
     return paths
+
+
+def _client(timeout: float) -> httpx2.Client:
+    """A client set up as the environment says; `DataError` if what it says cannot be used."""
+    try:
+        return httpx2.Client(timeout=timeout, follow_redirects=True)
+    except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
+        raise DataError(
+            f"The connection could not be set up ({error}); correct or unset the variables of "
+            "the environment that name a proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or "
+            "certificates (SSL_CERT_FILE, SSL_CERT_DIR)"
+        ) from error
 
 
 def _shifted(progress: Progress, before: int, total: int) -> Callable[[int], None]:

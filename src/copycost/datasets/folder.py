@@ -17,7 +17,8 @@ def load_folder(path: Path | None) -> Dataset:
     """Images `train/CLASS/*` and `test/CLASS/*` under `path`; classes sorted by name.
 
     All images have one size; [N, 1, H, W] if the first is grey, else [N, 3, H, W]. Files
-    whose name starts with a dot are passed over; any other must be an image.
+    whose name starts with a dot are passed over; any other must be an image. The provenance
+    is the folder's name.
 
     Raises:
         ConfigError: no path was given.
@@ -33,7 +34,8 @@ def load_folder(path: Path | None) -> Dataset:
         came = f"{', '.join(unknown)}, which train/ does not have"
         raise bad_data(path / "test", "the classes of train/", came, "move or rename them")
     train, test = (_read(path / part, classes) for part in _PARTS)
-    return Dataset(path.name, path.name, tuple(classes), train, test)
+    name = path.resolve().name  # '.' and '..' have none of their own
+    return Dataset(name, name, tuple(classes), train, test)
 
 
 def _classes(part: Path) -> list[str]:

@@ -17,6 +17,9 @@ from copycost.datasets.sources import bad_data
 _GREY = ("1", "L", "LA")
 _COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 
+# What Pillow raises for images that are damaged or none; RuntimeError is for AVIF.
+_DAMAGED = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
+
 
 def decode_all(encoded: Iterable[tuple[str, Path | bytes]], count: int) -> npt.NDArray[np.uint8]:
     """`count` images as uint8 [N, C, H, W] from pairs of a name and a file or its bytes.
@@ -44,7 +47,7 @@ def _open(name: str, source: Path | bytes) -> Image.Image:
         with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
             image.load()
             return image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         came = f"one that cannot be read ({error})"
         raise bad_data(name, "a whole image", came, "replace or remove it") from error
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from copycost.datasets.base import Dataset, Labelled
 from copycost.datasets.sources import bad_data, given_path, require_files
+from copycost.errors import DataError
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _CHANNELS = (1, 3)
@@ -31,16 +32,22 @@ def load_npz(path: Path | None) -> Dataset:
     """
     path = given_path("npz", path, "a .npz file with " + ", ".join(_KEYS))
     arrays = _read(path)
-    train, test = (
-        Labelled.from_arrays(
-            _images(arrays[f"x_{part}"], f"{path}: x_{part}"),
-            _labels(arrays[f"y_{part}"], f"{path}: y_{part}"),
-        )
-        for part in ("train", "test")
-    )
+    train, test = (_part(path, arrays, part) for part in ("train", "test"))
     classes = 1 + max(int(part.labels.max()) for part in (train, test))
     names = tuple(str(i) for i in range(classes))
     return Dataset(path.stem, path.stem, names, train, test)
+
+
+def _part(path: Path, arrays: dict[str, npt.NDArray[Any]], part: str) -> Labelled:
+    x, y = f"x_{part}", f"y_{part}"
+    images, labels = _images(arrays[x], f"{path}: {x}"), _labels(arrays[y], f"{path}: {y}")
+    try:
+        return Labelled.from_arrays(images, labels)
+    except DataError as error:
+        # It knows the arrays and not where they are from.
+        raise DataError(
+            f"{path}: {x} and {y}: {error}; store images, and a label for each"
+        ) from None
 
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:

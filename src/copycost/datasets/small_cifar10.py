@@ -6,18 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from copycost.datasets.base import Dataset
-from copycost.datasets.cifar10 import load_cifar10
+from copycost.datasets.cifar10 import CLASS_NAMES, load_cifar10
 from copycost.datasets.parquet import find_shards, load_parquet
+from copycost.datasets.sources import bad_data
+
+_SHAPE = (3, 32, 32)
 
 
 def load_small_cifar10(path: Path | None) -> Dataset:
     """All of CIFAR-10 halved, [N, 3, 16, 16]; the provenance says of which copy.
 
     `path` is what `load_cifar10` reads, or a folder of Parquet files as `load_parquet` reads
-    them; both say which errors they raise.
+    them; both say which errors they raise. Raises `DataError` too for Parquet files of other
+    images than 3×32×32 or of another number of classes than ten.
     """
-    parquet = path is not None and find_shards(path, "train")
-    whole = load_parquet(path) if parquet else load_cifar10(path)
+    if path is not None and find_shards(path, "train"):
+        whole = load_parquet(path)
+        _check(whole, path)
+    else:
+        whole = load_cifar10(path)
     return replace(
         whole,
         name="cifar10-16",
@@ -26,3 +33,14 @@ def load_small_cifar10(path: Path | None) -> Dataset:
         train=whole.train.halved(),
         test=whole.test.halved(),
     )
+
+
+def _check(found: Dataset, path: Path) -> None:
+    """Any Parquet set can be in the folder; one of other images must not be called CIFAR-10."""
+    if found.spec.shape != _SHAPE or found.classes != len(CLASS_NAMES):
+        raise bad_data(
+            path,
+            f"CIFAR-10: images {list(_SHAPE)} of {len(CLASS_NAMES)} classes",
+            f"images {list(found.spec.shape)} of {found.classes} classes",
+            f"load another data set by `parquet:{path}`",
+        )

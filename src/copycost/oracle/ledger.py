@@ -8,6 +8,7 @@ crash: all of it counts as spent, so that the truth is never less than the accou
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -88,21 +89,33 @@ class Ledger:
 
 
 def spent_in(path: Path, name: str) -> int:
-    """Queries charged to the account `name` of a ledger, read without touching anything.
+    """Queries charged to the account `name` of a ledger, which is not written to.
 
-    What is reserved and not settled counts as spent, as it would after a crash.
+    What is reserved and not settled counts as spent, as it would after a crash. Nothing is made
+    beside a closed ledger, so that one on a read-only disk can be read. Raises `RunError` if
+    the file cannot be read or is not a ledger.
     """
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    query = "SELECT COALESCE(SUM(COALESCE(used, reserved)), 0) FROM reservations WHERE account = ?"
     try:
-        row = db.execute(
-            "SELECT COALESCE(SUM(COALESCE(used, reserved)), 0) FROM reservations WHERE account = ?",
-            (name,),
-        ).fetchone()
+        with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
+            row = db.execute(query, (name,)).fetchone()
+    except sqlite3.OperationalError as error:
+        raise RunError(f"{path} cannot be read: {error}.") from None
     except sqlite3.DatabaseError as error:
         raise RunError(f"{path} is not a ledger of copycost: {error}.") from None
-    finally:
-        db.close()
     return int(row[0])
+
+
+def _read_only(path: Path) -> str:
+    """The address by which SQLite only reads `path`."""
+    place = path.resolve()
+    # Read-only, SQLite still makes its log and shared memory where they are missing. Immutable,
+    # it makes nothing, but passes over the log: that is right only where the log holds nothing.
+    try:
+        logged = place.with_name(f"{place.name}-wal").stat().st_size
+    except OSError:
+        logged = 0
+    return f"{place.as_uri()}?mode=ro" + ("" if logged else "&immutable=1")
 
 
 class Account:

@@ -10,8 +10,9 @@ from typing import Protocol
 from torch import nn
 
 from copycost.datasets import load
+from copycost.datasets.base import Dataset
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, SpecMismatch
 from copycost.presets.victims import VICTIMS
 from copycost.runner.kept_training import KeptTraining, keeping
 from copycost.runner.stopping import Stop
@@ -46,8 +47,9 @@ def load_target(
     """The target a user named: a victim preset, or the folder of a saved model.
 
     A preset is trained once for each data set and seed and kept under `folder`. Raises
-    `ConfigError` for a name that is neither, or for a saved model without `data`, and
-    `Interrupted` when `stop` is asked before it is trained; it goes on the next time.
+    `ConfigError` for a name that is neither, or for a saved model without `data`,
+    `SpecMismatch` for data of other classes than the model's, and `Interrupted` when `stop` is
+    asked before it is trained; it goes on the next time.
     """
     if not victim:
         raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
@@ -132,10 +134,33 @@ def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:
 
 def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine) -> Target:
     dataset = load(data)
+    _check_classes(card, name, dataset)
     victim = ModuleVictim(
         module, card.spec, card.classes, Access.LOGITS, name=name, device=engine.device
     )
     return Target(victim, dataset.test, dataset.provenance, card.architecture, dataset.origin)
+
+
+def _check_classes(card: Card, name: str, dataset: Dataset) -> None:
+    """Raise `SpecMismatch` where the model's classes and the data's have names, and others."""
+    trained, judged = card.class_names or (), dataset.class_names
+    if trained != judged and _are_names(trained) and _are_names(judged):
+        raise SpecMismatch(
+            f"data with the classes of {name}, {_shortened(trained)}",
+            f"{_shortened(judged)} in {dataset.provenance}",
+            "judge it on data with its own classes in its own order, or, where only the "
+            f"spelling differs, make the names in its {CARD_FILE} those of the data",
+        )
+
+
+def _are_names(classes: tuple[str, ...]) -> bool:
+    """Whether they say what the classes are: numbers only count them, and can be of anything."""
+    return classes != tuple(str(i) for i in range(len(classes)))
+
+
+def _shortened(classes: tuple[str, ...], most: int = 4) -> str:
+    more = f" and {len(classes) - most:,} more" if len(classes) > most else ""
+    return ", ".join(repr(name) for name in classes[:most]) + more
 
 
 def _as_file_name(text: str) -> str:

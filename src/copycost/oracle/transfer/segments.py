@@ -27,19 +27,26 @@ SEGMENT_BYTES = 256 * 2**20
 class Appender:
     """The last segment of a transfer set, open for frames at its end.
 
-    On opening, a tail that a crash tore is cut off at the last whole frame.
+    On opening, a tail that a crash tore is cut off at the last whole frame. A broken frame
+    with bytes after it was not torn by a crash: it is damage, and nothing is cut.
     """
 
     def __init__(self, folder: Path, layout: Layout, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open or begin the transfer set in `folder`; `RunError` if it is of another kind."""
+        """Open or begin the transfer set in `folder`.
+
+        Raises `RunError` if it is of another kind, or damaged before its last frame.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         layout.claim(folder)
         self._folder, self._limit = folder, segment_bytes
         places = segments(folder)
-        self._number = max(0, len(places) - 1)
         self.recorded, self.torn_bytes = _closed(places[:-1], layout), 0
-        self._open()
-        self._mend(layout)
+        self._open(max(0, len(places) - 1))
+        try:
+            self._mend(layout)
+        except RunError:
+            self.close()
+            raise
 
     def append(self, first: int, n: int, payload: Sequence[Buffer]) -> None:
         """Write one frame. If that fails, the segment ends where it ended before."""
@@ -67,27 +74,50 @@ class Appender:
 
     def _next(self) -> None:
         self.sync()
-        self.close()
-        self._number += 1
-        self._open()
+        # Until the next segment is open this one stays: `close` must find a file to close.
+        ended = self._file
+        self._open(self._number + 1)
+        os.close(ended)
 
-    def _open(self) -> None:
-        path = segment(self._folder, self._number)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._size = os.fstat(self._file).st_size
-        sync_folder(self._folder)
+    def _open(self, number: int) -> None:
+        path = segment(self._folder, number)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            size = os.fstat(file).st_size
+            sync_folder(self._folder)
+        except OSError:
+            os.close(file)
+            raise
+        self._number, self._file, self._size = number, file, size
 
     def _mend(self, layout: Layout) -> None:
-        whole = 0
-        for frame in frames(
-            mapped(segment(self._folder, self._number)), layout.row_bytes, check=True
-        ):
+        place = segment(self._folder, self._number)
+        content, whole = mapped(place), 0
+        for frame in frames(content, layout.row_bytes, check=True):
             whole += frame_bytes(frame)
             self.recorded += frame.n
+        if _is_followed(content[whole:], layout):
+            raise _damaged(place, whole)
         self.torn_bytes = self._size - whole
         if self.torn_bytes:
             os.ftruncate(self._file, whole)
             self._size = whole
+
+
+def _is_followed(rest: memoryview, layout: Layout) -> bool:
+    """Whether `rest` begins with all the bytes of a frame, right or wrong, and holds more.
+
+    A crash in the middle of a write leaves nothing after what it tore.
+    """
+    broken = next(frames(rest, layout.row_bytes, check=False), None)
+    return broken is not None and frame_bytes(broken) < len(rest)
+
+
+def _damaged(place: Path, whole: int) -> RunError:
+    return RunError(
+        f"{place} is damaged after {whole:,} bytes. Bring back a whole copy of it, or take another "
+        "folder."
+    )
 
 
 def _closed(places: Sequence[Path], layout: Layout) -> int:
@@ -99,7 +129,7 @@ def _closed(places: Sequence[Path], layout: Layout) -> int:
             whole += frame_bytes(frame)
             count += frame.n
         if whole != len(content):
-            raise RunError(f"{place} is damaged after {whole:,} bytes.")
+            raise _damaged(place, whole)
     return count
 
 
