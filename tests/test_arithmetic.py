@@ -85,6 +85,16 @@ def test_every_kind_of_product_is_emulated(product):
     assert not torch.allclose(found, a @ b, atol=1e-6, rtol=0)
 
 
+def test_inference_mode_is_no_way_out():
+    """There linear layers and convolutions reach the emulation whole."""
+    net, x = network(), torch.randn(6, 3, 4, 4)
+    with torch.inference_mode(), computing(Precision.TF32, CPU):
+        found = net(x)
+    with torch.no_grad():
+        torch.testing.assert_close(found, rounded_network(net)(x), atol=1e-6, rtol=0)
+        assert float((found - net(x)).abs().max()) > 1e-5
+
+
 def test_products_of_the_backward_pass_are_rounded_too():
     weight = torch.randn(3, 7, requires_grad=True)
     x, back = torch.randn(5, 7), torch.randn(5, 3)

@@ -129,6 +129,12 @@ _OPERANDS: Mapping[Any, Sequence[int]] = {
     _aten.bmm.default: (0, 1),
     _aten.addmm.default: (1, 2),
     _aten.baddbmm.default: (1, 2),
+    # In inference mode these arrive whole, and not as the ones above that they are made of.
+    _aten.linear.default: (0, 1),
+    _aten.matmul.default: (0, 1),
+    _aten.conv1d.default: (0, 1),
+    _aten.conv2d.default: (0, 1),
+    _aten.conv3d.default: (0, 1),
 }
 """Which arguments of an operation are factors; a bias is added, not multiplied."""
 

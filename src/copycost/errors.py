@@ -8,6 +8,7 @@ one message and exits with status 2. In Python, settings that pydantic reads rai
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 
 class CopycostError(Exception):
@@ -62,6 +63,14 @@ class Busy(RunError):
 
 class VictimFailed(CopycostError):
     """What answers for the victim raised an error of its own, which is this one's cause."""
+
+    @classmethod
+    def of(cls, victim: str, error: Exception, asked: int) -> Self:
+        """`error`, raised by the victim of that name when it was asked so many queries."""
+        return cls(
+            f"victim {victim!r} raised {type(error).__name__}: {error}. The {asked:,} queries of "
+            "this call are charged. Run again to go on."
+        )
 
 
 class Unstable(CopycostError):

@@ -8,7 +8,20 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from copycost.errors import RunError
 from copycost.ranks import Ranks
+
+
+def restore_stream(generator: torch.Generator, state: Tensor) -> None:
+    """Let `generator` go on from a saved `state`; `RunError` if that is of another device."""
+    try:
+        generator.set_state(state)
+    except (RuntimeError, TypeError):
+        raise RunError(
+            "The random numbers of this checkpoint are those of another kind of device than "
+            f"{generator.device.type}, and cannot go on here. Go on on a machine such as it was "
+            "begun on, or start over in another folder."
+        ) from None
 
 
 class Noise:
@@ -41,7 +54,7 @@ class Noise:
 
     def restore(self, state: Tensor) -> None:
         """Go on from a saved `state`."""
-        self._generator.set_state(state)
+        restore_stream(self._generator, state)
 
     def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
         whole = (self._ranks.count * n, *shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ class Labelled:
     """[N, C, H, W], uint8: a quarter of the memory of floats, and of the transfer."""
     labels: Tensor
     """[N], int64, from 0."""
+    low: float = 0.0
+    high: float = 1.0
+    """What the bytes 0 and 255 stand for."""
 
     def __post_init__(self) -> None:
         """Check kinds, shapes and lengths; all problems in one error."""
@@ -54,17 +57,20 @@ class Labelled:
     def floats(
         self, which: slice | Tensor = slice(None), device: torch.device | str | None = None
     ) -> Tensor:
-        """Images [n, C, H, W] as float32 in [0, 1], on `device` (where they are, if None).
+        """Images [n, C, H, W] as float32 in [low, high], on `device` (where they are, if None).
 
         `which` is a slice, or int64 indices [n] or a mask [N] on the images' device.
         """
         # Moved first: bytes cross to an accelerator four times faster than floats.
-        return self.inputs[which].to(device).to(torch.float32) / 255
+        shares = self.inputs[which].to(device).to(torch.float32) / 255
+        if (self.low, self.high) == (0.0, 1.0):
+            return shares
+        return (self.low + (self.high - self.low) * shares).clamp(self.low, self.high)
 
     def halved(self) -> Labelled:
         """The same at half the size, [N, C, H // 2, W // 2], each value the mean of four."""
         means = avg_pool2d(self.inputs.to(torch.float32), 2).round()
-        return Labelled(means.to(torch.uint8), self.labels)
+        return replace(self, inputs=means.to(torch.uint8))
 
 
 @dataclass(frozen=True, eq=False)

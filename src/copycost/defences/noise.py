@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from copycost.defences.base import Defence, parse_number
+from copycost.noise import restore_stream
 from copycost.victims.base import Victim
 
 
@@ -55,5 +56,5 @@ class Noise(Defence):
         if self._random is None:
             self._random = torch.Generator(device=device).manual_seed(self.seed)
             if self._saved is not None:
-                self._random.set_state(self._saved)
+                restore_stream(self._random, self._saved)
         return self._random

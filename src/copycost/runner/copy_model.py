@@ -203,7 +203,9 @@ def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
 
 
 def _auditor(config: RunConfig, place: _Place) -> Auditor:
-    account = place.ledger.account("auditor", None, block=len(place.target.held_out))
+    # A victim that costs money is charged for each request by itself, as the attacker is.
+    block = len(place.target.held_out) if place.target.victim.free else 1
+    account = place.ledger.account("auditor", None, block=block)
     if not account.spent and (place.folder / AUDITOR_FILE).exists():
         raise RunError(
             f"The ledger in {place.folder} is empty, and what it paid for is there: it was lost or "

@@ -72,6 +72,7 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
             "id": identity,
             "config": config.in_full(),
             "victim": target.content_hash,
+            "declared": target.declared_hash,
             "ranks": ranks.count,
         }
         write_atomically(path, json.dumps(claim, indent=1).encode())
@@ -80,6 +81,11 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
     if found.get("id") != identity:
         raise RunError(
             f"{folder} holds another run: other settings or another victim. Use another folder."
+        )
+    if found.get("declared", target.declared_hash) != target.declared_hash:
+        raise RunError(
+            f"{folder} holds a run of this victim with another range, output or number of classes, "
+            "or judged on other data. Use another folder."
         )
     if found.get("ranks", 1) != ranks.count:
         raise RunError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from copycost.datasets.base import Labelled
@@ -19,6 +19,7 @@ class Target:
 
     victim: Victim
     held_out: Labelled
+    """Its images come in the range of the victim's inputs."""
     dataset: str
     """Provenance of the held-out data, e.g. 'CIFAR-10 (JPEG q75)'."""
     architecture: str = "unknown"
@@ -27,7 +28,11 @@ class Target:
 
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
-        self.victim.spec.check_shape(self.held_out.floats(slice(0, 1)))
+        spec = self.victim.spec
+        spec.check_shape(self.held_out.floats(slice(0, 1)))
+        # Data sets are of bytes; what these stand for is the victim's to say.
+        held_out = replace(self.held_out, low=spec.low, high=spec.high)
+        object.__setattr__(self, "held_out", held_out)
         classes = self.victim.classes
         if len(self.held_out) and int(self.held_out.labels.max()) >= classes:
             raise SpecMismatch(
@@ -35,6 +40,16 @@ class Target:
                 f"label {int(self.held_out.labels.max())} in {self.dataset}",
                 "judge the victim on data of its own classes",
             )
+
+    @cached_property
+    def declared_hash(self) -> str:
+        """sha256 of what the victim is said to take and give, and of the data it is judged on."""
+        victim, (inputs, labels) = self.victim, (self.held_out.inputs, self.held_out.labels)
+        said = f"{victim.spec!r} {victim.classes} {victim.output}"
+        found = hashlib.sha256(said.encode())
+        for part in (inputs, labels):
+            found.update(part.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
 
     @cached_property
     def content_hash(self) -> str:

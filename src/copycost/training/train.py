@@ -20,6 +20,7 @@ from copycost.errors import ConfigError, Unstable
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
 from copycost.nets.seeded import build
+from copycost.noise import restore_stream
 from copycost.training.augment import augment
 from copycost.training.recipe import Recipe
 from copycost.training.schedule import SCHEDULES
@@ -150,7 +151,7 @@ class Training:
         """Take up a saved `state`."""
         self.module.load_state_dict(state["module"])
         restore_optimizer(self._optimizer, state["optimizer"])
-        self._chance.set_state(state["chance"])
+        restore_stream(self._chance, state["chance"])
         self._order = state["order"].to(self._order.device)
         self._total = state["total"].to(self._total.device)
         self._done = state["done"]

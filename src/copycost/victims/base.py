@@ -56,7 +56,8 @@ class Victim(ABC):
         every time; so are its values where it was given on the CPU, but elsewhere the first time
         only: looking at values waits for the device.
         """
-        given = self.answer(x).detach()
+        # A copy: a model that normalises in place would change what the attacker asked.
+        given = self.answer(x.clone()).detach()
         self._check_shape(given, len(x))
         answer = given.long() if self.output is Access.LABEL else given.float()
         if given.device.type == "cpu" or not self._checked:
@@ -93,6 +94,8 @@ class Victim(ABC):
             )
         if self.output is Access.PROBABILITIES:
             self._check_probabilities(answer)
+        elif not self._checked:
+            self._check_logits(answer)
 
     def _check_whole(self, given: Tensor) -> None:
         if self.output is not Access.LABEL or not given.is_floating_point():
@@ -110,6 +113,15 @@ class Victim(ABC):
             raise SpecMismatch(
                 f"labels from 0 to {self.classes - 1} from victim {self.name!r}",
                 f"labels from {int(labels.min())} to {int(labels.max())}",
+            )
+
+    def _check_logits(self, z: Tensor) -> None:
+        """Softmax over what has been through it already makes all classes look alike."""
+        if len(z) > 1 and bool((z >= 0).all()) and float((z.sum(dim=1) - 1).abs().max()) < 1e-4:
+            raise SpecMismatch(
+                f"logits from victim {self.name!r}",
+                f"{len(z)} answers that are not negative and sum to one each",
+                "if these are probabilities, declare output='probabilities'",
             )
 
     def _check_probabilities(self, p: Tensor) -> None:

@@ -51,10 +51,7 @@ class FunctionVictim(Victim):
         try:
             answer = self.predict(x.cpu().numpy())
         except Exception as error:  # it is not ours, and may raise anything
-            raise VictimFailed(
-                f"victim {self.name!r} raised {type(error).__name__}: {error}. The {len(x):,} "
-                "queries of this call are charged. Run again to go on."
-            ) from error
+            raise VictimFailed.of(self.name, error, len(x)) from error
         try:
             return torch.as_tensor(np.asarray(answer))
         except (TypeError, ValueError) as error:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from copycost.arithmetic import Precision, computing
+from copycost.errors import SpecMismatch, VictimFailed
 from copycost.types import Access, InputSpec
 from copycost.victims.base import Victim
 
@@ -42,9 +43,21 @@ class ModuleVictim(Victim):
         return other
 
     def answer(self, x: Tensor) -> Tensor:
-        """Run the module, always in evaluation mode, whoever touched it since."""
-        if self.module.training:
+        """Run the module, always in evaluation mode, whoever touched any part of it since.
+
+        Raises `VictimFailed` from what it raises, `SpecMismatch` if it gives no tensor.
+        """
+        if any(part.training for part in self.module.modules()):
             self.module.eval()
-        with computing(self.precision, self.device):
-            answer: Tensor = self.module(x.to(self.device))
+        try:
+            with computing(self.precision, self.device):
+                answer = self.module(x.to(self.device))
+        except Exception as error:  # it is not ours, and may raise anything
+            raise VictimFailed.of(self.name, error, len(x)) from error
+        if not isinstance(answer, Tensor):
+            raise SpecMismatch(
+                f"one tensor from victim {self.name!r}",
+                type(answer).__name__,
+                "wrap the module in one that returns the scores or labels alone",
+            )
         return answer

@@ -192,6 +192,12 @@ def _blank(card: Card) -> nn.Module:
 def _hash(weights: Mapping[str, Tensor]) -> str:
     total = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
+        if not isinstance(tensor, Tensor):
+            raise SpecMismatch(
+                "a module whose state is tensors",
+                f"{type(tensor).__name__} at {name}",
+                "give a quantised model, or one with state of its own kind, as a FunctionVictim",
+            )
         head = [name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape)]
         total.update(json.dumps(head).encode() + b"\n")
         # As bytes, because NumPy has no bfloat16; flat, because 0-d tensors have no view.
