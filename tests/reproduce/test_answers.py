@@ -35,6 +35,11 @@ def test_a_ranking_that_seeds_could_reverse_says_so() -> None:
     assert "overlap, so that this may be chance" in said("recovery", by_label(NAMES, step=0.2))
 
 
+def test_a_ranking_of_one_seed_each_does_not_speak_of_ranges() -> None:
+    found = said("recovery", by_label(NAMES), seeds=1)
+    assert found.endswith("with 60.0 %. With one seed this may be chance.")
+
+
 def test_the_least_budget_that_reaches_a_share_of_the_victim() -> None:
     """Medians 46, 57, 68, 79 and 90 %; of the victim's 95.5 %: 48, 60, 71, 83 and 94 %."""
     budgets = dict(zip((10_000, 30_000, 60_000, 120_000, 240_000), range(5), strict=True))

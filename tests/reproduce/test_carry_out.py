@@ -76,6 +76,20 @@ def test_kept_records_of_another_victim_do_not_count(copied):
     assert len(copied.again().left) == 1
 
 
+def test_records_of_the_same_victim_on_other_data_are_no_hindrance(copied):
+    """More of them, of another content: the victim that the runs copied is still known."""
+    shutil.rmtree(copied.work)
+    for name, path in kept(copied.folder).items():
+        record = json.loads(path.read_text())
+        for number in range(3):
+            other = path.parent.parent / f"{name}-{number}" / path.name
+            other.parent.mkdir()
+            record["victim"]["content_hash"] = "0" * 64
+            record["config"]["data"] = "digits"
+            other.write_text(json.dumps(record | {"id": f"{name}{number}"}))
+    assert copied.again().left == []
+
+
 def test_what_a_new_victim_leaves_is_done_in_the_same_go(copied, monkeypatch):
     """The first sweep trains it, and finds that kept records were of another."""
     lefts, asked = [["one"], ["two", "three"], []], []

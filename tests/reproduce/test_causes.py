@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from copycost.reproduce.causes import causes
+from copycost.runner.record import Surroundings
 from tests.reproduce.made_up import Values, made_up, measured
 
 REPORTED = {"CIFAR-10": 0.8618, "SVHN": 0.9602}
@@ -46,15 +47,22 @@ def test_another_scale_is_said_in_full() -> None:
     assert "The victim has" not in found, "its accuracy on digits is compared with nothing"
 
 
-def test_at_the_papers_scale_only_the_data_may_differ() -> None:
+def test_at_the_papers_scale_the_data_may_differ_and_the_arithmetic() -> None:
     low = ends(CIFAR10=[0.80, 0.80, 0.80])
-    assert "Another scale" not in joined(causes(made_up("figure-5", "full", values=low)))
-    copy = {"dataset": "CIFAR-10 (JPEG q75)"}
-    result = made_up("figure-5", "full", values=low, victim=copy)
-    assert (
-        causes(result)[0]
-        == "Another scale than the paper's: CIFAR-10 (JPEG q75) in place of CIFAR-10."
+    used = Surroundings(
+        hardware="a test machine",
+        device="cuda",
+        threads=1,
+        versions={},
+        commit="0123abc",
+        arithmetic={"training": "bfloat16", "epsilon": "2.8"},
     )
+    said = "bfloat16, with a step of 2.8 for finite differences, in place of float32."
+    result = made_up("figure-5", "full", values=low, surroundings=used)
+    assert causes(result)[0] == f"Another scale than the paper's: {said}"
+    copy = {"dataset": "CIFAR-10 (JPEG q75)"}
+    result = made_up("figure-5", "full", values=low, victim=copy, surroundings=used)
+    assert causes(result)[0].endswith(f"CIFAR-10 (JPEG q75) in place of CIFAR-10; {said}")
 
 
 def test_a_spread_larger_than_the_gap_is_named_and_a_smaller_one_not() -> None:

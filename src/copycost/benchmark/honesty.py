@@ -32,9 +32,9 @@ from copycost.types import Access
 
 RATE = 40_000
 """Queries a second that shares are given for."""
-CALLS = (512, 256, 256, 256, 256, 256)
+CALLS = (512, 5 * 256)
 """Inputs of each call of the oracle in one step of DFME's defaults: m + 1 points, then five
-batches for the student."""
+batches for the student at once."""
 QUERIES = sum(CALLS)
 STEP_SECONDS = QUERIES / RATE
 EVALUATIONS = 50

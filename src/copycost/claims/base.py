@@ -15,6 +15,9 @@ from typing import Protocol
 EDGE = 0.2
 """Share of a run that counts as its beginning, and as its end."""
 
+LATE = 0.01
+"""Of the budget: measurements wait for the end of the step that crosses their share of it."""
+
 ROUNDING = 1e-9
 """So that 0.50 and 0.48 are within 0.02 of each other."""
 
@@ -41,11 +44,15 @@ class Course:
         return self.of(value)[-1]
 
     def mean(self, value: str, start: float, end: float) -> float:
-        """Mean of what was measured between two shares of the budget, `start` excluded."""
+        """Mean of what was measured between two shares of the budget, `start` excluded.
+
+        A measurement that is late by less than `LATE` counts where it was due.
+        """
+        low, high = (start + LATE) * self.budget, (end + LATE) * self.budget
         found = [
             v
             for q, v in zip(self.queries, self.of(value), strict=True)
-            if start * self.budget < q <= end * self.budget and math.isfinite(v)
+            if low < q <= high and math.isfinite(v)
         ]
         return fmean(found) if found else math.nan
 

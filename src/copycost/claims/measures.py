@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from copycost.claims.base import Courses, Finding, finding, middle
+from copycost.claims.base import Course, Courses, Finding, finding, middle
 
 SHARES_OF_VICTIM = (0.5, 0.8, 0.9, 0.95)
 COLLAPSED = 1.5
@@ -68,12 +68,17 @@ class QueriesTo:
     def judge(self, courses: Courses) -> Finding:
         """The least budget tried whose median reaches it; shares not reached are left out."""
         reached = (
-            (runs[0].budget, middle(run.final("accuracy") / run.victim_accuracy for run in runs))
+            (runs[0].budget, middle(_share_of_victim(run) for run in runs))
             for runs in courses.values()
         )
         found = least_budgets(reached)
         measured = {f"queries to {share}": float(b) for share, b in found.items() if b is not None}
         return finding(self.text, None, measured)
+
+
+def _share_of_victim(run: Course) -> float:
+    """Of the victim's accuracy; all of it where the victim knows nothing."""
+    return run.final("accuracy") / run.victim_accuracy if run.victim_accuracy else 1.0
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,15 @@ class Ranking:
         return "Best and worst at the end, by median accuracy"
 
     def judge(self, courses: Courses) -> Finding:
-        """Median accuracies of best and worst, and of how many seeds their ranges overlap."""
+        """Median accuracies of best and worst, and how far their ranges are apart if they are."""
         finals = {name: [r.final("accuracy") for r in runs] for name, runs in courses.items()}
         order = sorted(finals, key=lambda name: median(finals[name]))
         worst, best = order[0], order[-1]
         measured = {
             f"best: {best}": median(finals[best]),
             f"worst: {worst}": median(finals[worst]),
-            "worst of the best minus best of the worst": min(finals[best]) - max(finals[worst]),
         }
+        if min(len(finals[best]), len(finals[worst])) > 1:
+            apart = min(finals[best]) - max(finals[worst])
+            measured["worst of the best minus best of the worst"] = apart
         return finding(self.text, None, measured)

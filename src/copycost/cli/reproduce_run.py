@@ -13,7 +13,7 @@ from rich.table import Table
 from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_after
 from copycost.cli.sweep_run import FAILED, Log, tell_failures
-from copycost.errors import DataError
+from copycost.errors import CopycostError, DataError
 from copycost.presets.study import Study
 from copycost.reproduce.carry_out import Reproduction
 from copycost.reproduce.estimate import Estimate, estimate
@@ -21,6 +21,7 @@ from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
+from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.results import Result, State
@@ -72,19 +73,28 @@ class Command:
         stop = stop_after(max_minutes)
         with stop.on_signals():
             ended = reproduction.run(Local(), self.terms, stop, Log())
-            looked = reproduction.diagnose(stop, say)
+            looked, lost = self._diagnosed(stop)
         results = reproduction.results()
         page = write_pages(reproduction.everything(), reproduction.folder, looked)
         _tell(results, ended, page)
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
         states = {one.state for one in ended}
+        failed = lost or State.FAILED in states
         unlooked = looked is None and reproduction.plan.diagnostic
         stopped = State.STOPPED in states or unlooked or bool(reproduction.left)
-        if stopped and State.FAILED not in states:
+        if stopped and not failed:
             reason = f"Stopped by {stop.reason}" if stop.reason else "Some runs are left"
             say(f"{reason}. Run the same command again to go on.")
-        return FAILED if State.FAILED in states else STOPPED if stopped else 0
+        return FAILED if failed else STOPPED if stopped else 0
+
+    def _diagnosed(self, stop: Stop) -> tuple[Path | None, bool]:
+        """The diagnosis, and whether it failed: the pages on the runs are written all the same."""
+        try:
+            return self.reproduction.diagnose(stop, say), False
+        except CopycostError as error:
+            say(f"FAILED    the diagnosis: {error}")
+            return None, True
 
 
 def result_json(plan: Plan, results: Sequence[StudyResult], page: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Small convolutional nets without batch norm: each image's answer is its own business.
+"""Small convolutional nets: LeNet without batch norm, and one with it.
 
-Without batch norm a net has the same derivative in training and in evaluation, which makes
-these the nets on which gradient estimates are easiest to check.
+Without batch norm each image's answer is its own business, and a net has the same derivative
+in training and in evaluation, which makes gradient estimates easiest to check on it.
 """
 
 from __future__ import annotations

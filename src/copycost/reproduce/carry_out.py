@@ -49,7 +49,7 @@ class Reproduction:
     def record_of(self, run: RunConfig) -> Record | None:
         """The record of a run that is finished, against the victim that is there."""
         (home,) = homes_of([run], self.work)
-        return self._records.get(run.identity(home.content_hash or self._copied(home)))
+        return self._records.get(run.identity(home.content_hash or self._copied(run)))
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
@@ -109,14 +109,16 @@ class Reproduction:
         found = [result.record for result in results if result.finished and result.record]
         self._records |= {record.id: record for record in found}
 
-    def _copied(self, home: Home) -> str:
+    def _copied(self, run: RunConfig) -> str:
         """Of a victim that is not here, the content that most records copied; '' for none."""
-        hashes = [r.victim.content_hash for r in self._records.values() if _is_of(r, home)]
+        hashes = [r.victim.content_hash for r in self._records.values() if _like(r, run)]
         return max(hashes, key=hashes.count, default="")
 
 
-def _is_of(record: Record, home: Home) -> bool:
-    return record.finished and record.config["victim"] == home.name
+def _like(record: Record, run: RunConfig) -> bool:
+    """Whether it copied the victim of `run`; on other data one name is another victim's."""
+    same = (record.config["victim"], record.config.get("data")) == (run.victim, run.data)
+    return record.finished and same
 
 
 def _places(results: Sequence[Result]) -> list[Path]:

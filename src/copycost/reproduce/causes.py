@@ -65,6 +65,11 @@ def _differing(record: Record, paper: Values) -> Iterator[str]:
         yield f"{here} copied into {record.student} in place of {there} into {paper['student']}"
     if record.budget != paper["budget"]:
         yield f"{record.budget:,} queries in place of {paper['budget']:,}"
+    used = record.surroundings.arithmetic
+    if used.get("training", "float32") != "float32":
+        step = used.get("epsilon")
+        how = f", with a step of {step} for finite differences," if step else ""
+        yield f"{used['training']}{how} in place of float32"
     batch, batch_there = record.config["settings"]["batch_size"], paper["settings"]["batch_size"]
     if batch != batch_there:
         yield f"batches of {batch} in place of {batch_there}"

@@ -32,22 +32,24 @@ def diagnosis(
     scale = plan.scale
     values = varied(scale.cifar10, budget=scale.diagnosed, seed=0)
     config = RunConfig.read(dict(values))
-    earlier = _finished(config, folder)
+    (home,) = homes_of([config], work)
+    grid = Grid(**scale.looks)
+    earlier = _finished(config, grid, home.content_hash, folder)
     if earlier is not None:
         return earlier
-    (home,) = homes_of([config], work)
     try:
         place = run_folder(folder / DIAGNOSES, config, home.train(stop))
     except Interrupted:
         return None
-    record = diagnose(values, home.load(), place, Grid(**scale.looks), stop=stop, say=say)
+    record = diagnose(values, home.load(), place, grid, stop=stop, say=say)
     return place if record.finished else None
 
 
-def _finished(config: RunConfig, folder: Path) -> Path | None:
-    """Where a finished diagnosis of `config` lies, whether or not its victim is still there."""
+def _finished(config: RunConfig, grid: Grid, victim: str | None, folder: Path) -> Path | None:
+    """Where a finished diagnosis of `config` lies: of `victim`, or of any if that is not here."""
     for place in sorted((folder / DIAGNOSES).glob(f"*/{DIAGNOSTIC_FILE}")):
         record = read_vanishing(place)
-        if record.finished and record.config == config.in_full():
+        same = record.config == config.in_full() and record.grid == grid
+        if record.finished and same and victim in (None, record.victim.content_hash):
             return place.parent
     return None

@@ -60,7 +60,7 @@ FULL = Scale(
         "200 epochs": epochs(200),
         "20 million": 20_000_000,
     },
-    students=("resnet20", "resnet18-8x", "resnet34-8x"),
+    students=("resnet20", "resnet18-8x", "resnet34-8x", "wrn-28-10"),
     diagnosed=epochs(50),
     besides=("headline",),
 )
