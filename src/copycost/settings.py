@@ -73,6 +73,8 @@ def _line(fault: Any, prefix: str) -> str:
     name = ".".join(str(part) for part in fault["loc"]) or "settings"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{prefix}{name}: there is no such setting."
+    if fault["type"] == "missing":
+        return f"{prefix}{name}: it is not given, and there is no default."
     message = str(fault["msg"]).removeprefix("Value error, ")
     came = "" if fault["type"] == "value_error" else f", got {fault['input']!r}"
     return f"{prefix}{name}: {message}{came}"

@@ -74,6 +74,13 @@ def test_what_cannot_be_is_said(values, changes, words):
         BenchConfig.read(values | changes)
 
 
+def test_budgets_that_are_not_given_are_missed_by_name(values):
+    del values["budgets"]
+    with pytest.raises(ConfigError) as raised:
+        BenchConfig.read(values)
+    assert raised.value.problems == ["budgets: it is not given, and there is no default."]
+
+
 def test_the_identity_knows_runs_and_measures(values):
     one = BenchConfig.read(values).identity()
     assert one == BenchConfig.read(values | {"threads": 2}).identity()

@@ -105,7 +105,7 @@ def test_the_verdict_follows_from_the_numbers() -> None:
     said = [line.replace("\u00a0", " ") for line in verdict(record())]
     norms, weights, floor, float32, bfloat16 = said
     assert "true gradient shrank to 1.0 %, from 4 to 0.04" in norms
-    assert "5 times as long as the true gradient at the start and 5 times at the end" in norms
+    assert "5 times as long as the true gradient at the start and 5 times as long" in norms
     assert "0.0 % lay below the floor at the start and 20.0 % at the end" in floor
     assert "would be 4 in place of 0.04" in floor
     assert "by the attack's estimate, from 20 to 2; by the true gradient it changed by" in weights
@@ -118,6 +118,10 @@ def test_the_verdict_follows_from_the_numbers() -> None:
 def test_growth_and_blindness_are_told_too() -> None:
     growing = record().model_copy(update={"moments": [moment(2), moment(0)]})
     assert "true gradient grew 100-fold, from 0.04 to 4" in verdict(growing)[0]
+    zero = Quartiles(low=0.0, middle=0.0, high=0.0)
+    gone = [moment(0), moment(2).model_copy(update={"true": zero})]
+    for moments, said in ((gone, "beside a true gradient of 0 at the end"), (gone[::-1], "was 0")):
+        assert said in verdict(record().model_copy(update={"moments": moments}))[0]
     blind = [
         cell.model_copy(update={"correlation": 0.5 + 0.1 * cell.epsilon})
         for cell in moment(0).cells

@@ -106,5 +106,19 @@ def test_weights_that_are_no_tensors_are_named() -> None:
         content_hash(Packed())
 
 
-def test_a_tiny_victim_is_none_of_these() -> None:
-    assert tiny_victim()(images()).shape == (6, 4)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda p: p[:, ::-1],
+        lambda p: p[:, ::-1].astype(">f4"),
+        lambda p: torch.from_numpy(p[:, ::-1].copy()),
+        lambda p: torch.from_numpy(p[:, ::-1].copy()).double(),
+        lambda p: p[:, ::-1].tolist(),
+    ],
+)
+def test_a_function_may_give_numbers_in_any_order_of_memory(made: Any) -> None:
+    def ask(x: np.ndarray[Any, Any]) -> Any:
+        return made(tiny_victim()(torch.from_numpy(x)).numpy())
+
+    answer = FunctionVictim(ask, TINY, 4, "logits")(images())
+    assert torch.equal(answer, tiny_victim()(images()).flip(1))

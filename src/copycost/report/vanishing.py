@@ -163,25 +163,32 @@ SHARES: dict[str, Callable[[Moment], float]] = {
 
 def _said_of_norms(record: VanishingRecord) -> str:
     first, last = record.moments[0], record.moments[-1]
-    true, gap = last.true.middle / first.true.middle, last.gap / first.gap
+    before, after = first.true.middle, last.true.middle
     return (
-        f"The median norm of the true gradient {_changed(true)}, from "
-        f"{wording.plain(first.true.middle)} to {wording.plain(last.true.middle)}; the gap itself "
-        f"{_changed(gap)}, from {wording.plain(first.gap)} to {wording.plain(last.gap)}. The "
-        f"attack's estimate was {wording.plain(first.estimate.middle / first.true.middle)} times "
-        f"as long as the true gradient at the start and "
-        f"{wording.plain(last.estimate.middle / last.true.middle)} times at the end."
+        f"The median norm of the true gradient {_changed(before, after)}, from "
+        f"{wording.plain(before)} to {wording.plain(after)}; the gap itself "
+        f"{_changed(first.gap, last.gap)}, from {wording.plain(first.gap)} to "
+        f"{wording.plain(last.gap)}. The attack's estimate was {_beside(first)} at the start and "
+        f"{_beside(last)} at the end."
     )
+
+
+def _beside(moment: Moment) -> str:
+    """How long the estimate is beside the true gradient, which may vanish altogether."""
+    estimate, true = moment.estimate.middle, moment.true.middle
+    if not true:
+        return f"{wording.plain(estimate)} long beside a true gradient of 0"
+    return f"{wording.plain(estimate / true)} times as long as the true gradient"
 
 
 def _said_of_weights(record: VanishingRecord) -> str:
     first, last = record.moments[0], record.moments[-1]
     cosines = [moment.generator_cosine for moment in record.moments]
     return (
-        f"The gradient of the generator's weights {_changed(last.generator / first.generator)} by "
+        f"The gradient of the generator's weights {_changed(first.generator, last.generator)} by "
         f"the attack's estimate, from {wording.plain(first.generator)} to "
         f"{wording.plain(last.generator)}; by the true gradient it "
-        f"{_changed(last.generator_true / first.generator_true)}, from "
+        f"{_changed(first.generator_true, last.generator_true)}, from "
         f"{wording.plain(first.generator_true)} to {wording.plain(last.generator_true)}. The "
         f"cosine between the two lay from {_signed(min(cosines))} to {_signed(max(cosines))}."
     )
@@ -215,7 +222,10 @@ def _said_of_arithmetic(record: VanishingRecord, name: str) -> str:
     )
 
 
-def _changed(factor: float) -> str:
+def _changed(before: float, after: float) -> str:
+    if not before:
+        return "was 0 at the start"
+    factor = after / before
     if factor > CHANGED:
         return f"grew {wording.plain(factor)}-fold"
     if factor < 1 / CHANGED:

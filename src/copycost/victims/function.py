@@ -53,8 +53,16 @@ class FunctionVictim(Victim):
         except Exception as error:  # it is not ours, and may raise anything
             raise VictimFailed.of(self.name, error, len(x)) from error
         try:
-            return torch.as_tensor(np.asarray(answer))
+            return _tensor_of(answer)
         except (TypeError, ValueError) as error:
             raise SpecMismatch(
                 f"an array of numbers from victim {self.name!r}", f"{answer!r:.60}"
             ) from error
+
+
+def _tensor_of(answer: Any) -> Tensor:
+    """What a function gave, as a tensor: views in any order and any byte order as well."""
+    if isinstance(answer, Tensor):
+        return answer
+    array = np.asarray(answer)
+    return torch.as_tensor(np.require(array, array.dtype.newbyteorder("="), ["C"]))
