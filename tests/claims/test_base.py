@@ -6,7 +6,7 @@ from math import inf, isnan, nan
 
 import pytest
 
-from copycost.claims.base import Course, Finding, finals, finding, middle
+from copycost.claims.base import Course, Finding, finals, finding, middle, overlapping
 from tests.claims.courses import course, ending
 
 RUN = course(loss=[5.0, 4.0, 3.0, 2.0, 1.0])
@@ -70,3 +70,11 @@ def test_a_finding_names_no_number_that_is_missing():
 )
 def test_the_gap_is_the_first_number_less_the_reported_one(measured, reported, gap):
     assert Finding("x", True, measured, reported).gap == gap
+
+
+def test_ranges_overlap_where_there_are_any():
+    assert overlapping([0.1, 0.3], [0.3, nan])
+    assert overlapping([0.1, 0.5], [0.2, 0.3])
+    assert not overlapping([0.1, 0.3], [0.4, 0.9])
+    assert not overlapping([0.3], [0.3])
+    assert not overlapping([nan], [0.1, 0.2])

@@ -6,7 +6,9 @@ from math import nan
 
 import pytest
 
+from copycost.claims.base import Claim, Course
 from copycost.claims.course import BetterEarly, EndsLower, FlatAfter, Shrinks, ShrinksFurther
+from copycost.claims.final import Better
 from tests.claims.courses import course
 
 FALLS = course(loss=[4.0, 3.0, 2.0, 1.5, 1.0])
@@ -91,3 +93,24 @@ def test_flat_after_fails_where_the_end_was_not_measured():
     run = course(accuracy=[0.8, 0.8, 0.8, 0.8, nan])
     found = FlatAfter("A", after=0.4).judge({"A": [run]})
     assert (found.holds, found.measured) == (False, {})
+
+
+def ending_at(*ends: float) -> list[Course]:
+    """One run a seed: its loss falls from 1 to this, and its accuracy is this throughout."""
+    return [
+        course(seed, loss=[1, 1, 1, 1, end], accuracy=[end] * 5) for seed, end in enumerate(ends)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "overlap"), [((5.0, 5.2), False), ((5.0, 0.55), True), ((nan, nan), False)]
+)
+def test_seeds_that_overlap_are_told_beside_the_verdict(theirs, overlap):
+    courses = {"A": ending_at(0.5, 0.6), "B": ending_at(*theirs)}
+    claims: list[Claim] = [
+        EndsLower("A", "B", "loss", "it"),
+        ShrinksFurther("A", "B", "loss", "it"),
+        BetterEarly("A", "B", before=0.2),
+        Better("A", "B"),
+    ]
+    assert [claim.judge(courses).overlap for claim in claims] == [overlap] * 4

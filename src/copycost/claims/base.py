@@ -80,6 +80,8 @@ class Finding:
     """The numbers, named in full. NaN does not occur: what is missing is left out."""
     reported: float | None = None
     """The paper's number, where it gives one."""
+    overlap: bool = False
+    """Whether the seeds of the two series that were compared overlap: chance may have decided."""
 
     @property
     def gap(self) -> float | None:
@@ -117,11 +119,27 @@ def finals(courses: Courses, *names: str) -> dict[str, float]:
 
 
 def finding(
-    text: str, holds: bool | None, measured: dict[str, float], reported: float | None = None
+    text: str,
+    holds: bool | None,
+    measured: dict[str, float],
+    reported: float | None = None,
+    *,
+    overlap: bool = False,
 ) -> Finding:
     """A finding; comparisons with NaN are false, so that what was not measured does not hold."""
     finite = {name: value for name, value in measured.items() if math.isfinite(value)}
-    return Finding(text, None if holds is None else bool(holds), finite, reported)
+    return Finding(text, None if holds is None else bool(holds), finite, reported, overlap)
+
+
+def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
+    """Whether the ranges of two sets of numbers have a part in common; NaN is no number.
+
+    One number each have no ranges: equal or not, they say nothing of what others would be.
+    """
+    one, other = ([v for v in values if math.isfinite(v)] for values in (first, second))
+    if not one or not other or len(one) + len(other) == 2:
+        return False
+    return min(one) <= max(other) and min(other) <= max(one)
 
 
 def within(share: float) -> str:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from copycost.claims.base import ROUNDING, Course, Courses, Finding, finding, middle, within
+from copycost.claims.base import (
+    ROUNDING,
+    Course,
+    Courses,
+    Finding,
+    finding,
+    middle,
+    overlapping,
+    within,
+)
 
 
 @dataclass(frozen=True)
@@ -46,16 +55,12 @@ class ShrinksFurther:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of late / early."""
-        here, there = (self._ratio(courses[name]) for name in (self.series, self.than))
-        return finding(
-            self.text,
-            here < there,
-            {f"late/early, {self.series}": here, f"late/early, {self.than}": there},
-        )
+        ours, theirs = (self._ratios(courses[name]) for name in (self.series, self.than))
+        return _lower(self.text, "late/early", {self.series: ours, self.than: theirs})
 
-    def _ratio(self, runs: Sequence[Course]) -> float:
+    def _ratios(self, runs: Sequence[Course]) -> list[float]:
         pairs = [(run.late(self.value), run.early(self.value)) for run in runs]
-        return middle(late / early if early else math.nan for late, early in pairs)
+        return [late / early if early else math.nan for late, early in pairs]
 
 
 @dataclass(frozen=True)
@@ -74,13 +79,9 @@ class EndsLower:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last fifth of the budget."""
-        here, there = (
-            middle(run.late(self.value) for run in courses[name])
-            for name in (self.series, self.than)
-        )
-        return finding(
-            self.text, here < there, {f"late, {self.series}": here, f"late, {self.than}": there}
-        )
+        names = (self.series, self.than)
+        late = {name: [run.late(self.value) for run in courses[name]] for name in names}
+        return _lower(self.text, "late", late)
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,14 @@ class BetterEarly:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the mean accuracy up to there."""
-        first, second = (
-            middle(run.mean("accuracy", 0, self.before) for run in courses[name])
-            for name in (self.series, self.than)
-        )
-        pair = {f"early accuracy, {self.series}": first, f"early accuracy, {self.than}": second}
-        return finding(self.text, first > second, pair)
+        names = (self.series, self.than)
+        early = {
+            name: [run.mean("accuracy", 0, self.before) for run in courses[name]] for name in names
+        }
+        ahead, behind = early.values()
+        medians = {f"early accuracy, {name}": middle(found) for name, found in early.items()}
+        holds = middle(ahead) > middle(behind)
+        return finding(self.text, holds, medians, overlap=overlapping(ahead, behind))
 
 
 @dataclass(frozen=True)
@@ -130,3 +133,11 @@ class FlatAfter:
         end = run.final("accuracy")
         later = zip(run.queries, run.of("accuracy"), strict=True)
         return max(abs(v - end) for q, v in later if q >= self.after * run.budget)
+
+
+def _lower(text: str, what: str, found: Mapping[str, Sequence[float]]) -> Finding:
+    """Whether the first of two series has the lower median over its seeds."""
+    here, there = found.values()
+    medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
+    holds = middle(here) < middle(there)
+    return finding(text, holds, medians, overlap=overlapping(here, there))

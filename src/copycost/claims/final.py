@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from copycost.claims.base import ROUNDING, Courses, Finding, finals, finding, middle, within
+from copycost.claims.base import (
+    ROUNDING,
+    Courses,
+    Finding,
+    finals,
+    finding,
+    middle,
+    overlapping,
+    within,
+)
 
 
 @dataclass(frozen=True)
@@ -91,4 +100,7 @@ class Better:
         """By the medians over seeds of the last students' accuracy."""
         pair = finals(courses, self.series, self.than)
         first, second = pair.values()
-        return finding(self.text, first > second, pair)
+        ours, theirs = (
+            [run.final("accuracy") for run in courses[name]] for name in (self.series, self.than)
+        )
+        return finding(self.text, first > second, pair, overlap=overlapping(ours, theirs))

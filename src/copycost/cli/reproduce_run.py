@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from copycost.claims.base import Finding
 from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_after
 from copycost.cli.sweep_run import FAILED, Log, tell_failures
@@ -123,6 +124,7 @@ def _found(one: StudyResult) -> dict[str, Any]:
                 "measured": finding.measured,
                 "reported": finding.reported,
                 "gap": finding.gap,
+                "overlap": finding.overlap,
             }
             for finding in one.findings
         ],
@@ -209,6 +211,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds / units[name]:,.0f} {name}"
 
 
+def _verdict(finding: Finding) -> str:
+    return _VERDICTS[finding.holds] + (", seeds overlap" if finding.overlap else "")
+
+
 def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -> None:
     table = Table(title="What the paper says, and what was found", title_justify="left")
     for name in ("study", "claim", "found", "runs"):
@@ -217,7 +223,7 @@ def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -
         planned = sum(len(series.planned) for series in one.series)
         finished = sum(len(series.records) for series in one.series)
         runs = f"{finished} of {planned}" + ("" if one.complete else ", INCOMPLETE")
-        findings = [(finding.text, _VERDICTS[finding.holds]) for finding in one.findings]
+        findings = [(finding.text, _verdict(finding)) for finding in one.findings]
         for text, verdict in findings or [(one.study.statement, "not judged yet")]:
             table.add_row(_named(one.key, one.study), text, verdict, runs)
     console.print(table)

@@ -28,7 +28,8 @@ def progress(result: StudyResult) -> tuple[int, int]:
 
 def _claimed(finding: Finding) -> str:
     """For a claim that may hold or not."""
-    return f"{wording.capital(finding.text)}: {'yes' if finding.holds else 'no'}."
+    said = f"{wording.capital(finding.text)}: {'yes' if finding.holds else 'no'}"
+    return f"{said}, by the medians; seeds overlap." if finding.overlap else f"{said}."
 
 
 def _ranking(finding: Finding) -> str:

@@ -184,7 +184,7 @@ def _preset(name: str, published: Published, records: Sequence[Record]) -> list[
     )
     result = _matched(name, study, SCALES["full"], records)
     (verdict,) = verdicts(result)
-    holds = wording.MISSING if number is None else _holds(result, verdict.holds)
+    holds = wording.MISSING if number is None else _holds(result, verdict)
     return _line(result, published.setting, study.statement, _numbers(verdict), holds)
 
 
@@ -195,7 +195,7 @@ def _lines(result: StudyResult) -> list[list[str]]:
     if not result.findings:
         return [_line(result, setting, result.study.statement, _nothing(result), wording.MISSING)]
     return [
-        _line(result, setting, _claim(verdict), _numbers(verdict), _holds(result, verdict.holds))
+        _line(result, setting, _claim(verdict), _numbers(verdict), _holds(result, verdict))
         for verdict in verdicts(result)
     ]
 
@@ -250,10 +250,10 @@ def _nothing(result: StudyResult) -> str:
     return f"{done} of {planned} runs" if done else NOT_RUN
 
 
-def _holds(result: StudyResult, holds: bool | None) -> str:
-    if not result.findings or holds is None:
+def _holds(result: StudyResult, verdict: Verdict) -> str:
+    if not result.findings or verdict.holds is None:
         return wording.MISSING
-    said = "yes" if holds else "**no**"
+    said = ("yes" if verdict.holds else "**no**") + (", seeds overlap" if verdict.overlap else "")
     return said if result.complete else f"{said}, so far"
 
 

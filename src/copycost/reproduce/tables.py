@@ -23,6 +23,7 @@ MARKS = {0.881: "[S]", 0.952: "[S]", 0.8985: "[S]", 0.9134: "[S]", 0.8451: "[M]"
 """By accuracy, how published numbers are known; see the methods' pages."""
 NOT_KNOWN = "not known yet"
 HOLDS, FAILS, MEASURED = "holds", "does not hold", "measured, nothing claimed"
+OVERLAP = " by the medians, though seeds overlap"
 
 # The names that claims give their numbers, series left out, by the way they are written.
 _SHARE = re.compile(r"accuracy|share|best|worst$")
@@ -55,6 +56,8 @@ class Verdict:
     gap: str
     """Measured minus reported, in percentage points."""
     holds: bool | None
+    overlap: bool = False
+    """Whether the seeds of what was compared overlap."""
 
 
 def csv_of(result: StudyResult) -> str:
@@ -161,6 +164,7 @@ def _row(result: StudyResult, series: SeriesResult) -> Row:
 
 def _verdict(result: StudyResult, finding: Finding) -> Verdict:
     said = {None: MEASURED, True: HOLDS, False: FAILS}[finding.holds]
+    said += OVERLAP if finding.overlap else ""
     return Verdict(
         text=finding.text,
         verdict=said if result.complete else f"{said}, so far",
@@ -168,6 +172,7 @@ def _verdict(result: StudyResult, finding: Finding) -> Verdict:
         reported=wording.MISSING if finding.reported is None else reported(finding.reported),
         gap=wording.MISSING if finding.gap is None else points(finding.gap),
         holds=finding.holds,
+        overlap=finding.overlap,
     )
 
 
