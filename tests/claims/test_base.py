@@ -28,6 +28,8 @@ def test_a_measurement_a_step_past_its_share_counts_for_what_it_stands_for():
     run = Course(0, 1000, (0, 204, 404, 604, 804, 1000), values, 0.9, 10)
     assert (run.early("loss"), run.late("loss")) == (5.0, 1.0)
     assert run.mean("loss", 0, 0.4) == 4.5
+    often = Course(0, 200, tuple(range(201)), {"loss": tuple(map(float, range(201)))}, 0.9, 10)
+    assert (often.early("loss"), often.late("loss")) == (20.5, 180.5)
 
 
 def test_what_was_not_measured_is_left_out_of_means():

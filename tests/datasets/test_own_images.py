@@ -41,6 +41,8 @@ def test_a_relative_folder_has_its_own_name(
     monkeypatch.chdir(root / "train" if place == ".." else root)
     data = load(f"folder:{place}")
     assert (data.name, data.provenance, data.origin) == ("insects", "insects", "insects")
+    (tmp_path / "current").symlink_to(root)
+    assert load(f"folder:{tmp_path / 'current'}").name == "current", "not what a link points to"
 
 
 def test_hidden_files_are_passed_over(tmp_path: Path) -> None:

@@ -199,21 +199,22 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path, place: str) -> None:
         list(found.calls())
 
 
-@pytest.mark.parametrize("place", ["first", "checksum", "input", "last"])
-def test_damage_before_the_last_call_is_not_cut_off(tmp_path: Path, place: str) -> None:
-    """One flipped bit must not cost the paid queries that were recorded after it."""
+@pytest.mark.parametrize("place", ["magic", "count", "first", "checksum", "input", "last"])
+def test_what_is_cut_off_with_more_than_one_call_in_it_is_kept(tmp_path: Path, place: str) -> None:
+    """One flipped bit must neither cost the paid queries after it nor end the run for good."""
     kind = layout()
     record(tmp_path, kind, (5, 6, 4))
     (path,) = segments(tmp_path)
     start, end = (n * kind.row_bytes + calls * HEADER.size for n, calls in ((5, 1), (11, 2)))
     content = bytearray(path.read_bytes())
-    content[
-        {"first": start + 8, "checksum": start + 16, "input": start + 40, "last": end - 1}[place]
-    ] ^= 1
+    inside = {"magic": 0, "count": 6, "first": 8, "checksum": 16, "input": 40}
+    content[start + inside[place] if place in inside else end - 1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(RunError, match=rf"queries is damaged after {start:,} bytes"):
-        Recorder(tmp_path, kind)
-    assert path.read_bytes() == content
+    with Recorder(tmp_path, kind) as recorder:
+        assert (recorder.recorded, recorder.torn_bytes) == (5, len(content) - start)
+    assert path.read_bytes() == content[:start]
+    (kept,) = tmp_path.glob("*.damaged")
+    assert kept.read_bytes() == content[start:]
 
 
 @pytest.mark.parametrize("place", [16, 40, -1])
@@ -228,6 +229,7 @@ def test_a_last_call_of_wrong_bytes_is_a_torn_tail(tmp_path: Path, place: int) -
     with Recorder(tmp_path, kind) as recorder:
         assert (recorder.recorded, recorder.torn_bytes) == (5, len(content) - start)
     assert path.read_bytes() == content[:start]
+    assert not list(tmp_path.glob("*.damaged"))
 
 
 def test_a_segment_in_the_middle_must_be_whole(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from copycost.datasets.base import Labelled
 from copycost.errors import RunError
 from copycost.noise import Noise
+from copycost.runner import auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.target import Target
 from copycost.testing import TinyNet
@@ -73,8 +74,11 @@ def test_random_numbers_of_another_device_are_named() -> None:
     noise.restore(noise.state())
 
 
-def test_an_auditor_pays_a_dear_victim_call_by_call(tmp_path: Path) -> None:
+def test_an_auditor_pays_a_dear_victim_call_by_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """So that a failure costs what was sent, and no block that was reserved ahead."""
+    monkeypatch.setattr(auditor, "CHUNK", 32)
     plain = tiny_target()
     sent = []
 

@@ -16,7 +16,7 @@ EDGE = 0.2
 """Share of a run that counts as its beginning, and as its end."""
 
 LATE = 0.01
-"""Of the budget: measurements wait for the end of the step that crosses their share of it."""
+"""Of the budget: measurements wait for the end of the step that crosses their share."""
 
 ROUNDING = 1e-9
 """So that 0.50 and 0.48 are within 0.02 of each other."""
@@ -46,9 +46,11 @@ class Course:
     def mean(self, value: str, start: float, end: float) -> float:
         """Mean of what was measured between two shares of the budget, `start` excluded.
 
-        A measurement that is late by less than `LATE` counts where it was due.
+        A measurement that is late counts where it was due: by up to `LATE`, though never by
+        half of the way to the next.
         """
-        low, high = (start + LATE) * self.budget, (end + LATE) * self.budget
+        late = min(LATE, 0.5 / len(self.queries))
+        low, high = (start + late) * self.budget, (end + late) * self.budget
         found = [
             v
             for q, v in zip(self.queries, self.of(value), strict=True)

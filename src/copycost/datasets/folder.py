@@ -34,7 +34,8 @@ def load_folder(path: Path | None) -> Dataset:
         came = f"{', '.join(unknown)}, which train/ does not have"
         raise bad_data(path / "test", "the classes of train/", came, "move or rename them")
     train, test = (_read(path / part, classes) for part in _PARTS)
-    name = path.resolve().name  # '.' and '..' have none of their own
+    # '.' and '..' have no name of their own; a link has, whatever it points to.
+    name = path.resolve().name if path.name in ("", "..") else path.name
     return Dataset(name, name, tuple(classes), train, test)
 
 

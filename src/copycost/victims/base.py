@@ -63,7 +63,7 @@ class Victim(ABC):
         if given.device.type == "cpu" or not self._checked:
             self._check_whole(given)
             self._check_values(answer)
-            self._checked = True
+            self._checked = self._checked or len(x) > 1  # one answer tells too little
         return answer.to(x.device)
 
     def state(self) -> dict[str, Tensor]:

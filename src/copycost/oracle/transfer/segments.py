@@ -9,8 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from copycost.errors import RunError
-from copycost.files import sync_folder
+from copycost.files import sync_folder, write_atomically
 from copycost.oracle.transfer.frames import (
+    MAGIC,
     Buffer,
     Layout,
     frame_bytes,
@@ -23,18 +24,21 @@ from copycost.oracle.transfer.frames import (
 SEGMENT_BYTES = 256 * 2**20
 """A segment takes no further frame that would make it longer than this."""
 
+DAMAGED = ".damaged"
+"""How files end that hold what was cut off a segment."""
+
 
 class Appender:
     """The last segment of a transfer set, open for frames at its end.
 
-    On opening, a tail that a crash tore is cut off at the last whole frame. A broken frame
-    with bytes after it was not torn by a crash: it is damage, and nothing is cut.
+    On opening, a tail that a crash tore is cut off at the last whole frame. What holds more
+    calls than the torn one, as after a power cut or on a bad disk, is kept beside the segment.
     """
 
     def __init__(self, folder: Path, layout: Layout, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Open or begin the transfer set in `folder`.
 
-        Raises `RunError` if it is of another kind, or damaged before its last frame.
+        Raises `RunError` if it is of another kind, or damaged in a segment before the last.
         """
         folder.mkdir(parents=True, exist_ok=True)
         layout.claim(folder)
@@ -42,11 +46,7 @@ class Appender:
         places = segments(folder)
         self.recorded, self.torn_bytes = _closed(places[:-1], layout), 0
         self._open(max(0, len(places) - 1))
-        try:
-            self._mend(layout)
-        except RunError:
-            self.close()
-            raise
+        self._mend(layout)
 
     def append(self, first: int, n: int, payload: Sequence[Buffer]) -> None:
         """Write one frame. If that fails, the segment ends where it ended before."""
@@ -96,28 +96,17 @@ class Appender:
         for frame in frames(content, layout.row_bytes, check=True):
             whole += frame_bytes(frame)
             self.recorded += frame.n
-        if _is_followed(content[whole:], layout):
-            raise _damaged(place, whole)
+        _keep(bytes(content[whole:]), place.with_name(f"{place.stem}-from-{whole}{DAMAGED}"))
         self.torn_bytes = self._size - whole
         if self.torn_bytes:
             os.ftruncate(self._file, whole)
             self._size = whole
 
 
-def _is_followed(rest: memoryview, layout: Layout) -> bool:
-    """Whether `rest` begins with all the bytes of a frame, right or wrong, and holds more.
-
-    A crash in the middle of a write leaves nothing after what it tore.
-    """
-    broken = next(frames(rest, layout.row_bytes, check=False), None)
-    return broken is not None and frame_bytes(broken) < len(rest)
-
-
-def _damaged(place: Path, whole: int) -> RunError:
-    return RunError(
-        f"{place} is damaged after {whole:,} bytes. Bring back a whole copy of it, or take another "
-        "folder."
-    )
+def _keep(rest: bytes, place: Path) -> None:
+    """Write down what will be cut off if another frame begins in it: its queries were paid."""
+    if rest.find(MAGIC, 1) > 0:
+        write_atomically(place, rest)
 
 
 def _closed(places: Sequence[Path], layout: Layout) -> int:
@@ -129,7 +118,7 @@ def _closed(places: Sequence[Path], layout: Layout) -> int:
             whole += frame_bytes(frame)
             count += frame.n
         if whole != len(content):
-            raise _damaged(place, whole)
+            raise RunError(f"{place} is damaged after {whole:,} bytes.")
     return count
 
 
