@@ -20,8 +20,8 @@ sweep() {
 }
 for images in untrained,coordinates textured; do
   sweep --attack frugal --budget 6000 --evaluations 3 --set frugal.batch_size=32 \
-    --set frugal.student_steps=32 --set frugal.shift=0.0625 --set frugal.flip=true --set frugal.as_asked=0 \
-    --set "frugal.sources=$images"
+    --set frugal.student_steps=32 --set frugal.shift=0.0625 --set frugal.flip=true \
+    --set frugal.as_asked=0 --set "frugal.sources=$images"
 done
 sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
   --set dfme.width=32 --set dfme.schedule=cosine

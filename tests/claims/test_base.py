@@ -22,7 +22,7 @@ def test_early_and_late_are_the_first_and_the_last_fifth_without_the_fresh_stude
     assert (RUN.early("loss"), RUN.late("loss"), RUN.final("loss")) == (5.0, 1.0, 1.0)
 
 
-def test_a_measurement_a_step_past_its_share_counts_for_what_it_stands_for():
+def test_a_measurement_a_step_past_its_share_counts_where_it_was_due():
     """Evaluations come after the step that crosses a fifth of the budget, two fifths, and so on."""
     values = {"loss": (9.0, 5.0, 4.0, 3.0, 2.0, 1.0)}
     run = Course(0, 1000, (0, 204, 404, 604, 804, 1000), values, 0.9, 10)

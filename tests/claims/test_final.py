@@ -88,3 +88,8 @@ def test_ranking_says_whether_seeds_could_have_done_it():
         "worst of the best minus best of the worst": pytest.approx(0.2),
     }
     assert found.holds is None
+
+
+def test_a_victim_that_knows_nothing_is_reached_by_nobody():
+    nothing = [course(victim=0.0, accuracy=[0.1, 0.2, 0.3, 0.4, 0.5])]
+    assert QueriesTo().judge({"A": nothing}).measured == {}

@@ -105,7 +105,8 @@ def test_the_verdict_follows_from_the_numbers() -> None:
     said = [line.replace("\u00a0", " ") for line in verdict(record())]
     norms, weights, floor, float32, bfloat16 = said
     assert "true gradient shrank to 1.0 %, from 4 to 0.04" in norms
-    assert "5 times as long as the true gradient at the start and 5 times as long" in norms
+    times = "5 times as long as the true gradient"
+    assert f"The attack's estimate was {times} at the start and {times} at the end." in norms
     assert "0.0 % lay below the floor at the start and 20.0 % at the end" in floor
     assert "would be 4 in place of 0.04" in floor
     assert "by the attack's estimate, from 20 to 2; by the true gradient it changed by" in weights

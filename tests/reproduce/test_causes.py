@@ -49,6 +49,13 @@ def test_another_scale_is_said_in_full() -> None:
 
 def test_at_the_papers_scale_the_data_may_differ_and_the_arithmetic() -> None:
     low = ends(CIFAR10=[0.80, 0.80, 0.80])
+    assert "Another scale" not in joined(causes(made_up("figure-5", "full", values=low)))
+    copy = {"dataset": "CIFAR-10 (JPEG q75)"}
+    result = made_up("figure-5", "full", values=low, victim=copy)
+    assert (
+        causes(result)[0]
+        == "Another scale than the paper's: CIFAR-10 (JPEG q75) in place of CIFAR-10."
+    )
     used = Surroundings(
         hardware="a test machine",
         device="cuda",
@@ -60,7 +67,6 @@ def test_at_the_papers_scale_the_data_may_differ_and_the_arithmetic() -> None:
     said = "bfloat16, with a step of 2.8 for finite differences, in place of float32."
     result = made_up("figure-5", "full", values=low, surroundings=used)
     assert causes(result)[0] == f"Another scale than the paper's: {said}"
-    copy = {"dataset": "CIFAR-10 (JPEG q75)"}
     result = made_up("figure-5", "full", values=low, victim=copy, surroundings=used)
     assert causes(result)[0].endswith(f"CIFAR-10 (JPEG q75) in place of CIFAR-10; {said}")
 

@@ -7,7 +7,7 @@ A claim judges the courses of finished runs, by the names of their series, and a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Protocol
@@ -142,6 +142,22 @@ def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
     if not one or not other or len(one) + len(other) == 2:
         return False
     return min(one) <= max(other) and min(other) <= max(one)
+
+
+def compared(
+    text: str,
+    what: str,
+    found: Mapping[str, Sequence[float]],
+    ahead: Callable[[float, float], bool],
+) -> Finding:
+    """Whether the first of two series is `ahead` of the second, by their medians over seeds.
+
+    `found` holds a number a seed, by the name of the series; `what` says which number it is.
+    """
+    first, second = found.values()
+    medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
+    holds = ahead(*medians.values())
+    return finding(text, holds, medians, overlap=overlapping(first, second))
 
 
 def within(share: float) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import gt, lt
 
 from copycost.claims.base import (
     ROUNDING,
     Course,
     Courses,
     Finding,
+    compared,
     finding,
     middle,
-    overlapping,
     within,
 )
 
@@ -56,7 +57,7 @@ class ShrinksFurther:
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of late / early."""
         ours, theirs = (self._ratios(courses[name]) for name in (self.series, self.than))
-        return _lower(self.text, "late/early", {self.series: ours, self.than: theirs})
+        return compared(self.text, "late/early", {self.series: ours, self.than: theirs}, lt)
 
     def _ratios(self, runs: Sequence[Course]) -> list[float]:
         pairs = [(run.late(self.value), run.early(self.value)) for run in runs]
@@ -81,7 +82,7 @@ class EndsLower:
         """By the medians over seeds of the last fifth of the budget."""
         names = (self.series, self.than)
         late = {name: [run.late(self.value) for run in courses[name]] for name in names}
-        return _lower(self.text, "late", late)
+        return compared(self.text, "late", late, lt)
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,7 @@ class BetterEarly:
         early = {
             name: [run.mean("accuracy", 0, self.before) for run in courses[name]] for name in names
         }
-        ahead, behind = early.values()
-        medians = {f"early accuracy, {name}": middle(found) for name, found in early.items()}
-        holds = middle(ahead) > middle(behind)
-        return finding(self.text, holds, medians, overlap=overlapping(ahead, behind))
+        return compared(self.text, "early accuracy", early, gt)
 
 
 @dataclass(frozen=True)
@@ -133,11 +131,3 @@ class FlatAfter:
         end = run.final("accuracy")
         later = zip(run.queries, run.of("accuracy"), strict=True)
         return max(abs(v - end) for q, v in later if q >= self.after * run.budget)
-
-
-def _lower(text: str, what: str, found: Mapping[str, Sequence[float]]) -> Finding:
-    """Whether the first of two series has the lower median over its seeds."""
-    here, there = found.values()
-    medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
-    holds = middle(here) < middle(there)
-    return finding(text, holds, medians, overlap=overlapping(here, there))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import gt
 
 from copycost.claims.base import (
     ROUNDING,
     Courses,
     Finding,
+    compared,
     finals,
     finding,
     middle,
-    overlapping,
     within,
 )
 
@@ -98,9 +99,6 @@ class Better:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        pair = finals(courses, self.series, self.than)
-        first, second = pair.values()
-        ours, theirs = (
-            [run.final("accuracy") for run in courses[name]] for name in (self.series, self.than)
-        )
-        return finding(self.text, first > second, pair, overlap=overlapping(ours, theirs))
+        names = (self.series, self.than)
+        found = {name: [run.final("accuracy") for run in courses[name]] for name in names}
+        return compared(self.text, "accuracy", found, gt)

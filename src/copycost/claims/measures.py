@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -9,6 +10,7 @@ from statistics import fmean, median
 from copycost.claims.base import Course, Courses, Finding, finding, middle
 
 SHARES_OF_VICTIM = (0.5, 0.8, 0.9, 0.95)
+APART = "worst of the best minus best of the worst"
 COLLAPSED = 1.5
 """A student whose accuracy is at most this many times chance has learnt nothing."""
 
@@ -77,8 +79,8 @@ class QueriesTo:
 
 
 def _share_of_victim(run: Course) -> float:
-    """Of the victim's accuracy; all of it where the victim knows nothing."""
-    return run.final("accuracy") / run.victim_accuracy if run.victim_accuracy else 1.0
+    """Of the victim's accuracy; shares of nothing are reached by nobody, as in the bench."""
+    return run.final("accuracy") / (run.victim_accuracy or math.nan)
 
 
 @dataclass(frozen=True)
@@ -101,5 +103,5 @@ class Ranking:
         }
         if min(len(finals[best]), len(finals[worst])) > 1:
             apart = min(finals[best]) - max(finals[worst])
-            measured["worst of the best minus best of the worst"] = apart
+            measured[APART] = apart
         return finding(self.text, None, measured)

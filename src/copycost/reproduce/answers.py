@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from copycost.claims.base import Finding
-from copycost.claims.measures import SHARES_OF_VICTIM, QueriesTo, Ranking, Spread
+from copycost.claims.measures import APART, SHARES_OF_VICTIM, QueriesTo, Ranking, Spread
 from copycost.report import wording
 from copycost.reproduce.result import StudyResult
 
@@ -33,16 +33,16 @@ def _claimed(finding: Finding) -> str:
 
 
 def _ranking(finding: Finding) -> str:
-    (best, high), (worst, low), *apart = finding.measured.items()
+    (best, high), (worst, low), *_ = finding.measured.items()
+    apart = finding.measured.get(APART)
     said = (
         f"Best at the end is {_after_colon(best)}, with a median accuracy of "
         f"{wording.percent(high)}; worst is {_after_colon(worst)}, with {wording.percent(low)}. "
     )
-    if not apart:
+    if apart is None:
         return said + "With one seed this may be chance."
-    if apart[0][1] > 0:
-        between = 100 * apart[0][1]
-        return said + f"Their runs do not overlap: {between:.1f} points lie between them."
+    if apart > 0:
+        return said + f"Their runs do not overlap: {100 * apart:.1f} points lie between them."
     return said + "The ranges of their seeds overlap, so that this may be chance."
 
 
