@@ -249,7 +249,9 @@ def _join(
         plugins=[precision, TorchElasticEnvironment()],
     )
     fabric.launch()
-    return fabric, Ranks(fabric.global_rank, fabric.world_size)
+    ranks = Ranks(fabric.global_rank, fabric.world_size)
+    ranks.wait()  # Rank 0 holds the meeting place: if it fails sooner, the others never meet.
+    return fabric, ranks
 
 
 def _not_about_tf32(message: logging.LogRecord) -> bool:
