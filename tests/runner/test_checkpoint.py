@@ -56,6 +56,32 @@ def test_so_is_one_whose_structure_is(tmp_path, structure):
         load_checkpoint(tmp_path / "c")
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.bool])
+def test_one_flipped_bit_of_a_tensor_is_damage(tmp_path, dtype):
+    path = tmp_path / "c"
+    save_checkpoint(path, {"scalar": torch.tensor(1, dtype=dtype), "n": torch.ones(9, dtype=dtype)})
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="its checksum is not"):
+        load_checkpoint(path)
+
+
+def test_a_number_changed_in_the_header_is_damage(tmp_path):
+    path = tmp_path / "c"
+    save_checkpoint(path, {"spent": 1234, "tensor": torch.ones(2)})
+    path.write_bytes(path.read_bytes().replace(b"1234", b"1235"))
+    with pytest.raises(RunError, match="its checksum is not"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_from_before_checksums_is_read(tmp_path):
+    structure = '{"dict": [["a", {"tensor": "/a"}]]}'
+    metadata = {"version": "1", "structure": structure}
+    safetensors.torch.save_file({"/a": torch.ones(1)}, tmp_path / "c", metadata)
+    assert load_checkpoint(tmp_path / "c") == {"a": torch.ones(1)}
+
+
 def test_what_cannot_be_saved_is_named(tmp_path):
     with pytest.raises(TypeError, match="object at /deep/0"):
         save_checkpoint(tmp_path / "c", {"deep": [object()]})

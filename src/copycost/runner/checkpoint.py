@@ -1,16 +1,19 @@
 """Checkpoints without pickles: tensors in a safetensors file, the rest as JSON in its header.
 
-A checkpoint is one file, replaced atomically, so that a crash leaves the old or the new one.
+A checkpoint is one file, replaced atomically, so that a crash leaves the old or the new one. A
+checksum tells what a disk or a copy has spoilt: one weight that is off shows in no other way.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -60,17 +63,26 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise RunError(f"The checkpoint {path} is damaged: {error}.") from None
+        raise _damaged(path, str(error)) from None
     if metadata.get("version") != VERSION:
         raise RunError(
             f"The checkpoint {path} has version {metadata.get('version')!r}; this copycost reads "
             f"version {VERSION}. Finish the run with the release that began it."
         )
     try:
-        state: dict[str, Any] = _rebuild(json.loads(metadata["structure"]), tensors)
+        structure = metadata["structure"]
+        _check(metadata.get("checksum"), tensors, structure)
+        state: dict[str, Any] = _rebuild(json.loads(structure), tensors)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunError(f"The checkpoint {path} is damaged: {error!r}.") from None
+        raise _damaged(path, repr(error)) from None
     return state
+
+
+def _damaged(path: Path, how: str) -> RunError:
+    return RunError(
+        f"The checkpoint {path} is damaged: {how}. Put back a copy of its folder if there is one, "
+        "or begin the run again in another folder."
+    )
 
 
 def _copied(state: dict[str, Any]) -> tuple[dict[str, Tensor], str]:
@@ -80,8 +92,24 @@ def _copied(state: dict[str, Any]) -> tuple[dict[str, Tensor], str]:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], structure: str) -> None:
-    metadata = {"version": VERSION, "structure": structure}
+    checksum = _checksum(tensors, structure)
+    metadata = {"version": VERSION, "structure": structure, "checksum": checksum}
     write_atomically(path, safetensors.torch.save(tensors, metadata))
+
+
+def _check(said: str | None, tensors: dict[str, Tensor], structure: str) -> None:
+    """Raise `ValueError` if this is not what was written; old files do not say what that was."""
+    if said is not None and said != _checksum(tensors, structure):
+        raise ValueError("its checksum is not what was written")
+
+
+def _checksum(tensors: dict[str, Tensor], structure: str) -> str:
+    """CRC-32 of all that a checkpoint holds."""
+    crc = zlib.crc32(structure.encode())
+    for name in sorted(tensors):
+        values = tensors[name].reshape(-1).view(torch.uint8)
+        crc = zlib.crc32(values.numpy().data, zlib.crc32(name.encode(), crc))
+    return f"{crc:08x}"
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
