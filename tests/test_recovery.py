@@ -59,6 +59,17 @@ def test_no_nan_from_saturated_probabilities(name):
     assert bool(found.isfinite().all())
 
 
+@pytest.mark.parametrize("floor", [1e-44, 1e-60, 1e-300])
+def test_a_floor_that_float32_has_not_is_its_smallest_number(floor):
+    labels = torch.tensor([2, 0])
+    found = recover_logits(Answer(Access.LABEL, labels, None), 3, mean, floor)
+    assert bool(found.isfinite().all())
+    assert torch.equal(found.argmax(dim=1), labels)
+    p = torch.tensor([[1.0, 1e-200]], dtype=torch.float64)
+    exact = recover_logits(Answer(Access.PROBABILITIES, labels[1:], p), 2, none, 1e-300)
+    torch.testing.assert_close(exact, p.log())
+
+
 def test_top_k_spreads_what_is_missing():
     p = torch.tensor([[0.6, 0.2, 0.15, 0.05]])
     cut = release(p, Access.PROBABILITIES, Access.TOP_K, 2)

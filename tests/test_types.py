@@ -38,6 +38,21 @@ def test_tokens_are_integers_below_the_vocabulary():
         spec.check_range(torch.full((2, 5), 100))
 
 
+@pytest.mark.parametrize("high", [0.1, 2.64, 2.8])
+def test_an_end_of_the_range_may_be_as_float32_has_it_and_no_further(high):
+    spec = InputSpec(shape=(1,), high=high, modality=Modality.TABULAR)
+    nearest = torch.tensor([[high]])
+    spec.check_range(nearest)
+    spec.check_range(nearest.double())
+    for beyond in (torch.nextafter(nearest, torch.tensor(9.0)), nearest.double() + 1e-6):
+        with pytest.raises(SpecMismatch):
+            spec.check_range(beyond)
+    low = InputSpec(shape=(1,), low=-high, modality=Modality.TABULAR)
+    low.check_range(-nearest)
+    with pytest.raises(SpecMismatch):
+        low.check_range(torch.nextafter(-nearest, torch.tensor(-9.0)))
+
+
 def test_messages_say_what_was_expected_and_what_came():
     with pytest.raises(SpecMismatch, match=r"\[N, 1, 8, 8\], got a tensor of shape \[2, 8, 8\]"):
         InputSpec(shape=(1, 8, 8)).check_shape(torch.zeros(2, 8, 8))

@@ -59,11 +59,12 @@ def recover_logits(
 
     At top-k access the probability that is missing is spread evenly over the classes left
     out; at label access the first choice has all of it. Probabilities below `floor` count
-    as `floor`, so that the result is always finite.
+    as `floor`, or as the least that their type holds in full, so that the result is always finite.
     """
     if answer.access is Access.LOGITS:
         return _scores(answer)
-    return centring(_probabilities(answer, classes).clamp(min=floor).log())
+    p = _probabilities(answer, classes)
+    return centring(p.clamp(min=max(floor, torch.finfo(p.dtype).tiny)).log())
 
 
 def _probabilities(answer: Answer, classes: int) -> Float[Tensor, "N K"]:

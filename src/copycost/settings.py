@@ -16,7 +16,9 @@ from pydantic_core import CoreSchema, core_schema
 from copycost.errors import ConfigError
 from copycost.registry import Registry
 
-SETTINGS = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_default=True)
+SETTINGS = ConfigDict(
+    extra="forbid", arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False
+)
 """Of every settings object: unknown keys are errors, and so are impossible values."""
 
 

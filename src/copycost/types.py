@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,10 +89,14 @@ class InputSpec:
             raise SpecMismatch(wanted, str(x.dtype))
 
     def check_range(self, x: Tensor) -> None:
-        """Raise `SpecMismatch` unless every value of `x` is finite and in range."""
+        """Raise `SpecMismatch` unless every value of `x` is finite and in range.
+
+        An end is as float32 has it, if that lies further out: 0.1 is 0.10000000149 there.
+        """
         low, high = (
             (self.low, self.high) if self.vocabulary is None else (0.0, self.vocabulary - 1.0)
         )
+        low, high = min(low, _as_float32(low)), max(high, _as_float32(high))
         least, most = (float(v) for v in x.detach().aminmax())
         # `not (>=)` rather than `<`, so that NaN is caught too.
         if not (least >= low and most <= high):
@@ -110,6 +115,11 @@ class Answer(NamedTuple):
     """The victim's first choice, [N], int64."""
     scores: Tensor | None
     """[N, K]: logits, or probabilities; at top-k access the rest are 0; at label access None."""
+
+
+def _as_float32(value: float) -> float:
+    nearest: float = struct.unpack("f", struct.pack("f", value))[0]
+    return nearest
 
 
 def _join(shape: tuple[int, ...]) -> str:

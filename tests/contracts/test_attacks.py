@@ -207,6 +207,19 @@ def test_diagnosis_and_samples_ask_nothing_and_change_nothing(name):
     assert same(before, state.state())
 
 
+@pytest.mark.parametrize("ends", [(0.0, 0.1), (-2.1179, 2.64)])
+def test_a_range_whose_ends_float32_rounds_outwards_is_one_like_any(name, ends):
+    spec = InputSpec((3, 8, 12), low=ends[0], high=ends[1])
+    attack, generator = make(name), torch.Generator().manual_seed(3)
+    images = torch.randint(0, 256, (300, *spec.shape), generator=generator).byte()
+    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=200)
+    pool = Pool(images, spec, "noise") if attack.needs_pool else None
+    state = attack.start_with(pool, TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), 1)
+    while not attack.done(state, oracle):
+        advance(attack, state, oracle)
+    assert bool(weights(state).isfinite().all())
+
+
 @pytest.mark.parametrize("classes", [2, 1000])
 def test_any_number_of_classes(name, classes):
     attack = make(name)
@@ -256,7 +269,8 @@ def test_settings_read_back(name):
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("batch_size", 1), ("batch_size", "many"), ("student_lr", -1), ("scheduer", "cosine"),
-     ("schedule", "linear"), ("loss", "l7"), ("floor", 0)],
+     ("schedule", "linear"), ("loss", "l7"), ("floor", 0), ("student_lr", "inf"),
+     ("student_lr", float("nan")), ("schedule", "steps:0.5:inf")],
 )  # fmt: skip
 def test_impossible_settings_are_errors(name, setting, value):
     with pytest.raises(ConfigError, match=setting):

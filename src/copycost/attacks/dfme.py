@@ -43,7 +43,7 @@ class DFME(Generative):
     """How the generator's gradient is estimated: forward or central differences, or not at all."""
     directions: int = Field(default=1, ge=1)
     """m, random directions of one gradient estimate."""
-    epsilon: float | None = Field(default=None, gt=0)
+    epsilon: float | None = Field(default=None, ge=1e-12)
     """ε, length of the finite difference, before the squash; None is the arithmetic's default,
     which in float32 is the paper's 1e-3."""
     generator_mode: Mode = "train"

@@ -57,7 +57,7 @@ class MAZE(Generative):
     each, which is all that the authors keep of 30 million queries."""
     directions: int = Field(default=10, ge=1)
     """m, random directions of one gradient estimate."""
-    epsilon: float | None = Field(default=None, gt=0)
+    epsilon: float | None = Field(default=None, ge=1e-12)
     """ε, length of the finite difference, before the squash; None is the arithmetic's default,
     which in float32 is the paper's 1e-3."""
 
