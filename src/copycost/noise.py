@@ -48,6 +48,10 @@ class Noise:
         """Whole numbers [n] uniform in [0, below), int64."""
         return self._rows(partial(torch.randint, below), n)
 
+    def places(self, n: int) -> Tensor:
+        """Where this rank's `n` rows lie in the whole batch: [n], int64."""
+        return self._ranks.share(torch.arange(self._ranks.count * n, device=self.device))
+
     def state(self) -> Tensor:
         """Where the stream stands."""
         return self._generator.get_state()

@@ -158,6 +158,21 @@ def test_proxies_take_no_more_than_half_of_the_budget():
     assert s.proxies == 25
 
 
+def test_no_proxy_is_asked_that_would_be_forgotten_before_it_is_learnt():
+    s, _, _ = begin(DFMSHL(**SMALL | {"like": shapes, "proxies_asked": 40_000, "memory_mib": 1}),
+                    budget=10**6)  # fmt: skip
+    assert s.proxies == s.memory.capacity < 40_000
+
+
+@pytest.mark.parametrize("budget", [2, 3])
+def test_a_budget_too_small_for_a_lesson_of_proxies_goes_to_generated_images(budget):
+    attack = DFMSHL(**SMALL | {"like": shapes})
+    s, oracle, _ = begin(attack, budget=budget)
+    assert s.proxies == 0
+    finish(attack, s, oracle)
+    assert s.student.updates == 1
+
+
 def test_the_discriminators_error_by_hand():
     attack = DFMSHL(**SMALL | {"like": shapes})
     s, _, _ = begin(attack)

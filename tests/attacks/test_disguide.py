@@ -14,7 +14,9 @@ from copycost.engine import Engine
 from copycost.losses import class_entropy, disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
+from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
+from copycost.ranks import Ranks
 from copycost.testing import SpyVictim, tiny_victim
 from copycost.types import Access, InputSpec
 
@@ -138,6 +140,14 @@ def test_every_eighth_image_is_grey_and_the_others_are_left():
     assert chosen
     many = greyed(torch.rand(300, 3, 1, 1), 1, random)
     assert torch.equal(many[:, 0], many[:, 2])
+
+
+def test_several_ranks_make_the_images_grey_that_one_would():
+    cpu = torch.device("cpu")
+    images = torch.rand(24, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    whole = greyed(images, 8, Noise(0, cpu))
+    halves = [greyed(images[12 * r : 12 * r + 12], 8, Noise(0, cpu, Ranks(r, 2))) for r in (0, 1)]
+    assert torch.equal(torch.cat(halves), whole)
 
 
 def test_which_channel_is_random_and_one_channel_is_left_alone():

@@ -15,7 +15,7 @@ from copycost.attacks.bandit import Bandit
 from copycost.attacks.fixmatch import FixMatch, consistency
 from copycost.attacks.groups import k_means
 from copycost.attacks.jbda import JBDAState
-from copycost.attacks.views import strong, weak
+from copycost.attacks.views import _bent, strong, weak
 from copycost.engine import Engine
 from copycost.losses import entropy
 from copycost.noise import Noise
@@ -185,6 +185,13 @@ def test_views_may_be_mirrored_and_still_ones_are_the_images():
     straight = [torch.allclose(a, b, atol=1e-4) for a, b in zip(flipped, x, strict=True)]
     assert all(a != b for a, b in zip(mirrored, straight, strict=True))
     assert 8 < sum(mirrored) < 32
+
+
+def test_views_of_wide_images_are_turned_by_the_angle_that_those_of_square_ones_are():
+    seen = _bent(50, 1.0, Noise(0, CPU))
+    # In pixels: a grid's side of length 2 is four times as many of them across as down.
+    wide = _bent(50, 4.0, Noise(0, CPU)) * torch.tensor([[1.0, 4.0], [1 / 4, 1.0]])
+    assert torch.allclose(wide, seen, atol=1e-6)
 
 
 def test_strong_views_are_in_range_and_each_is_another():

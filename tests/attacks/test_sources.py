@@ -126,7 +126,9 @@ def test_what_is_cut_out_has_edges(sharp, random):
     assert float(steepest(sharp)) > 1.2 * float(steepest(untrained))
 
 
-def test_a_convolution_of_each_image_by_its_own_weights(random):
+@pytest.mark.parametrize("patches", [2**24, 2 * 9 * 2 * 20, 1])
+def test_a_convolution_of_each_image_by_its_own_weights(random, monkeypatch, patches):
+    monkeypatch.setattr("copycost.attacks.sources.PATCHES", patches)
     x, weights = random.normal(3, 2, 4, 5), random.normal(3, 6, 9 * 2)
     slow = [
         torch.nn.functional.conv2d(x[i], weights[i].view(6, 2, 3, 3), padding=1) for i in range(3)

@@ -71,6 +71,9 @@ def test_checkpoints_that_take_long_do_not_come_with_every_evaluation(
 
 DEFENDED = ("noise:0.02", "rounding:3")
 REPLAYING = SMALL | {"replay_steps": 1, "student_steps": 4}
+_PLAYERS = {"width": 8, "latent": 8, "epochs": 1}
+STUDYING = _PLAYERS | {"batch_size": 200, "synthesis_steps": 2}
+PREPARING = _PLAYERS | {"batch_size": 64, "like": "shapes", "gan_steps": 4, "proxies_asked": 900}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +86,9 @@ REPLAYING = SMALL | {"replay_steps": 1, "student_steps": 4}
         ("disguide", REPLAYING, DEFENDED),
         ("dual-student", SMALL | {"average_every": 3}, ()),
         ("maze", REPLAYING | {"directions": 3}, ()),
+        ("ideal", STUDYING, ()),
+        ("qedg", STUDYING | {"last_epochs": 1}, ()),
+        ("dfms-hl", PREPARING, ()),
     ],
 )
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path, attack, settings, defences):

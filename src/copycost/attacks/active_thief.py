@@ -34,7 +34,8 @@ class ActiveThief(PoolAttack):
     def ends(self, budget: int) -> list[int]:
         """The first round, then equal ones."""
         part = (1 - self.first) / self.rounds
-        rising = [ceil(budget * (self.first + part * r)) for r in range(self.rounds)]
+        # Rounded first, lest the ninth decimal of a share cost one more query.
+        rising = [ceil(round(budget * (self.first + part * r), 6)) for r in range(self.rounds)]
         return [*(min(end, budget) for end in rising), budget]
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:

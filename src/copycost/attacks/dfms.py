@@ -13,7 +13,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from copycost.attacks.base import SMALLEST_BATCH
 from copycost.attacks.lessons import Lessons, LessonState
+from copycost.attacks.replay import Replay
 from copycost.attacks.state import Player, State
 from copycost.attacks.views import strong
 from copycost.engine import Engine
@@ -82,7 +84,8 @@ class DFMS(Lessons):
     """Steps of generator and discriminator before a generated image is asked: 200 passes over
     50,000."""
     proxies_asked: int = Field(default=25_000, ge=0)
-    """Proxies asked before the generator's images, at most half of the budget."""
+    """Proxies asked before the generator's images, at most half of the budget and no more than
+    the memory holds."""
     epochs: int = Field(default=200, ge=1)
     """Passes over the proxies' answers before the generator's first image is asked."""
     memory_mib: int = Field(default=75, ge=1)
@@ -122,8 +125,14 @@ class DFMS(Lessons):
         if self.contested:
             s.more["discriminator"] = self._discriminator(oracle.spec, engine, seed)
             s.memory = self.memory(s, oracle)
-            s.proxies = min(-(-self.proxies_asked // engine.ranks.count), oracle.budget // 2)
+            s.proxies = self._proxies(s.memory, oracle, engine.ranks.count)
         return s
+
+    def _proxies(self, memory: Replay, oracle: Oracle, ranks: int) -> int:
+        """Proxies that each rank asks: none that would be forgotten before they are learnt."""
+        asked = min(self.proxies_asked, memory.capacity)
+        mine = min(-(-asked // ranks), oracle.budget // 2)
+        return mine if mine * ranks >= SMALLEST_BATCH else 0
 
     def _discriminator(self, spec: InputSpec, engine: Engine, seed: int) -> Player:
         with seeded(derive(seed, "discriminator")):

@@ -74,7 +74,7 @@ class DisGUIDE(Guided):
 
 
 def greyed(images: Tensor, every: int, random: Noise) -> Tensor:
-    """Give one channel's values to all channels in images 0, `every`, 2 · `every`, ….
+    """Give one channel's values to all channels in images 0, `every`, 2 · `every`, … of a batch.
 
     `images` is [N, C, H, W]; which channel is drawn for each. Gradients reach the channel by
     its own place only, as in the authors' code. Images of one channel, or any with an `every`
@@ -86,5 +86,5 @@ def greyed(images: Tensor, every: int, random: Noise) -> Tensor:
     chosen = random.integers(n, below=channels).view(n, 1, 1, 1)
     source = images.gather(1, chosen.expand(n, 1, *images.shape[2:]))
     own = chosen == torch.arange(channels, device=images.device).view(1, channels, 1, 1)
-    grey = torch.arange(n, device=images.device).view(n, 1, 1, 1) % every == 0
+    grey = random.places(n).view(n, 1, 1, 1) % every == 0
     return torch.where(grey & ~own, source.detach(), images)

@@ -14,6 +14,7 @@ from copycost.attacks.base import SMALLEST_BATCH
 from copycost.attacks.generative import Generative
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
+from copycost.errors import ConfigError
 from copycost.losses import LossSetting, cross_entropy
 from copycost.oracle.meter import Oracle
 from copycost.oracle.transfer.reader import dequantise
@@ -59,8 +60,13 @@ class Lessons(Generative):
         return 1
 
     def memory(self, s: State, oracle: Oracle) -> Replay:
-        """An empty memory."""
-        return Replay(oracle, s.engine, self.memory_mib)
+        """An empty memory; `ConfigError` if it is too small to learn from."""
+        memory = Replay(oracle, s.engine, self.memory_mib)
+        if memory.capacity < min(SMALLEST_BATCH, oracle.budget):
+            raise ConfigError(
+                [f"memory_mib: {self.memory_mib} MiB hold one such image; a lesson needs two."]
+            )
+        return memory
 
     def ask(self, s: State, oracle: Oracle, images: Tensor) -> None:
         """Ask about `images` [N, *shape], once and as the bytes that are kept."""

@@ -20,6 +20,8 @@ from copycost.types import InputSpec
 Source = Callable[[InputSpec, int, Noise], Tensor]
 """(spec, n, random) -> n inputs [n, *shape] in the spec's range."""
 
+PATCHES = 2**24
+"""Values of all 3×3 patches that are laid out at once: 64 MiB."""
 SHAPES = 50
 """In one image of `shapes`."""
 
@@ -194,9 +196,12 @@ def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
     """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
-    # One product an image: PyTorch's grouped convolution is several times slower on a CPU.
-    patches = unfold(x, kernel_size=3, padding=1)  # [N, 9 · C, H · W]
-    return (weights @ patches).view(*weights.shape[:2], *x.shape[2:])
+    # One product an image: PyTorch's grouped convolution is several times slower on a CPU. In
+    # parts, because patches are nine times the images.
+    rows = max(1, PATCHES // (9 * x[0].numel()))
+    parts = zip(torch.split(x, rows), torch.split(weights, rows), strict=True)
+    made = [w @ unfold(part, kernel_size=3, padding=1) for part, w in parts]  # [n, D, H · W]
+    return torch.cat(made).view(*weights.shape[:2], *x.shape[2:])
 
 
 def _standard(x: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -47,9 +47,8 @@ class Player:
         """One step of the optimiser down `loss`, or along `gradient` given for it."""
         self.optimizer.zero_grad()
         self.engine.backward(loss, gradient)
-        if self.engine.compile is Compile.GRAPHS:
-            # Taken at once: later graphs may write where these gradients lie.
-            self._norm = self._norm_now()
+        # By graphs it is taken at once: later ones may write where these gradients lie.
+        self._norm = self._norm_now() if self.engine.compile is Compile.GRAPHS else None
         self.optimizer.step()
         self.updates += 1
 
@@ -81,11 +80,12 @@ class Player:
         return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 
     def state(self) -> dict[str, Any]:
-        """Weights, buffers, optimiser and how often it has stepped."""
+        """Weights, buffers, optimiser, how often it has stepped and how steep its last step was."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "updates": self.updates,
+            "gradient norm": self.gradient_norm(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -93,6 +93,7 @@ class Player:
         self.network.load_state_dict(state["network"])
         restore_optimizer(self.optimizer, state["optimizer"])
         self.updates = state["updates"]
+        self._norm = state.get("gradient norm")  # which a checkpoint of an older release lacks
 
 
 @dataclass

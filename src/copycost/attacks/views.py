@@ -35,18 +35,21 @@ def weak(x: Tensor, spec: InputSpec, random: Noise, shift: float, flip: bool) ->
 
 def strong(x: Tensor, spec: InputSpec, random: Noise, shift: float, flip: bool) -> Tensor:
     """Each of `x` [N, C, H, W] moved, one of turned, sheared or zoomed, recoloured, cut into."""
-    bent = _sampled(x, _placed(_bent(len(x), random), x, random, shift, flip), spec)
+    height, width = x.shape[2:]
+    bent = _sampled(x, _placed(_bent(len(x), width / height, random), x, random, shift, flip), spec)
     return _cut(_recoloured(bent, spec, random), spec, random)
 
 
-def _bent(n: int, random: Noise) -> Tensor:
-    """Matrices [n, 2, 2], each of one kind and one size."""
+def _bent(n: int, aspect: float, random: Noise) -> Tensor:
+    """Matrices [n, 2, 2], each of one kind and one size, for images `aspect` as wide as high."""
     kind, size = random.integers(n, 3), 2 * random.uniform(n) - 1
     angle, shear, zoom = (
         size * most * (kind == which) for which, most in enumerate((TURN, SHEAR, ZOOM))
     )
     cos, sin = angle.cos(), angle.sin()
-    rows = torch.stack([cos, cos * shear - sin, sin, sin * shear + cos], dim=1).view(n, 2, 2)
+    # A grid's sides are both 2 long, whatever the image's are.
+    across, down = (cos * shear - sin) / aspect, sin * aspect
+    rows = torch.stack([cos, across, down, sin * shear + cos], dim=1).view(n, 2, 2)
     return rows * zoom.exp()[:, None, None]
 
 
