@@ -250,24 +250,35 @@ def test_a_record_is_read_back_and_is_no_run_s(record: VanishingRecord, tmp_path
             read_vanishing(path)
 
 
-def test_a_finished_diagnosis_is_kept_and_a_stopped_one_begins_again(tmp_path: Path) -> None:
-    stop, lines = Stop(), list[str]()
+def test_a_stopped_diagnosis_goes_on_to_what_it_would_have_been(
+    record: VanishingRecord, tmp_path: Path
+) -> None:
+    lines = list[str]()
+    for shown in (1, 2, 9):
+        stop = Stop()
 
-    def say(line: str) -> None:
-        lines.append(line)
-        if len(lines) == 2:
-            stop.ask("time limit")
+        def say(line: str, stop: Stop = stop, shown: int = shown) -> None:
+            lines.append(line)
+            if len(lines) == shown:
+                stop.ask("time limit")
 
-    grid = QUICK.model_copy(update={"arithmetics": ("float32",)})
-    stopped = diagnose(run_of(), tiny_target(), tmp_path, grid, stop=stop, say=say)
-    assert (stopped.ended, len(stopped.moments)) == ("time limit", 2)
-    assert not read_vanishing(tmp_path).finished
-    finished = diagnose(run_of(), tiny_target(), tmp_path, grid)
-    assert finished.finished
-    assert diagnose(run_of(), tiny_target(), tmp_path, grid, say=say) == finished
-    assert len(lines) == 2
+        found = diagnose(run_of(), tiny_target(), tmp_path / "d", QUICK, stop=stop, say=say)
+        assert found.ended == ("finished" if shown == 9 else "time limit")
+        assert read_vanishing(tmp_path / "d") == found
+    assert len(lines) == 3, "nothing is looked at twice"
+    assert found.moments == record.moments
+    assert (found.student_hash, found.spent) == (record.student_hash, record.spent)
+    assert found.seconds >= found.measuring > 0
+    assert diagnose(run_of(), tiny_target(), tmp_path / "d", QUICK) == found
+    assert not list(tmp_path.rglob("checkpoint*")), "what is finished needs none"
+
+
+def test_another_diagnosis_in_its_place_is_refused(tmp_path: Path) -> None:
+    stop = Stop()
+    stop.ask("time limit")
+    diagnose(run_of(), tiny_target(), tmp_path / "d", QUICK, stop=stop)
     with pytest.raises(RunError, match="another diagnosis"):
-        diagnose(run_of(seed=1), tiny_target(), tmp_path, grid)
+        diagnose(run_of(seed=1), tiny_target(), tmp_path / "d", QUICK)
 
 
 def test_what_cannot_be_diagnosed_is_refused_with_every_reason(tmp_path: Path) -> None:

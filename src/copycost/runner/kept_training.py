@@ -1,6 +1,6 @@
 """Trainings that are kept on the disk, so that they can be stopped and go on.
 
-A victim's, and that of a fresh student of recorded queries.
+A victim's, that of a fresh student of recorded queries, and that of a diagnosis.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from copycost.errors import ConfigError, RunError
 from copycost.oracle.meter import Oracle
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import advance
+from copycost.runner.kept_training import Interrupted, KeptTraining, keeping
 from copycost.runner.making import engine_of, fresh_student, ready_victim
 from copycost.runner.stopping import Stop
 from copycost.runner.surroundings import surroundings
@@ -58,19 +60,20 @@ def diagnose(
 
     The players meet exactly what they would meet in `copy_model`, and the student ends with the
     same weights. Leaves `folder/diagnostic.json`; a finished diagnosis is returned as it is, a
-    stopped one begins again. `say` hears of every moment.
+    stopped one goes on. `say` hears of every moment.
 
     Raises `ConfigError` for an attack other than DFME, for defences, and for a victim that is
-    not a `ModuleVictim` giving logits; `RunError` if the folder holds another diagnosis;
-    `Unstable` if a player is lost to NaN.
+    not a `ModuleVictim` giving logits; `RunError` if the folder holds another diagnosis, `Busy`
+    if another process is at it; `Unstable` if a player is lost to NaN.
     """
     config, grid = RunConfig.read(dict(values)), grid or Grid()
     _check(config, target)
     earlier = _earlier(folder, config.identity(target.content_hash), grid)
     if earlier is not None:
         return earlier
-    record = _Diagnosis.prepare(config, target, grid).play(stop or Stop(), say)
-    record.write(folder)
+    with keeping(folder, stop := stop or Stop()) as kept:
+        record = _Diagnosis.prepare(config, target, grid).play(kept, stop, say)
+        record.write(folder)
     return record
 
 
@@ -109,9 +112,14 @@ class _Diagnosis:
     target: Target
     game: Game
     oracle: Oracle
-    state: State
+    players: State
     moments: list[Moment] = field(default_factory=list)
     measuring: float = 0.0
+    """Seconds of looking."""
+    before: float = 0.0
+    """Seconds of the sessions before this one."""
+    began: float = field(default_factory=time.monotonic)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @classmethod
     def prepare(cls, config: RunConfig, target: Target, grid: Grid) -> _Diagnosis:
@@ -136,25 +144,66 @@ class _Diagnosis:
         )
         return cls(config, target, game, oracle, attack.start(student, oracle, engine, config.seed))
 
-    def play(self, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
+    def play(self, kept: KeptTraining, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
         """The loop of every attack, with looks in between; the last is at the end of the budget."""
-        began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-        attack, oracle, pieces = self.game.attack, self.oracle, self.game.grid.moments - 1
-        self._look(say)
-        while not (done := attack.done(self.state, oracle)) and not stop.reason:
-            before = oracle.spent * pieces // oracle.budget
-            advance(attack, self.state, oracle)
-            if oracle.spent * pieces // oracle.budget > before:
+        with suppress(Interrupted), kept.until_done():
+            kept.begin(self)
+            if not self.moments:
                 self._look(say)
-        if done and self.moments[-1].queries != oracle.spent:
-            self._look(say)
-        seconds = time.monotonic() - began
-        return self._record("finished" if done else stop.reason, started, seconds)
+            while not self.finished:
+                before = self._pieces
+                advance(self.game.attack, self.players, self.oracle)
+                if self._pieces > before:
+                    self._look(say)
+                kept.after_step(self)
+            if self.moments[-1].queries != self.oracle.spent:
+                self._look(say)
+        return self._record("finished" if self.finished else stop.reason)
+
+    @property
+    def _pieces(self) -> int:
+        """How many of the budget's equal pieces are over; each ends with a look."""
+        return self.oracle.spent * (self.game.grid.moments - 1) // self.oracle.budget
+
+    @property
+    def purpose(self) -> dict[str, Any]:
+        """The run that is played, the victim and what is looked at."""
+        identity = self.config.identity(self.target.content_hash)
+        return {"diagnosis": identity, "grid": self.game.grid.model_dump_json()}
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to be asked."""
+        return self.game.attack.done(self.players, self.oracle)
+
+    def state(self) -> dict[str, Any]:
+        """The players, what was seen of them, and what of the account is gone."""
+        return {
+            "players": self.players.state(),
+            "moments": [moment.model_dump_json() for moment in self.moments],
+            "spent": self.oracle.spent,
+            "measuring": self.measuring,
+            "seconds": self.seconds,
+            "started": self.started,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`: this account is a new one, and pays for the old one first."""
+        self.players.restore(state["players"])
+        self.moments = [Moment.model_validate_json(moment) for moment in state["moments"]]
+        self.oracle.forfeit(state["spent"])
+        self.measuring, self.before = state["measuring"], state["seconds"]
+        self.started = state["started"]
+
+    @property
+    def seconds(self) -> float:
+        """Of all sessions so far."""
+        return self.before + time.monotonic() - self.began
 
     def _look(self, say: Callable[[str], None]) -> None:
         self.oracle.verify()
         began = time.monotonic()
-        moment = self.game.measure(self.state, self.oracle.spent)
+        moment = self.game.measure(self.players, self.oracle.spent)
         took = time.monotonic() - began
         self.measuring += took
         self.moments.append(moment)
@@ -163,7 +212,7 @@ class _Diagnosis:
             f"{moment.estimate.middle:.3g} (medians), looked at in {took:.0f} s"
         )
 
-    def _record(self, ended: str, started: str, seconds: float) -> VanishingRecord:
+    def _record(self, ended: str) -> VanishingRecord:
         engine, config = self.game.engine, self.config
         step = self.game.attack.estimate_step(engine, self.game.spec)
         names = (described(Precision(p), engine.device) for p in self.game.grid.arithmetics)
@@ -176,11 +225,11 @@ class _Diagnosis:
             moments=self.moments,
             budget=config.budget,
             spent=self.oracle.spent,
-            student_hash=content_hash(self.state.judged),
+            student_hash=content_hash(self.players.judged),
             surroundings=surroundings(engine.device, arithmetic),
-            seconds=seconds,
+            seconds=self.seconds,
             measuring=self.measuring,
-            started=started,
+            started=self.started,
             ended=ended,
         )
 
