@@ -128,6 +128,9 @@ def test_a_stopped_reproduction_goes_on_where_it_was(begun, reproduced):
     halfway = done.do(first, stop)
     assert len(first.done) == 2  # one finished, one cut short, one never begun
     assert len(halfway.left) == 2
+    cut, never = halfway.unfinished
+    assert 0 < cut.queries_left < cut.config.budget
+    assert never.queries_left == never.config.budget
     assert len(kept(done.folder)) == 1
     assert [result.complete for result in halfway.results()] == [True, False, False]
     assert [result.holds is None for result in halfway.results()] == [False, True, True]

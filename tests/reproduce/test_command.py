@@ -90,6 +90,17 @@ def test_a_diagnosis_that_fails_costs_no_page_and_is_loud(copycost, copied, page
     assert len(pages) == 1
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), RuntimeError("out of memory")])
+def test_so_is_one_that_the_machine_ends(copycost, copied, pages, monkeypatch, error):
+    def lost(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Reproduction, "diagnose", lost)
+    code, _, err = copycost(*command(copied))
+    assert (code, len(pages)) == (1, 1)
+    assert f"the diagnosis: {type(error).__name__}: {error}" in err
+
+
 def test_analyses_go_by_their_names(copycost, copied, pages):
     options = ("--analysis", "losses", "--json")
     code, out, err = copycost(*command(copied, *options, figures=()))

@@ -44,3 +44,15 @@ def test_a_diagnosis_counts_for_its_victim_its_grid_and_its_run(
         return
     with pytest.raises(Begun):
         diagnosis(plan, tmp_path, tmp_path, Stop(), print)
+
+
+def test_one_that_is_there_is_shown_by_a_plan_that_asks_for_none_which_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tiny_plan(figures=(5,))
+    monkeypatch.setattr(Home, "train", None)
+    assert diagnosis(plan, tmp_path, tmp_path, Stop(), print) is None
+    config = RunConfig.read(dict(varied(plan.scale.cifar10, budget=plan.scale.diagnosed, seed=0)))
+    told = {"config": config.in_full(), "grid": Grid(**plan.scale.looks)}
+    record().model_copy(update=told).write(tmp_path / DIAGNOSES / "one")
+    assert diagnosis(plan, tmp_path, tmp_path, Stop(), print) == tmp_path / DIAGNOSES / "one"

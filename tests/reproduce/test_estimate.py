@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -11,10 +13,13 @@ from copycost.presets.victims import VICTIMS
 from copycost.reproduce import estimate as module
 from copycost.reproduce.estimate import estimate, kind_of
 from copycost.reproduce.timing import Cost, Kind, time_run, time_training
+from copycost.runner.record import AccountFacts
 from copycost.sweep.executors.base import Terms
+from copycost.sweep.results import Result, State
 from copycost.sweep.victims import homes_of
 from copycost.types import InputSpec
 from tests.reproduce.conftest import tiny_plan
+from tests.reproduce.made_up import record_of
 
 FAKE = Cost(
     begin_seconds=2.0,
@@ -50,6 +55,10 @@ def terms(tmp_path, workers: int = 1) -> Terms:
     return Terms(folder=tmp_path, workers=workers, threads=1, gpus=False)
 
 
+def left(runs) -> list[Result]:
+    return [Result("", run, State.PLANNED) for run in runs]
+
+
 def test_runs_that_cost_the_same_are_timed_once():
     plan = tiny_plan(figures=range(2, 10), seeds=3)
     # Two victims, with logits recovered or not; schedules, rates and seeds cost nothing.
@@ -60,20 +69,29 @@ def test_runs_that_cost_the_same_are_timed_once():
 
 def test_the_sum_is_of_queries_evaluations_and_what_each_run_begins_with(timed, tmp_path):
     (run,) = tiny_plan(figures=(2,)).runs
-    expected = estimate([run], [], terms(tmp_path))
+    expected = estimate(left([run]), [], terms(tmp_path))
     # 3 to start, 2 to begin, 600 queries, 10 evaluations and 3 more of 445 images each.
     assert expected.seconds == pytest.approx(3 + 2 + 600 * 0.01 + 13 * 445 * 0.001)
     assert expected.disk_bytes == 1000 + 500
     assert len(timed) == 1
 
 
+def test_what_a_stopped_run_has_spent_takes_no_time(timed, tmp_path):
+    runs = left(tiny_plan(figures=(2,)).runs)
+    whole = estimate(runs, [], terms(tmp_path)).seconds
+    spent = {"attacker": AccountFacts(budget=600, spent=504)}
+    halfway = [replace(one, record=record_of(one.config, "", accounts=spent)) for one in runs]
+    rest = estimate(halfway, [], terms(tmp_path)).seconds
+    assert whole - rest == pytest.approx(504 * 0.01)
+
+
 def test_victims_are_trained_first_and_workers_share_the_rest(timed, tmp_path):
     runs = tiny_plan(figures=(2,), seeds=3).runs
     homes = list({h.folder: h for h in homes_of(runs, tmp_path)}.values())
-    one = estimate(runs, [], terms(tmp_path)).seconds / 3
+    one = estimate(left(runs), [], terms(tmp_path)).seconds / 3
     recipe = VICTIMS["digits-cnn"].recipe
     training = recipe.epochs * 1_352 * 0.001
-    expected = estimate(runs, homes, terms(tmp_path, workers=2))
+    expected = estimate(left(runs), homes, terms(tmp_path, workers=2))
     assert expected.seconds == pytest.approx(training + 2 * one)
     victim = 4 * parameters("digits-cnn")
     assert expected.disk_bytes == pytest.approx(3 * 1000 + 2 * 500 + victim, rel=0.02)
@@ -83,7 +101,7 @@ def test_victims_are_trained_first_and_workers_share_the_rest(timed, tmp_path):
 
 def test_timing_ends_and_says_what_it_did_not_time(timed, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LIMIT_SECONDS", 0.0)
-    expected = estimate(tiny_plan(figures=(2, 3, 8)).runs, [], terms(tmp_path))
+    expected = estimate(left(tiny_plan(figures=(2, 3, 8)).runs), [], terms(tmp_path))
     assert len(timed) == 1
     assert sum("not timed" in line for line in expected.timed) == 2
 
@@ -109,5 +127,5 @@ def test_training_is_timed_by_the_image_and_leaves_nothing():
 
 
 def test_the_device_is_named(timed, tmp_path):
-    expected = estimate(tiny_plan(figures=(2,)).runs, [], terms(tmp_path))
+    expected = estimate(left(tiny_plan(figures=(2,)).runs), [], terms(tmp_path))
     assert (expected.device, Engine("cpu").device.type) == ("CPU", "cpu")

@@ -51,8 +51,11 @@ def test_a_study_has_its_own_number_of_seeds_unless_one_is_asked_for():
 
 
 def test_precision_and_device_go_over_every_run():
-    plan = make_plan(analyses=("all",), scale="full", precision="tf32", device="cuda", seeds=1)
-    assert {(run.precision, run.device) for run in plan.runs} == {("tf32", "cuda")}
+    plan = make_plan(
+        analyses=("all",), scale="full", precision="tf32", device="cuda", compile="on", seeds=1
+    )
+    told = {(run.precision, run.device, run.compile) for run in plan.runs}
+    assert told == {("tf32", "cuda", "on")}
 
 
 def test_everything_that_there_is_not_is_said_at_once():

@@ -76,7 +76,7 @@ def test_numbers_of_the_paper_are_lines_of_their_own_once_they_are_run(tmp_path:
     first, second = cells(short_passage(tmp_path), "Figure 5")
     assert first == [
         "Figure 5",
-        "the paper's nets",
+        "the paper's nets; in bfloat16",
         "the student reaches 86.18% accuracy, within 1 point (CIFAR-10): 86.18 %",
         "accuracy, CIFAR-10: 81.0 % (80.0–82.0 %); accuracy of the victim, CIFAR-10: 95.5 %",
         "**no**",
@@ -98,6 +98,28 @@ def test_missing_seeds_are_said(tmp_path: Path) -> None:
     assert counted[3:5] == [NOT_RUN, "–"]
 
 
+def test_records_of_one_study_are_of_one_arithmetic_which_is_said(tmp_path: Path) -> None:
+    commit_study(tmp_path, "figure-5", "full", seeds=1)
+    (line, *_) = cells(short_passage(tmp_path), "Figure 5")
+    assert (line[1], line[5]) == ("the paper's nets; in bfloat16", "1")
+    for label, configs in planned("figure-5", SCALES["full"], 3).items():
+        for config in configs[1:]:
+            fine = config.model_copy(update={"precision": "float32"})
+            commit(tmp_path, "full", label, fine)
+    (line, *_) = cells(short_passage(tmp_path), "Figure 5")
+    assert (line[1], line[5]) == ("the paper's nets", "2"), "of seeds 1 and 2, as most are"
+
+
+def test_copies_of_another_victim_of_the_same_name_are_not_among_them(tmp_path: Path) -> None:
+    commit_study(tmp_path, "figure-5", "full")
+    for label, configs in planned("figure-5", SCALES["full"], 1).items():
+        other = configs[0].model_copy(update={"data": "cifar10:elsewhere"})
+        poor: Values = lambda *_: {"accuracy": 0.2, "agreement": 0.2}  # noqa: E731
+        commit(tmp_path, "full", label, other, victim={"content_hash": "0" * 64}, values=poor)
+    for line in cells(short_passage(tmp_path), "Figure 5"):
+        assert "20.0" not in line[3]
+
+
 def test_all_figures_of_a_scale_are_counted(tmp_path: Path) -> None:
     # Backwards: runs that figures share shall have the curves that figures 2 to 4 tell apart.
     for key in reversed(FIGURES):
@@ -114,7 +136,7 @@ def test_stand_ins_at_full_scale_are_named(tmp_path: Path) -> None:
         for config in configs:
             commit(tmp_path, "full", label, config)
     line, *_ = cells(whole_passage(tmp_path), "Figure 9")
-    assert line[1] == "the paper's nets; synthetic house numbers in SVHN's place"
+    assert line[1] == "the paper's nets; synthetic house numbers in SVHN's place; in bfloat16"
     assert line[5] == "3"
 
 

@@ -37,6 +37,7 @@ def reproduce_command(
         bool, typer.Option("--house-numbers", help="Synthetic house numbers in SVHN's place.")
     ] = False,
     precision: options.Precision = None,
+    compile_: options.Compile = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     workers: Annotated[
         int | None,
@@ -76,6 +77,7 @@ def reproduce_command(
         data=data,
         house_numbers=house_numbers,
         precision=precision,
+        compile=compile_,
         device=device,
     )
     work = work or Path("runs") / paper

@@ -48,7 +48,7 @@ class Command:
 
     def show_plan(self, as_json: bool) -> None:
         """Print what would be done and what it would take."""
-        expected = estimate(self.reproduction.left, self.reproduction.untrained, self.terms)
+        expected = estimate(self.reproduction.unfinished, self.reproduction.untrained, self.terms)
         outlook = _outlook(self.reproduction)
         console.print(_plan_table(outlook["studies"]))
         runs = outlook["runs"]
@@ -93,8 +93,10 @@ class Command:
         """The diagnosis, and whether it failed: the pages on the runs are written all the same."""
         try:
             return self.reproduction.diagnose(stop, say), False
-        except CopycostError as error:
-            say(f"FAILED    the diagnosis: {error}")
+        except (CopycostError, OSError, RuntimeError) as error:
+            known = isinstance(error, CopycostError)
+            said = str(error) if known else f"{type(error).__name__}: {error}"
+            say(f"FAILED    the diagnosis: {said}")
             return None, True
 
 
@@ -148,7 +150,7 @@ def _outlook(reproduction: Reproduction) -> dict[str, Any]:
             "finished": len(plan.runs) - len(left),
             "left": len(left),
         },
-        "queries_left": sum(run.budget for run in left),
+        "queries_left": sum(run.queries_left for run in reproduction.unfinished),
         "victims_to_train": [home.name for home in reproduction.untrained],
         "missing": _missing(reproduction),
     }

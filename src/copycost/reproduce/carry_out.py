@@ -42,6 +42,11 @@ class Reproduction:
         return [run for run in self.plan.runs if self.record_of(run) is None]
 
     @property
+    def unfinished(self) -> list[Result]:
+        """How far they have come."""
+        return Sweep(self.left, self.work).look() if self.left else []
+
+    @property
     def untrained(self) -> list[Home]:
         """The victims that runs still to be done need trained."""
         return Sweep(self.left, self.work).untrained if self.left else []
@@ -71,7 +76,7 @@ class Reproduction:
         return ended
 
     def diagnose(self, stop: Stop, say: Callable[[str], None]) -> Path | None:
-        """The diagnosis that a study of the plan asks for; see `reproduce.diagnosing`."""
+        """The diagnosis that studies show, made if the plan asks; see `reproduce.diagnosing`."""
         return diagnosis(self.plan, self.work, self.folder, stop, say)
 
     def keep(self) -> None:

@@ -22,20 +22,19 @@ DIAGNOSES = "diagnoses"
 def diagnosis(
     plan: Plan, work: Path, folder: Path, stop: Stop, say: Callable[[str], None]
 ) -> Path | None:
-    """The folder of the finished diagnosis of `plan`'s base, made now if it is not there.
+    """The folder of the finished diagnosis of `plan`'s base; made now if the plan asks for it.
 
-    None if no study of the plan asks for one, or if `stop` ended it early: it then begins again
-    the next time. The victim lies, or is trained, under `work`.
+    None if it is not there and no study of the plan asks for one, or if `stop` ended it early:
+    it goes on the next time. The victim lies, or is trained, under `work`.
     """
-    if not plan.diagnostic or stop.reason:
-        return None
     scale = plan.scale
-    values = varied(scale.cifar10, budget=scale.diagnosed, seed=0)
+    # What is looked into is run as it is, whatever the runs are.
+    values = varied(scale.cifar10, budget=scale.diagnosed, seed=0, compile="off")
     config = RunConfig.read(dict(values))
     (home,) = homes_of([config], work)
     grid = Grid(**scale.looks)
     earlier = _finished(config, grid, home.content_hash, folder)
-    if earlier is not None:
+    if earlier is not None or not plan.diagnostic or stop.reason:
         return earlier
     try:
         place = run_folder(folder / DIAGNOSES, config, home.train(stop))

@@ -22,6 +22,7 @@ from copycost.runner.config import RunConfig
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.grid import names
+from copycost.sweep.results import Result
 from copycost.sweep.victims import Home
 from copycost.training.recipe import Recipe
 
@@ -101,8 +102,9 @@ class _Book:
         return self.costs[kind.key]
 
 
-def estimate(runs: Sequence[RunConfig], untrained: Sequence[Home], terms: Terms) -> Estimate:
-    """Time `runs` and the training of victims, done as `terms` say, by timing a little of each."""
+def estimate(left: Sequence[Result], untrained: Sequence[Home], terms: Terms) -> Estimate:
+    """Time the rest of runs, and victims' trainings, done as `terms` say, by a little of each."""
+    runs = [one.config for one in left]
     with Local().open(terms) as pool:  # starts no process
         workers, threads = pool.workers or 1, pool.threads
     use_threads(threads)
@@ -110,7 +112,7 @@ def estimate(runs: Sequence[RunConfig], untrained: Sequence[Home], terms: Terms)
     book = _Book(_names({kind.key: kind for kind in kinds}))
     training = [_training_seconds(home, book) for home in untrained]
     costs = [book.cost(kind) for kind in kinds]
-    each = [_run_seconds(run, cost) for run, cost in zip(runs, costs, strict=True)]
+    each = [_run_seconds(one, cost) for one, cost in zip(left, costs, strict=True)]
     passing = sorted((cost.passing_bytes for cost in costs), reverse=True)[:workers]
     kept = sum(cost.kept_bytes for cost in costs) + sum(map(_victim_bytes, untrained))
     return Estimate(
@@ -140,13 +142,14 @@ def _names(kinds: Mapping[str, Kind]) -> dict[str, str]:
     }
 
 
-def _run_seconds(run: RunConfig, cost: Cost) -> float:
+def _run_seconds(left: Result, cost: Cost) -> float:
     """The student is judged at every evaluation and fresh; the victim twice, on the same data."""
+    run = left.config
     judged = (run.evaluations + 3) * EXTENTS[dataset_of(run.victim)].test
     return (
         START_SECONDS
         + cost.begin_seconds
-        + run.budget * cost.query_seconds
+        + left.queries_left * cost.query_seconds
         + judged * cost.judge_seconds
     )
 

@@ -85,6 +85,7 @@ def make_plan(
     data: Path | None = None,
     house_numbers: bool = False,
     precision: str | None = None,
+    compile: str | None = None,
     device: str | None = None,
 ) -> Plan:
     """The plan for what a user asked for; without figures and analyses, the paper's figures.
@@ -95,7 +96,7 @@ def make_plan(
     problems = known + _strange(figures, analyses)
     if device is not None and device not in _DEVICES:
         problems.append(f"device: expected {', '.join(_DEVICES)}, got {device!r}.")
-    settings = {"precision": precision, "device": device}
+    settings = {"precision": precision, "compile": compile, "device": device}
     given = {name: value for name, value in settings.items() if value is not None}
     try:
         chosen = sourced(_with(SCALES[scale], given), data, house_numbers=house_numbers)

@@ -1,14 +1,16 @@
 """The tables of reproduced figures in the README and the docs, from committed records.
 
-Records are matched with plans by what was run, whatever machine and arithmetic it was run with.
+Records are matched with plans by what was run, whatever machine and arithmetic it was run with;
+but those of one study are of one arithmetic, and of one and the same victim, as most of them are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from copycost.claims.final import Reaches
 from copycost.presets import PRESETS
@@ -45,9 +47,9 @@ SETTINGS = {
 HEADLINE = "figure-5"
 """The figure whose numbers the paper quotes; the others are counted."""
 
+_ARITHMETIC = ("precision", "estimate_precision", "victim_precision")
 _FREE = frozenset(
-    {"seed", "data", "device", "evaluations", "compile", "record_queries"}
-    | {"precision", "estimate_precision", "victim_precision"}
+    {"seed", "data", "device", "evaluations", "compile", "record_queries"}.union(_ARITHMETIC)
 )
 """Settings of a run that do not decide which figure it belongs to."""
 _OWN_FREE = frozenset({"epsilon"})
@@ -151,16 +153,54 @@ def _as_recorded(scale: Scale, records: Sequence[Record]) -> Scale:
 
 
 def _matched(key: str, study: Study, scale: Scale, records: Sequence[Record]) -> StudyResult:
-    series = tuple(_series(one, study.seeds, records) for one in study.series(scale))
+    empty = [_planned(one, study.seeds) for one in study.series(scale)]
+    found = [_matching(one, records) for one in empty]
+    alike = _alike([record for one in found for record in one])
+    series = tuple(
+        replace(one, records=_by_seed(filter(alike, of_it)))
+        for one, of_it in zip(empty, found, strict=True)
+    )
     runs = [config for one in series for config in one.planned]
     return judged(key, study, scale, series, stand_ins(scale, runs))
 
 
-def _series(one: Series, seeds: int, records: Sequence[Record]) -> SeriesResult:
-    planned = tuple(RunConfig.read({**one.values, "seed": seed}) for seed in range(seeds))
-    # Of two records of one seed, as of two arithmetics, the last folder's counts.
-    found = {r.seed: r for r in records if r.seed < seeds and same_run(r, planned[0])}
-    return SeriesResult(one.label, planned, tuple(found[seed] for seed in sorted(found)))
+def _planned(one: Series, seeds: int) -> SeriesResult:
+    runs = (RunConfig.read({**one.values, "seed": seed}) for seed in range(seeds))
+    return SeriesResult(one.label, tuple(runs), ())
+
+
+def _matching(one: SeriesResult, records: Sequence[Record]) -> list[Record]:
+    first, seeds = one.planned[0], len(one.planned)
+    return [record for record in records if record.seed < seeds and same_run(record, first)]
+
+
+def _alike(records: Sequence[Record]) -> Callable[[Record], bool]:
+    """Whether a record is in the arithmetic of most, and of its victim's weights as most are."""
+    arithmetic = _commonest(map(_arithmetic, records))
+    kept = [record for record in records if _arithmetic(record) == arithmetic]
+    weights = {
+        name: _commonest(r.victim.content_hash for r in kept if r.config["victim"] == name)
+        for name in {record.config["victim"] for record in kept}
+    }
+    return lambda record: (
+        _arithmetic(record) == arithmetic
+        and record.victim.content_hash == weights[record.config["victim"]]
+    )
+
+
+def _arithmetic(record: Record) -> tuple[Any, ...]:
+    return tuple(record.config[name] for name in _ARITHMETIC)
+
+
+def _commonest(kinds: Iterable[Any]) -> Any:
+    """The kind that most are of; of several, the one that came first; None of nothing."""
+    return next(iter(Counter(kinds).most_common(1)), (None, 0))[0]
+
+
+def _by_seed(records: Iterable[Record]) -> tuple[Record, ...]:
+    """One record a seed, in order; of two, as on two machines, the last folder's."""
+    found = {record.seed: record for record in records}
+    return tuple(found[seed] for seed in sorted(found))
 
 
 def _presets(results: Path, of: str = "") -> list[list[str]]:
@@ -185,13 +225,14 @@ def _preset(name: str, published: Published, records: Sequence[Record]) -> list[
     result = _matched(name, study, SCALES["full"], records)
     (verdict,) = verdicts(result)
     holds = wording.MISSING if number is None else _holds(result, verdict)
-    return _line(result, published.setting, study.statement, _numbers(verdict), holds)
+    setting = "; ".join([published.setting, *_coarse(result)])
+    return _line(result, setting, study.statement, _numbers(verdict), holds)
 
 
 def _lines(result: StudyResult) -> list[list[str]]:
     """A line a claim; one for all of them before every series has a run."""
     words = SETTINGS[result.scale.name]
-    setting = "; ".join([words, *result.stand_ins.values()])
+    setting = "; ".join([words, *result.stand_ins.values(), *_coarse(result)])
     if not result.findings:
         return [_line(result, setting, result.study.statement, _nothing(result), wording.MISSING)]
     return [
@@ -204,13 +245,21 @@ def _counted(name: str, results: Sequence[StudyResult]) -> list[str]:
     """One line for several figures: of how many all that is said holds."""
     known = [result for result in results if result.complete]
     records = [r for result in known for one in result.series for r in one.records]
-    notes = dict.fromkeys(words for result in results for words in result.stand_ins.values())
+    notes = dict.fromkeys(
+        words for one in results for words in [*one.stand_ins.values(), *_coarse(one)]
+    )
     setting = "; ".join([SETTINGS[results[0].scale.name], *notes])
     holding = sum(result.holds is True for result in known)
     found = f"{len(known)} of {len(results)} run" if known else NOT_RUN
     holds = f"{holding} of {len(known)}" if known else wording.MISSING
     cells = [name, setting, "[each statement](docs/reproduced.md)", found, holds, *_made(records)]
     return [_cell(cell) for cell in cells]
+
+
+def _coarse(result: StudyResult) -> list[str]:
+    """The arithmetic in which students were trained, where it is not float32."""
+    trained = (record.config["precision"] for one in result.series for record in one.records)
+    return [f"in {precision}" for precision in dict.fromkeys(trained) if precision != "float32"]
 
 
 def _line(
