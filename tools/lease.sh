@@ -4,7 +4,8 @@
 # for only eight come home.
 #
 #   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl,
-#                              and which commit this is; .whl and .data are then to be carried
+#                              and which commit this is, so after the last one; .whl and .data are
+#                              then to be carried
 #   tools/lease.sh check       there: the tests that need a GPU; two minutes
 #   tools/lease.sh benchmark   there: speed in bfloat16, compiled, and in float32
 #   tools/lease.sh more        there: by CUDA graphs, what the account costs, and large batches
@@ -17,13 +18,14 @@
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
 # One lease of 15 minutes, its start counted, holds `check benchmark` and then `victim attack`; the next
-# one, with the victim brought home (.data/victim, unpacked), `frugal` or `precision more`.
-# Several parts may be named; what can go on another time stops by itself when $MINUTES (9) have passed
-# since the first began, and leaves what it has.
+# one, with the victim brought home (.data/victim.txz.*, as they are: 64 MiB may travel), `frugal` or
+# `precision more`. Several parts may be named, and one that fails does not keep the others from theirs;
+# what can go on another time stops by itself when $MINUTES (9) have passed since the first began, and
+# leaves what it has.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is packed
-# is unpacked by: cat NAME.tgz.* | tar xz
+# is unpacked by: cat NAME.tgz.* | tar xz, and the victim by: cat victim.txz.* | tar xJ
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" folder="${DATA:-.data}"
@@ -32,10 +34,11 @@ data="cifar10:$folder/cifar10"
 if [ -d "$folder/cifar10-jpeg" ]; then data="parquet:$folder/cifar10-jpeg"; fi
 
 wheels() {
+  git diff --quiet HEAD || { echo "commit first: records say of which commit they are" >&2; exit 1; }
+  rm -rf .whl
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
     --implementation cp --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
     -d .whl -c constraints.txt pydantic pydantic-core annotated-types typing-inspection beartype
-  git diff --quiet HEAD || { echo "commit first: records say of which commit they are" >&2; exit 1; }
   git rev-parse HEAD >.whl/commit
 }
 prepare() {
@@ -43,23 +46,30 @@ prepare() {
   if [ -d .whl ] && [ ! -d "$work/site" ]; then
     python3 -m pip install -q --no-index --no-deps --no-compile --target "$work/site" .whl/*.whl
   fi
-  if [ -d "$folder/victim" ] && [ ! -d "$work/victim" ]; then cp -r "$folder/victim" "$work/"; fi
+  if [ -f "$folder/victim.txz.00" ] && [ ! -d "$work/victim" ]; then
+    cat "$folder"/victim.txz.* >"$work/victim.txz"
+    python3 -m tarfile -e "$work/victim.txz" "$work"
+  fi
   export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
   if [ -f .whl/commit ]; then COPYCOST_COMMIT="$(cat .whl/commit)" && export COPYCOST_COMMIT; fi
 }
 copycost() { python3 -m copycost "$@"; }
-left() { awk "BEGIN { m = $minutes - $SECONDS / 60; print (m > 0 ? m : 0) }"; }
+left() { awk "BEGIN { m = $minutes - ($(date +%s) - $BEGAN) / 60; print (m > 0 ? m : 0) }"; }
 stoppable() { "$@" || [ $? -eq 3 ]; }
-pack() { # NAME FOLDER…: within $work, as $out/NAME.tgz.00 and so on, each below 16 MiB
-  tar -C "$work" -cz "${@:2}" | split -b 15M -d - "$out/$1.tgz."
-}
+parts() { split -b 15M -d - "$out/$1."; } # NAME: as $out/NAME.00 and so on, each below 16 MiB
+pack() { tar -C "$work" -cz "${@:2}" | parts "$1.tgz"; } # NAME FOLDER…: within $work
 records() { # ATTACK: what its runs left, but for their weights
+  if [ ! -d "$work/runs" ]; then return; fi
   (cd "$work" && find runs -path "runs/$1-*" -name record.json -print0) |
-    tar -C "$work" -cz --null -T - | split -b 15M -d - "$out/$1.tgz."
+    tar -C "$work" -cz --null -T - | parts "$1.tgz"
+}
+card() { # h100, for one
+  if [ "$device" = cpu ]; then echo cpu; return; fi
+  nvidia-smi --query-gpu=name --format=csv,noheader | awk 'NR == 1 { print tolower($2) }'
 }
 timed() { # NAME OPTION…
   copycost benchmark --setting cifar-resnet34 --device "$device" --repetitions 3 --seconds 4 \
-    "${@:2}" --json >"$out/h100-$1.json"
+    "${@:2}" --json >"$out/$(card)-$1.json"
 }
 
 check() {
@@ -83,11 +93,12 @@ victim() {
   stoppable copycost train-victim cifar10-resnet34 --data "$data" --device "$device" \
     --max-minutes "$(left)" --out "$work/victim"
   if [ -d "$work/victim" ]; then
-    python3 tools/round_victim.py "$work/victim" "$data" "$device"
-    pack victim victim
+    python3 tools/round_victim.py "$work/victim" "$data" "$device" "$work/victim.txz"
+    parts victim.txz <"$work/victim.txz"
   fi
 }
 audited() { # PRESET ATTACK OPTION…
+  if [ ! -d "$work/victim" ]; then echo "no victim yet: $0 victim, again to go on" >&2; return 1; fi
   stoppable copycost audit --preset "$1" --victim "$work/victim" --data "$data" --device "$device" \
     --max-minutes "$(left)" --out "$work/runs" "${@:3}"
   records "$2"
@@ -103,16 +114,24 @@ frugal() {
 }
 reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
-    --device "$device" --max-minutes "$(left)" --out "$work/pages" --work "$work/kwon2023"
+    --device "$device" --compile on --max-minutes "$(left)" --out "$work/pages" \
+    --work "$work/kwon2023"
   pack reproduce pages
 }
 
 if [ $# -eq 0 ]; then sed -n '2,30s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
-prepare
 for part in "$@"; do
   case "$part" in
-    check | benchmark | more | precision | victim | attack | frugal | reproduce) "$part" ;;
+    check | benchmark | more | precision | victim | attack | frugal | reproduce) ;;
     *) echo "no part is called $part; see $0 without arguments" >&2; exit 2 ;;
   esac
 done
+export BEGAN="${BEGAN:-$(date +%s)}"
+if [ $# -gt 1 ]; then # each in a shell of its own, which its first failure ends
+  status=0
+  for part in "$@"; do bash tools/lease.sh "$part" || status=$?; done
+  exit "$status"
+fi
+prepare
+"$1"

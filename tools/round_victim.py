@@ -1,29 +1,38 @@
-"""Round a saved victim's weights to float16: packed, it then travels in half the bytes.
+"""Round a saved victim's weights to bfloat16 and pack it, to travel in a third of the bytes.
 
-    python tools/round_victim.py FOLDER DATA DEVICE
+    python tools/round_victim.py FOLDER DATA DEVICE ARCHIVE
 
-It is measured anew and saved in place, in float32: what comes home is what was attacked.
+It is measured anew and saved in place, in float32: what comes home is what was attacked. Of a
+ResNet-34 the archive, a .tar.xz, has about 31 MiB: data and the working tree travel beside it, in
+64 MiB together.
 """
 
 from __future__ import annotations
 
+import lzma
 import sys
+import tarfile
 from pathlib import Path
 
 from copycost.datasets import load
 from copycost.training.train import accuracy
 from copycost.victims.saved import load_model, save_model
 
+WEIGHTS = [{"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 0, "lp": 2, "pb": 2}]
+"""Of four bytes each has a model of its own: two are always zero."""
 
-def main(folder: Path, data: str, device: str) -> None:
+
+def main(folder: Path, data: str, device: str, archive: Path) -> None:
     """Do it; print both accuracies."""
     module, card = load_model(folder)
-    module.half().float()
+    module.bfloat16().float()
     found = accuracy(module, load(data).test, device)
     save_model(folder, module.cpu(), card.model_copy(update={"test_accuracy": found}))
-    said = f"{folder}: test accuracy {card.test_accuracy:.4f}, rounded to float16 {found:.4f}"
+    with lzma.open(archive, "wb", filters=WEIGHTS) as file, tarfile.open(None, "w|", file) as tar:
+        tar.add(folder, folder.name)
+    said = f"{folder}: test accuracy {card.test_accuracy:.4f}, rounded to bfloat16 {found:.4f}"
     sys.stdout.write(said + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], Path(sys.argv[4]))
