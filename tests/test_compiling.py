@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._inductor.config
 from torch import Tensor, nn
 
 from copycost.arithmetic import Step
@@ -117,6 +118,13 @@ def test_weights_are_shared_and_named_as_before() -> None:
 def test_graphs_need_a_gpu() -> None:
     with pytest.raises(ConfigError, match="graphs needs a CUDA device"):
         Engine("cpu", compile="graphs")
+
+
+def test_without_a_compiler_it_is_refused_before_anything_is_asked() -> None:
+    with torch._inductor.config.patch({"cpp.cxx": (None, "/nonexistent")}):
+        with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler for it, and there is none"):
+            Engine("cpu", compile="on")
+        Engine("cpu", compile="off")
 
 
 def test_a_record_says_that_it_was_compiled() -> None:

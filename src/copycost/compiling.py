@@ -23,6 +23,19 @@ it runs the net as it is and says so once."""
 _MODES = {Compile.ON: "default", Compile.GRAPHS: "reduce-overhead"}
 
 
+def has_compiler() -> bool:
+    """Whether PyTorch finds a C++ compiler, without which nothing is compiled for a CPU."""
+    # Imported late: it takes a second or two, and few compile.
+    from torch._inductor.cpp_builder import get_cpp_compiler  # noqa: PLC0415
+    from torch._inductor.exc import InvalidCxxCompiler  # noqa: PLC0415
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        return False
+    return True
+
+
 class Compiled(nn.Module):
     """A module compiled for the batch sizes of a run's steps, and run as it is for all others.
 

@@ -25,7 +25,7 @@ from copycost.arithmetic import (
     described,
     switch_tf32,
 )
-from copycost.compiling import Compile, Compiled
+from copycost.compiling import Compile, Compiled, has_compiler
 from copycost.enlarging import merged
 from copycost.errors import ConfigError
 from copycost.noise import Noise
@@ -76,6 +76,10 @@ class Engine:
     def _check(self, accelerator: str, devices: int | list[int]) -> None:
         if self.compile is Compile.GRAPHS and accelerator != "cuda":
             raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
+        if self.compile is Compile.ON and accelerator == "cpu" and not has_compiler():
+            raise ConfigError(
+                ["compile: a CPU needs a C++ compiler for it, and there is none. Use off."]
+            )
         used = {self.precision, self._estimate, self._victim}
         coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
         if accelerator == "cuda" and coarse:

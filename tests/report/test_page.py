@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -115,6 +116,19 @@ def test_the_same_records_give_the_same_bytes(runs: list[Path], page: str, tmp_p
 
 def test_the_page_does_not_tell_where_it_was_made(runs: list[Path], page: str) -> None:
     assert all(str(run.parent) not in page for run in runs)
+
+
+def test_nor_in_which_folders_models_and_data_lay(make_run: MakeRun, tmp_path: Path) -> None:
+    paths = {"victim": "/home/me/models/m1", "data": "parquet:/srv/x/photographs", "pool": "digits"}
+    run = make_run(given=paths)
+    record = json.loads((run / "record.json").read_text())
+    record["config"] |= paths
+    (run / "record.json").write_text(json.dumps(record))
+    page = write_report([run], tmp_path / "report.html").read_text()
+    assert "/home/me" not in page
+    assert "/srv/x" not in page
+    for shown in ("…/m1", "parquet:…/photographs"):
+        assert shown in page
 
 
 EVIL = "<script>alert('$1')</script>\"'><img src=x onerror=y> --> ]]>"

@@ -66,6 +66,20 @@ def test_the_plan_the_sweep_and_the_plan_again(copycost, tmp_path):
     assert "800 queries to spend" in err
 
 
+def test_a_setting_goes_over_the_files_variants_of_it(copycost, grid):
+    variants = "[variants.dfme]\ndirections = [1, 4]\nstudent_steps = [1, 2]\n"
+    grid.write_text(f"{grid.read_text()}\n{variants}")
+    options = ("--attack", "dfme", "--seeds", "1", "--budget", "600", "--dry-run", "--json")
+    code, out, err = copycost(*options, "--set", "dfme.directions=8")
+    assert code == 0, err
+    names = [run["name"] for run in json.loads(out)["runs"]]
+    assert [name.count("student_steps") for name in names] == [1, 1]
+    both = ("--set", "dfme.directions=8", "--set", "dfme.student_steps=1")
+    code, out, err = copycost(*options, *both)
+    assert code == 0, err
+    assert len(json.loads(out)["runs"]) == 1
+
+
 def test_a_pool_goes_to_the_attacks_that_take_one(copycost):
     attacks = ("--attack", "knockoff", "--attack", "random-noise", "--budget", "600")
     code, out, err = copycost(*attacks, "--pool", "house-numbers-16", "--dry-run", "--json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -52,7 +53,8 @@ class PeakMemory:
             return torch.cuda.max_memory_allocated(self._device)
         if self._resets:
             return _resident_peak()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _reset_resident() -> bool:

@@ -142,7 +142,11 @@ def _grid_values(
         _lay_over(values, layer)
     for name in given["shared"]:
         values["axes"].pop(name, None)
-    settle_settings(values, parse_settings(settings), chosen=False)
+    told = parse_settings(settings)
+    settle_settings(values, told, chosen=False)
+    for attack, own in told.items():
+        for name in own:
+            values["variants"].get(attack, {}).pop(name, None)
     return values
 
 

@@ -54,6 +54,10 @@ class Setting:
     """Whether the user gave it; otherwise it is a default."""
 
 
+_PATHS = ("victim", "data", "pool")
+"""Settings that may be paths."""
+
+
 def read_run(folder: Path) -> Run:
     """Read a run's folder, or the record in it; `RunError` says what is wrong with it."""
     record = read_record(folder)
@@ -63,8 +67,16 @@ def read_run(folder: Path) -> Run:
 
 def settings(record: Record) -> list[Setting]:
     """The configuration in full, and which of it the user gave."""
-    given = flatten(record.given)
-    return [Setting(name, value, name in given) for name, value in flatten(record.config).items()]
+    given, full = flatten(record.given), flatten(record.config)
+    told = {name: _without_folders(full[name]) for name in _PATHS if name in full}
+    return [Setting(name, value, name in given) for name, value in (full | told).items()]
+
+
+def _without_folders(value: str) -> str:
+    """`parquet:…/photographs` for `parquet:/home/me/photographs`."""
+    kind, colon, path = value.rpartition(":")
+    folders, slash, name = path.rpartition("/")
+    return f"{kind}{colon}…/{name}" if slash and folders else value
 
 
 def facts(record: Record) -> list[tuple[str, str]]:

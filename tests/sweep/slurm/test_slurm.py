@@ -18,6 +18,8 @@ import pytest
 from copycost.errors import ConfigError
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.slurm import Slurm
+from copycost.sweep.victims import Home
+from copycost.sweep.work import TrainVictim
 from tests.sweep.slurm.cluster import Cluster, missing
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'copycost[slurm]'")
@@ -157,6 +159,24 @@ def test_without_slurm_it_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="needs Slurm's sbatch") as caught:
         Slurm().open(Terms(tmp_path)).__enter__()
     assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(("threads", "cpus", "expected"), [(1, 8, 1), (None, 8, 8), (2, None, 2)])
+def test_a_run_takes_the_threads_asked_for_and_else_the_jobs_cores(
+    tmp_path, monkeypatch, threads, cpus, expected
+):
+    handed: list[int] = []
+
+    class Executor:
+        def submit(self, job: object, task: object, threads: int) -> object:
+            handed.append(threads)
+            return object()
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(Slurm, "_executor", lambda *_: Executor())
+    pool = Slurm(cpus=cpus).open(Terms(tmp_path, threads=threads)).__enter__()
+    pool.start(TrainVictim("any", Home("any", "digits", tmp_path)))
+    assert handed == [expected]
 
 
 def test_settings_become_sbatchs_options():

@@ -63,8 +63,11 @@ class Slurm:
     @contextmanager
     def open(self, terms: Terms) -> Iterator[Pool]:
         """Check that Slurm is there; at the end, jobs under way are told to stop."""
-        executor = self._executor(terms.folder / "slurm", self.cpus or threads_asked(terms) or 1)
-        pool = SlurmPool(executor, terms.workers)
+        threads = threads_asked(terms)
+        cpus = self.cpus or threads or 1
+        pool = SlurmPool(
+            self._executor(terms.folder / "slurm", cpus), terms.workers, threads or cpus
+        )
         try:
             yield pool
         finally:
@@ -105,11 +108,11 @@ class Slurm:
 class SlurmPool:
     """Jobs in Slurm's queue."""
 
-    def __init__(self, executor: submitit.SlurmExecutor, workers: int | None) -> None:
-        """`workers` None: all jobs are queued at once, and Slurm decides."""
+    def __init__(self, executor: submitit.SlurmExecutor, workers: int | None, threads: int) -> None:
+        """`workers` None: all jobs are queued at once, and Slurm decides. `threads` of a run."""
         self.workers = workers
         self.queue = Queue()
-        self._executor = executor
+        self._executor, self._threads = executor, threads
         self._jobs: list[SlurmJob] = []
 
     def start(self, task: Task) -> SlurmJob:
@@ -119,9 +122,8 @@ class SlurmPool:
         """
         from submitit.core.utils import FailedJobError  # noqa: PLC0415 -- optional
 
-        cpus = self._executor.parameters["cpus_per_task"]
         try:
-            submitted = self._executor.submit(Preemptible(), task, cpus)
+            submitted = self._executor.submit(Preemptible(), task, self._threads)
         except (FailedJobError, subprocess.CalledProcessError) as error:
             says = f"Slurm refused a job: {_sbatch_says(error)}"
             if any(not job.ended for job in self._jobs):
