@@ -5,17 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from copycost.attacks.sources import (
-    SOURCES,
+from copycost.attacks.sources import SOURCES, fields, leaves, normal, textured, uniform
+from copycost.attacks.untrained import (
     _convolved,
-    _paled,
+    _sorted_places,
     composed,
     coordinates,
-    fields,
-    leaves,
-    normal,
-    textured,
-    uniform,
+    paled,
+    patches,
     untrained,
 )
 from copycost.engine import Engine
@@ -43,7 +40,7 @@ def test_a_rounded_mean_stays_in_the_range(random):
     spec = InputSpec((3, 1, 1), low=-0.3, high=0.85)
     full = torch.full((1_000, 3, 1, 1), 0.85)
     assert full.mean(dim=1).max() > full.max()
-    assert _paled(full, spec, random).max() == full.max()
+    assert paled(full, spec, random).max() == full.max()
 
 
 @pytest.mark.parametrize("name", list(SOURCES))
@@ -103,7 +100,7 @@ def test_untrained_networks_make_smoother_images_than_noise(random):
     assert roughness(untrained(SPEC, N, random)) < 0.5
 
 
-@pytest.mark.parametrize("source", [untrained, coordinates, composed, textured])
+@pytest.mark.parametrize("source", [untrained, coordinates, composed, patches, textured])
 def test_most_colour_images_are_pale_and_some_are_loud(source, random):
     x = source(SPEC, 400, random)
     saturation = (x - x.mean(dim=1, keepdim=True)).std(dim=(1, 2, 3)) / x.std(dim=(1, 2, 3))
@@ -113,11 +110,11 @@ def test_most_colour_images_are_pale_and_some_are_loud(source, random):
 
 def test_grey_images_have_no_saturation_to_draw(random):
     before, grey = random.state(), torch.rand(4, 1, 8, 8)
-    assert _paled(grey, InputSpec((1, 8, 8)), random) is grey
+    assert paled(grey, InputSpec((1, 8, 8)), random) is grey
     assert torch.equal(random.state(), before)
 
 
-@pytest.mark.parametrize("sharp", [composed, textured])
+@pytest.mark.parametrize("sharp", [composed, patches, textured])
 def test_what_is_cut_out_has_edges(sharp, random):
     def steepest(source):
         x = source(SPEC, 200, random)
@@ -126,9 +123,18 @@ def test_what_is_cut_out_has_edges(sharp, random):
     assert float(steepest(sharp)) > 1.2 * float(steepest(untrained))
 
 
-@pytest.mark.parametrize("patches", [2**24, 2 * 9 * 2 * 20, 1])
-def test_a_convolution_of_each_image_by_its_own_weights(random, monkeypatch, patches):
-    monkeypatch.setattr("copycost.attacks.sources.PATCHES", patches)
+def test_patches_are_flat_with_a_colour_for_each_kind_of_place(random):
+    images = _sorted_places(SPEC, 200, random, kinds=8).permute(0, 2, 3, 1)
+    colours = [len(image.reshape(-1, 3).unique(dim=0)) for image in images]
+    assert max(colours) <= 8
+    assert sum(number >= 3 for number in colours) > 150
+    beside = (images[:, :, 1:] == images[:, :, :-1]).all(dim=3).float().mean()
+    assert float(beside) > 0.5, "most neighbours are of one kind"
+
+
+@pytest.mark.parametrize("most", [2**24, 2 * 9 * 2 * 20, 1])
+def test_a_convolution_of_each_image_by_its_own_weights(random, monkeypatch, most):
+    monkeypatch.setattr("copycost.attacks.untrained.PATCHES", most)
     x, weights = random.normal(3, 2, 4, 5), random.normal(3, 6, 9 * 2)
     slow = [
         torch.nn.functional.conv2d(x[i], weights[i].view(6, 2, 3, 3), padding=1) for i in range(3)

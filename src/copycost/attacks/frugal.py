@@ -12,14 +12,9 @@ from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
 from copycost.attacks.replay import Batch, Replay
-from copycost.attacks.sources import (
-    NOISE,
-    SourcesSetting,
-    coordinates,
-    knowledge_of,
-    untrained,
-)
+from copycost.attacks.sources import NOISE, SourcesSetting, knowledge_of
 from copycost.attacks.state import State
+from copycost.attacks.untrained import coordinates, untrained
 from copycost.attacks.views import weak
 from copycost.engine import Engine
 from copycost.losses import disagreement, entropy
