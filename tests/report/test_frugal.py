@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.report.conftest import MakeRecord
@@ -100,23 +101,32 @@ def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(w
     assert "of 75.0 % to 77.5 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
 
 
-def test_lessons_go_from_few_to_many_budget_by_budget(write, tmp_path):
+def test_lessons_go_from_poor_to_good_budget_by_budget_and_data_by_data(write, tmp_path):
     assert lessons_passage(tmp_path) == NOT_RUN
-    runs: list[tuple[float, int, dict[str, float]]] = [
-        (0.7, 6_000, {"student_steps": 128}),
-        (0.5, 6_000, {}),
-        (0.9, 24_000, {}),
-        (0.6, 6_000, {"members": 1, "student_steps": 64, "as_asked": 0.25}),
+    moved = {"flip": True, "as_asked": 0.25, "members": 1, "student_steps": 64}
+    runs: list[tuple[float, int, dict[str, Any], str]] = [
+        (0.7, 6_000, {"student_steps": 128, "sources": ["leaves"]}, "digits"),
+        (0.5, 6_000, {}, "digits"),
+        (0.9, 24_000, {}, "digits"),
+        (0.6, 6_000, moved, "digits"),
+        (0.4, 6_000, {"as_asked": 0.25}, "clothes"),
     ]
-    for agreement, budget, settings in runs:
-        write("frugal/lessons", "frugal", [agreement], budget, config={"settings": settings})
-    rows = [line for line in lessons_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
-    assert [row.replace("\u00a0", " ").split(" | ")[:5] for row in rows] == [
-        ["| 6,000", "1", "64", "25.0 %", "60.0 %"],
-        ["| 6,000", "2", "16", "50.0 %", "50.0 %"],
-        ["| 6,000", "2", "128", "50.0 %", "70.0 %"],
-        ["| 24,000", "2", "16", "50.0 %", "90.0 %"],
+    for agreement, budget, settings, data in runs:
+        told = {"sources": ["untrained"], **settings}
+        victim = {"dataset": data, "architecture": f"net of {data}"}
+        config = {"settings": told}
+        write("frugal/lessons", "frugal", [agreement], budget, config=config, victim=victim)
+    text = lessons_passage(tmp_path).replace("\u00a0", " ")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:2] == "| "][2:]
+    assert [row[:6] + row[7:8] for row in rows] == [
+        ["clothes", "`untrained`", "6,000", "2", "16", "100.0 %", "40.0 %"],
+        ["digits", "`untrained`", "6,000", "2", "16", "100.0 %", "50.0 %"],
+        ["digits", "`untrained`", "6,000", "1", "64", "25.0 %", "60.0 %"],
+        ["digits", "`leaves`", "6,000", "2", "128", "100.0 %", "70.0 %"],
+        ["digits", "`untrained`", "24,000", "2", "16", "100.0 %", "90.0 %"],
     ]
+    assert "clothes: victim `net of clothes`" in text
+    assert "digits: victim `net of digits`" in text
 
 
 def test_what_is_learnt_as_it_was_asked_is_told_if_some_is_not(write, tmp_path):

@@ -9,8 +9,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
-from copycost.attacks.sources import NOISE, Source, SourceSetting, uniform
+from copycost.attacks.sources import NOISE, SourceSetting, uniform
 from copycost.attacks.state import State
+from copycost.attacks.untrained import Source
 from copycost.engine import Engine
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle

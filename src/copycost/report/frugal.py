@@ -91,16 +91,16 @@ def _by_images(folder: Path) -> str:
         ]
         for group in groups
     ]
-    return "\n\n".join([table(head, rows), _of_one_recipe(groups), _made(groups)])
+    note = f"{_of_one_recipe(groups)} {_note(groups)}"
+    return "\n\n".join([table(head, rows), note, _made(groups)])
 
 
 def _of_one_recipe(groups: Sequence[Group]) -> str:
-    """Who copies whom, and over how many seeds."""
+    """Who copies whom."""
     first = groups[0]
     return (
         f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
-        f"{_victims_accuracy(groups)} accuracy, student `{first.setting.student}`. "
-        f"{_note(groups)}"
+        f"{_victims_accuracy(groups)} accuracy, student `{first.setting.student}`."
     )
 
 
@@ -112,35 +112,40 @@ def _victims_accuracy(groups: Sequence[Group]) -> str:
 
 
 def lessons_passage(results: Path) -> str:
-    """Frugal on photographs by how long, and how, it learns from an answer."""
+    """Frugal by how long, and how, it learns from an answer, and by what it asks."""
     groups = group_records(_read(results / "frugal" / "lessons"))
     if not groups:
         return NOT_RUN
-    groups.sort(key=lambda group: (group.setting.budget, *_lessons(group)))
+    groups.sort(key=lambda one: (one.victim.dataset, one.setting.budget, _median(one)))
     head = [
-        "queries", "students", "steps", "as asked", "agreement", "accuracy", "seconds a run",
+        "data", "images", "queries", "students", "steps", "as asked", "the attacker holds",
+        "agreement", "accuracy", "seconds a run",
     ]  # fmt: skip
-    rows = []
-    for group in groups:
-        members, steps, as_asked = _lessons(group)
-        rows.append(
-            [
-                f"{group.setting.budget:,}",
-                f"{members}",
-                f"{steps}",
-                percent(as_asked),
-                in_words(group.agreement),
-                in_words(group.accuracy),
-                f"{group.seconds.median:,.0f}",
-            ]
-        )
-    return "\n\n".join([table(head, rows), _of_one_recipe(groups), _made(groups)])
+    recipes = [
+        _of_one_recipe([group for group in groups if group.victim.dataset == data])
+        for data in dict.fromkeys(group.victim.dataset for group in groups)
+    ]
+    note = " ".join([*recipes, _note(groups)])
+    return "\n\n".join([table(head, [_lesson(group) for group in groups]), note, _made(groups)])
 
 
-def _lessons(group: Group) -> tuple[int, int, float]:
+def _lesson(group: Group) -> list[str]:
     """Students, steps of each for a batch of queries, and the share of a lesson as asked."""
-    settings = read_settings(Frugal, group.records[0].config["settings"])
-    return settings.members, settings.student_steps, settings.as_asked
+    record = group.records[0]
+    settings = read_settings(Frugal, record.config["settings"])
+    kept = settings.as_asked if settings.shift or settings.flip else 1.0
+    return [
+        group.victim.dataset,
+        _kinds(record),
+        f"{group.setting.budget:,}",
+        f"{settings.members}",
+        f"{settings.student_steps}",
+        percent(kept),
+        record.knowledge,
+        in_words(group.agreement),
+        in_words(group.accuracy),
+        f"{group.seconds.median:,.0f}",
+    ]
 
 
 def losses_passage(results: Path) -> str:
