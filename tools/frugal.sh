@@ -9,7 +9,8 @@
 # with more queries.
 # `parts`: Frugal on digits without each of its parts, or with one more. `photographs`: Frugal with
 # other kinds of images on CIFAR-10 at 16×16, if its folder is given, as they were asked and moved
-# and mirrored, and by labels. `lessons`: there, how long and how it learns from an answer.
+# and mirrored, and by labels. `lessons`: there, and on small images, how long and how it learns from
+# an answer, and from what.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -49,6 +50,16 @@ for budget in 12000 60000; do
   done
 done
 
+# One student with twice the steps, which costs what two cost, and by kinds of images.
+one=(--set frugal.batch_size=32 --set frugal.members=1)
+for images in untrained,coordinates patches; do
+  sweep --out "$out/lessons" --victim house-numbers-16 --attack frugal --budget 6000 \
+    --access probabilities --evaluations 6 "${one[@]}" --set frugal.student_steps=64 \
+    --set "frugal.sources=$images"
+done
+sweep --out "$out/lessons" --victim digits-cnn --attack frugal --budget 60000 \
+  --access probabilities --evaluations 6 "${one[@]}" --set frugal.student_steps=64
+
 # Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
 of_photographs() {
   student=small-resnet sweep --out "$out/$1" --victim cifar10-16 --data "cifar10-16:$cifar10" \
@@ -82,16 +93,17 @@ if [ -n "$cifar10" ]; then
   for images in untrained,coordinates textured; do
     kinds "$images" "${moved[@]}" --access label
   done
-  # How long, and how, one student learns from an answer. Of 128 steps, of whole lessons as asked
-  # and of 24,000 queries one run each is on record, for want of time.
-  lessons() {
-    of_photographs lessons --attack frugal "${views[@]}" --set frugal.batch_size=32 \
-      --set frugal.sources=untrained,coordinates --set frugal.members=1 \
-      --set "frugal.student_steps=$1" --set "frugal.as_asked=$2" "${@:3}"
+  # Of 128 steps, of whole lessons as asked and of 24,000 queries one run each is on record, for want
+  # of time.
+  lessons() { # IMAGES STEPS SHARE OPTION…
+    of_photographs lessons --attack frugal "${views[@]}" "${one[@]}" --set "frugal.sources=$1" \
+      --set "frugal.student_steps=$2" --set "frugal.as_asked=$3" "${@:4}"
   }
-  for share in 0.5 0 1; do lessons 64 $share --budget 6000 --evaluations 3; done
-  for steps in 32 128; do lessons $steps 0.5 --budget 6000 --evaluations 3; done
-  lessons 64 0.5 --budget 24000 --evaluations 6
+  plain=untrained,coordinates
+  for share in 0.5 0 1; do lessons $plain 64 $share --budget 6000 --evaluations 3; done
+  for steps in 32 128; do lessons $plain $steps 0.5 --budget 6000 --evaluations 3; done
+  for images in patches textured; do lessons $images 64 0.5 --budget 6000 --evaluations 3; done
+  for images in $plain patches; do lessons $images 64 0.5 --budget 24000 --evaluations 6; done
 fi
 
 part() {
