@@ -15,6 +15,7 @@ from copycost.flags import (
     student_collapsed,
     student_knows_already,
     too_few_seeds,
+    victim_near_chance,
     victim_not_deterministic,
 )
 
@@ -83,3 +84,10 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
 )
 def test_a_flag_is_raised_from_its_bound_on(found: list[Flag], raised: str | None):
     assert names(found) == ([] if raised is None else [raised])
+
+
+def test_a_victim_that_is_hardly_ever_right_is_doubted():
+    assert victim_near_chance(0.16, 10) == []
+    (flag,) = victim_near_chance(0.15, 10)
+    assert flag.name == "victim-near-chance"
+    assert "0.150" in flag.detail

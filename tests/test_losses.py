@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from copycost.losses import LOSSES, cross_entropy, kl, l1, l1_one_hot, l1_sum, l2
+from copycost.losses import LOSSES, cross_entropy, disagreement, kl, l1, l1_one_hot, l1_sum, l2
 
 FOR_LABELS = {"cross-entropy", "l1-one-hot"}
 
@@ -17,6 +17,17 @@ def logits(n=50, k=7, seed=0, scale=3.0):
 @pytest.fixture(params=sorted(LOSSES))
 def loss(request):
     return LOSSES[request.param]
+
+
+@pytest.mark.parametrize("gap", [60, 70, 80, 90, 95, 100, 103, 120])
+def test_disagreement_has_a_finite_slope_however_sure_the_members_are(gap):
+    z = torch.zeros(2, 3, 4)
+    z[0, :, 0], z[1, :, 0] = gap, gap + 1.5
+    z[1, 1, 1] = gap
+    z.requires_grad_()
+    disagreement(z.softmax(dim=2)).sum().backward()
+    assert z.grad is not None
+    assert bool(z.grad.isfinite().all())
 
 
 def test_one_number_a_sample_independent_of_its_neighbours(loss):

@@ -16,6 +16,7 @@ from copycost.version import __version__
 
 if TYPE_CHECKING:
     from copycost.datasets import load as load_dataset
+    from copycost.datasets.base import Labelled
     from copycost.defences.stack import defend
     from copycost.engine import use_threads
     from copycost.errors import CopycostError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from copycost.runner.config import RunConfig
     from copycost.runner.copy_model import copy_model
     from copycost.runner.record import Record, read_record
+    from copycost.runner.stopping import Stop
     from copycost.runner.target import Target
     from copycost.runner.transfers import read_transfer_set
     from copycost.types import Access, InputSpec
@@ -40,11 +42,13 @@ _PLACES = {
     "CopycostError": "copycost.errors:CopycostError",
     "FunctionVictim": "copycost.victims.function:FunctionVictim",
     "InputSpec": "copycost.types:InputSpec",
+    "Labelled": "copycost.datasets.base:Labelled",
     "Ledger": "copycost.oracle.ledger:Ledger",
     "ModuleVictim": "copycost.victims.module:ModuleVictim",
     "Oracle": "copycost.oracle.meter:Oracle",
     "Record": "copycost.runner.record:Record",
     "RunConfig": "copycost.runner.config:RunConfig",
+    "Stop": "copycost.runner.stopping:Stop",
     "Target": "copycost.runner.target:Target",
     "audit": "copycost.runner.audit:audit",
     "copy_model": "copycost.runner.copy_model:copy_model",
@@ -65,11 +69,13 @@ __all__ = [
     "CopycostError",
     "FunctionVictim",
     "InputSpec",
+    "Labelled",
     "Ledger",
     "ModuleVictim",
     "Oracle",
     "Record",
     "RunConfig",
+    "Stop",
     "Target",
     "__version__",
     "audit",

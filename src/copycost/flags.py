@@ -24,6 +24,8 @@ COLLAPSED_SPREAD = 0.01
 COLLAPSED_ELSEWHERE = 0.1
 """A copy that gives classes other than its commonest less than this many times as often as the
 victim does, gives one class."""
+NEAR_CHANCE = 1.5
+"""A victim that is right no more than this many times as often as by chance knows nothing."""
 BETTER_THAN_CHANCE = 3.0
 """A fresh student this many times chance has seen something it should not have."""
 
@@ -53,6 +55,16 @@ def victim_not_deterministic(self_agreement: float, *, defended: bool) -> list[F
     return [Flag("victim-not-deterministic", detail)]
 
 
+def victim_near_chance(accuracy: float, classes: int) -> list[Flag]:
+    """The victim is hardly ever right: it may be asked in another way than it was trained."""
+    if accuracy > NEAR_CHANCE / classes:
+        return []
+    detail = (
+        f"the victim is right on {accuracy:.3f} of held-out inputs; chance is {1 / classes:.3f}"
+    )
+    return [Flag("victim-near-chance", detail)]
+
+
 def budget_not_spent(spent: int, budget: int, step: int) -> list[Flag]:
     """More was left than the smallest step costs, so the attack ended early."""
     left = budget - spent
@@ -62,10 +74,10 @@ def budget_not_spent(spent: int, budget: int, step: int) -> list[Flag]:
 
 
 def queries_lost(lost: int) -> list[Flag]:
-    """A crash left a reservation open; its queries are charged though some were not sent."""
+    """Queries were charged and brought nothing: the victim failed, or a crash came between."""
     if not lost:
         return []
-    return [Flag("queries-lost", f"{lost:,} queries were charged for a reservation left open")]
+    return [Flag("queries-lost", f"{lost:,} queries were charged and brought no answer")]
 
 
 def generator_collapsed(spread: float | None) -> list[Flag]:

@@ -67,8 +67,10 @@ def disagreement(p: Float[Tensor, "M N K"]) -> Float[Tensor, " N"]:
     """How far M members' probabilities are apart: the mean over classes of their deviation.
 
     The standard deviation is the unbiased one (DisGUIDE: Rosenthal et al. 2023, and its code).
+    Probabilities below 1e-30 are 0, for the slope of a deviation as small as float32's least
+    numbers is infinite.
     """
-    return p.std(dim=0).mean(dim=1)
+    return p.where(p > 1e-30, 0.0).std(dim=0).mean(dim=1)
 
 
 def entropy(p: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import (
@@ -84,13 +85,14 @@ def _line(fault: Any, prefix: str) -> str:
 
 def read_settings(kind: Any, values: dict[str, Any], prefix: str = "") -> Any:
     """Build the settings object `kind` from `values`; `ConfigError` lists every fault at once."""
-    known = getattr(kind, "__dataclass_fields__", {})
+    known = [field.name for field in fields(kind)] if is_dataclass(kind) else []
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         lines = explain(error, prefix)
         if any("no such setting" in line for line in lines):
-            lines.append(f"{prefix.rstrip('.') or 'known'} has: {', '.join(known)}.")
+            named = ", ".join(known) or "no settings"
+            lines.append(f"{prefix.rstrip('.') or 'known'} has: {named}.")
         raise ConfigError(lines) from None
 
 

@@ -93,6 +93,9 @@ def test_a_time_limit_ends_with_its_own_status_and_goes_on(copycost, runs_folder
     code, _, err = copycost(*arguments, "--max-minutes", "0")
     assert code == 3
     assert "again to go on" in err
+    code, out, _ = copycost(*arguments, "--max-minutes", "0", "--json")
+    told = json.loads(out)
+    assert (code, told["victim"], told["runs"], told["report"]) == (3, None, [], None)
     code, _, _ = copycost(*arguments)
     assert code == 0
 
@@ -177,6 +180,10 @@ def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
         (["--seeds", "0"], "seeds"),
         (["--student", "resnet17"], "no architecture 'resnet17'"),
         (["--victim", "nobody"], "no victim preset 'nobody'"),
+        (["--victim", "no/such/folder"], "there is no folder no/such/folder"),
+        (["--set", "dfme.direction=4"], "dfme has: batch_size, student_lr,"),
+        (["--top-k", "3"], "access is not top-k"),
+        (["--budget", "9" * 30], "budget"),
         (["--victim", "/"], "is not a saved model"),
         (["--data", "npz:/nowhere.npz"], "nowhere.npz"),
         (["--defence", "rounding:x"], "rounding:x needs"),
@@ -243,6 +250,15 @@ def test_a_report_from_run_folders_alone(copycost, runs_folder, tmp_path):
     code, _, err = copycost("report", str(tmp_path))
     assert code == 2
     assert "no record" in err
+    begun = tmp_path / "dfme-seed9-0"
+    begun.mkdir()
+    (begun / "run.json").write_text("{}")
+    code, out, err = copycost("report", *folders, str(begun), "--out", str(tmp_path / "page.html"))
+    assert code == 0
+    assert f"Left out: {begun} has no record yet" in " ".join(err.split())
+    code, _, err = copycost("report", *folders, "--out", str(tmp_path))
+    assert code == 2
+    assert "is a folder. Name the page" in " ".join(err.split())
 
 
 def test_data_fetch_reports_progress_and_the_place(copycost, monkeypatch, tmp_path):

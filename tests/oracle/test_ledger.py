@@ -10,6 +10,20 @@ from copycost.errors import BudgetExceeded, RunError
 from copycost.oracle.ledger import Ledger, spent_in
 
 
+def test_what_a_victim_did_not_answer_is_lost_and_stays_charged(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        account = ledger.account("attacker", 100, block=50)
+        account.charge(20)
+        account.charge(7)
+        account.write_off(7)
+        assert (account.spent, account.lost) == (27, 7)
+        account.charge(3)
+        account.settle()
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        account = ledger.account("attacker", 100, block=50)
+        assert (account.spent, account.lost) == (30, 7)
+
+
 def test_exact_count_survives_a_clean_stop(tmp_path):
     path = tmp_path / "ledger.sqlite"
     with Ledger(path) as ledger:

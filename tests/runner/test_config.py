@@ -59,6 +59,18 @@ def test_runs_go_seed_by_seed():
     ]
 
 
+def test_k_makes_no_two_runs_of_one_where_nothing_is_cut_to_it():
+    runs = [RunConfig(access=access, top_k=k) for access in ("label", "top-k") for k in (1, 3, 5)]
+    assert len({run.identity("") for run in runs}) == 4
+    assert [run.top_k for run in runs] == [5, 5, 5, 1, 3, 5]
+
+
+@pytest.mark.parametrize("budget", [0, 10**20, 10**40])
+def test_a_budget_beyond_counting_is_a_fault(budget):
+    with pytest.raises(ConfigError, match="budget"):
+        RunConfig.read({"budget": budget})
+
+
 def test_identity_knows_defaults_written_out_but_not_how():
     short = RunConfig.read({})
     long = RunConfig.read({"settings": {"batch_size": 256, "schedule": "steps:0.1,0.3,0.5:0.3"}})

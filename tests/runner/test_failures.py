@@ -78,8 +78,43 @@ def test_a_victim_that_fails_late_costs_its_call_and_nothing_else(
     assert record.finished
     assert record.updates["student"] == 19
     assert record.spent == service.sent == 640
+    assert record.accounts["attacker"].lost == 32
+    assert "queries-lost" in {flag.name for flag in record.flags}
     (line,) = record.resumed
     assert "went on from 384 queries" in line
+
+
+@pytest.mark.parametrize("defences", [(), ("noise:0.1",)])
+@pytest.mark.parametrize("call", [1, 2, 4, 6])
+def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defences: tuple[str, ...], call: int
+) -> None:
+    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    calls = []
+
+    def ask(x: np.ndarray[Any, Any]) -> Any:
+        calls.append(len(x))
+        if failing and len(calls) == call:
+            raise ConnectionError("503")
+        return tiny_victim()(torch.from_numpy(x)).softmax(1).numpy()
+
+    def audited(folder: str) -> Record:
+        victim = FunctionVictim(ask, TINY, 4, "probabilities", name="service")
+        config = tiny_config(**NOISE | {"defences": defences})
+        return copy_model(config, tiny_target(victim), tmp_path / folder)
+
+    failing = False
+    whole = audited("whole")
+    failing, calls = True, []
+    with pytest.raises(VictimFailed):
+        audited("parts")
+    failing = False
+    parts = audited("parts")
+    asked, again = (record.accounts["auditor"] for record in (whole, parts))
+    assert again.lost == 40
+    assert again.spent == asked.spent + 40
+    assert parts.victim.accuracy == whole.victim.accuracy
+    assert parts.result["agreement"] == whole.result["agreement"]
 
 
 def test_behind_a_defence_as_well(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -67,6 +68,37 @@ def test_a_second_interrupt_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
+
+
+def interrupted(stop: Stop | None, reasons: list[str]) -> None:
+    with Stop.given_or_own(stop) as asked:
+        signal.raise_signal(signal.SIGINT)
+        reasons.append(asked.reason)
+
+
+def test_who_gives_none_has_one_of_his_own_and_the_signal_after_it():
+    reasons: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(None, reasons)
+    assert reasons == ["Ctrl-C"]
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(Stop(), reasons)
+    assert reasons == ["Ctrl-C"], "who gives one listens by himself"
+    with Stop.given_or_own(None) as asked:
+        assert not asked.reason
+
+
+def test_another_thread_hears_no_signals():
+    heard = []
+
+    def work():
+        with Stop.given_or_own(None) as stop:
+            heard.append(stop.reason)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert heard == [""]
 
 
 def test_the_first_reason_stays():

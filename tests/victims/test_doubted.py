@@ -43,6 +43,41 @@ def test_probabilities_that_are_called_logits_are_refused() -> None:
     assert ModuleVictim(positive, TINY, 4)(images()).shape == (6, 4)
 
 
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        (lambda p: p.round(decimals=2), "divide each answer by its sum if they are rounded"),
+        (lambda p: p * (p >= p.topk(2, dim=1).values[:, 1:]), "divide each answer by its sum"),
+        (lambda p: 100 * p, "declare output='probabilities', and divide by 100"),
+    ],
+)
+def test_so_are_rounded_ones_the_largest_and_those_in_per_cent(made: Any, advice: str) -> None:
+    victim = ModuleVictim(Wrapped(lambda z: made((3 * z).softmax(dim=1))), TINY, 4)
+    with pytest.raises(SpecMismatch, match=advice):
+        victim(images())
+
+
+@pytest.mark.parametrize(
+    ("made", "advice"),
+    [
+        (lambda z: z, "logits, declare output='logits'"),
+        (lambda z: 100 * z.softmax(dim=1), "per cent, divide them by 100"),
+        (lambda z: 0.9 * z.softmax(dim=1), "rounded or only the largest, divide each answer"),
+        (lambda z: 3 * z.softmax(dim=1), "else divide each answer by its sum"),
+    ],
+)
+def test_what_is_no_probability_is_told_what_it_may_be(made: Any, advice: str) -> None:
+    victim = ModuleVictim(Wrapped(made), TINY, 4, "probabilities")
+    with pytest.raises(SpecMismatch, match=advice) as refused:
+        victim(images())
+    assert ("logits" in str(refused.value)) == ("logits" in advice or "else" in advice)
+
+
+def test_an_output_that_there_is_not_is_told_the_words() -> None:
+    with pytest.raises(SpecMismatch, match="logits, probabilities or label, got 'probs'"):
+        ModuleVictim(TinyNet(), TINY, 4, "probs")
+
+
 class InPlace(nn.Module):
     """Normalises what it is given where it lies."""
 

@@ -108,6 +108,7 @@ def audit_command(
     }
     values = start_from(preset or (None if victim else DEFAULT_PRESET))
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
+    options.check_top_k(top_k, [values["shared"].get("access", "")])
     several = {
         "attacks": tuple(attack or ()) or None,
         "seeds": seeds,
@@ -178,11 +179,14 @@ def _run(
             target, ranks = _target(runs[0], out, stop)
         except Interrupted:
             say(f"Stopped by {stop.reason} while the victim was trained. Run it again to go on.")
+            _tell_nothing(as_json)
             raise typer.Exit(STOPPED) from None
         say(_plan(runs))
         done = audit(runs, target, out, stop=stop, display=LiveDisplay(console), ranks=ranks)
     if not done:
         say(f"Stopped by {stop.reason} before the first run began. Run it again to go on.")
+        if ranks.leads:
+            _tell_nothing(as_json)
         raise typer.Exit(STOPPED)
     if ranks.leads:
         report = write_report(
@@ -230,3 +234,11 @@ def _tell(records: list[Record], report: Path, config: AuditConfig, as_json: boo
     say(f"Report: {report.resolve()}")
     if as_json:
         print_json(audit_json(records, report.resolve()))
+
+
+def _tell_nothing(as_json: bool) -> None:
+    """Of an audit that was stopped before its first run."""
+    from copycost.cli.summary import audit_json  # noqa: PLC0415 -- see `_run`
+
+    if as_json:
+        print_json(audit_json([], None))

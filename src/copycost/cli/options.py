@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from copycost.errors import ConfigError
+from copycost.types import Access
 
 UNSAID = "the preset's; with --victim and no preset, {}"
 """What an option is that is left out."""
@@ -18,14 +22,16 @@ Preset = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option(help="Data to judge on, NAME or NAME:PATH: `copycost list datasets`."),
+    typer.Option(
+        help="Data to judge on, and to train a preset victim on: `copycost list datasets`."
+    ),
 ]
 Pool = Annotated[
     str | None,
     typer.Option(help="Unlabelled images of attacks that start with some, NAME or NAME:PATH."),
 ]
 FirstSeed = Annotated[int | None, typer.Option(help="The first run's seed.")]
-TopK = Annotated[int | None, typer.Option(help="k of top-k access.")]
+TopK = Annotated[int | None, typer.Option(help="k of --access top-k.", show_default="5")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
@@ -48,3 +54,9 @@ Evaluations = Annotated[int | None, typer.Option(help="Points on the curves.")]
 MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so long.")]
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def check_top_k(k: int | None, accesses: Iterable[str]) -> None:
+    """Raise `ConfigError` for a k that was given and would change nothing."""
+    if k is not None and Access.TOP_K not in accesses:
+        raise ConfigError([f"top-k: {k} was given, and access is not top-k. Say --access top-k."])

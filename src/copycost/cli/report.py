@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from copycost.cli.output import print_text
+from copycost.cli.output import print_text, say
+from copycost.errors import ConfigError
 
 
 def report_command(
@@ -16,5 +17,12 @@ def report_command(
 ) -> None:
     """Write one self-contained HTML page over finished or stopped runs; print its place."""
     from copycost.report.page import write_report  # noqa: PLC0415 -- imports matplotlib
+    from copycost.runner.folder import has_begun  # noqa: PLC0415 -- imports PyTorch
 
-    print_text(str(write_report(runs, out).resolve()))
+    if out.is_dir():
+        raise ConfigError([f"out: {out} is a folder. Name the page, e.g. {out / 'report.html'}."])
+    waiting = [run for run in runs if has_begun(run)]
+    for run in waiting:
+        say(f"Left out: {run} has no record yet.")
+    told = [run for run in runs if run not in waiting]
+    print_text(str(write_report(told, out).resolve()))

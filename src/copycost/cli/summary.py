@@ -34,14 +34,17 @@ def audit_table(records: Sequence[Record]) -> Table:
     return table
 
 
-def audit_json(records: Sequence[Record], report: Path) -> dict[str, Any]:
-    """The contract of `copycost audit --json`; accuracies and agreements are shares in [0, 1]."""
+def audit_json(records: Sequence[Record], report: Path | None) -> dict[str, Any]:
+    """The contract of `copycost audit --json`; accuracies and agreements are shares in [0, 1].
+
+    Without records there are no victim and no report yet: null.
+    """
     found = doubts(group_records(records))
     return {
-        "victim": records[0].victim.model_dump(mode="json"),
-        "runs": [_run(record, report) for record in records],
+        "victim": records[0].victim.model_dump(mode="json") if records else None,
+        "runs": [_run(record, report) for record in records] if report else [],
         "flags": [{"name": d.flag.name, "detail": d.flag.detail} for d in found],
-        "report": str(report),
+        "report": str(report) if report else None,
     }
 
 

@@ -117,6 +117,9 @@ def sweep_command(
         ),
     }
     values = _grid_values(read_grid_file(grid) if grid else {}, preset, given, settings or [])
+    options.check_top_k(
+        top_k, [*values["axes"].get("access", ()), values["shared"].get("access", "")]
+    )
     own = _parse_with(with_ or [])
     # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.sweep_run import Command  # noqa: PLC0415

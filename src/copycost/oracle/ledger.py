@@ -135,7 +135,7 @@ class Account:
 
     @property
     def lost(self) -> int:
-        """Queries charged for reservations that a crash left open."""
+        """Queries charged that brought nothing: to a victim that failed, or before a crash."""
         return self._sum("state = 'lost'")
 
     def affords(self, n: int) -> bool:
@@ -163,6 +163,12 @@ class Account:
                 (self.name, datetime.now(UTC).isoformat(), n, n),
             )
             self._settled += n
+
+    def write_off(self, n: int) -> None:
+        """Of the queries charged last, book `n` as lost: they were sent, and nothing came back."""
+        self.forfeit(n)  # first, lest a crash in between leave them uncharged
+        self._used -= n
+        self.settle()
 
     def settle(self) -> None:
         """Write the exact number used and close the reservation; the next charge opens another."""

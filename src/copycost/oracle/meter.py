@@ -92,10 +92,17 @@ class Oracle:
         self._check_range(x)
         first = self.spent
         self._account.charge(len(x))
-        answer = release(self._victim(x), self._victim.output, self.access, self._k)
+        answer = release(self._answered(x), self._victim.output, self.access, self._k)
         if self._recorder is not None:
             self._record(self._recorder, first, x, answer)
         return answer
+
+    def _answered(self, x: Tensor) -> Tensor:
+        try:
+            return self._victim(x)
+        except Exception:
+            self._account.write_off(len(x))
+            raise
 
     def verify(self) -> None:
         """Raise `SpecMismatch` if any input since the last call was out of range."""
@@ -118,7 +125,7 @@ class Oracle:
 
     @property
     def lost(self) -> int:
-        """Queries charged for what a crash left unsettled."""
+        """Queries charged that brought nothing."""
         return self._account.lost
 
     def _record(self, recorder: Recorder, first: int, x: Tensor, answer: Answer) -> None:

@@ -51,6 +51,24 @@ EXPLANATIONS = {
             "several versions of the model behind one address."
         ),
     ),
+    "victim-near-chance": Explanation(
+        title="The victim knows nothing of these data",
+        raised_if=(
+            "without defences, the victim is right on held-out inputs no more than "
+            f"{flags.NEAR_CHANCE:g} times as often as by chance."
+        ),
+        why=(
+            "A copy is then compared with answers that are worth nothing. Most often the model is "
+            "not asked as it was trained: in another range of values, without its normalisation, "
+            "or with its classes in another order. Agreement may be high, where it gives one "
+            "answer to everything, or low; neither says what the real model would cost to copy."
+        ),
+        what_to_do=(
+            "Check the declared range (`InputSpec(shape, low, high)`), what the model does to its "
+            "inputs before its first layer, the order of its classes and the held-out labels. "
+            "Ask it about a few held-out inputs by hand."
+        ),
+    ),
     "budget-not-spent": Explanation(
         title="Queries were left unspent",
         raised_if="more queries were left at the end than the attack's smallest step costs.",
@@ -65,19 +83,21 @@ EXPLANATIONS = {
         ),
     ),
     "queries-lost": Explanation(
-        title="Some charged queries may never have been sent",
+        title="Some charged queries brought no answer",
         raised_if=(
-            "a run was interrupted while queries were reserved and not yet settled in the ledger."
+            "the victim failed to answer a call, or a run was interrupted while queries were "
+            "reserved and not yet settled in the ledger."
         ),
         why=(
-            "Queries are written down before they are sent, so after a crash the open reservation "
-            "counts as spent. The attacker may have had fewer answers than it was charged for, "
-            "which makes the attack look slightly more expensive than it is. The victim was never "
-            "sent more than the ledger says."
+            "Queries are written down before they are sent, so those of a call that failed, and "
+            "after a crash the open reservation, count as spent. The attacker had fewer answers "
+            "than it was charged for, which makes the attack look more expensive than it is. The "
+            "victim was never sent more than the ledger says."
         ),
         what_to_do=(
             "Compare the loss with the budget: a fraction of a per cent does not matter. To "
-            "publish an exact number, run again without interruption."
+            "publish an exact number, run again without interruption, and let a function that "
+            "asks a service try again by itself."
         ),
     ),
     "generator-collapsed": Explanation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -57,8 +58,10 @@ class Victim:
     table: Table
 
 
-def write_report(run_folders: Sequence[AnyPath], path: AnyPath) -> Path:
-    """Write the report on the runs in `run_folders` to `path` and return it."""
+def write_report(run_folders: AnyPath | Sequence[AnyPath], path: AnyPath) -> Path:
+    """Write the report on the runs in `run_folders`, one or several, to `path` and return it."""
+    if isinstance(run_folders, str | PathLike):
+        run_folders = [run_folders]
     if not run_folders:
         raise RunError("There are no runs to report on; give at least one run folder.")
     # A folder named twice must not count as two runs.

@@ -125,17 +125,19 @@ def audit(
 
     `ranks` are the processes that do it together, all of which call this.
 
-    Returns the records with their folders; fewer than asked for if `stop` ended it early.
+    Returns the records with their folders; fewer than asked for if `stop` ended it early. Without
+    a `stop`, signals end it as they end `copy_model`.
     """
-    stop, display = stop or Stop(), display or NoDisplay()
-    done: list[tuple[Record, Path]] = []
-    for number, config in enumerate(runs, start=1):
-        stop.agree(ranks or Ranks())
-        if stop.reason:
-            break
-        folder = run_folder(Path(root), config, target.content_hash)
-        with display.run(config, f"{number}/{len(runs)}") as watcher:
-            done.append((copy_model(config, target, folder, stop=stop, watcher=watcher), folder))
+    display, done = display or NoDisplay(), list[tuple[Record, Path]]()
+    with Stop.given_or_own(stop) as asked:
+        for number, config in enumerate(runs, start=1):
+            asked.agree(ranks or Ranks())
+            if asked.reason:
+                break
+            folder = run_folder(Path(root), config, target.content_hash)
+            with display.run(config, f"{number}/{len(runs)}") as watcher:
+                record = copy_model(config, target, folder, stop=asked, watcher=watcher)
+            done.append((record, folder))
     return done
 
 

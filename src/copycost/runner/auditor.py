@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,11 +40,15 @@ class Auditor:
         cache: Path,
         device: torch.device,
     ) -> None:
-        """Answers are kept in `cache`, so that a resumed run does not ask again."""
+        """Answers are kept in `cache`, so that a resumed run does not ask again.
+
+        If the victim fails before all are there, those that are there are kept as well.
+        """
         self.target, self._defences, self._device = target, defences, device
         self.account = account
-        saved = load_checkpoint(cache)
-        if saved is None:
+        self._cache, saved = cache, load_checkpoint(cache)
+        self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
+        if saved is None or "asked" in saved:
             saved = self._ask_all(seed)
             account.settle()
             save_checkpoint(cache, saved)
@@ -106,22 +111,32 @@ class Auditor:
 
     def _ask_all(self, seed: int) -> dict[str, Tensor]:
         victim = self.target.victim
-        scores = self._ask(victim)
+        scores = self._ask("plain", victim)
         answers = {"labels": _labels(victim, scores)}
         if victim.output is not Access.LABEL:
             answers["log_p"] = _log_p(victim, scores)
         api = defend(victim, self._defences, seed + SEED_APART)
-        first = scores if api is victim else self._ask(api)
+        first = scores if api is victim else self._ask("defended", api)
         answers["defended"] = _labels(api, first)
-        answers["defended_again"] = _labels(api, self._ask(api))
+        answers["defended_again"] = _labels(api, self._ask("again", api))
         return answers
 
-    def _ask(self, victim: Victim) -> Tensor:
-        answers = []
-        for at in range(0, len(self.target.held_out), CHUNK):
+    def _ask(self, purpose: str, victim: Victim) -> Tensor:
+        """All held-out data; from where it failed, if it did."""
+        kept = self._asked.get(purpose, {"answers": [], "state": victim.state()})
+        answers = [answer.to(self._device) for answer in kept["answers"]]
+        victim.restore(kept["state"])
+        for at in range(sum(map(len, answers)), len(self.target.held_out), CHUNK):
             x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
             self.account.charge(len(x))
-            answers.append(victim(x))
+            try:
+                answers.append(victim(x))
+            except BaseException:
+                self.account.write_off(len(x))
+                self._asked[purpose] = {"answers": answers, "state": victim.state()}
+                save_checkpoint(self._cache, {"asked": self._asked})
+                raise
+        self._asked[purpose] = {"answers": answers, "state": victim.state()}
         return torch.cat(answers)
 
     @torch.no_grad()

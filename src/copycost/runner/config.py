@@ -23,6 +23,12 @@ from copycost.types import Access
 Arithmetic = Literal["float32", "tf32", "bfloat16"]
 
 
+TOP_K = 5
+"""k, where none is given."""
+MOST_QUERIES = 10**15
+"""More than can be asked; a ledger's numbers have 64 bits."""
+
+
 def takes_pool(attack: str) -> bool:
     """Whether the attack of this name starts with a pool that has to be named."""
     kind = ATTACKS[attack]
@@ -48,11 +54,11 @@ class RunConfig(BaseModel):
     training images they are. Its labels are dropped."""
     student: Annotated[str, listed(ARCHITECTURES)] = "resnet18-8x"
     """A name in `copycost list students`."""
-    budget: int = Field(default=2_000_000, ge=1)
+    budget: int = Field(default=2_000_000, ge=1, le=MOST_QUERIES)
     """Queries allowed: inputs sent."""
     access: Access = Access.PROBABILITIES
     """What the API releases."""
-    top_k: int = Field(default=5, ge=1)
+    top_k: int = Field(default=TOP_K, ge=1)
     """How many probabilities top-k access releases."""
     defences: tuple[str, ...] = ()
     """From the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
@@ -93,6 +99,12 @@ class RunConfig(BaseModel):
         """Hash of the full configuration and of the victim's content, hexadecimal."""
         text = json.dumps([self.in_full(), victim_hash], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @field_validator("top_k")
+    @classmethod
+    def _k_of_top_k_alone(cls, k: int, info: ValidationInfo) -> int:
+        """At other access it changes nothing, and must not make two runs of one."""
+        return k if info.data.get("access") is Access.TOP_K else TOP_K
 
     @field_validator("settings")
     @classmethod

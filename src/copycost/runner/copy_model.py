@@ -61,10 +61,18 @@ def copy_model(
     recorded. A finished run is returned as it is; a stopped one goes on. Under `torchrun` all
     processes call this together, and all return the record.
 
+    Without a `stop`, the first Ctrl-C or SIGTERM stops the run at the end of a step, all saved,
+    and takes its usual effect then: the same call goes on. `Stop(max_minutes)` sets a time limit,
+    and hears of signals within `stop.on_signals()`: the record of a run that it stopped is
+    returned.
+
     Raises `RunError` if the folder holds another run or another process has it.
     """
     folder, engine = Path(folder), _engine(config, target)
-    with claimed(folder, config, target, engine.ranks):
+    with (
+        Stop.given_or_own(stop) as asked,
+        claimed(folder, config, target, engine.ranks),
+    ):
         record = _finished(folder)
         if record is not None:
             return record
@@ -74,7 +82,7 @@ def copy_model(
         ):
             place = _Place(target, folder, engine, ledger, recorder)
             shown = watcher if watcher is not None and engine.ranks.leads else Silent()
-            return _Job.prepare(config, place, stop or Stop(), shown).work()
+            return _Job.prepare(config, place, asked, shown).work()
 
 
 def _engine(config: RunConfig, target: Target) -> Engine:

@@ -12,6 +12,7 @@ from copycost.errors import Busy, RunError
 from copycost.files import write_atomically
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig
+from copycost.runner.record import RECORD_FILE
 from copycost.runner.target import Target
 
 CLAIM_FILE = "run.json"
@@ -26,6 +27,11 @@ TRANSFER_FOLDER = "transfer"
 def own(path: Path, ranks: Ranks) -> Path:
     """This rank's file where each has its own: `ledger.sqlite`, `ledger-rank1.sqlite`, …"""
     return path if ranks.leads else path.with_name(f"{path.stem}-rank{ranks.rank}{path.suffix}")
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether it is a run's that has no record yet: under way, or refused, or killed early."""
+    return (folder / CLAIM_FILE).exists() and not (folder / RECORD_FILE).exists()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from copycost.flags import (
     queries_lost,
     student_collapsed,
     student_knows_already,
+    victim_near_chance,
     victim_not_deterministic,
 )
 from copycost.oracle.transfer.recorder import Recorder
@@ -91,6 +92,7 @@ class Outcome:
         facts = self.auditor.facts()
         return [
             *victim_not_deterministic(facts.self_agreement, defended=bool(facts.defences)),
+            *victim_near_chance(facts.accuracy, facts.classes),
             *budget_not_spent(self.spent, self.config.budget, smallest),
             *queries_lost(self.lost),
             *generator_collapsed(last.get("generator/spread")),

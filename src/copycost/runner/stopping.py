@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ class Stop:
         self._told = told
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
         self._asked = ""
+        self._heard: int | None = None
 
     @property
     def reason(self) -> str:
@@ -43,6 +45,23 @@ class Stop:
         if ranks.several and ranks.largest(bool(self.reason)):
             self.ask("another process")
 
+    @classmethod
+    @contextmanager
+    def given_or_own(cls, stop: Stop | None) -> Iterator[Stop]:
+        """`stop`; where there is none, one that signals ask, which are passed on after the block.
+
+        So a script that knows nothing of stopping loses nothing by Ctrl-C, and ends by it. Only
+        the main thread hears of signals.
+        """
+        if stop is not None or threading.current_thread() is not threading.main_thread():
+            yield stop or cls()
+            return
+        own = cls()
+        with own.on_signals():
+            yield own
+        if own._heard is not None:
+            signal.raise_signal(own._heard)
+
     @contextmanager
     def on_signals(self) -> Iterator[None]:
         """Within the block the first signal asks to stop; a second Ctrl-C interrupts.
@@ -57,13 +76,13 @@ class Stop:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
         name = _NAMES[signal.Signals(number)]
-        first = not self._asked
+        first, self._heard = not self._asked, number
         self.ask(name)
         if first:
             with suppress(OSError):  # the terminal may be what is gone

@@ -29,7 +29,19 @@ class Target:
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
         spec = self.victim.spec
-        spec.check_shape(self.held_out.floats(slice(0, 1)))
+        if not isinstance(self.held_out, Labelled):
+            raise SpecMismatch(
+                "held-out data as copycost.Labelled(inputs, labels)",
+                type(self.held_out).__name__,
+                "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
+            )
+        found, wanted = tuple(self.held_out.inputs.shape[1:]), tuple(spec.shape)
+        if found != wanted:
+            raise SpecMismatch(
+                f"held-out data of the victim's shape {list(wanted)}",
+                f"{list(found)} in {self.dataset}",
+                "judge the victim on data such as it takes (--data on the command line)",
+            )
         # Data sets are of bytes; what these stand for is the victim's to say.
         held_out = replace(self.held_out, low=spec.low, high=spec.high)
         object.__setattr__(self, "held_out", held_out)
@@ -43,12 +55,14 @@ class Target:
 
     @cached_property
     def declared_hash(self) -> str:
-        """sha256 of what the victim is said to take and give, and of the labels it is judged on.
+        """sha256 of the victim's name, what it is said to take and give, and its held-out labels.
 
-        Not of the images: another library may decode a JPEG's values a little otherwise.
+        A module's weights do not tell what its code does with them; its name is the owner's to
+        change. Not of the images: another library may decode a JPEG's values a little otherwise.
         """
         victim, held_out = self.victim, self.held_out
-        said = f"{victim.spec!r} {victim.classes} {victim.output} {list(held_out.inputs.shape)}"
+        takes = f"{victim.spec!r} {list(held_out.inputs.shape)}"
+        said = f"{victim.name!r} {takes} {victim.classes} {victim.output}"
         labels = held_out.labels.cpu().numpy().tobytes()
         return hashlib.sha256(said.encode() + labels).hexdigest()
 

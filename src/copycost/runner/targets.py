@@ -59,6 +59,8 @@ def load_target(
         raise ConfigError(
             [f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."]
         )
+    if victim not in VICTIMS and "/" in victim:
+        raise ConfigError([f"victim: there is no folder {victim}."])
     preset = VICTIMS[victim]
     reference = data or preset.dataset
     place = victim_folder(folder, victim, reference, seed)

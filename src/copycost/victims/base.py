@@ -14,6 +14,11 @@ from copycost.types import Access, InputSpec
 SUM_TOLERANCE = 1e-2
 """How far released probabilities may be from summing to one; loose enough for bfloat16."""
 
+NEARLY = 0.1
+"""How far the sums of most answers may be from a whole that they are thought to share out."""
+_SHARES = {1: "divide each answer by its sum if they are rounded", 100: "divide by 100"}
+"""Wholes that probabilities share out, and what to do where they do not sum to one."""
+
 
 class Victim(ABC):
     """A model behind an API.
@@ -117,12 +122,17 @@ class Victim(ABC):
 
     def _check_logits(self, z: Tensor) -> None:
         """Softmax over what has been through it already makes all classes look alike."""
-        if len(z) > 1 and bool((z >= 0).all()) and float((z.sum(dim=1) - 1).abs().max()) < 1e-4:
-            raise SpecMismatch(
-                f"logits from victim {self.name!r}",
-                f"{len(z)} answers that are not negative and sum to one each",
-                "if these are probabilities, declare output='probabilities'",
-            )
+        if len(z) < 2 or bool((z < 0).any()):
+            return
+        # Rounded, cut to the largest, or in per cent, they need not sum to one exactly.
+        for whole, advice in _SHARES.items():
+            near = (z.sum(dim=1) / whole - 1).abs().median() < NEARLY
+            if near and float(z.max()) <= 1.001 * whole:
+                raise SpecMismatch(
+                    f"logits from victim {self.name!r}",
+                    f"{len(z)} answers that are not negative and sum to about {whole} each",
+                    f"if these are probabilities, declare output='probabilities', and {advice}",
+                )
 
     def _check_probabilities(self, p: Tensor) -> None:
         sums = p.sum(dim=1)
@@ -132,5 +142,24 @@ class Victim(ABC):
                 f"probabilities, not negative and summing to one, from victim {self.name!r}",
                 f"values from {float(p.min()):.4g} to {float(p.max()):.4g}, "
                 f"sums from {float(sums.min()):.4g} to {float(sums.max()):.4g}",
-                "if these are logits, declare output='logits'",
+                _mend_of(p, sums),
             )
+
+
+def output_of(word: Access | str) -> Access:
+    """What a victim computes, by its word; `SpecMismatch` for one that there is not."""
+    try:
+        return Access(word)
+    except ValueError:
+        raise SpecMismatch("an output of logits, probabilities or label", repr(word)) from None
+
+
+def _mend_of(p: Tensor, sums: Tensor) -> str:
+    """What may be wrong with scores [N, K], sums [N], that are no probabilities."""
+    if bool((p < 0).any()):
+        return "if these are logits, declare output='logits'"
+    if float((sums / 100 - 1).abs().median()) < NEARLY:
+        return "if these are per cent, divide them by 100"
+    if float(p.max()) <= 1:
+        return "if these are rounded or only the largest, divide each answer by its sum"
+    return "if these are logits, declare output='logits'; else divide each answer by its sum"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from copycost.errors import SpecMismatch, VictimFailed
 from copycost.types import Access, InputSpec
-from copycost.victims.base import Victim
+from copycost.victims.base import Victim, output_of
 
 
 class FunctionVictim(Victim):
@@ -40,7 +40,7 @@ class FunctionVictim(Victim):
         By `name`, the function's own by default, runs are told apart: give two functions two.
         """
         own: str = getattr(predict, "__qualname__", type(predict).__qualname__)
-        super().__init__(spec, classes, Access(output), name or own)
+        super().__init__(spec, classes, output_of(output), name or own)
         self.predict, self.free = predict, free
 
     def answer(self, x: Tensor) -> Tensor:

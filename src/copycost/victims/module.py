@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from copycost.arithmetic import Precision, computing
 from copycost.errors import SpecMismatch, VictimFailed
 from copycost.types import Access, InputSpec
-from copycost.victims.base import Victim
+from copycost.victims.base import Victim, output_of
 
 
 class ModuleVictim(Victim):
@@ -31,7 +31,7 @@ class ModuleVictim(Victim):
         precision: Precision = Precision.FLOAT32,
     ) -> None:
         """Move the module to `device`; its weights are never changed."""
-        super().__init__(spec, classes, Access(output), name)
+        super().__init__(spec, classes, output_of(output), name)
         self.module = module.to(device)
         self.device = torch.device(device)
         self.precision = precision
