@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,7 @@ from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
 from copycost.testing import TINY, TinyNet, tiny_victim
+from copycost.types import Access, Answer
 
 SMALL = {"batch_size": 8, "width": 8, "latent": 8, "student_steps": 2}
 
@@ -66,9 +70,59 @@ def test_a_student_estimated_in_training_mode_takes_in_the_perturbed_points() ->
     assert student.norm.num_batches_tracked == 3
 
 
+class Noted(Watched):
+    """Notes for all copies together."""
+
+    all_modes: ClassVar[list[bool]] = []
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.all_modes.append(self.training)
+        return super().forward(x)
+
+
+def test_health_is_measured_in_evaluation_mode() -> None:
+    attack = DFME(**SMALL)  # type: ignore[arg-type]
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    state = attack.start(Noted(), oracle, Engine("cpu"), seed=1)
+    Noted.all_modes.clear()
+    attack.diagnose(state, oracle)
+    assert Noted.all_modes
+    assert not any(Noted.all_modes)
+
+
 def test_modes_change_the_student() -> None:
     plain, other = (
         torch.nn.utils.parameters_to_vector(step(generator_mode=mode)[0].parameters())
         for mode in ("train", "eval")
     )
     assert not torch.equal(plain, other)
+
+
+def test_a_released_0_stands_for_the_floor() -> None:
+    answer = Answer(Access.PROBABILITIES, torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
+    x, scores = torch.rand(1, 1, 8, 8), torch.zeros(1, 2)
+    for floor in (1e-2, 1e-6):
+        missed = DFME(floor=floor).miss(lambda _: scores, x, answer)
+        # log 1 and log floor, less their mean: each is half of log floor away from 0.
+        torch.testing.assert_close(missed, -torch.tensor([floor]).log() / 2)
+
+
+def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slope = torch.randn(8, *TINY.shape, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(DFME, "_ascent", lambda self, s, oracle, x: (slope, torch.arange(8.0)))
+    attack = DFME(**SMALL)  # type: ignore[arg-type]
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
+    generator, place = copy.deepcopy(s.need_generator().network), s.random.state()
+    losses = attack.step(s, oracle, 8)
+    assert float(losses["generator/gap"]) == 3.5
+    torch.testing.assert_close(losses["estimate/norm"], slope.flatten(1).norm(dim=1).mean())
+    s.random.restore(place)
+    generator(s.normal(8, attack.latent)).backward(-slope / 8)
+    found, wanted = (
+        [p.grad for p in network.parameters()]
+        for network in (s.need_generator().network, generator)
+    )
+    torch.testing.assert_close(found, wanted)

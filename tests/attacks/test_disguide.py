@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -126,6 +127,23 @@ def count_steps(player, steps, name) -> None:
     player.descend = counted
 
 
+def test_every_fresh_batch_goes_into_the_memory():
+    attack = small(student_steps=3)
+    s, oracle, _ = begin(attack)
+    attack.step(s, oracle, 16)
+    assert len(s.need_memory()) == oracle.spent == 48
+
+
+def test_the_gaps_on_fresh_and_on_replayed_images_are_told_apart(monkeypatch):
+    gaps = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(DisGUIDE, "teach", lambda *_: {"student/gap": torch.tensor(next(gaps))})
+    attack = small(replay_steps=2)
+    s, oracle, _ = begin(attack)
+    losses = attack.step(s, oracle, 16)
+    told = {name: float(losses[name]) for name in ("student/gap", "student/replayed gap")}
+    assert told == pytest.approx({"student/gap": 1, "student/replayed gap": 3})
+
+
 def test_every_eighth_image_is_grey_and_the_others_are_left():
     images = torch.rand(20, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     random = Engine("cpu").random(0)
@@ -185,6 +203,15 @@ def test_the_first_student_counts_and_the_vote_stands_beside_it():
     s, _, _ = begin(small(members=3))
     assert s.judged is s.student.network
     assert list(s.beside) == ["member 2", "member 3", "ensemble"]
+
+
+def test_all_students_vote():
+    s, _, _ = begin(small(members=3))
+    ensemble: Any = s.beside["ensemble"]
+    assert list(ensemble.members) == [
+        s.student.network,
+        *(player.network for player in s.more.values()),
+    ]
 
 
 def test_the_generator_feeds_in_evaluation_mode():

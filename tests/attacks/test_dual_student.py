@@ -64,6 +64,21 @@ def test_unsquashed_leaves_the_range_where_the_tanh_would_not():
     assert unsquashed(x, spec).flatten().tolist() == [-2.0, 1.0, 10.0]
 
 
+def test_the_generator_learns_before_the_images_are_made(monkeypatch):
+    attack = small(generator_steps=2)
+    s, oracle, _ = begin(attack)
+    steps = []
+    fresh = DualStudent.fresh
+
+    def noted(self, s, *asked):
+        steps.append(s.need_generator().updates)
+        return fresh(self, s, *asked)
+
+    monkeypatch.setattr(DualStudent, "fresh", noted)
+    attack.step(s, oracle, 16)
+    assert steps == [2]
+
+
 def test_the_average_of_the_first_student_counts():
     attack = small()
     s, oracle, _ = begin(attack)

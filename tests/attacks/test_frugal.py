@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.attacks.pools import Seen
 
 from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.frugal import Frugal, by_turns
@@ -42,6 +43,16 @@ def test_a_step_asks_one_batch_and_every_student_learns_from_it_many_times():
     assert {name: int(n) for name, n in norms.items()} == dict.fromkeys(norms, 5)
 
 
+def test_no_image_is_asked_twice():
+    attack, s, _, _ = begin(student_steps=1)
+    victim = Seen()
+    oracle = Oracle(victim, access="probabilities", budget=10_000)
+    for _ in range(3):
+        attack.step(s, oracle, 12)
+    asked = torch.cat(victim.inputs).flatten(1)
+    assert len(asked.unique(dim=0)) == len(asked) == 36
+
+
 def test_the_average_of_the_first_student_counts():
     attack, s, oracle, _ = begin()
     attack.step(s, oracle, 12)
@@ -50,6 +61,13 @@ def test_the_average_of_the_first_student_counts():
     _, plain, _, _ = begin(average_momentum=0, members=1)
     assert plain.judged is plain.student.network
     assert plain.beside == {}
+
+
+def test_the_average_follows_every_step_of_the_student():
+    attack, s, oracle, _ = begin(student_steps=5)
+    attack.step(s, oracle, 12)
+    attack.step(s, oracle, 12)
+    assert s.averages["student"].state()["calls"] == s.student.updates == 10
 
 
 def test_kinds_of_images_have_equal_chances():
@@ -67,6 +85,17 @@ def test_a_generator_that_is_asked_learns_first_and_is_diagnosed():
     assert not any(torch.equal(a, b) for a, b in zip(before, weights, strict=True) if a.ndim > 1)
     assert "generator/disagreement" in losses
     assert 0 < attack.diagnose(s, oracle)["generator/spread"] < 1
+
+
+def test_the_generator_learns_so_often_and_feeds_in_evaluation_mode():
+    attack, s, oracle, _ = begin(generated=True, generator_steps=3)
+    attack.step(s, oracle, 12)
+    generator = s.need_generator()
+    assert generator.updates == 3
+    before = {k: v.clone() for k, v in generator.network.state_dict().items()}
+    attack._mixed(s, oracle.spec, 12, s.random)
+    after = generator.network.state_dict()
+    assert all(torch.equal(v, after[k]) for k, v in before.items())
 
 
 def test_without_a_generator_images_of_any_size_will_do():
@@ -163,6 +192,20 @@ def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch):
 
     monkeypatch.setattr(memory, "draw", draw)
     attack.step(s, oracle, 12)
+    assert drawn == [(1.0, 48)]
+
+
+def test_at_the_end_of_a_budget_recent_means_as_many_images_as_ever(monkeypatch):
+    attack, s, oracle, _ = begin(recent=1.0, student_steps=1)
+    drawn, memory = [], s.need_memory()
+    whole = memory.draw
+
+    def draw(*asked):
+        drawn.append(asked[2:])
+        return whole(*asked)
+
+    monkeypatch.setattr(memory, "draw", draw)
+    attack.step(s, oracle, 7)
     assert drawn == [(1.0, 48)]
 
 

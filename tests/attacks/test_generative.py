@@ -89,3 +89,14 @@ def test_what_is_looked_at_is_what_students_are_fed_with(
     assert ("generator-collapsed" in [f.name for f in generator_collapsed(spread)]) == evaluating
     if not isinstance(attack, Frugal):  # whose samples are of other kinds as well
         assert (float(attack.samples(s, oracle, 8).std(dim=0).mean()) < 1e-3) == evaluating
+
+
+def test_the_spread_is_a_share_of_the_range() -> None:
+    found = []
+    for low, high in ((0.0, 1.0), (-100.0, 300.0)):
+        spec, attack = InputSpec((3, 8, 8), low=low, high=high), DFME(**SMALL)
+        oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=10_000)
+        s = attack.start(TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), seed=1)
+        found.append(attack.diagnose(s, oracle)["generator/spread"])
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    assert found[0] > 0.01

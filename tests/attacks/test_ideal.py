@@ -14,6 +14,7 @@ from copycost.attacks.ideal import IDEAL, openness
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
 from copycost.runner.extract import advance
+from copycost.schedules import Steps
 from copycost.testing import TINY, TinyNet
 
 SMALL: dict[str, Any] = {"batch_size": 16, "width": 8, "latent": 8, "synthesis_steps": 3}
@@ -118,26 +119,38 @@ def test_each_round_has_a_generator_of_its_own_and_it_asks_nothing():
         first.append(flat(s.need_generator()))
     assert all(not torch.equal(a, b) for a, b in pairwise(first))
     student = flat(s.student)
-    attack._synthesise(s, oracle, 16)
+    for _ in range(2):
+        attack._synthesise(s, oracle, 16)
+        steps = [float(v["step"]) for v in s.need_generator().optimizer.state.values()]
+        assert set(steps) == {3.0}, "the optimiser remembers another round"
     assert victim.count == 0
     assert torch.equal(student, flat(s.student))
     assert s.student.network.training
-    steps = [float(v["step"]) for v in s.need_generator().optimizer.state.values()]
-    assert set(steps) == {3.0}, "the optimiser remembers another round"
+
+
+def test_the_schedule_is_the_students_alone():
+    attack = IDEAL(**SMALL | {"schedule": Steps((0.5,), 0.1), "student_lr": 0.01})
+    s, _, _ = begin(attack)
+    for player in s.players.values():
+        player.set_time(0.9)
+    rates = [player.optimizer.param_groups[0]["lr"] for player in s.players.values()]
+    assert rates == pytest.approx([0.001, attack.generator_lr])
 
 
 def test_the_batch_of_the_best_step_is_kept(monkeypatch):
-    attack = IDEAL(**SMALL | {"synthesis_steps": 4, "shift": 0})
+    attack = IDEAL(**SMALL | {"synthesis_steps": 4, "shift": 0, "generator_lr": 0.01})
     s, oracle, _ = begin(attack)
     shown, losses = [], iter([5.0, 1.0, 3.0, 2.0])
 
     def objective(self, s, scores, targets, images):
         shown.append(images.detach())
-        return 0 * scores.sum() + next(losses)
+        slope = scores.sum()
+        return slope - slope.detach() + next(losses)
 
     monkeypatch.setattr(IDEAL, "objective", objective)
     kept, reached = attack._synthesise(s, oracle, 16)
     torch.testing.assert_close(kept, shown[1])
+    assert all(float((kept - other).abs().max()) > 1e-3 for other in (shown[0], *shown[2:]))
     assert float(reached) == 1.0
 
 

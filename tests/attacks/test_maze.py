@@ -74,6 +74,25 @@ def test_the_first_batch_of_the_student_is_the_generators_with_its_answers(monke
     torch.testing.assert_close(scores, spy.victim(learnt[0].images).softmax(1))
 
 
+def test_every_batch_is_learnt_once_and_the_last_one_is_kept_and_told(monkeypatch):
+    attack = small(student_steps=3, replay_steps=0)
+    s, oracle, _ = begin(attack)
+    learnt: list[Batch] = []
+
+    def learn(self: MAZE, s: State, batch: Batch) -> torch.Tensor:
+        learnt.append(batch)
+        return torch.tensor(float(len(learnt)))
+
+    monkeypatch.setattr(MAZE, "_learn", learn)
+    losses = attack.step(s, oracle, 16)
+    images = torch.cat([batch.images for batch in learnt]).flatten(1)
+    assert len(images.unique(dim=0)) == 3 * 16
+    assert float(losses["student/gap"]) == 3
+    kept = s.need_memory().draw(64, s.random).images.flatten(1)
+    nearest = torch.cdist(kept, images, p=torch.inf).argmin(dim=1)
+    assert int(nearest.min()) >= 32, "of the last batch"
+
+
 def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
     attack = small(generator_lr=0.5, generator_momentum=0.0, generator_weight_decay=0.0)
     s, oracle, _ = begin(attack)

@@ -231,6 +231,14 @@ def test_diversity_is_what_exceeds_the_recent_mean():
     assert bandit._recent[:, 0].tolist() == pytest.approx([0.0, 0.0, 1.0])
 
 
+def test_the_mean_is_over_the_window_and_not_over_all():
+    bandit = Bandit(2, ("diversity",), window=2, classes=2)
+    left = torch.tensor([9, 9])
+    for answer in ([1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]):
+        bandit.learn([0], torch.tensor([answer]), torch.zeros(1), left)
+    assert bandit._recent[:, 0].tolist() == pytest.approx([0.5, 1.0])
+
+
 def test_rewards_that_are_not_finite_teach_nothing():
     bandit = Bandit(2, ("certainty", "diversity", "loss"), window=4, classes=2)
     left = torch.tensor([9, 9])

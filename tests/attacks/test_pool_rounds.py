@@ -53,8 +53,10 @@ def test_a_round_gives_the_student_of_its_budget_alone():
     assert torch.equal(half, weights(other))
 
 
-def test_every_training_begins_with_the_first_weights():
-    attack, asked = make("knockoff", rounds=2), oracle(200)
+@pytest.mark.parametrize("name", ["knockoff", "fixmatch"])
+def test_every_training_begins_with_the_first_weights(name):
+    """As FixMatch's average of its student does, which is what is judged."""
+    attack, asked = make(name, rounds=2), oracle(200)
     state = begin(attack, asked)
     first = weights(state).clone()
     starts: list[torch.Tensor] = []
@@ -64,13 +66,14 @@ def test_every_training_begins_with_the_first_weights():
         original()
         starts.append(weights(state).clone())
         assert not state.student.optimizer.optimizer.state, "momentum of the last training"
+        assert all(average.state()["calls"] == 0 for average in state.averages.values())
 
     state.start_over = watched
     finish(attack, state, asked)
     assert len(starts) == 2
     assert all(torch.equal(start, first) for start in starts)
 
-    warm, asked = make("knockoff", rounds=2, from_scratch=False), oracle(200)
+    warm, asked = make(name, rounds=2, from_scratch=False), oracle(200)
     other = begin(warm, asked)
     other.start_over = lambda: pytest.fail("a warm start does not start over")
     finish(warm, other, asked)
@@ -129,6 +132,14 @@ def test_queries_that_a_crash_lost_leave_the_rest_usable(name):
         assert len(state.answers) == asked.spent - lost
         assert bool(weights(state).isfinite().all())
         assert asked.spent >= 99
+
+
+def test_what_a_crash_lost_is_not_asked_beyond_the_end_of_its_round():
+    attack, asked = make("knockoff", rounds=2), oracle(200)
+    asked._account.charge(60)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: state.trained == 1)
+    assert (asked.spent, len(state.answers)) == (100, 40)
 
 
 @pytest.mark.parametrize("name", POOLED)

@@ -95,10 +95,11 @@ def test_wrong_answers_weigh_more():
     labels[:2] = (labels[:2] + 1) % 4
     found = []
     s.student.descend = lambda loss: found.append(float(loss.detach()))
-    attack.learn(s, Batch(x, Answer(Access.LABEL, labels, None)), TINY)
+    told = attack.learn(s, Batch(x, Answer(Access.LABEL, labels, None)), TINY)["student/gap"]
     gaps = -scores.log_softmax(1)[torch.arange(8), labels]
     wanted = (3 * gaps[:2].sum() + gaps[2:].sum()) / 8
     assert found == [pytest.approx(float(wanted.detach()), rel=1e-5)]
+    assert float(told) == pytest.approx(float(gaps.detach().mean()), rel=1e-5), "without weights"
 
 
 def test_only_sure_images_are_mirrored_and_by_chance():

@@ -143,6 +143,17 @@ def test_goes_on_bit_for_bit_from_a_checkpoint_no_larger_than_what_is_held(tmp_p
     assert held(resumed) == set(range(13, 63))
 
 
+def test_a_ring_that_has_gone_round_goes_on_where_it_was():
+    saved, resumed = memory(50), memory(50)
+    saved.put(batch(0, 63))
+    resumed.restore(saved.state())
+    latest = resumed.draw(200, Engine("cpu").random(0), recent=1.0, window=3).answer.scores
+    assert latest is not None
+    assert {int(number) for number in latest[:, 0]} == {60, 61, 62}
+    resumed.put(batch(63, 20))
+    assert held(resumed) == set(range(33, 83))
+
+
 @pytest.mark.parametrize("window", [1, 3, 20])
 def test_recent_draws_come_from_the_latest_images_alone(window):
     replay = memory(capacity=8)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from copycost.attacks.sources import SOURCES, fields, leaves, normal, textured, uniform
+from copycost.attacks import sources
+from copycost.attacks.sources import (
+    SOURCES,
+    fields,
+    knowledge_of,
+    leaves,
+    normal,
+    shapes,
+    textured,
+    uniform,
+)
 from copycost.attacks.untrained import (
     _convolved,
     _sorted_places,
@@ -51,6 +61,14 @@ def test_images_differ_and_a_seed_repeats_them(name):
     assert not torch.equal(first[0], first[1])
 
 
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_what_is_drawn_by_rules_is_no_mere_noise(name):
+    drawn = name in {"fields", "leaves", "textured", "shapes"}
+    holds = "procedural images" if drawn else "strictly data-free"
+    assert knowledge_of((SOURCES[name],)) == holds
+    assert knowledge_of((SOURCES["uniform"], SOURCES[name])) == holds
+
+
 def test_uniform_values_are(random):
     x = uniform(SPEC, N, random)
     assert float(x.mean()) == pytest.approx(1.0, abs=0.01)
@@ -85,12 +103,34 @@ def test_leaves_are_flat_and_some_hide_others(random):
     assert int(colours.max()) <= 13
 
 
+def test_a_shape_spans_from_5_to_10_percent_of_a_side(monkeypatch):
+    monkeypatch.setattr(sources, "SHAPES", 1)
+    x = shapes(InputSpec((1, 100, 100)), 300, Engine("cpu").random(0))
+    there = x != x.flatten(1).median(dim=1).values.view(-1, 1, 1, 1)
+    for span in (there.any(dim=3).sum(dim=(1, 2)), there.any(dim=2).sum(dim=(1, 2))):
+        assert 8 < int(span.max()) < 12
+        assert 5 < int(span.median()) < 9
+
+
+def test_there_are_few_leaves_or_many(random):
+    x = leaves(InputSpec((3, 64, 64)), 100, random)
+    colours = torch.tensor([len(image.flatten(1).unique(dim=1).T) for image in x])
+    assert (int(colours.min()), int(colours.max())) == (3, 13)
+
+
 @pytest.mark.parametrize("source", [untrained, coordinates])
 def test_every_image_has_a_network_of_its_own(source, random):
     x = source(SPEC, 400, random)
     # Images of one network would share their mean image: the mean over images would stand out.
     between = float(x.mean(dim=0).var())
     assert between < 0.02 * float(x.var())
+
+
+def test_places_run_along_the_lines_of_images_that_are_not_square(random):
+    """Where lines were cut elsewhere, every so-manieth step along one would be a jump."""
+    x = coordinates(InputSpec((1, 8, 32)), 500, random)
+    steps = x.diff(dim=-1).abs().mean(dim=(0, 1, 2))
+    assert float(steps.max() / steps.min()) < 1.3
 
 
 def test_untrained_networks_make_smoother_images_than_noise(random):

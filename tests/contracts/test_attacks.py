@@ -266,6 +266,15 @@ def test_settings_read_back(name):
     assert read_settings(ATTACKS[name], write_settings(attack)) == attack
 
 
+def test_the_student_learns_with_the_settings_it_is_given(name):
+    given = {"student_lr": 0.017, "student_momentum": 0.3, "student_weight_decay": 0.011}
+    attack = make(name, **given)
+    state = begin(attack, Oracle(tiny_victim(), access="probabilities", budget=10**4))
+    (group,) = state.student.optimizer.param_groups
+    found = [group[key] for key in ("lr", "momentum", "weight_decay")]
+    assert found == pytest.approx(list(given.values()))
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [("batch_size", 1), ("batch_size", "many"), ("student_lr", -1), ("scheduer", "cosine"),
