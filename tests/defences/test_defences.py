@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -65,6 +67,12 @@ def test_same_seed_same_answers(name):
     assert torch.equal(first, second)
 
 
+def test_two_of_a_kind_draw_numbers_of_their_own():
+    outer: Any = defend(tiny_victim(), ["noise:0.1", "noise:0.1"], seed=3)
+    nothing = torch.zeros(5, 4)
+    assert not torch.equal(outer.perturb(nothing), outer.victim.perturb(nothing))
+
+
 def test_state_goes_on_where_it_was(name):
     x = images(20)
     through = defend(tiny_victim(), [EXAMPLES[name], "noise:0.05"], seed=3)
@@ -76,12 +84,43 @@ def test_state_goes_on_where_it_was(name):
     assert torch.equal(resumed(x), expected)
 
 
+def test_what_was_restored_is_saved_again_before_any_answer():
+    """A run that goes on and is stopped at once."""
+    x, names = images(20), ["noise:0.1"]
+    through = defend(tiny_victim(), names, seed=3)
+    through(x)
+    saved = through.state()
+    expected = through(x)
+    idle = defend(tiny_victim(), names, seed=3)
+    idle.restore(saved)
+    resumed = defend(tiny_victim(), names, seed=3)
+    resumed.restore(idle.state())
+    assert torch.equal(resumed(x), expected)
+
+
+def test_one_that_has_answered_takes_up_a_saved_state_as_well():
+    x = images(20)
+    defended = defend(tiny_victim(), ["noise:0.1"], seed=3)
+    defended(x)
+    saved = defended.state()
+    expected = defended(x)
+    defended(x)
+    defended.restore(saved)
+    assert torch.equal(defended(x), expected)
+
+
 def test_stacks_in_any_order():
     x = images(30)
     noise_first = defend(tiny_victim(), ["noise:0.1", "rounding:1"])(x)
     rounding_first = defend(tiny_victim(), ["rounding:1", "noise:0.1"])(x)
     # What is outermost shows: a rounded answer has few different values.
     assert len(noise_first.unique()) < len(rounding_first.unique())
+
+
+def test_a_defence_costs_what_the_victim_behind_it_costs(name):
+    free, paid = tiny_victim(), tiny_victim()
+    paid.free = False
+    assert [defend(victim, [EXAMPLES[name]]).free for victim in (free, paid)] == [True, False]
 
 
 def test_no_answer_without_a_choice():

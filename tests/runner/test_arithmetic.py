@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from copycost.arithmetic import Precision, round_to_tf32
+from copycost.engine import Engine
 from copycost.errors import ConfigError
+from copycost.runner.answering import answering, arithmetic, check_victim_precision
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Record
-from copycost.testing import SpyVictim, tiny_victim
+from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
+from copycost.victims.module import ModuleVictim
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
 
 
@@ -75,6 +78,22 @@ def test_a_victim_that_is_not_run_here_has_an_arithmetic_of_its_own(tmp_path: Pa
         copy_model(
             config.model_copy(update={"victim_precision": "tf32"}), target, tmp_path / "chosen"
         )
+
+
+class Own(ModuleVictim):
+    """A module's victim that answers in its own way."""
+
+    def answer(self, x):
+        return super().answer(x) / 2
+
+
+def test_a_victim_that_answers_in_its_own_way_computes_in_its_own_arithmetic():
+    engine, own = Engine("cpu", "bfloat16"), Own(TinyNet(), TINY, 4)
+    assert answering(own, engine, None) is own
+    assert arithmetic(engine, None, own)["victim"] == "its own"
+    assert arithmetic(engine, None, tiny_victim())["victim"] == "bfloat16"
+    with pytest.raises(ConfigError, match="arithmetic cannot be chosen"):
+        check_victim_precision(own, "bfloat16")
 
 
 def test_a_module_answers_in_the_arithmetic_it_is_given() -> None:

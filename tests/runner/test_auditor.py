@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from copycost.attacks.ensemble import Vote
+from copycost.defences.stack import defend
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
-from copycost.testing import TINY, TinyNet
+from copycost.testing import TINY, TinyNet, tiny_victim
 from tests.runner.conftest import tiny_target
 
 
@@ -43,3 +44,35 @@ def test_members_of_a_vote_keep_each_its_mode(auditor):
     assert not resting.training
     assert not resting[1].training
     assert all(torch.equal(v, before[k]) for k, v in learning.state_dict().items())
+
+
+def test_what_users_see_is_told_beside_what_the_model_knows(tmp_path):
+    account = Ledger().account("auditor", None)
+    facts = Auditor(
+        tiny_target(), ("noise:2",), 0, account, tmp_path / "auditor", torch.device("cpu")
+    ).facts()
+    assert facts.accuracy == 0.9
+    assert facts.defended_accuracy < 0.7
+    assert facts.self_agreement < 0.7
+    assert account.spent == 3 * 120
+
+
+def test_its_defences_draw_other_numbers_than_the_attackers(tmp_path, monkeypatch):
+    seeds = []
+
+    def noted(victim, defences, seed):
+        seeds.append(seed)
+        return defend(victim, defences, seed)
+
+    monkeypatch.setattr("copycost.runner.auditor.defend", noted)
+    account = Ledger().account("auditor", None)
+    Auditor(tiny_target(), ("noise:1",), 7, account, tmp_path / "auditor", torch.device("cpu"))
+    assert len(seeds) == 1
+    assert 7 not in seeds
+
+
+def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
+    victim = tiny_victim()
+    account, place = Ledger().account("auditor", None), tmp_path / "auditor"
+    auditor = Auditor(tiny_target(victim), ("noise:2",), 0, account, place, torch.device("cpu"))
+    assert auditor.evaluate(victim.module)["agreement"] == 1.0

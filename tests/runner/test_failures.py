@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from copycost.datasets.base import Labelled
 from copycost.errors import Busy, RunError, SpecMismatch, Unstable, VictimFailed
+from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, exclusive
 from copycost.runner.record import Record
@@ -117,6 +119,17 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     assert parts.result["agreement"] == whole.result["agreement"]
 
 
+def test_a_paid_victim_that_fails_the_auditor_costs_its_call_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    victim = FunctionVictim(unavailable, TINY, 4, "probabilities", name="service")
+    few = tiny_target(victim)
+    five = Labelled(few.held_out.inputs.repeat(5, 1, 1, 1), few.held_out.labels.repeat(5))
+    with pytest.raises(VictimFailed):
+        copy_model(tiny_config(**NOISE), replace(few, held_out=five), tmp_path)
+    assert spent_in(tmp_path / LEDGER_FILE, "auditor") == 512  # asked at a time, of 600
+
+
 def test_behind_a_defence_as_well(tmp_path: Path) -> None:
     with pytest.raises(SpecMismatch, match="NaN or infinity"):
         copied(Service(not_a_number, call=12), tmp_path, defences=("rounding:2",))
@@ -178,6 +191,22 @@ def test_a_budget_is_not_spent_again_where_the_ledger_is_lost(
         (tmp_path / CHECKPOINT_FILE).unlink()
     with pytest.raises(RunError, match=r"ledger .* was lost or replaced"):
         copy_model(config, tiny_target(), tmp_path)
+
+
+def test_an_older_ledger_is_not_taken_for_the_runs_own(tmp_path: Path) -> None:
+    """As after a folder was brought back from a backup in parts."""
+    folder, config = tmp_path / "run", tiny_config()
+    for at in (500, 1500):
+        stop = Stop()
+        copy_model(config, tiny_target(), folder, stop=stop, watcher=StopAt(stop, at))
+        if at == 500:
+            older = (folder / LEDGER_FILE).read_bytes()
+            assert not list(folder.glob(f"{LEDGER_FILE}-*"))
+    (folder / LEDGER_FILE).write_bytes(older)
+    with pytest.raises(RunError, match=r"knows of 5\d\d queries, the checkpoint of 1,5\d\d"):
+        copy_model(config, tiny_target(), folder)
+    with Ledger(folder / LEDGER_FILE) as ledger:
+        assert ledger.account("attacker", config.budget).spent < 600
 
 
 def test_a_run_that_learnt_nothing_is_not_finished(tmp_path: Path) -> None:

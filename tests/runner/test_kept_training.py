@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from copycost.engine import Engine
 from copycost.errors import Busy, RunError, Unstable
 from copycost.runner import kept_training
 from copycost.runner.folder import CHECKPOINT_FILE
-from copycost.runner.kept_training import Interrupted, keeping
+from copycost.runner.kept_training import Interrupted, KeptTraining, keeping
 from copycost.runner.stopping import Stop
 from copycost.runner.targets import train_victim
 from copycost.training.recipe import Recipe
@@ -64,6 +65,18 @@ def test_a_killed_training_loses_no_more_than_since_its_last_checkpoint(
     assert trained(tmp_path / "killed") == expected
     in_all = 3 * (1352 // 500)
     assert len(steps) == in_all + 1  # the fourth was done twice
+
+
+def test_a_checkpoint_comes_once_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, saved = 1000.0, list[float]()
+    monkeypatch.setattr(kept_training, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(kept_training, "save_checkpoint", lambda *_: saved.append(now - 1000))
+    training: Any = SimpleNamespace(purpose={}, finished=False, state=dict)
+    keeper = KeptTraining(tmp_path / "c", Stop())
+    for _ in range(15):
+        now += 10
+        keeper.after_step(training)
+    assert saved == [60, 120]
 
 
 @pytest.mark.parametrize("change", [{"epochs": 4}, {"peak_lr": 0.2}, {"seed": 1}])

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from copycost.defences.stack import defend
+from copycost.engine import Engine
 from copycost.errors import ConfigError, RunError
 from copycost.noise import Noise
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.ranks import Ranks, launched
-from copycost.runner.copy_model import copy_model
+from copycost.runner.copy_model import _api, copy_model
 from copycost.runner.folder import LEDGER_FILE, STUDENT_FOLDER
+from copycost.runner.making import attack_of
 from copycost.runner.record import Record, read_record
+from copycost.testing import tiny_victim
 from copycost.victims.saved import load_model
 from tests.runner.conftest import tiny_config, tiny_target
 from tests.runner.ranks import run_ranks
@@ -163,6 +168,18 @@ def test_ranks_draw_their_rows_of_one_batch():
     whole = Noise(3, cpu).normal(6, 2)
     parts = [Noise(3, cpu, Ranks(rank, 3)).normal(2, 2) for rank in range(3)]
     assert torch.equal(torch.cat(parts), whole)
+
+
+def test_the_defences_of_each_rank_draw_numbers_of_their_own():
+    config, seeds = tiny_config(defences=("noise:0.1",)), []
+    for rank in range(3):
+        engine = Engine("cpu")
+        engine.ranks = Ranks(rank, 3)
+        place: Any = SimpleNamespace(target=tiny_target(), engine=engine)
+        seeds.append(_api(config, place, attack_of(config, Ranks())).seed)  # type: ignore[attr-defined]
+    alone: Any = defend(tiny_victim(), config.defences, config.seed)
+    assert len(set(seeds)) == 3
+    assert seeds[0] == alone.seed, "the first rank's are those of a lone run"
 
 
 @pytest.mark.parametrize(

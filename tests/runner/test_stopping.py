@@ -4,9 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from copycost.runner import stopping
 from copycost.runner.stopping import Stop
 
 
@@ -105,4 +107,14 @@ def test_the_first_reason_stays():
     stop = Stop(max_minutes=0)
     assert stop.reason == "time limit"
     stop.ask("SIGTERM")
+    assert stop.reason == "time limit"
+
+
+def test_a_limit_is_in_minutes(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: now))
+    stop = Stop(max_minutes=2)
+    now += 119
+    assert stop.reason == ""
+    now += 1
     assert stop.reason == "time limit"

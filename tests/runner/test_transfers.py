@@ -141,6 +141,16 @@ def test_no_room_on_the_disk_is_said_before_the_first_query(
     assert victim.count == 0
 
 
+def test_a_run_that_goes_on_needs_room_for_the_rest_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Stop()
+    copy_model(tiny_config(**KEPT), tiny_target(), tmp_path, stop=stop, watcher=StopAt(stop, 2000))
+    # A row takes 64 + 4 + 16 bytes: 84 kB are left to record, of 252 kB in all.
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 150_000))
+    assert copy_model(tiny_config(**KEPT), tiny_target(), tmp_path).finished
+
+
 def work(folder: Path) -> None:
     torch.set_num_threads(1)
     config = tiny_config(record_queries="bytes", budget=20_011, evaluations=40)

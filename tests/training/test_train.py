@@ -17,7 +17,7 @@ from copycost.nets.normalised import Normalised
 from copycost.settings import read_settings
 from copycost.training import train as loop
 from copycost.training.recipe import Recipe
-from copycost.training.train import accuracy, as_floats, moments, prepare, train
+from copycost.training.train import Training, accuracy, as_floats, moments, prepare, train
 from copycost.victims.saved import Card, content_hash, load_model, save_model
 
 QUICK = Recipe("lenet", epochs=2, batch_size=16, peak_lr=0.05, crop=1, flip=True)
@@ -111,6 +111,16 @@ def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny):
     assert losses == [pytest.approx(loss.item(), rel=1e-5)]
     for found, wanted in zip(trained.parameters(), expected, strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-4)
+
+
+def test_the_rate_rises_and_falls_step_by_step(tiny):
+    recipe = replace(QUICK, warm_up=0.25, peak_lr=0.4)
+    training, rates = Training(recipe, tiny, torch.device("cpu"), 0), []
+    while not training.finished:
+        training.step()
+        rates.append(training._optimizer.param_groups[0]["lr"] / 0.4)
+    # Two epochs of four steps, two of which warm up.
+    assert rates == pytest.approx([0, 1 / 2, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
 def test_every_epoch_sees_each_row_at_most_once_in_whole_batches(tiny, monkeypatch):

@@ -1,0 +1,57 @@
+"""Which flags a run's outcome raises."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from copycost.runner.outcome import Outcome
+from copycost.runner.record import Point
+
+FINE = {"agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
+
+
+def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[str]:
+    """Names of the flags of a run whose victim gives its commonest class to 3 of 10 inputs."""
+    facts = SimpleNamespace(self_agreement=more.pop("self_agreement", 1.0), defences=(), classes=4)
+    values: Any = {
+        "config": SimpleNamespace(budget=100),
+        "attack": SimpleNamespace(least_queries=14),
+        "run": SimpleNamespace(
+            curve=[
+                Point(
+                    queries=0, seconds=0, values={"agreement": 0.25, "commonest class": 1} | first
+                ),
+                Point(queries=100, seconds=1, values=FINE | last),
+            ]
+        ),
+        "auditor": SimpleNamespace(facts=lambda: facts, commonest_class=0.3),
+        "engine": SimpleNamespace(ranks=SimpleNamespace(count=more.pop("ranks", 1))),
+        "spent": 100,
+        "lost": 0,
+        "pool": None,
+    }
+    return [flag.name for flag in Outcome(**values | more)._flags()]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "more", "raised"),
+    [
+        ({}, {}, {}, []),
+        ({}, {"commonest class": 1.0}, {}, ["student-collapsed"]),
+        ({"agreement": 0.8}, {}, {}, ["student-knows-already"]),
+        ({}, {"generator/spread": 0.001}, {}, ["generator-collapsed"]),
+        ({"generator/spread": 0.001}, {}, {}, []),
+        ({}, {"estimate/correlation": 0.1}, {}, ["estimate-drowned"]),
+        ({}, {}, {"lost": 3}, ["queries-lost"]),
+        ({}, {}, {"spent": 80}, ["budget-not-spent"]),
+        ({}, {}, {"spent": 80, "ranks": 2}, []),
+        ({}, {}, {"self_agreement": 0.9}, ["victim-not-deterministic"]),
+    ],
+)
+def test_flags_are_raised_from_the_end_of_a_run_and_one_from_its_beginning(
+    first, last, more, raised
+):
+    assert flags(first, last, **more) == raised

@@ -1,0 +1,79 @@
+"""One run's clock, curve and rates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from copycost.attacks.dfme import DFME
+from copycost.attacks.random_noise import RandomNoise
+from copycost.engine import Engine
+from copycost.errors import Unstable
+from copycost.oracle.meter import Oracle
+from copycost.ranks import Ranks
+from copycost.runner.copy_model import copy_model
+from copycost.runner.extract import advance
+from copycost.runner.run import Run, Silent
+from copycost.runner.stopping import Stop
+from copycost.schedules import Steps
+from copycost.testing import TINY, TinyNet, tiny_victim
+from tests.runner.conftest import SMALL, tiny_config, tiny_target
+
+
+def begun(folder: Path) -> tuple[Run, Any, Oracle]:
+    """A run of 1,000 queries with ten evaluations, its fresh student just looked at."""
+    victim, attack = tiny_victim(), RandomNoise(batch_size=32)
+    oracle = Oracle(victim, access="probabilities", budget=1000)
+    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
+    run = Run(
+        folder, attack, oracle, victim, None, Ranks(), evaluations=10, stop=Stop(), watcher=Silent()
+    )
+    run.begin(state)
+    return run, state, oracle
+
+
+def test_evaluations_that_were_passed_over_are_not_made_up_for(tmp_path):
+    run, state, oracle = begun(tmp_path)
+    for more in (450, 32, 32):
+        oracle._account.charge(more)
+        run.after_step(state, {})
+    assert [point.queries for point in run.curve] == [0, 450, 514]
+
+
+def test_steps_are_counted_from_the_last_evaluation(tmp_path):
+    run, state, oracle = begun(tmp_path)
+    for more in (50, 60, 10):
+        oracle._account.charge(more)
+        run.after_step(state, {})
+    with pytest.raises(Unstable, match="within the 2 steps before query 120"):
+        run.after_step(state, {"student/gap": torch.tensor(float("nan"))})
+
+
+def test_evaluations_come_at_their_shares_to_the_query_and_the_end_is_one_of_them(tmp_path):
+    noise = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
+    record = copy_model(tiny_config(**noise, evaluations=4), tiny_target(), tmp_path)
+    assert [point.queries for point in record.curve] == [0, 160, 320, 480, 640]
+
+
+def test_each_player_has_a_gradient_of_its_own(tmp_path):
+    record = copy_model(tiny_config(budget=1500), tiny_target(), tmp_path)
+    norms = [record.result[f"{name}/gradient norm"] for name in ("student", "generator")]
+    assert norms[0] != norms[1]
+    assert min(norms) > 0
+
+
+def test_rates_follow_the_share_of_the_budget_that_is_spent():
+    rates = {"student_lr": 0.2, "generator_lr": 0.01, "schedule": Steps((0.5,), 0.1)}
+    attack = DFME(**SMALL | rates)  # type: ignore[arg-type]
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
+    found = []
+    for passed_over in (0, 6000):
+        oracle._account.charge(passed_over)
+        advance(attack, state, oracle)
+        found.append([p.optimizer.param_groups[0]["lr"] for p in state.players.values()])
+    assert found[0] == pytest.approx([0.2, 0.01])
+    assert found[1] == pytest.approx([0.02, 0.001])
