@@ -57,6 +57,13 @@ def test_the_reservation_is_on_disk_before_the_charge_returns(tmp_path):
         assert reserved >= account.spent
 
 
+def test_every_write_waits_for_the_disk(tmp_path):
+    names = ("synchronous", "journal_mode")
+    with Ledger(tmp_path / "l") as ledger:
+        found = [ledger._db.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+    assert found == [2, "wal"]  # 2: FULL
+
+
 def test_refuses_before_anything_is_charged():
     account = Ledger().account("attacker", 10)
     account.charge(8)
@@ -98,6 +105,16 @@ def test_two_accounts_do_not_mix():
     auditor.charge(1000)
     attacker.charge(5)
     assert (attacker.spent, auditor.spent) == (5, 1000)
+
+
+def test_opening_one_account_takes_nothing_from_another(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        attacker = ledger.account("attacker", 1000, block=100)
+        attacker.charge(7)
+        ledger.account("auditor", None)
+        assert attacker.lost == 0
+        attacker.settle()
+        assert (ledger.account("attacker", 1000).spent, attacker.lost) == (7, 0)
 
 
 def test_another_budget_is_refused(tmp_path):

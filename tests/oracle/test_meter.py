@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -49,6 +51,23 @@ def test_wrong_inputs_are_refused_uncharged():
     assert spy.count == oracle.spent == 0
 
 
+def elsewhere(*values):
+    """A batch on a device that is not looked at when it is asked."""
+    x = torch.tensor(values)
+    return SimpleNamespace(device=SimpleNamespace(type="cuda"), aminmax=x.aminmax)
+
+
+@pytest.mark.parametrize("batches", [[(-0.5, 0.5), (0.1, 0.9)], [(0.1, 1.5), (0.1, 0.9)]])
+def test_off_the_cpu_the_range_is_checked_over_all_batches_and_then_anew(batches):
+    oracle = Oracle(tiny_victim(), access="logits", budget=100)
+    for batch in batches:
+        oracle._check_range(elsewhere(*batch))
+    with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\]"):
+        oracle.verify()
+    oracle._check_range(elsewhere(0.0, 1.0))
+    oracle.verify()
+
+
 def test_the_charge_is_durable_before_the_victim_is_called(tmp_path):
     path = tmp_path / "ledger.sqlite"
 
@@ -84,6 +103,13 @@ def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
         Oracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
         account = ledger.account("attacker", 100_000)
         assert account.lost == 6
+
+
+def test_a_crash_costs_a_free_victims_run_half_a_percent_of_the_budget_at_most(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        Oracle(tiny_victim(), access="logits", budget=10_000, ledger=ledger)(images(6))
+    with Ledger(tmp_path / "l") as ledger:
+        assert ledger.account("attacker", 10_000).lost == 50
 
 
 @pytest.mark.parametrize("access", list(Access))

@@ -299,6 +299,34 @@ def test_a_full_disk_is_an_error_of_the_run_and_loses_no_paid_query(
     assert found.missing == spy.count - 20 > 0
 
 
+@pytest.mark.parametrize("noticed", ["in the next call", "at the settlement"])
+def test_a_disk_that_fails_leaves_the_account_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noticed: str
+) -> None:
+    kind = Layout.choose(tiny_victim().spec, 4, Access.LABEL, Encoding.BYTES)
+    monkeypatch.setattr(os, "write", FullDisk(0))
+    recorder = Recorder(tmp_path / "transfer", kind)
+    with Ledger(tmp_path / "l") as ledger:
+        oracle = Oracle(
+            tiny_victim(), access="label", budget=20_000, ledger=ledger, recorder=recorder
+        )
+        oracle(torch.rand(10, 1, 8, 8))
+        if noticed == "in the next call":
+            with pytest.raises(RunError):
+                recorder.flush()
+            with pytest.raises(RunError, match="the account is settled"):
+                oracle(torch.rand(10, 1, 8, 8))
+        else:
+            with pytest.raises(RunError, match="the account is settled"):
+                oracle.settle()
+        spent = oracle.spent
+    with Ledger(tmp_path / "l") as ledger:
+        account = ledger.account("attacker", 20_000)
+        assert (account.spent, account.lost) == (spent, 0)
+    with pytest.raises(RunError):
+        recorder.close()
+
+
 def test_a_next_segment_that_cannot_be_opened_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +348,21 @@ def test_a_next_segment_that_cannot_be_opened_is_said(
         recorder.put(20, asked(WIDE, 20, 1), answered(Access.PROBABILITIES, 20, 1))
     assert [path.name for path in segments(tmp_path)] == ["000000.queries", "000001.queries"]
     assert len(TransferSet(tmp_path)) == 40
+
+
+def test_a_write_that_fails_after_a_mended_tail_leaves_what_was_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(tmp_path, layout())
+    (place,) = segments(tmp_path)
+    whole = place.read_bytes()
+    place.write_bytes(whole + b"torn" * 20)
+    appender = Appender(tmp_path, layout())
+    monkeypatch.setattr(os, "write", FullDisk(10))
+    with pytest.raises(OSError, match="No space left"):
+        appender.append(24, 1, [b"x" * layout().row_bytes])
+    appender.close()
+    assert place.read_bytes() == whole
 
 
 def test_settling_waits_for_the_disk_and_says_what_went_wrong(

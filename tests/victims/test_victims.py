@@ -66,6 +66,13 @@ def test_a_wrong_declaration_is_an_error_at_the_first_answer(output, row, messag
         victim(images(5))
 
 
+def test_one_answer_is_too_few_to_believe_that_logits_are_logits():
+    victim = ModuleVictim(nn.Sequential(TinyNet(), nn.Softmax(dim=1)), TINY, 4, "logits")
+    assert torch.equal(victim(images(1)), victim(images(1)))
+    with pytest.raises(SpecMismatch, match="declare output='probabilities'"):
+        victim(images(5))
+
+
 def test_labels_out_of_range_are_an_error():
     victim = FunctionVictim(lambda x: np.full(len(x), 4), TINY, 4, "label")
     with pytest.raises(SpecMismatch, match="labels from 0 to 3"):
