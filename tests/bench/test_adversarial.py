@@ -72,6 +72,15 @@ def test_too_few_steps_do_not_reach_the_edge(w):
     assert torch.allclose((made - x).abs(), torch.full_like(x, 0.15), atol=1e-6)
 
 
+def test_a_search_begins_where_it_is_told_to(w):
+    x, labels = torch.full((2, 1, 8, 8), 0.5), torch.zeros(2, dtype=torch.int64)
+    start = torch.linspace(-0.9, 0.9, 64).view(1, 1, 8, 8).expand(2, 1, 8, 8)
+    pgd = PGD(epsilon=0.2, step=0.01, steps=1)
+    made = pgd.against(Linear(w, 0.0), x, labels, (0.0, 1.0), start)
+    wanted = x + 0.2 * start + 0.01 * w.sign().view(1, 1, 8, 8)
+    assert torch.allclose(made, wanted, atol=1e-6)
+
+
 def judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: Tensor, victim: nn.Module,
     student: nn.Module, wrong: int = 0,
@@ -123,6 +132,21 @@ def test_only_what_the_victim_gets_right_is_tried_and_all_of_it_is_charged(
     # One example and one change at random for each; before, the held-out inputs, twice.
     assert asked == found.asked == 2 * (N - 13)
     assert found.auditor_spent == account.spent == 2 * N + 2 * (N - 13)
+
+
+def test_the_change_by_chance_is_as_large_as_an_example_may_be(tmp_path, monkeypatch, w, inputs):
+    asked, answer = [], SpyVictim.answer
+
+    def noted(self, x):
+        asked.append(x.clone())
+        return answer(self, x)
+
+    monkeypatch.setattr(SpyVictim, "answer", noted)
+    judged(tmp_path, monkeypatch, inputs, Linear(w, 0.0), Linear(w, 0.0))
+    *_, by_chance = (x for x in asked if len(x) == N)
+    moved = by_chance - inputs.float() / 255
+    assert torch.allclose(moved.abs(), torch.full_like(moved, EPSILON), atol=1e-6)
+    assert float(moved.sign().mean()) == pytest.approx(0, abs=0.05)
 
 
 def test_a_victim_that_is_always_wrong_leaves_nothing_to_try(tmp_path, monkeypatch, w, inputs):

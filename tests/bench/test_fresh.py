@@ -10,14 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from copycost.bench import work
-from copycost.bench.fresh import Recipe, Trained, train_fresh
+from copycost.bench.fresh import FreshTraining, Recipe, Trained, train_fresh
 from copycost.bench.queries import Queries, first_queries
 from copycost.errors import RunError, Unstable
+from copycost.losses import kl
 from copycost.oracle.transfer.frames import Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import Recorder
+from copycost.recovery import recover_logits
 from copycost.runner.kept_training import Interrupted, KeptTraining
 from copycost.runner.stopping import Stop
+from copycost.schedules import Constant, Steps
 from copycost.testing import TINY, TinyNet
 from copycost.types import Access, Answer
 from tests.stops import Soon
@@ -99,6 +102,32 @@ def test_steps_follow_the_budget_and_not_what_was_recorded(transfer):
         assert [len(x) for x in spy.seen] == [16] * 13
 
 
+def training_on(transfer, recipe: Recipe, steps: int) -> FreshTraining:
+    queries = first_queries(transfer, 43)
+    return FreshTraining(recipe, lambda: TinyNet(TINY, 4, 3), queries, steps, 0, CPU)
+
+
+def test_the_rate_follows_the_schedule(transfer):
+    training = training_on(transfer, Recipe(lr=0.2, schedule=Steps((0.5,), 0.1)), steps=4)
+    rates = []
+    while not training.finished:
+        training.step()
+        rates.append(training._learner._optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.2, 0.2, 0.02, 0.02])
+
+
+def test_the_first_step_is_that_of_sgd_by_hand(transfer):
+    recipe = Recipe(lr=0.3, schedule=Constant(), weight_decay=0.05, batch_size=64, kept_out=0)
+    net, queries = TinyNet(TINY, 4, 3), first_queries(transfer, 43)
+    x, answer = queries.of(torch.arange(len(queries)), CPU)
+    loss = kl(net(x), recover_logits(answer, 4)).mean()
+    weights = list(net.parameters())
+    gradients = torch.autograd.grad(loss, weights)
+    wanted = [p - 0.3 * (g + 0.05 * p) for p, g in zip(weights, gradients, strict=True)]
+    found = train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 1, 0, CPU)
+    torch.testing.assert_close(list(found.last.parameters()), wanted)
+
+
 def test_a_seed_gives_the_same_student(transfer):
     queries, recipe = first_queries(transfer, 40), Recipe(batch_size=8)
 
@@ -130,6 +159,13 @@ def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer):
             assert torch.equal(weight, wanted)
 
 
+def test_the_seconds_are_those_of_all_sessions(transfer):
+    saved = training_on(transfer, Recipe(), steps=2).state() | {"seconds": 1000.0}
+    resumed = training_on(transfer, Recipe(), steps=2)
+    resumed.restore(saved)
+    assert resumed.trained().seconds >= 1000
+
+
 def test_the_chosen_student_is_the_best_on_the_queries_kept_out(monkeypatch, transfer):
     # Agreements at the four checks, made up: the third is the last of the best.
     answers = iter([0.5, 0.75, 0.75, 0.25])
@@ -148,6 +184,20 @@ def test_the_chosen_student_is_the_best_on_the_queries_kept_out(monkeypatch, tra
     assert found.chosen is not None
     ended = dict(found.last.named_parameters())
     assert any(not torch.equal(p, ended[name]) for name, p in found.chosen.named_parameters())
+
+
+def test_the_best_before_a_stop_is_still_the_best_after_it(tmp_path, monkeypatch, transfer):
+    answers = iter([0.75, 0.5])
+    monkeypatch.setattr("copycost.bench.fresh.agreement", lambda *_: next(answers))
+    recipe, queries = Recipe(batch_size=8, kept_out=0.2, checks=2), first_queries(transfer, 43)
+
+    def learn(stop: Stop):
+        keeper = KeptTraining(tmp_path / "kept.safetensors", stop)
+        return train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 8, 0, CPU, keeper)
+
+    with pytest.raises(Interrupted):
+        learn(Soon(looks=6))  # after the first check, at 4 of 8 steps
+    assert learn(Stop()).chosen_at == 4
 
 
 def test_with_few_queries_none_is_kept_out_and_none_is_chosen(transfer):
@@ -176,6 +226,18 @@ def test_a_last_step_too_far_is_lost_as_well():
 
     with pytest.raises(Unstable, match=r"fresh\.lr"):
         work._judged(trained, 40, 3, Judge())  # type: ignore[arg-type]
+
+
+def test_the_chosen_student_is_judged_by_itself():
+    last, chosen = TinyNet(TINY, 4, 3), TinyNet(TINY, 4, 4)
+    trained = Trained(last, chosen, 2, learnt=40, kept_out=5, seconds=1.0)
+
+    class Judge:
+        def evaluate(self, network):
+            return {"agreement": 0.25 if network is last else 0.75}
+
+    found = work._judged(trained, 40, 3, Judge())  # type: ignore[arg-type]
+    assert (found.last, found.chosen) == ({"agreement": 0.25}, {"agreement": 0.75})
 
 
 def test_it_learns(tmp_path: Path):

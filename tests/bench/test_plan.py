@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from copycost.attacks import ATTACKS
+from copycost.bench.carry_out import Bench
 from copycost.bench.plan import BenchConfig
 from copycost.errors import ConfigError
 from copycost.presets import BENCHES
@@ -54,6 +59,14 @@ def test_a_budget_that_pays_for_no_step_is_named_and_the_others_run(values):
     assert {(r.attack, r.budget) for r in config.runs()} == {
         ("dfme", 120), ("random-noise", 13), ("random-noise", 120),
     }  # fmt: skip
+
+
+def test_what_stopped_runs_have_spent_is_not_left(values, tmp_path):
+    bench = Bench(BenchConfig.read(values), tmp_path)
+    assert bench.queries_left == 2 * (120 + 240)
+    record: Any = SimpleNamespace(spent=50)
+    bench.results[0] = replace(bench.results[0], record=record)
+    assert bench.queries_left == 2 * (120 + 240) - 50
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from copycost.bench import figures, tables
+from copycost.bench import carry_out, figures, tables
 from copycost.bench.adversarial import TransferRate
+from copycost.bench.carry_out import Bench
 from copycost.bench.page import render, write_bench
 from copycost.bench.passage import NOT_RUN, digits_passage
 from copycost.bench.plan import BenchConfig, Skipped
@@ -109,12 +111,41 @@ def test_nobody_reaches_a_share_of_a_victim_that_is_always_wrong(record):
     assert set(found["own"].values()) == {None}
 
 
+def test_shares_are_those_of_the_victim_without_its_defences(values, tmp_path, monkeypatch):
+    bench, asked = Bench(BenchConfig.read(values), tmp_path), []
+    record = made_up(0, {"accuracy": 0.2, "agreement": 0.2})
+    record = record.model_copy(
+        update={"victim": record.victim.model_copy(update={"defended_accuracy": 0.1})}
+    )
+    bench.results[0] = replace(bench.results[0], record=record)  # of DFME; noise has none
+
+    def noted(budgets, accuracy):
+        asked.append(accuracy)
+        return queries_to(budgets, accuracy)
+
+    monkeypatch.setattr(carry_out, "queries_to", noted)
+    monkeypatch.setattr(Bench, "_budget", lambda self, name, budget: budget_result(budget, []))
+    bench.record()
+    assert asked == [0.5, 0.0]
+
+
 def test_the_collapse_rate_is_the_share_of_seeds_no_better_than_half_as_good_again_as_chance(
     record,
 ):
     small, large = record.attacks[0].budgets
     assert small.collapse_rate == pytest.approx(1 / 3)  # ten classes: 0.1 is below 0.15
     assert large.collapse_rate == record.attacks[0].collapse_rate == 0
+
+
+def test_the_collapse_rate_of_an_attack_is_that_of_its_largest_budget(
+    values, tmp_path, monkeypatch
+):
+    def a_thousandth(self, attack, budget):
+        return budget_result(budget, []).model_copy(update={"collapse_rate": budget / 1000})
+
+    monkeypatch.setattr(Bench, "_budget", a_thousandth)
+    record = Bench(BenchConfig.read(values), tmp_path).record()
+    assert [attack.collapse_rate for attack in record.attacks] == [0.24, 0.24]
 
 
 def test_a_run_that_is_not_there_counts_for_nothing():
@@ -124,6 +155,18 @@ def test_a_run_that_is_not_there_counts_for_nothing():
     assert found.runs[1].error == "ValueError: no"
     nothing = budget_result(100, [failed])
     assert (nothing.own, nothing.collapse_rate) == ({}, None)
+
+
+def test_runs_that_failed_are_not_among_the_finished(record):
+    failed = bench_run(1, "failed", None, None, None, "ValueError: no")
+    attack = record.attacks[0]
+    budgets = (budget_result(100, [run(0, 0.4, 0.3), failed]),)
+    changed = record.model_copy(
+        update={"attacks": (attack.model_copy(update={"budgets": budgets}),)}
+    )
+    assert [row.runs for row in tables.rows(changed)] == ["1 of 2"]
+    assert not changed.complete
+    assert record.complete
 
 
 @pytest.fixture
@@ -218,3 +261,19 @@ def test_the_docs_table_has_a_line_for_each_budget(record, tmp_path):
     assert "20.0 % (10.0–40.0 %)" in small
     assert "42.0 %" in large
     assert "over 3 seeds" in text
+
+
+def test_a_line_of_the_table_says_which_student_each_number_is_of(record):
+    small, _ = tables.rows(record)
+    told = {name: value.replace(wording.NBSP, " ") for name, value in vars(small).items()}
+    assert told["runs"] == "3 of 3"
+    starts = {
+        "agreement": "20.0 % (10.0",
+        "fresh_agreement": "10.0 % (",
+        "fresh_accuracy": "10.0 % (",
+        "chosen_agreement": "20.0 % (20.0",
+        "transfer_rate": "40.0 % (",
+        "by_chance": "10.0 % (",
+        "collapsed": "33.3 %",
+    }
+    assert {name: told[name][: len(start)] for name, start in starts.items()} == starts

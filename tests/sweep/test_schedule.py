@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +128,23 @@ def test_a_busy_run_is_tried_later_and_others_go_first(monkeypatch):
     pool = ScriptedPool({"a": [BUSY, BUSY, FINISHED], "b": [FINISHED]}, workers=1)
     assert run(pool) == ["finished", "finished"]
     assert pool.started == ["a", "b", "a", "a"]
+
+
+def test_a_busy_run_is_left_alone_for_a_while(monkeypatch):
+    now, starts = 0.0, list[float]()
+
+    class Clocked(ScriptedPool):
+        def start(self, task):
+            starts.append(now)
+            return super().start(task)
+
+        def wait(self, seconds):
+            nonlocal now
+            now += seconds
+
+    monkeypatch.setattr(schedule, "time", SimpleNamespace(monotonic=lambda: now))
+    assert run(Clocked({"a": [BUSY, BUSY, FINISHED]})) == ["finished"]
+    assert [later - earlier for earlier, later in pairwise(starts)] == [6, 6]
 
 
 @pytest.mark.parametrize("last", [[STOPPED], [LOST], [BUSY], []])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,7 +19,8 @@ from copycost.sweep import schedule
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
-from copycost.sweep.work import Ended, Outcome, TrainVictim, perform
+from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim, perform
+from tests.stops import Soon
 from tests.sweep.conftest import Inline, sweep_of
 
 
@@ -124,6 +128,14 @@ def test_a_victim_that_only_its_worker_sees_is_a_failure_that_says_so(
     assert all("do all machines see it?" in (result.error or "") for result in results)
 
 
+def test_a_run_that_only_its_worker_sees_is_a_failure_that_says_so(values, tmp_path, monkeypatch):
+    monkeypatch.setattr(CopyVictim, "run", lambda self, stop: Outcome(Ended.FINISHED))
+    sweep = sweep_of(values, tmp_path)
+    results = sweep.run(Inline(), Terms(sweep.folder, gpus=False))
+    assert [result.state for result in results] == [State.FAILED] * 2
+    assert all("there is no record in" in (result.error or "") for result in results)
+
+
 def test_impossible_threads_are_an_outcome(values, tmp_path):
     task = sweep_of(values, tmp_path)._task(0, sweep_of(values, tmp_path).look()[0])
     outcome = perform(task, Stop(), 100_000)
@@ -159,6 +171,22 @@ def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
     assert [result.state for result in found] == [State.FINISHED] * 2
     assert executor.done[:2] == ["dfme seed 0", "random-noise seed 0"]
     assert all(result.record and not result.record.resumed for result in found)
+
+
+def test_what_a_stopped_run_has_spent_is_not_left(values, tmp_path):
+    result = sweep_of(values, tmp_path).look()[0]
+    assert result.queries_left == result.config.budget
+    record: Any = SimpleNamespace(spent=250)
+    stopped = replace(result, record=record)
+    assert stopped.queries_left == result.config.budget - 250
+
+
+def test_a_run_that_was_stopped_in_its_middle_is_not_finished(values, tmp_path):
+    sweep = sweep_of(values, tmp_path)
+    task = sweep._task(0, sweep.look()[0])
+    assert perform(task, Soon(looks=3)).ended is Ended.STOPPED
+    assert sweep.look()[0].record is not None
+    assert perform(task, Stop()).ended is Ended.FINISHED
 
 
 def test_a_sweep_stopped_before_it_began_says_so(values, tmp_path):
