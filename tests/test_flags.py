@@ -65,7 +65,9 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
         (generator_collapsed(None), None),
         (student_knows_already(0.31, 10), "student-knows-already"),
         (student_knows_already(0.29, 10), None),
+        (student_knows_already(0.3, 10), None),  # exactly three times chance
         (student_knows_already(0.85, 2), None),
+        (student_knows_already(0.9, 2), None),
         (student_knows_already(0.95, 2), "student-knows-already"),
         (budget_not_spent(86, 100, 14), "budget-not-spent"),
         (budget_not_spent(87, 100, 14), None),

@@ -89,6 +89,12 @@ def test_flat_after_takes_the_farthest_point_from_the_end():
     assert FlatAfter("A", after=0.2, within=0.011).judge({"A": [run]}).holds is False
 
 
+def test_exactly_as_far_from_the_end_as_is_allowed_is_flat():
+    """0.51 - 0.50 is more than 0.01 in floating point."""
+    run = course(accuracy=[0.1, 0.51, 0.5, 0.5, 0.5])
+    assert FlatAfter("A", after=0.4).judge({"A": [run]}).holds is True
+
+
 def test_flat_after_fails_where_the_end_was_not_measured():
     run = course(accuracy=[0.8, 0.8, 0.8, 0.8, nan])
     found = FlatAfter("A", after=0.4).judge({"A": [run]})

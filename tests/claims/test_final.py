@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import pytest
 
 from copycost.claims.final import AboutEqual, Better, Learns, Reaches
-from copycost.claims.measures import QueriesTo, Ranking, Spread
+from copycost.claims.measures import APART, QueriesTo, Ranking, Spread
 from tests.claims.courses import course, ending
 
 
@@ -37,6 +38,12 @@ def test_learns_is_three_times_chance(final, holds):
     assert Learns("A").judge({"A": ending(final)}).holds is holds
 
 
+@pytest.mark.parametrize(("final", "holds"), [(0.76, True), (0.75, True), (0.74, False)])
+def test_chance_is_that_of_the_victims_own_classes(final, holds):
+    of_four = [replace(run, classes=4) for run in ending(final)]
+    assert Learns("A").judge({"A": of_four}).holds is holds
+
+
 @pytest.mark.parametrize(
     ("first", "second", "holds"),
     [(0.80, 0.81, True), (0.81, 0.80, True), (0.80, 0.83, False), (0.80, nan, False)],
@@ -45,6 +52,12 @@ def test_about_equal(first, second, holds):
     found = AboutEqual("A", "B").judge({"A": ending(first), "B": ending(second)})
     assert found.holds is holds
     assert "within 2 points" in found.text
+
+
+def test_exactly_as_far_as_is_allowed_is_near_enough():
+    """0.50 - 0.48 is more than 0.02 in floating point, and 0.5006 - 0.01 more than 0.4906."""
+    assert AboutEqual("A", "B").judge({"A": ending(0.50), "B": ending(0.48)}).holds is True
+    assert Reaches("A", 0.5006).judge({"A": ending(0.4906)}).holds is True
 
 
 @pytest.mark.parametrize(
@@ -88,6 +101,12 @@ def test_ranking_says_whether_seeds_could_have_done_it():
         "worst of the best minus best of the worst": pytest.approx(0.2),
     }
     assert found.holds is None
+
+
+@pytest.mark.parametrize(("best", "worst"), [((0.9,), (0.1, 0.2)), ((0.8, 0.9), (0.1,))])
+def test_where_either_has_one_seed_nothing_is_said_of_how_far_they_are_apart(best, worst):
+    found = Ranking().judge({"A": ending(*best), "B": ending(*worst)})
+    assert APART not in found.measured
 
 
 def test_a_victim_that_knows_nothing_is_reached_by_nobody():

@@ -32,7 +32,7 @@ def write(make_record: MakeRecord, tmp_path: Path):
     return write
 
 
-@pytest.mark.parametrize(("own", "word"), [(0.81, "reached"), (0.79, "missed")])
+@pytest.mark.parametrize(("own", "word"), [(0.81, "reached"), (0.8, "reached"), (0.79, "missed")])
 def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
     write("frugal/twentieth", "dfme", [0.7, 0.8, 0.9], 100_000)
     write("frugal/twentieth", "frugal", [0.1, own, 0.99], 5_000)
@@ -41,6 +41,16 @@ def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
     assert f": {word}. Frugal has {own:.1%}".replace("%", " %") in text.replace("\u00a0", " ")
     assert "DFME 80.0 % with 20 times as many" in text.replace("\u00a0", " ")
     assert "11.0 %" in text.replace("\u00a0", " ")  # the floor at Frugal's own budget
+
+
+def test_noise_stands_beside_each_attack_at_its_own_budget(write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.8], 100_000)
+    write("frugal/twentieth", "frugal", [0.7], 5_000)
+    write("frugal/twentieth", "random-noise", [0.11], 5_000)
+    write("frugal/twentieth", "random-noise", [0.33], 100_000)
+    text = twentieth_passage(tmp_path).replace("\u00a0", " ")
+    rows = {line.split(" | ")[2]: line.split(" | ")[5] for line in text.splitlines() if "|" in line}
+    assert (rows["DFME"], rows["Frugal"]) == ("33.0 %", "11.0 %")
 
 
 def test_labels_are_held_against_labels_and_against_probabilities(write, tmp_path):
@@ -76,6 +86,14 @@ def test_dfme_alone_or_on_another_victim_is_not_shown(write, tmp_path):
     assert "dfme" not in twentieth_passage(tmp_path).lower()
 
 
+def test_copies_of_two_victims_are_not_held_against_each_other(write, tmp_path):
+    for name in ("one", "other"):
+        write("frugal/twentieth", "dfme", [0.8], 100_000, victim={"name": name})
+        write("frugal/twentieth", "frugal", [0.7], 5_000, victim={"name": name})
+    lines = [line for line in twentieth_passage(tmp_path).splitlines() if line[:2] == "- "]
+    assert len(lines) == 2
+
+
 @pytest.mark.parametrize(
     ("passage", "folder"),
     [(photographs_passage, "frugal/photographs"), (cifar10_passage, "frugal/cifar10")],
@@ -99,6 +117,15 @@ def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(w
     assert "of 75.0 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
     write("frugal/cifar10", "random-noise", [0.1], 6_000, victim={"accuracy": 0.775})
     assert "of 75.0 % to 77.5 % accuracy" in cifar10_passage(tmp_path).replace("\u00a0", " ")
+
+
+def test_that_each_copied_its_own_victim_is_said_where_it_is_so(write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.8], 100_000)
+    write("frugal/twentieth", "frugal", [0.7], 5_000)
+    assert "own victim" not in twentieth_passage(tmp_path)
+    write("frugal/twentieth", "frugal", [0.7], 5_000, victim={"content_hash": "0f" * 32})
+    lines = [line for line in twentieth_passage(tmp_path).splitlines() if line[:2] == "- "]
+    assert ["own victim" in line for line in lines].count(True) == 1
 
 
 def test_lessons_go_from_poor_to_good_budget_by_budget_and_data_by_data(write, tmp_path):
@@ -165,6 +192,18 @@ def test_other_losses_stay_out_of_the_other_tables(write, tmp_path):
 def test_parts_are_named_by_what_they_change(write, tmp_path):
     assert parts_passage(tmp_path) == NOT_RUN
     for agreement, steps, members in ((0.9, 32, 2), (0.5, 1, 2), (0.8, 32, 1)):
+        config = {"settings": {"student_steps": steps, "members": members}}
+        write("frugal/parts", "frugal", [agreement], 3_000, config=config)
+    rows = [line for line in parts_passage(tmp_path).splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| none",
+        "| `members` 1",
+        "| `student_steps` 1",
+    ]
+
+
+def test_the_usual_setting_is_that_of_most_and_not_of_the_first(write, tmp_path):
+    for agreement, steps, members in ((0.5, 1, 2), (0.9, 32, 2), (0.8, 32, 1)):
         config = {"settings": {"student_steps": steps, "members": members}}
         write("frugal/parts", "frugal", [agreement], 3_000, config=config)
     rows = [line for line in parts_passage(tmp_path).splitlines() if line.startswith("| ")][2:]

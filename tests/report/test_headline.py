@@ -105,6 +105,17 @@ def test_noise_that_was_stopped_early_is_not_what_an_attack_failed_to_beat(
     assert found.sentence.startswith("With 9,000 queries, DFME made a copy")
 
 
+def test_an_attack_that_was_stopped_has_beaten_nothing(make_record: MakeRecord) -> None:
+    found = only(
+        [
+            make_record("dfme", 0, 0.14),
+            make_record("maze", 0, 0.5, ended="SIGTERM", spent=48_000),
+            make_record("random-noise", 0, 0.12),
+        ]
+    )
+    assert found.sentence.startswith("No attack did clearly better than random noise")
+
+
 @pytest.mark.parametrize(
     ("attack", "noise"),
     [
@@ -135,6 +146,12 @@ def test_the_best_noise_is_the_measure(make_record: MakeRecord) -> None:
     noise = [make_record("random-noise", 0, share, epsilon=share) for share in (0.8, 0.2)]
     groups = group_records([make_record("dfme", 0, 0.7), *noise])
     assert "noise-does-as-well" in by_flag(doubts(groups))
+
+
+def test_of_two_kinds_of_noise_the_better_is_named(make_record: MakeRecord) -> None:
+    noise = [make_record("random-noise", 0, share, epsilon=share) for share in (0.2, 0.3)]
+    found = only([make_record("dfme", 0, 0.9), *noise])
+    assert words(found.sentence).endswith("; random noise reached 30.0 %.")
 
 
 def test_where_a_pool_runs_out_the_price_is_what_was_spent(make_record: MakeRecord) -> None:

@@ -90,6 +90,20 @@ def test_records_of_the_same_victim_on_other_data_are_no_hindrance(copied):
     assert copied.again().left == []
 
 
+def test_of_two_victims_that_are_both_gone_the_one_copied_more_often_counts(copied):
+    shutil.rmtree(copied.work)
+    records = {path: json.loads(path.read_text()) for path in kept(copied.folder).values()}
+    of_one_victim = [p for p, record in records.items() if record["victim"]["name"] == "digits-cnn"]
+    assert len(of_one_victim) == 2
+    path, record = of_one_victim[0], records[of_one_victim[0]]
+    for first in ("a-other", "z-other"):  # wherever it lies
+        other = path.parent.parent / first / path.name
+        other.parent.mkdir()
+        record["victim"]["content_hash"] = "0" * 64
+        other.write_text(json.dumps(record | {"id": "0" * 64}))
+    assert copied.again().left == []
+
+
 def test_what_a_new_victim_leaves_is_done_in_the_same_go(copied, monkeypatch):
     """The first sweep trains it, and finds that kept records were of another."""
     lefts, asked = [["one"], ["two", "three"], []], []

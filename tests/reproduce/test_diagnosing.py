@@ -20,15 +20,19 @@ class Begun(Exception):
     """A diagnosis was not found, and would be made."""
 
 
-@pytest.mark.parametrize("change", ["nothing", "victim", "grid", "config", "victim gone"])
-def test_a_diagnosis_counts_for_its_victim_its_grid_and_its_run(
+@pytest.mark.parametrize(
+    "change", ["nothing", "victim", "grid", "config", "victim gone", "stopped"]
+)
+def test_a_diagnosis_counts_for_its_victim_its_grid_and_its_run_if_it_is_finished(
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = tiny_plan(figures=(), analyses=("gradients",))
     base = dict(varied(plan.scale.cifar10, budget=plan.scale.diagnosed, seed=0))
     config = RunConfig.read(base | ({"seed": 1} if change == "config" else {}))
     grid = Grid() if change == "grid" else Grid(**plan.scale.looks)
-    kept = record().model_copy(update={"config": config.in_full(), "grid": grid})
+    ended = "time limit" if change == "stopped" else "finished"
+    told = {"config": config.in_full(), "grid": grid, "ended": ended}
+    kept = record().model_copy(update=told)
     kept.write(tmp_path / DIAGNOSES / "one")
     own = kept.victim.content_hash
     here = {"victim": "0" * 64, "victim gone": None}.get(change, own)

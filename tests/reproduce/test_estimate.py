@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.presets.victims import VICTIMS
 from copycost.reproduce import estimate as module
+from copycost.reproduce import timing
 from copycost.reproduce.estimate import estimate, kind_of
 from copycost.reproduce.timing import Cost, Kind, time_run, time_training
 from copycost.runner.record import AccountFacts
@@ -120,10 +122,33 @@ def test_a_run_is_timed_for_real_with_whole_batches_if_there_is_time():
     assert time_run(kind, seconds=0).images == 2
 
 
+def test_a_step_and_a_query_are_timed_without_the_warming_up(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: now))
+    clock = timing._Clock(torch.device("cpu"), warm=2, window=3.0)
+    for spent, took in ((10, 50.0), (20, 50.0), (30, 1.0), (40, 1.0), (50, 1.0)):
+        now += took
+        assert not clock.stop.reason
+        clock.step(spent)
+    assert clock.stop.reason
+    assert [clock.step_seconds, clock.query_seconds] == pytest.approx([1.0, 0.1])
+
+
 def test_training_is_timed_by_the_image_and_leaves_nothing():
     recipe = VICTIMS["digits-lenet"].recipe
     image = time_training(recipe, (1, 8, 8), torch.device("cpu"), seconds=10)
     assert 0 < image < 0.1
+
+
+def test_an_epoch_is_timed_after_one_to_warm_up(monkeypatch):
+    def train(recipe, dataset, device, seed, on_epoch):
+        on_epoch(1, 0.0, 50.0)
+        on_epoch(2, 0.0, 4.0)
+
+    monkeypatch.setattr(timing, "train", train)
+    recipe = VICTIMS["digits-lenet"].recipe
+    seconds = time_training(recipe, (1, 8, 8), torch.device("cpu"), seconds=1000)
+    assert seconds == 4.0 / recipe.batch_size
 
 
 def test_the_device_is_named(timed, tmp_path):

@@ -98,6 +98,13 @@ def test_missing_seeds_are_said(tmp_path: Path) -> None:
     assert counted[3:5] == [NOT_RUN, "–"]
 
 
+def test_seeds_beyond_those_of_the_plan_are_not_counted(tmp_path: Path) -> None:
+    commit_study(tmp_path, "figure-8", "quick", seeds=5)
+    line, *_ = [x for x in cells(whole_passage(tmp_path), "Figure 8") if "small nets" in x[1]]
+    assert line[5] == "3"
+    assert "so far" not in line[4]
+
+
 def test_records_of_one_study_are_of_one_arithmetic_which_is_said(tmp_path: Path) -> None:
     commit_study(tmp_path, "figure-5", "full", seeds=1)
     (line, *_) = cells(short_passage(tmp_path), "Figure 5")
@@ -168,6 +175,7 @@ def test_a_presets_record_counts_in_any_arithmetic(tmp_path: Path) -> None:
         ({"settings": {"epsilon": 0.1}}, True),
         ({"data": "parquet:/somewhere"}, True),
         ({"settings": {"generator_lr": 1e-4}}, False),
+        ({"settings": {"directions": 3}}, False),
         ({"settings": {"generator_mode": "eval"}}, False),
         ({"student": "resnet20"}, False),
         ({"budget": 2_000_000}, False),

@@ -82,6 +82,15 @@ def test_the_same_seed_measures_the_same() -> None:
     assert first.pairs == second.pairs
 
 
+def test_slopes_are_those_of_one_direction_however_many_are_asked_for() -> None:
+    found = []
+    for directions in ((1,), (1, 4)):
+        grid = Grid(8, directions, epsilons=(0.1,), arithmetics=(Precision.FLOAT32,))
+        record = measure("small", [tiny(PAIRS["small"][0])], CPU, grid)
+        found.append([cell.correlation for cell in record.cells])
+    assert found[0] == found[1]
+
+
 def test_enlarged_digits_are_the_same_images() -> None:
     small, big = load("digits"), enlarged_digits()
     assert big.spec.size == 48 * small.spec.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from io import BytesIO
@@ -39,6 +40,7 @@ from copycost.victims.module import ModuleVictim
 
 QUICK = Grid(moments=3, images=8, coarse_images=4, directions=(1, 4), epsilons=(1e-3, 0.1))
 FLOOR = 1e-7
+FLOAT32_ALONE = {"arithmetics": ("float32",)}
 
 
 def run_of(**more: object) -> dict[str, Any]:
@@ -135,6 +137,16 @@ def test_moments_lie_evenly_and_end_with_the_budget(record: VanishingRecord) -> 
     assert end == record.spent <= record.budget == 1500
 
 
+def test_the_last_look_is_at_the_end_also_where_a_rest_of_the_budget_pays_for_no_step(
+    tmp_path: Path,
+) -> None:
+    grid = QUICK.model_copy(update=FLOAT32_ALONE)
+    record = diagnose(run_of() | {"budget": 1503}, tiny_target(), tmp_path, grid)
+    assert record.spent < record.budget
+    assert len(record.moments) == 3
+    assert record.moments[-1].queries == record.spent
+
+
 @pytest.mark.parametrize("factor", [1.0, 12.0])
 def test_the_true_gradient_is_that_of_the_gap_written_out(factor: float) -> None:
     """The second victim is sure enough for the floor to matter."""
@@ -189,6 +201,28 @@ def test_a_gap_without_slope_is_flat() -> None:
     assert {cosine for cell in moment.cells for cosine in cell.cosines.values()} == {0.0}
 
 
+class Constant(nn.Module):
+    """The same logits whatever it is asked."""
+
+    def __init__(self, *logits: float) -> None:
+        super().__init__()
+        self.logits = torch.tensor(logits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits + 0 * x.flatten(1)[:, :4]
+
+
+@pytest.mark.parametrize(
+    ("logits", "floored", "blind"),
+    [((0, 0, 0, 0), 0, 0), ((0, 0, -99, -99), 0.5, 0), ((0, -99, -99, -99), 0.75, 1)],
+)
+def test_an_answer_is_blind_where_one_class_alone_is_above_the_floor(
+    logits: tuple[float, ...], floored: float, blind: float
+) -> None:
+    moment = measured(Constant(*logits), **FLOAT32_ALONE)
+    assert (moment.floored, moment.blind) == (floored, blind)
+
+
 def test_the_generator_s_true_gradient_is_that_of_its_mean_gap() -> None:
     game = game_of(TinyNet(seed=0))
     state = state_of(game)
@@ -199,6 +233,20 @@ def test_the_generator_s_true_gradient_is_that_of_its_mean_gap() -> None:
     (-by_hand(student.double(), TinyNet(seed=0).double(), generator(z)).mean()).backward()
     squares = sum(float((p.grad**2).sum()) for p in generator.parameters() if p.grad is not None)
     assert moment.generator_true == pytest.approx(math.sqrt(squares), rel=1e-3)
+
+
+def test_the_students_gradient_is_that_of_its_step_in_training_mode() -> None:
+    game = game_of(TinyNet(seed=0), QUICK.model_copy(update=FLOAT32_ALONE))
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=1000)
+    student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=1)  # with batch norms
+    state = game.attack.start(student, oracle, game.engine, seed=2)
+    moment = game.measure(state, 0)
+    z = game.random("latents").normal(8, SMALL["latent"])
+    x = copy.deepcopy(state.need_generator().network)(z).detach()
+    learning = copy.deepcopy(state.student.network).train().double()
+    by_hand(learning, TinyNet(seed=0).double(), x).mean().backward()
+    squares = sum(float((p.grad**2).sum()) for p in learning.parameters() if p.grad is not None)
+    assert moment.student == pytest.approx(math.sqrt(squares), rel=1e-3)
 
 
 def test_cosines_are_what_the_geometry_allows_and_rounding_leaves() -> None:
