@@ -127,7 +127,7 @@ def test_every_image_has_a_network_of_its_own(source, random):
 
 
 def test_places_run_along_the_lines_of_images_that_are_not_square(random):
-    """Where lines were cut elsewhere, every so-manieth step along one would be a jump."""
+    """Where lines were cut elsewhere, every nth step along one would be a jump."""
     x = coordinates(InputSpec((1, 8, 32)), 500, random)
     steps = x.diff(dim=-1).abs().mean(dim=(0, 1, 2))
     assert float(steps.max() / steps.min()) < 1.3

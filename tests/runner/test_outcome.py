@@ -15,7 +15,8 @@ FINE = {"agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
 
 def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[str]:
     """Names of the flags of a run whose victim gives its commonest class to 3 of 10 inputs."""
-    facts = SimpleNamespace(self_agreement=more.pop("self_agreement", 1.0), defences=(), classes=4)
+    told = {"self_agreement": 1.0, "accuracy": 0.9, "defences": (), "classes": 4}
+    facts = SimpleNamespace(**told | more.pop("facts", {}))
     values: Any = {
         "config": SimpleNamespace(budget=100),
         "attack": SimpleNamespace(least_queries=14),
@@ -48,7 +49,8 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         ({}, {}, {"lost": 3}, ["queries-lost"]),
         ({}, {}, {"spent": 80}, ["budget-not-spent"]),
         ({}, {}, {"spent": 80, "ranks": 2}, []),
-        ({}, {}, {"self_agreement": 0.9}, ["victim-not-deterministic"]),
+        ({}, {}, {"facts": {"self_agreement": 0.9}}, ["victim-not-deterministic"]),
+        ({}, {}, {"facts": {"accuracy": 0.3}}, ["victim-near-chance"]),
     ],
 )
 def test_flags_are_raised_from_the_end_of_a_run_and_one_from_its_beginning(
