@@ -149,7 +149,7 @@ def _grid_values(
     settle_settings(values, told, chosen=False)
     for attack, own in told.items():
         for name in own:
-            values["variants"].get(attack, {}).pop(name, None)
+            values.get("variants", {}).get(attack, {}).pop(name, None)
     return values
 
 
