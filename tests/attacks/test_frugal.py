@@ -180,7 +180,8 @@ def test_frugal_asks_noise_of_other_things_than_images_too():
             needy.check(oracle)
 
 
-def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch):
+@pytest.mark.parametrize("asked_now", [12, 7], ids=["a batch", "the end of a budget"])
+def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch, asked_now):
     attack, s, oracle, _ = begin(recent=1.0, student_steps=1)
     drawn = []
     memory = s.need_memory()
@@ -191,21 +192,7 @@ def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch):
         return whole(*asked)
 
     monkeypatch.setattr(memory, "draw", draw)
-    attack.step(s, oracle, 12)
-    assert drawn == [(1.0, 48)]
-
-
-def test_at_the_end_of_a_budget_recent_means_as_many_images_as_ever(monkeypatch):
-    attack, s, oracle, _ = begin(recent=1.0, student_steps=1)
-    drawn, memory = [], s.need_memory()
-    whole = memory.draw
-
-    def draw(*asked):
-        drawn.append(asked[2:])
-        return whole(*asked)
-
-    monkeypatch.setattr(memory, "draw", draw)
-    attack.step(s, oracle, 7)
+    attack.step(s, oracle, asked_now)
     assert drawn == [(1.0, 48)]
 
 

@@ -50,16 +50,22 @@ def test_the_cost_at_other_settings(generator_steps, student_steps, directions, 
     assert attack.queries_per_image * 16 == spy.count == 16 * cost
 
 
-def test_the_first_batch_of_the_student_is_the_generators_with_its_answers(monkeypatch):
-    attack = small(student_steps=2, replay_steps=1)
-    s, oracle, spy = begin(attack)
+def noted(monkeypatch) -> list[Batch]:
+    """The batches that the student is given; it learns nothing, and its gap is their number."""
     learnt: list[Batch] = []
 
     def learn(self: MAZE, s: State, batch: Batch) -> torch.Tensor:
         learnt.append(batch)
-        return torch.zeros(())
+        return torch.tensor(float(len(learnt)))
 
     monkeypatch.setattr(MAZE, "_learn", learn)
+    return learnt
+
+
+def test_the_first_batch_of_the_student_is_the_generators_with_its_answers(monkeypatch):
+    attack = small(student_steps=2, replay_steps=1)
+    s, oracle, spy = begin(attack)
+    learnt = noted(monkeypatch)
     place = s.random.state()
     attack.step(s, oracle, 16)
     assert spy.batches == [16 * 11, 16]
@@ -77,13 +83,7 @@ def test_the_first_batch_of_the_student_is_the_generators_with_its_answers(monke
 def test_every_batch_is_learnt_once_and_the_last_one_is_kept_and_told(monkeypatch):
     attack = small(student_steps=3, replay_steps=0)
     s, oracle, _ = begin(attack)
-    learnt: list[Batch] = []
-
-    def learn(self: MAZE, s: State, batch: Batch) -> torch.Tensor:
-        learnt.append(batch)
-        return torch.tensor(float(len(learnt)))
-
-    monkeypatch.setattr(MAZE, "_learn", learn)
+    learnt = noted(monkeypatch)
     losses = attack.step(s, oracle, 16)
     images = torch.cat([batch.images for batch in learnt]).flatten(1)
     assert len(images.unique(dim=0)) == 3 * 16

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from copycost.attacks.base import STRICTLY_DATA_FREE
-from copycost.attacks.untrained import Source, either, exposed, paled
+from copycost.attacks.untrained import Source, either, exposed, in_range, paled
 from copycost.noise import Noise
 from copycost.registry import Entry, Registry
 from copycost.settings import choice
@@ -79,7 +79,7 @@ def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
         kind = random.integers(n, below=2).view(n, 1, 1)
         inside = torch.where(kind == 0, ellipse, box) & (i < number)
         image = torch.where(inside[:, None], random.uniform(n, channels, 1, 1), image)
-    return (spec.low + (spec.high - spec.low) * image).clamp(spec.low, spec.high)
+    return in_range(image, spec)
 
 
 def textured(spec: InputSpec, n: int, random: Noise) -> Tensor:

@@ -118,7 +118,7 @@ def _sorted_places(spec: InputSpec, n: int, random: Noise, kinds: int) -> Tensor
     colours = random.uniform(n, kinds, channels)
     image = colours.gather(1, kind[:, :, None].expand(-1, -1, channels))
     image = image.transpose(1, 2).reshape(n, *spec.shape)
-    return (spec.low + (spec.high - spec.low) * image).clamp(spec.low, spec.high)
+    return in_range(image, spec)
 
 
 def either(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -147,7 +147,11 @@ def exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
     deviation = x.flatten(1).std(dim=1).clamp(min=1e-3).view(-1, 1, 1, 1)
     contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
     light = 0.7 * random.normal(len(x), 1, 1, 1)
-    share = torch.sigmoid(contrast * (x / deviation + light))
+    return in_range(torch.sigmoid(contrast * (x / deviation + light)), spec)
+
+
+def in_range(share: Tensor, spec: InputSpec) -> Tensor:
+    """Values in [0, 1] of any shape as values in the spec's range."""
     return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
 
 
@@ -160,5 +164,5 @@ def paled(image: Tensor, spec: InputSpec, random: Noise) -> Tensor:
     if image.shape[1] == 1:
         return image
     grey = image.mean(dim=1, keepdim=True)
-    paled = torch.lerp(grey, image, random.uniform(len(image), 1, 1, 1).square())
-    return paled.clamp(spec.low, spec.high)  # a mean may be rounded out of the range
+    between = torch.lerp(grey, image, random.uniform(len(image), 1, 1, 1).square())
+    return between.clamp(spec.low, spec.high)  # a mean may be rounded out of the range
