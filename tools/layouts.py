@@ -1,9 +1,10 @@
-"""Whether convolutions with channels last are faster than with channels first, by arithmetic.
+"""Whether convolutions are faster with channels last, and by cuDNN's search, by arithmetic.
 
     python tools/layouts.py DEVICE [BATCH]
 
-Times a step of ResNet-18-8x. The engine lays everything out channels last; if that loses in float32
-without TF32 on a GPU, `copycost.engine.arranged` is where to choose.
+Times a step of ResNet-18-8x. The engine lays everything out channels last, and lets cuDNN search
+for the fastest of its kernels; if either loses in float32 without TF32 on a GPU, there is the place
+to choose.
 """
 
 from __future__ import annotations
@@ -46,14 +47,16 @@ def step_seconds(
 
 
 def main(device: torch.device, n: int) -> None:
-    """Print one JSON object: seconds by arithmetic and layout."""
+    """Print one JSON object: seconds by arithmetic, search and layout."""
     switch_tf32(False)
-    found = {
-        str(precision): {
-            name: step_seconds(layout, precision, device, n) for name, layout in LAYOUTS.items()
-        }
-        for precision in (Precision.FLOAT32, Precision.BFLOAT16)
-    }
+    found: dict[str, dict[str, float]] = {}
+    for precision in (Precision.FLOAT32, Precision.BFLOAT16):
+        for searched in (False, True):
+            torch.backends.cudnn.benchmark = searched
+            how = f"{precision}, searched" if searched else str(precision)
+            found[how] = {
+                name: step_seconds(layout, precision, device, n) for name, layout in LAYOUTS.items()
+            }
     sys.stdout.write(json.dumps({"batch": n, "device": str(device), "seconds": found}) + "\n")
 
 

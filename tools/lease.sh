@@ -7,19 +7,20 @@
 #                              and which commit this is, so after the last one; .whl and .data are
 #                              then to be carried
 #   tools/lease.sh check       there: the tests that need a GPU; two minutes
-#   tools/lease.sh benchmark   there: speed in bfloat16, compiled, and in float32
-#   tools/lease.sh more        there: by CUDA graphs, what the account costs, and large batches
+#   tools/lease.sh begin       there: check and victim at once, as neither is timed
+#   tools/lease.sh benchmark   there: speed in bfloat16, compiled; what takes the time; layouts
+#   tools/lease.sh more        there: float32, CUDA graphs, what the account costs, large batches
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
 #   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on.
 #                              PRECISION=float32 EPSILON=1e-3 is the paper's arithmetic, and slow
 #   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on.
-#                              SOURCES=textured says which kinds of images it draws
+#                              SETTINGS="sources=textured members=1" goes over the preset's
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
-# One lease of 15 minutes, its start counted, holds `check benchmark` and then `victim attack`; the next
-# one, with the victim brought home (.data/victim.txz.*, as they are: 64 MiB may travel), `frugal` or
-# `precision more`. Several parts may be named, and one that fails does not keep the others from theirs;
+# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attack frugal`; the next
+# one, with the victim brought home (.data/victim.txz.*, as they are: 64 MiB may travel), `precision
+# more`. Several parts may be named, and one that fails does not keep the others from theirs;
 # what can go on another time stops by itself when $MINUTES (9) have passed since the first began, and
 # leaves what it has.
 #
@@ -73,19 +74,29 @@ timed() { # NAME OPTION…
 }
 
 check() {
-  python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -o addopts= \
-    --import-mode=importlib -m gpu tests/test_arithmetic.py tests/test_compiling.py tests/training
-  python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -k cuda tests/contracts
+  local four=(python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -n 4)
+  "${four[@]}" -o addopts= --import-mode=importlib -m gpu \
+    tests/test_arithmetic.py tests/test_compiling.py tests/training || true
+  "${four[@]}" -k cuda tests/contracts
 }
 benchmark() {
-  python3 tools/layouts.py "$device" | tee "$out/layouts.json"
   timed bfloat16 --precision bfloat16 --compile on --no-overhead
-  timed float32 --precision float32 --no-overhead
+  kernels dfme
+  kernels frugal 'sources="patches"' members=1 candidates=2 student_steps=6 shift=0.0625 flip=true
+  python3 tools/layouts.py "$device" | tee "$out/layouts.json"
 }
+kernels() { python3 tools/kernels.py "$device" "$@" >>"$out/kernels.txt"; }
 more() {
+  timed float32 --precision float32 --no-overhead
   timed graphs --precision bfloat16 --compile graphs --no-overhead
   timed overhead --precision bfloat16 --compile on
   timed batches --precision bfloat16 --compile on --batch-size 1024 --batch-size 4096 --no-overhead
+}
+begin() {
+  timeout 240 bash tools/lease.sh check >"$out/check.txt" 2>&1 &
+  victim
+  wait $! || echo "check failed: see check.txt"
+  tail -n 12 "$out/check.txt"
 }
 precision() { copycost precision table --nets resnet --device "$device" --out "$out"; }
 victim() {
@@ -109,8 +120,10 @@ attack() {
     --set "dfme.epsilon=${EPSILON:-2.8}"
 }
 frugal() {
+  local chosen=() word
+  for word in ${SETTINGS:-}; do chosen+=(--set "frugal.$word"); done
   audited frugal-cifar10-2m frugal --evaluations 10 --precision bfloat16 --compile on \
-    ${SOURCES:+--set "frugal.sources=$SOURCES"}
+    "${chosen[@]}"
 }
 reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
@@ -119,19 +132,19 @@ reproduce() {
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,30s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,31s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 for part in "$@"; do
   case "$part" in
-    check | benchmark | more | precision | victim | attack | frugal | reproduce) ;;
+    check | begin | benchmark | more | precision | victim | attack | frugal | reproduce) ;;
     *) echo "no part is called $part; see $0 without arguments" >&2; exit 2 ;;
   esac
 done
+prepare
 export BEGAN="${BEGAN:-$(date +%s)}"
 if [ $# -gt 1 ]; then # each in a shell of its own, which its first failure ends
   status=0
   for part in "$@"; do bash tools/lease.sh "$part" || status=$?; done
   exit "$status"
 fi
-prepare
 "$1"
