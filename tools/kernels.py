@@ -1,8 +1,8 @@
 """Where the steps of an attack spend a GPU's time: its kernels, and how long it waits for the host.
 
-    python tools/kernels.py DEVICE ATTACK [SETTING=VALUE ...]
+    python tools/kernels.py DEVICE COMPILE ATTACK [SETTING=VALUE ...]
 
-Runs ATTACK compiled in bfloat16 on ResNet-34 8x and ResNet-18 8x with random weights, for some
+Runs ATTACK in bfloat16 on ResNet-34 8x and ResNet-18 8x with random weights, for some
 steps that are timed and some that are profiled. Prints one JSON object, and then the kernels, the
 longest first, in milliseconds and calls of one step.
 """
@@ -63,7 +63,7 @@ class Kernels:
         """Evaluations come before the steps that count."""
 
 
-def main(device: torch.device, attack: str, settings: dict[str, Any]) -> None:
+def main(device: torch.device, compiled: str, attack: str, settings: dict[str, Any]) -> None:
     """Do it for one attack."""
     config = RunConfig.read(
         {
@@ -73,7 +73,7 @@ def main(device: torch.device, attack: str, settings: dict[str, Any]) -> None:
             "budget": BUDGET,
             "evaluations": 1,
             "precision": "bfloat16",
-            "compile": "on",
+            "compile": compiled,
             "device": str(device),
         }
     )
@@ -89,7 +89,8 @@ def main(device: torch.device, attack: str, settings: dict[str, Any]) -> None:
         "queries": watcher.queries,
         "kernels": sum(count for _, _, count in kernels),
     }
-    told = json.dumps({"attack": attack, "settings": settings, "step": found})
+    about = {"attack": attack, "compile": compiled, "settings": settings}
+    told = json.dumps(about | {"step": found})
     sys.stdout.write("\n".join([told, *lines[:MOST]]) + "\n")
 
 
@@ -107,6 +108,6 @@ def launched(profiler: profile, device: torch.device) -> list[tuple[str, float, 
 
 
 if __name__ == "__main__":
-    pairs = (text.partition("=") for text in sys.argv[3:])
+    pairs = (text.partition("=") for text in sys.argv[4:])
     chosen = {name: json.loads(value) for name, _, value in pairs}
-    main(torch.device(sys.argv[1]), sys.argv[2], chosen)
+    main(torch.device(sys.argv[1]), sys.argv[2], sys.argv[3], chosen)

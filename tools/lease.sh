@@ -8,21 +8,22 @@
 #                              then to be carried
 #   tools/lease.sh check       there: the tests that need a GPU; two minutes
 #   tools/lease.sh begin       there: check and victim at once, as neither is timed
-#   tools/lease.sh benchmark   there: speed in bfloat16, compiled; what takes the time; layouts
-#   tools/lease.sh more        there: float32, CUDA graphs, what the account costs, large batches
+#   tools/lease.sh benchmark   there: speed in bfloat16 by CUDA graphs; what takes the time; layouts
+#   tools/lease.sh more        there: without graphs, what the account costs, large batches, float32
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
 #   tools/lease.sh attack      there: DFME at 2 million queries on that victim; again to go on.
 #                              PRECISION=float32 EPSILON=1e-3 is the paper's arithmetic, and slow
 #   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on.
 #                              SETTINGS="sources=textured members=1" goes over the preset's
+#   tools/lease.sh attacks     there: both at once, as each leaves the device idle at times
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
-# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attack frugal`; the next
-# one, with the victim brought home (.data/victim.txz.*, as they are: 64 MiB may travel), `precision
-# more`. Several parts may be named, and one that fails does not keep the others from theirs;
-# what can go on another time stops by itself when $MINUTES (9) have passed since the first began, and
-# leaves what it has.
+# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`; the next one,
+# with the victim brought home (.data/victim.txz.*, as they are: 64 MiB may travel), `precision more`.
+# Several parts may be named, and one that fails does not keep the others from theirs; what can go on
+# another time stops by itself when $MINUTES (9) have passed since the first began, and leaves what it
+# has.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is packed
@@ -80,17 +81,17 @@ check() {
   "${four[@]}" -k cuda tests/contracts
 }
 benchmark() {
-  timed bfloat16 --precision bfloat16 --compile on --no-overhead
-  kernels dfme
-  kernels frugal 'sources="patches"' members=1 candidates=2 student_steps=6 shift=0.0625 flip=true
-  python3 tools/layouts.py "$device" | tee "$out/layouts.json"
+  timed graphs --precision bfloat16 --compile graphs --no-overhead
+  kernels graphs dfme
+  kernels graphs frugal 'sources="patches"' members=1 candidates=2 student_steps=8 batch_size=512
+  python3 tools/layouts.py "$device" 1024 | tee "$out/layouts.json"
 }
 kernels() { python3 tools/kernels.py "$device" "$@" >>"$out/kernels.txt"; }
 more() {
+  timed bfloat16 --precision bfloat16 --compile on
+  timed batches --precision bfloat16 --compile graphs --batch-size 1024 --batch-size 4096 \
+    --no-overhead
   timed float32 --precision float32 --no-overhead
-  timed graphs --precision bfloat16 --compile graphs --no-overhead
-  timed overhead --precision bfloat16 --compile on
-  timed batches --precision bfloat16 --compile on --batch-size 1024 --batch-size 4096 --no-overhead
 }
 begin() {
   timeout 240 bash tools/lease.sh check >"$out/check.txt" 2>&1 &
@@ -111,19 +112,25 @@ victim() {
 audited() { # PRESET ATTACK OPTION…
   if [ ! -d "$work/victim" ]; then echo "no victim yet: $0 victim, again to go on" >&2; return 1; fi
   stoppable copycost audit --preset "$1" --victim "$work/victim" --data "$data" --device "$device" \
-    --max-minutes "$(left)" --out "$work/runs" "${@:3}"
+    --max-minutes "$(left)" --out "$work/runs" "${@:3}" || return
   records "$2"
 }
 attack() {
   # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
-  audited dfme-cifar10-2m dfme --evaluations 20 --precision "${PRECISION:-bfloat16}" --compile on \
+  audited dfme-cifar10-2m dfme --evaluations 10 --precision "${PRECISION:-bfloat16}" --compile on \
     --set "dfme.epsilon=${EPSILON:-2.8}"
 }
 frugal() {
   local chosen=() word
   for word in ${SETTINGS:-}; do chosen+=(--set "frugal.$word"); done
-  audited frugal-cifar10-2m frugal --evaluations 10 --precision bfloat16 --compile on \
-    "${chosen[@]}"
+  audited frugal-cifar10-2m frugal --evaluations 10 --precision bfloat16 \
+    --compile "${COMPILE:-graphs}" ${BUDGET:+--budget "$BUDGET"} "${chosen[@]}"
+}
+attacks() {
+  bash tools/lease.sh attack >"$out/attack.txt" 2>&1 &
+  frugal || COMPILE=on frugal
+  wait $! || echo "attack failed: see attack.txt"
+  tail -n 12 "$out/attack.txt"
 }
 reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
@@ -132,11 +139,11 @@ reproduce() {
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,31s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,33s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 for part in "$@"; do
   case "$part" in
-    check | begin | benchmark | more | precision | victim | attack | frugal | reproduce) ;;
+    check | begin | benchmark | more | precision | victim | attack | frugal | attacks | reproduce) ;;
     *) echo "no part is called $part; see $0 without arguments" >&2; exit 2 ;;
   esac
 done

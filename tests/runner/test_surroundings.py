@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import copycost
 from copycost.runner.surroundings import COMMIT
 
@@ -27,8 +29,13 @@ json.dump([found.versions["copycost"], found.commit, card.created_by], sys.stdou
 """
 
 
-def test_a_bare_copy_of_the_source_knows_its_version_and_is_told_its_commit(tmp_path: Path) -> None:
-    """As on a machine that is lent: nothing is installed there, and there is no git."""
+@pytest.mark.parametrize("git", [True, False])
+def test_a_bare_copy_of_the_source_knows_its_version_and_is_told_its_commit(
+    git: bool, tmp_path: Path
+) -> None:
+    """As on a machine that is lent: nothing is installed there, and any git is not ours."""
+    if git:
+        subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     place = Path(copycost.__file__).parent
     shutil.copytree(place, tmp_path / "src" / "copycost", ignore=lambda *_: ["__pycache__"])
     environment = os.environ | {"PYTHONPATH": str(tmp_path / "src"), COMMIT: "abc123"}

@@ -15,7 +15,7 @@ from copycost.runner.record import Surroundings
 from copycost.version import __version__
 
 COMMIT = "COPYCOST_COMMIT"
-"""Variable that says the commit of a copy of the source that has no `.git`."""
+"""Variable that says of which commit a copy of the source is; git is not asked then."""
 _PACKAGES = ("torch", "lightning-fabric", "numpy", "safetensors", "pydantic")
 
 
@@ -62,9 +62,11 @@ def _versions() -> dict[str, str]:
 
 def _commit() -> str:
     """The commit of copycost's own source, with a + if it was changed; '' where none is known."""
+    if told := os.environ.get(COMMIT):
+        return told
     root = Path(__file__).resolve().parents[3]
     if not (root / ".git").exists() or not (root / "src" / "copycost").is_dir():
-        return os.environ.get(COMMIT, "")
+        return ""
     head = _git(root, "rev-parse", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     return head + ("+" if head and changed else "")
