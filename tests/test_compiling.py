@@ -20,8 +20,11 @@ from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import STUDENT_FOLDER
 from copycost.schedules import Constant
-from copycost.testing import TINY
+from copycost.testing import TINY, tiny_victim
+from copycost.victims.module import ModuleVictim
+from copycost.victims.saved import load_model
 from tests.runner.conftest import tiny_config, tiny_target
 
 # PyTorch warns of its own code when it imports its compiler.
@@ -33,7 +36,7 @@ def player(engine: Engine) -> Player:
     return Player(engine, net, torch.optim.SGD(net.parameters(), lr=0.1), Constant())
 
 
-@pytest.mark.parametrize(
+modes = pytest.mark.parametrize(
     ("device", "mode"),
     [
         pytest.param("cpu", "on", marks=pytest.mark.slow),
@@ -41,6 +44,9 @@ def player(engine: Engine) -> Player:
         pytest.param("cuda", "graphs", marks=pytest.mark.gpu),
     ],
 )
+
+
+@modes
 def test_it_trains_and_answers_as_the_plain_one(device: str, mode: str) -> None:
     """In the turns of an attack: asked for an estimate, then taught, again and again."""
     plain, fast = player(Engine(device)), player(Engine(device, compile=mode))
@@ -58,6 +64,25 @@ def test_it_trains_and_answers_as_the_plain_one(device: str, mode: str) -> None:
             torch.testing.assert_close(answer, answers[0][0], rtol=1e-3, atol=1e-4)
     for name, weight in plain.network.state_dict().items():
         torch.testing.assert_close(fast.network.state_dict()[name], weight, rtol=1e-3, atol=1e-4)
+
+
+@modes
+@pytest.mark.parametrize("attack", ["dfme", "frugal"])
+def test_a_run_learns_the_same(device: str, mode: str, attack: str, tmp_path: Path) -> None:
+    """All networks of a step together, where one's answers wait while the others compute."""
+    settings: dict[str, float] = {"batch_size": 16, "student_steps": 2}
+    if attack == "dfme":
+        settings |= {"width": 8, "latent": 8, "epsilon": 0.5}
+    students = []
+    for compiled in ("off", mode):
+        config = tiny_config(
+            attack=attack, settings=settings, compile=compiled, device=device, budget=16 * 7 * 8
+        )
+        victim = ModuleVictim(tiny_victim().module, TINY, 4, name="tiny", device=device)
+        copy_model(config, tiny_target(victim), tmp_path / compiled)
+        students.append(load_model(tmp_path / compiled / STUDENT_FOLDER)[0].state_dict())
+    for name, weight in students[0].items():
+        torch.testing.assert_close(students[1][name], weight, rtol=1e-2, atol=1e-3)
 
 
 def test_only_the_two_sizes_of_a_run_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

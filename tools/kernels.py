@@ -26,6 +26,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Point
 from copycost.runner.stopping import Stop
+from copycost.runner.surroundings import surroundings
 
 WARM, TIMED, PROFILED = 8, 20, 4
 """Steps that do not count, that are timed, and that are profiled after them."""
@@ -89,7 +90,8 @@ def main(device: torch.device, compiled: str, attack: str, settings: dict[str, A
         "queries": watcher.queries,
         "kernels": sum(count for _, _, count in kernels),
     }
-    about = {"attack": attack, "compile": compiled, "settings": settings}
+    around = surroundings(device, {}).model_dump(mode="json")
+    about = {"attack": attack, "compile": compiled, "settings": settings, "surroundings": around}
     told = json.dumps(about | {"step": found})
     sys.stdout.write("\n".join([told, *lines[:MOST]]) + "\n")
 

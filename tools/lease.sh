@@ -14,17 +14,18 @@
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
 #   tools/lease.sh attack      there: DFME on that victim, with the paper's rates and 2 million queries;
 #                              again to go on. PRECISION=float32 EPSILON=1e-3 is its arithmetic, and
-#                              slow
-#   tools/lease.sh frugal      there: our own attack at 2 million queries on it; again to go on.
-#                              SETTINGS="sources=textured members=1" goes over the preset's
+#                              slow. SEED=1 is another seed
+#   tools/lease.sh frugal      there: our own attack on it; again to go on. PRESET says which preset,
+#                              SETTINGS="sources=textured members=1" goes over it, BUDGET=2000000 too
 #   tools/lease.sh attacks     there: both at once, as each leaves the device idle at times
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
-# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`; the next one,
-# with the victim brought home (.data/victim.txz.*, as they are: 64 MiB may travel), `precision more`.
-# Several parts may be named, and one that fails does not keep the others from theirs; what can go on
-# another time stops by itself when $MINUTES (9) have passed since the first began, and leaves what it
-# has.
+# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`. With the victim
+# that comes home (.data/victim.txz.*, as they are: 64 MiB may travel) the next one holds `check` and
+# `precision more`, or attacks: a million queries of Frugal take five minutes, of DFME less than one, and
+# as much again to start. Several parts may be named, and one that fails does not keep the others from
+# theirs; what can go on another time stops by itself when $MINUTES (9) have passed since the first began,
+# and leaves what it has.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is packed
@@ -49,12 +50,19 @@ prepare() {
   if [ -d .whl ] && [ ! -d "$work/site" ]; then
     python3 -m pip install -q --no-index --no-deps --no-compile --target "$work/site" .whl/*.whl
   fi
-  if [ -f "$folder/victim.txz.00" ] && [ ! -d "$work/victim" ]; then
-    cat "$folder"/victim.txz.* >"$work/victim.txz"
-    python3 -m tarfile -e "$work/victim.txz" "$work"
-  fi
   export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
   if [ -f .whl/commit ]; then COPYCOST_COMMIT="$(cat .whl/commit)" && export COPYCOST_COMMIT; fi
+  if [ -f "$folder/victim.txz.00" ] && [ ! -d "$(kept)" ]; then
+    cat "$folder"/victim.txz.* >"$work/victim.txz"
+    python3 -m tarfile -e "$work/victim.txz" "$work"
+    mkdir -p "$work/runs/victims"
+    mv "$work/victim" "$(kept)"
+  fi
+}
+kept() { # where audits look for the victim
+  python3 -c 'import pathlib, sys, copycost.runner.targets as t
+print(t.victim_folder(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], 0))' \
+    "$work/runs/victims" cifar10-resnet34 "$data"
 }
 copycost() { python3 -m copycost "$@"; }
 left() { awk "BEGIN { m = $minutes - ($(date +%s) - $BEGAN) / 60; print (m > 0 ? m : 0) }"; }
@@ -102,31 +110,32 @@ begin() {
 }
 precision() { copycost precision table --nets resnet --device "$device" --out "$out"; }
 victim() {
-  if [ -d "$work/victim" ]; then return; fi
+  local place
+  place="$(kept)"
+  if [ -d "$place" ]; then return; fi
   stoppable copycost train-victim cifar10-resnet34 --data "$data" --device "$device" \
-    --max-minutes "$(left)" --out "$work/victim"
-  if [ -d "$work/victim" ]; then
-    python3 tools/round_victim.py "$work/victim" "$data" "$device" "$work/victim.txz"
+    --max-minutes "$(left)" --out "$place"
+  if [ -d "$place" ]; then
+    python3 tools/round_victim.py "$place" "$data" "$device" "$work/victim.txz"
     parts victim.txz <"$work/victim.txz"
   fi
 }
 audited() { # PRESET ATTACK OPTION…
-  if [ ! -d "$work/victim" ]; then echo "no victim yet: $0 victim, again to go on" >&2; return 1; fi
-  stoppable copycost audit --preset "$1" --victim "$work/victim" --data "$data" --device "$device" \
-    --max-minutes "$(left)" --out "$work/runs" "${@:3}" || return
+  if [ ! -d "$(kept)" ]; then echo "no victim yet: $0 victim, again to go on" >&2; return 1; fi
+  stoppable copycost audit --preset "$1" --data "$data" --device "$device" --first-seed "${SEED:-0}" \
+    --compile "${COMPILE:-graphs}" ${BUDGET:+--budget "$BUDGET"} --max-minutes "$(left)" --out "$work/runs" "${@:3}" || return
   records "$2"
 }
 attack() {
   # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
-  audited dfme-cifar10-2m dfme --evaluations 20 --precision "${PRECISION:-bfloat16}" --compile on \
+  audited dfme-cifar10-2m dfme --evaluations 20 --precision "${PRECISION:-bfloat16}" \
     --set "dfme.epsilon=${EPSILON:-2.8}" --set dfme.generator_lr=5e-4 \
     --set dfme.schedule=steps:0.5,0.8:0.3
 }
 frugal() {
   local chosen=() word
   for word in ${SETTINGS:-}; do chosen+=(--set "frugal.$word"); done
-  audited frugal-cifar10-2m frugal --evaluations 10 --precision bfloat16 \
-    --compile "${COMPILE:-graphs}" ${BUDGET:+--budget "$BUDGET"} "${chosen[@]}"
+  audited "${PRESET:-frugal-cifar10-2m}" frugal --precision bfloat16 "${chosen[@]}"
 }
 attacks() {
   bash tools/lease.sh attack >"$out/attack.txt" 2>&1 &
@@ -141,7 +150,7 @@ reproduce() {
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,34s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,36s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 for part in "$@"; do
   case "$part" in

@@ -29,7 +29,7 @@ def main(folder: Path, data: str, device: str, archive: Path) -> None:
     found = accuracy(module, load(data).test, device)
     save_model(folder, module.cpu(), card.model_copy(update={"test_accuracy": found}))
     with lzma.open(archive, "wb", filters=WEIGHTS) as file, tarfile.open(None, "w|", file) as tar:
-        tar.add(folder, folder.name)
+        tar.add(folder, "victim")
     said = f"{folder}: test accuracy {card.test_accuracy:.4f}, rounded to bfloat16 {found:.4f}"
     sys.stdout.write(said + "\n")
 

@@ -72,7 +72,7 @@ class Engine:
         self.batch_size: int | None = None
         """Images of a whole step, where known: networks are compiled for batches of its kind."""
         switch_tf32(False)
-        # Batches come in few sizes, so cuDNN's search for the fastest kernels pays.
+        # Batches come in few sizes, so cuDNN's search for its fastest kernels costs little.
         torch.backends.cudnn.benchmark = True
 
     def _check(self, accelerator: str, devices: int | list[int]) -> None:

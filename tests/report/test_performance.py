@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from copycost.benchmark.result import Benchmark, Overhead, Part, Repetition, Speed, TransferCost
 from copycost.benchmark.result import summary as summarise
 from copycost.report.performance import (
     NOT_RUN,
+    aim_passage,
     honesty_passage,
+    kernels_passage,
     recording_passage,
     speed_passage,
 )
@@ -85,6 +90,35 @@ def test_speeds(tmp_path: Path) -> None:
     assert text.splitlines()[-1] == expected
 
 
+@pytest.mark.parametrize(
+    ("rates", "verdict"),
+    [((40_000, 5_000), "reached"), ((39_000, 4_000), "missed"), ((41_000, 6_000), "missed")],
+)
+def test_the_aim_is_a_rate_and_a_ratio(
+    rates: tuple[float, float], verdict: str, tmp_path: Path
+) -> None:
+    ours, theirs = rates
+    pair = Repetition(queries_per_second=ours, baseline_queries_per_second=theirs)
+    result = speed().model_copy(
+        update={"setting": "cifar-resnet34", "precision": "bfloat16", **summarise([pair])}
+    )
+    (tmp_path / "benchmark").mkdir()
+    made = record().model_copy(update={"results": [speed(), result]})
+    (tmp_path / "benchmark" / "gpu.json").write_text(made.model_dump_json())
+    text = aim_passage(tmp_path)
+    assert f"**{verdict}**, with {ours:,} queries a second, {ours / theirs:.2f} times" in text
+    assert "`gpu`" in text
+
+
+def test_kernels_are_a_line_an_attack(tmp_path: Path) -> None:
+    step = {"seconds": 0.05, "busy_seconds": 0.02, "queries": 1000, "kernels": 2407.0}
+    about = {"attack": "dfme", "compile": "on", "settings": {"members": 1}, "step": step}
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "gpu.txt").write_text(json.dumps(about) + "\n  1.0 ms  conv\n")
+    line = kernels_passage(tmp_path).splitlines()[-1]
+    assert line == "| `gpu` | DFME, `members` 1 | on | 2,407 | 50.0 | 20.0 | 20,000 | 50,000 |"
+
+
 def test_honesty(tmp_path: Path) -> None:
     text = honesty_passage(written(tmp_path))
     assert "| account | 12.0 | 0.027% |" in text
@@ -98,5 +132,11 @@ def test_recording(tmp_path: Path) -> None:
 
 
 def test_without_records_nothing_is_claimed(tmp_path: Path) -> None:
-    for passage in (speed_passage, honesty_passage, recording_passage):
+    for passage in (
+        aim_passage,
+        kernels_passage,
+        speed_passage,
+        honesty_passage,
+        recording_passage,
+    ):
         assert passage(tmp_path) == NOT_RUN

@@ -51,9 +51,18 @@ PRESETS: Registry[dict[str, Any]] = Registry(
             "copycost.presets.dual_student_cifar10:PRESET",
             "Dual Student's own CIFAR-10 setting at 20 million queries; for a GPU",
         ),
+        "frugal-cifar10-1m": Entry(
+            "copycost.presets.frugal_cifar10:PRESET_1M",
+            "copycost's own attack at a million queries on CIFAR-10; for a GPU",
+        ),
         "frugal-cifar10-2m": Entry(
-            "copycost.presets.frugal_cifar10:PRESET",
-            "copycost's own attack at 2 million queries on CIFAR-10; for a GPU",
+            "copycost.presets.frugal_cifar10:PRESET_2M", "the same at 2 million queries"
+        ),
+        "frugal-cifar10-20m": Entry(
+            "copycost.presets.frugal_cifar10:PRESET_20M", "the same at 20 million queries"
+        ),
+        "frugal-cifar10-label-8m": Entry(
+            "copycost.presets.frugal_cifar10:PRESET_LABEL_8M", "the same by 8 million labels"
         ),
         "maze-cifar10-30m": Entry(
             "copycost.presets.maze_cifar10:PRESET",

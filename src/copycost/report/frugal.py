@@ -82,7 +82,7 @@ def _by_images(folder: Path) -> str:
         [
             attack_name(group.attack),
             str(group.setting.access),
-            _kinds(group.records[0]),
+            drawn_kinds(group.records[0]),
             _views(group.records[0]),
             group.records[0].knowledge,
             f"{group.setting.budget:,}",
@@ -136,7 +136,7 @@ def _lesson(group: Group) -> list[str]:
     kept = settings.as_asked if settings.shift or settings.flip else 1.0
     return [
         group.victim.dataset,
-        _kinds(record),
+        drawn_kinds(record),
         f"{group.setting.budget:,}",
         f"{settings.members}",
         f"{settings.student_steps}",
@@ -175,7 +175,7 @@ def _but_for_loss(group: Group) -> tuple[str, ...]:
         f"`{setting.student}`",
         str(setting.access),
         f"{setting.budget:,}",
-        _kinds(record),
+        drawn_kinds(record),
         _views(record),
     )
 
@@ -189,7 +189,7 @@ def _usual_loss(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if _loss(record) == USUAL_LOSS]
 
 
-def _kinds(record: Record) -> str:
+def drawn_kinds(record: Record) -> str:
     """The sources of a run's images, if it draws any."""
     sources = record.config["settings"].get("sources", ())
     return ", ".join(f"`{name}`" for name in sources) or "–"

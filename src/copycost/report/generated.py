@@ -40,6 +40,18 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-losses": Entry(
             "copycost.report.frugal:losses_passage", "Frugal by the norm of its loss"
         ),
+        "full-scale-runs": Entry(
+            "copycost.report.full_scale:runs_passage", "what attacks reached at a paper's scale"
+        ),
+        "full-scale-aims": Entry(
+            "copycost.report.full_scale:aims_passage", "what Frugal is to reach there"
+        ),
+        "performance-aim": Entry(
+            "copycost.report.performance:aim_passage", "what one GPU is to do, and does"
+        ),
+        "performance-kernels": Entry(
+            "copycost.report.performance:kernels_passage", "what a step waits for on a GPU"
+        ),
         "performance-speed": Entry(
             "copycost.report.performance:speed_passage", "queries a second against a plain loop"
         ),
@@ -95,6 +107,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
 FIGURES: Registry[Callable[[Path], str | None]] = Registry(
     "figure",
     {
+        "full-scale": Entry(
+            "copycost.report.full_scale:curves_figure", "accuracy over queries at a paper's scale"
+        ),
         "precision-correlation": Entry(
             "copycost.report.precision_figure:correlation_figure", "correlation over the step"
         ),

@@ -17,10 +17,10 @@ def measured_on(around: Sequence[Surroundings]) -> str:
     """Where and with what the numbers of a passage were measured."""
     hardware = " and ".join(sorted({a.hardware for a in around}))
     torch = " and ".join(sorted({a.versions.get("torch", "?") for a in around}))
-    commits = " and ".join(f"`{_short(c)}`" for c in sorted({a.commit for a in around}))
+    commits = " and ".join(f"`{short(c)}`" for c in sorted({a.commit for a in around}))
     return f"*Measured on {hardware}, PyTorch {torch}, commit {commits or 'unknown'}.*"
 
 
-def _short(commit: str) -> str:
+def short(commit: str) -> str:
     """A commit to be read by people; the mark of changed source stays."""
     return commit[:12] + ("+" if commit.endswith("+") else "")

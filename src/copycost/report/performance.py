@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from copycost.benchmark.result import Benchmark, Overhead, Speed, read_benchmark
+from copycost.report.markdown import short, table
+from copycost.report.wording import attack_name
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
 FOLDER = "benchmark"
+AIMED = "cifar-resnet34"
+AIM_RATE, AIM_RATIO = 40_000, 8.0
+"""Queries a second in bfloat16 on one H100, and how many times the plain loop's."""
 
 
 def benchmarks(results: Path) -> dict[str, Benchmark]:
@@ -22,14 +29,65 @@ def speed_passage(results: Path) -> str:
     return _one_each(results, lambda record: _speeds(record.results) if record.results else "")
 
 
+def aim_passage(results: Path) -> str:
+    """Whether one GPU does what it was meant to, by the fastest record of it."""
+    found = [
+        (result, name, record)
+        for name, record in benchmarks(results).items()
+        for result in record.results
+        if (result.setting, result.precision) == (AIMED, "bfloat16")
+    ]
+    if not found:
+        return NOT_RUN
+    best, name, record = max(found, key=lambda one: one[0].queries_per_second)
+    reached = best.queries_per_second >= AIM_RATE and best.ratio >= AIM_RATIO
+    return (
+        f"The aim on one H100 is {AIM_RATE:,} queries a second in bfloat16, and {AIM_RATIO:g} "
+        f"times the plain loop: **{'reached' if reached else 'missed'}**, with "
+        f"{best.queries_per_second:,.0f} queries a second, {best.ratio:.2f} times the plain loop "
+        f"and {best.share_of_peak:.1%} of the measured matrix peak ({best.how}; `{name}`, "
+        f"{record.surroundings['hardware']})."
+    )
+
+
+def kernels_passage(results: Path) -> str:
+    """One line for every attack that `tools/kernels.py` looked at."""
+    rows = [
+        _profile(path.stem, json.loads(line))
+        for path in sorted((results / "profiles").glob("*.txt"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("{")
+    ]
+    head = [
+        "profile", "attack", "compile", "kernels a step", "ms a step", "of which the device works",
+        "queries/s", "if it never waited",
+    ]  # fmt: skip
+    return table(head, rows) if rows else NOT_RUN
+
+
+def _profile(name: str, told: dict[str, Any]) -> list[str]:
+    step = told["step"]
+    settings = [f"`{key}` {value}" for key, value in told["settings"].items()]
+    return [
+        f"`{name}`",
+        ", ".join([attack_name(told["attack"]), *settings]),
+        told.get("compile", "on"),  # as all were before it was said
+        f"{step['kernels']:,.0f}",
+        f"{step['seconds'] * 1e3:.1f}",
+        f"{step['busy_seconds'] * 1e3:.1f}",
+        f"{step['queries'] / step['seconds']:,.0f}",
+        f"{step['queries'] / step['busy_seconds']:,.0f}",
+    ]
+
+
 def honesty_passage(results: Path) -> str:
     """One table a record: what each part costs a step."""
     return _one_each(results, lambda record: _parts(record.overhead) if record.overhead else "")
 
 
-def _one_each(results: Path, table: Callable[[Benchmark], str]) -> str:
+def _one_each(results: Path, written: Callable[[Benchmark], str]) -> str:
     """The tables of all records that have one, each under what made it."""
-    tables = {name: (record, table(record)) for name, record in benchmarks(results).items()}
+    tables = {name: (record, written(record)) for name, record in benchmarks(results).items()}
     found = [f"{_made(name, record)}\n\n{text}" for name, (record, text) in tables.items() if text]
     return "\n\n".join(found) or NOT_RUN
 
@@ -56,7 +114,7 @@ def recording_passage(results: Path) -> str:
         "run, batch",
         "speed lost, median (all repetitions)",
     ]
-    return _table(head, rows) if rows else NOT_RUN
+    return table(head, rows) if rows else NOT_RUN
 
 
 def _made(name: str, record: Benchmark) -> str:
@@ -64,7 +122,7 @@ def _made(name: str, record: Benchmark) -> str:
     threads = around["threads"]
     return (
         f"`{name}`: {around['hardware']}, {threads} thread{'s' if threads != 1 else ''}, "
-        f"PyTorch {around['versions']['torch']}, commit `{around['commit'][:12] or 'unknown'}`."
+        f"PyTorch {around['versions']['torch']}, commit `{short(around['commit']) or 'unknown'}`."
     )
 
 
@@ -80,7 +138,7 @@ def _speeds(results: Sequence[Speed]) -> str:
         "memory, MiB",
         "plain, MiB",
     ]
-    return _table(head, (_speed(result) for result in results))
+    return table(head, (_speed(result) for result in results))
 
 
 def _speed(result: Speed) -> list[str]:
@@ -107,9 +165,4 @@ def _parts(overhead: Overhead) -> str:
         ["**account, bookkeeping and the dearer display**", "", f"**{overhead.honesty:.3%}**"]
     )
     step = f"{overhead.step_seconds * 1e3:.1f} ms"
-    return _table(["part", "µs a step", f"share of a step of {step}"], rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(["part", "µs a step", f"share of a step of {step}"], rows)

@@ -83,9 +83,6 @@ PUBLISHED = {
     "dfms-hl-cifar10-8m": Published("DFMS-HL", "CIFAR-10, 8 million labels", 0.8451),
     "ideal-cifar10-100k": Published("IDEAL", "CIFAR-10, 100,000 labels", None),
     "qedg-cifar10-30k": Published("QEDG", "CIFAR-10, 30,000 labels", None),
-    "frugal-cifar10-2m": Published(
-        "Frugal, our own", "CIFAR-10, 2 million queries", None, "aim: 86.18 %"
-    ),
 }
 _QUOTED = "dfme"
 """Whose numbers stand in the README too."""

@@ -1,0 +1,145 @@
+"""Frugal and DFME at the scale of a paper, from the records under `results/frugal/full`.
+
+A victim's own accuracy differs from that of a paper's, so aims are shares of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from copycost.report.figures import LINES, queries_across, scale_shares
+from copycost.report.frugal import NOT_RUN, drawn_kinds
+from copycost.report.markdown import measured_on, table
+from copycost.report.stand_alone import on_paper, svg
+from copycost.report.table import Group, access_in_words, group_records, in_words
+from copycost.report.wording import attack_name, plural
+from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.types import Access
+
+OURS = "frugal"
+
+
+class Aim(NamedTuple):
+    """What one student is to reach within a budget."""
+
+    share: float
+    """Of the victim's accuracy."""
+    budget: int
+    access: Access
+    words: str
+
+
+AIMS = (
+    Aim(0.902, 2_000_000, Access.PROBABILITIES, "86.18 % of 95.5 %, Kwon et al.'s figure of DFME"),
+    Aim(0.9225, 2_000_000, Access.PROBABILITIES, "88.1 % of 95.5 %, DFME's with 20 million"),
+    Aim(0.984, 20_000_000, Access.PROBABILITIES, "94 % of 95.5 %, DisGUIDE's vote"),
+    Aim(0.921, 8_000_000, Access.LABEL, "88 % of 95.5 %, DisGUIDE's vote by 20 million labels"),
+)
+
+
+def runs_passage(results: Path) -> str:
+    """What every attack reached, a line each."""
+    groups = _groups(results)
+    if not groups:
+        return NOT_RUN
+    head = [
+        "attack", "access", "the attacker holds", "images", "queries", "agreement", "accuracy",
+        "of the victim's", "steps of the student", "seeds", "minutes a run",
+    ]  # fmt: skip
+    first = groups[0]
+    note = (
+        f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
+        f"{first.victim.accuracy:.2%} accuracy, student `{first.setting.student}`, in "
+        f"{first.records[0].surroundings.arithmetic['training']}. Agreement and accuracy are of "
+        "the last student, on held-out images."
+    )
+    made = measured_on([record.surroundings for record in _records(results)])
+    return "\n\n".join([table(head, [_row(group) for group in groups]), note, made])
+
+
+def aims_passage(results: Path) -> str:
+    """Whether each aim was reached, a line each."""
+    return "\n".join(_verdict(aim, _groups(results)) for aim in AIMS)
+
+
+def curves_figure(results: Path) -> str | None:
+    """Accuracy of every run over its queries, as SVG; None without records."""
+    groups = _groups(results)
+    if not groups:
+        return None
+    with on_paper("full-scale"):
+        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for colour, group in zip(LINES, groups, strict=False):
+            for record in group.records:
+                _draw(axes, record, colour)
+        victim = groups[0].victim.accuracy
+        axes.axhline(victim, color="grey", linestyle="--", label="the victim")
+        axes.set_ylabel("accuracy")
+        scale_shares(axes)
+        queries_across(axes)
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        return svg(figure)
+
+
+def _draw(axes: Axes, record: Record, colour: str) -> None:
+    queries = [point.queries for point in record.curve]
+    values = [point.values["accuracy"] for point in record.curve]
+    label = f"{attack_name(record.attack)}, {record.budget:,} queries, seed {record.seed}"
+    axes.plot(queries, values, marker=".", color=colour, label=label)
+
+
+def _records(results: Path) -> list[Record]:
+    folder = results / "frugal" / "full"
+    return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
+
+
+def _groups(results: Path) -> list[Group]:
+    """The best first."""
+    return sorted(group_records(_records(results)), key=_share, reverse=True)
+
+
+def _row(group: Group) -> list[str]:
+    record = group.records[0]
+    return [
+        attack_name(group.attack),
+        access_in_words(group.setting),
+        record.knowledge,
+        drawn_kinds(record),
+        f"{group.setting.budget:,}",
+        in_words(group.agreement),
+        in_words(group.accuracy),
+        f"{_share(group):.3f}",
+        f"{record.updates['student']:,}",
+        f"{len(group.seeds)}",
+        f"{group.seconds.median / 60:.1f}",
+    ]
+
+
+def _verdict(aim: Aim, groups: Sequence[Group]) -> str:
+    said = f"- {aim.share:g} of the victim's accuracy within {aim.budget:,} queries"
+    said += f" at {aim.access} access ({aim.words}): "
+    tried = [
+        group
+        for group in groups
+        if group.attack == OURS
+        and group.setting.access is aim.access
+        and group.setting.budget <= aim.budget
+    ]
+    if not tried:
+        return f"{said}not run yet."
+    best = max(tried, key=_share)
+    verdict = "**reached**" if _share(best) >= aim.share else "**missed so far**"
+    queries, seeds = best.setting.budget, plural(len(best.seeds), "seed")
+    return f"{said}{verdict}: {_share(best):.3f} with {queries:,} queries ({seeds})."
+
+
+def _share(group: Group) -> float:
+    accuracy = group.accuracy
+    return accuracy.median / group.victim.accuracy if accuracy else 0.0
