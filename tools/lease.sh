@@ -145,7 +145,7 @@ attacks() {
 }
 reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
-    --device "$device" --compile on --max-minutes "$(left)" --out "$work/pages" \
+    --device "$device" --compile graphs --max-minutes "$(left)" --out "$work/pages" \
     --work "$work/kwon2023"
   pack reproduce pages
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from copycost import __version__
 from copycost.attacks import ATTACKS
+from copycost.cli.audit import WORTH_COMPILING, slower_than_need_be
 from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
@@ -273,3 +275,20 @@ def test_data_fetch_reports_progress_and_the_place(copycost, monkeypatch, tmp_pa
     assert (code, out.strip(), seen) == (0, str(tmp_path), [("svhn", tmp_path)])
     assert "svhn" in err
     assert copycost("data", "fetch", "imagenet")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("device", "changes", "said"),
+    [
+        ("cuda", {}, True),
+        ("cpu", {}, False),
+        ("cuda", {"compile": "on"}, False),
+        ("cuda", {"budget": WORTH_COMPILING - 1}, False),
+    ],
+)
+def test_a_long_run_on_a_gpu_is_told_what_is_faster(
+    device: str, changes: dict[str, Any], said: bool
+) -> None:
+    config = RunConfig.read({"budget": WORTH_COMPILING, "precision": "tf32"} | changes)
+    hint = slower_than_need_be(config, device)
+    assert ("--compile graphs" in hint and "than tf32 without" in hint) is said
