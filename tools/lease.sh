@@ -1,35 +1,37 @@
 #!/usr/bin/env bash
 # What needs a GPU, for a machine that is lent for a quarter of an hour in all, in calls of at most
-# ten minutes, and bare: Python 3.12, PyTorch, Lightning, no network. Results lie in $OUT as few files,
-# for only eight come home.
+# ten minutes, and bare: Python 3.12, PyTorch, Lightning, no network. Results lie in $OUT as few
+# files, for only eight come home.
 #
-#   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in .whl,
-#                              and which commit this is, so after the last one; .whl and .data are
-#                              then to be carried
+#   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in
+#                              .whl, and which commit this is, so after the last one; .whl and
+#                              .data are then to be carried
 #   tools/lease.sh check       there: the tests that need a GPU; two minutes
 #   tools/lease.sh begin       there: check and victim at once, as neither is timed
 #   tools/lease.sh benchmark   there: speed in bfloat16 by CUDA graphs; what takes the time; layouts
 #   tools/lease.sh more        there: without graphs, what the account costs, large batches, float32
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
 #   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
-#   tools/lease.sh attack      there: DFME on that victim, with the paper's rates and 2 million queries;
-#                              again to go on. PRECISION=float32 EPSILON=1e-3 is its arithmetic, and
-#                              slow. SEED=1 is another seed
-#   tools/lease.sh frugal      there: our own attack on it; again to go on. PRESET says which preset,
-#                              SETTINGS="sources=textured members=1" goes over it, BUDGET=2000000 too
-#   tools/lease.sh attacks     there: both at once, as each leaves the device idle at times
+#   tools/lease.sh dfme        there: DFME on that victim, with the paper's rates and 2 million
+#                              queries; again to go on. PRECISION=float32 EPSILON=1e-3 is its
+#                              arithmetic, and slow
+#   tools/lease.sh audit       there: a preset's attack on that victim; again to go on. PRESET is
+#                              frugal-cifar10-2m, or disguide-cifar10-20m and so on;
+#                              SETTINGS="frugal.members=1 frugal.student_steps=2" goes over it, and
+#                              BUDGET=2000000 too
+#   tools/lease.sh attacks     there: the last two at once, as each leaves the device idle at times
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on
 #
-# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`. With the victim
-# that comes home (.data/victim.txz.*, as they are: 64 MiB may travel) the next one holds `check` and
-# `precision more`, or attacks: a million queries of Frugal take five minutes, of DFME less than one, and
-# as much again to start. Several parts may be named, and one that fails does not keep the others from
-# theirs; what can go on another time stops by itself when $MINUTES (9) have passed since the first began,
-# and leaves what it has.
+# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`. With the
+# victim that comes home (.data/victim.txz.*, as they are: 64 MiB may travel) the next one holds
+# `check precision` and `more`, or attacks: a million queries of Frugal take some three minutes, of
+# DFME less than one, and either a minute to start. Several parts may be named, and one that fails
+# does not keep the others from theirs; what can go on another time stops by itself when $MINUTES
+# (9) have passed since the first began, and leaves what it has. SEED=1 is another seed of an attack.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
-# Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is packed
-# is unpacked by: cat NAME.tgz.* | tar xz, and the victim by: cat victim.txz.* | tar xJ
+# Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is
+# packed is unpacked by: cat NAME.tgz.* | tar xz, and the victim by: cat victim.txz.* | tar xJ
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" folder="${DATA:-.data}"
@@ -38,7 +40,10 @@ data="cifar10:$folder/cifar10"
 if [ -d "$folder/cifar10-jpeg" ]; then data="parquet:$folder/cifar10-jpeg"; fi
 
 wheels() {
-  git diff --quiet HEAD || { echo "commit first: records say of which commit they are" >&2; exit 1; }
+  if ! git diff --quiet HEAD; then
+    echo "commit first: records say of which commit they are" >&2
+    exit 1
+  fi
   rm -rf .whl
   python3 -m pip download -q --no-deps --only-binary=:all: --python-version 3.12 \
     --implementation cp --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
@@ -69,9 +74,9 @@ left() { awk "BEGIN { m = $minutes - ($(date +%s) - $BEGAN) / 60; print (m > 0 ?
 stoppable() { "$@" || [ $? -eq 3 ]; }
 parts() { split -b 15M -d - "$out/$1."; } # NAME: as $out/NAME.00 and so on, each below 16 MiB
 pack() { tar -C "$work" -cz "${@:2}" | parts "$1.tgz"; } # NAME FOLDER…: within $work
-records() { # ATTACK: what its runs left, but for their weights
+records() { # NAME: what all runs left, but for their weights
   if [ ! -d "$work/runs" ]; then return; fi
-  (cd "$work" && find runs -path "runs/$1-*" -name record.json -print0) |
+  (cd "$work" && find runs -path 'runs/*-seed*/record.json' -print0) |
     tar -C "$work" -cz --null -T - | parts "$1.tgz"
 }
 card() { # h100, for one
@@ -84,10 +89,12 @@ timed() { # NAME OPTION…
 }
 
 check() {
-  local four=(python3 -m pytest -q -p no:cacheprovider -o filterwarnings=default -n 4)
+  local status=0 four=(python3 -m pytest -q -n 4 -p no:cacheprovider -p no:benchmark)
+  four+=(-o filterwarnings=default)
   "${four[@]}" -o addopts= --import-mode=importlib -m gpu \
-    tests/test_arithmetic.py tests/test_compiling.py tests/training || true
+    tests/test_arithmetic.py tests/test_compiling.py tests/training || status=$?
   "${four[@]}" -k cuda tests/contracts
+  return "$status"
 }
 benchmark() {
   timed graphs --precision bfloat16 --compile graphs --no-overhead
@@ -120,28 +127,30 @@ victim() {
     parts victim.txz <"$work/victim.txz"
   fi
 }
-audited() { # PRESET ATTACK OPTION…
+audited() { # PRESET OPTION…
   if [ ! -d "$(kept)" ]; then echo "no victim yet: $0 victim, again to go on" >&2; return 1; fi
-  stoppable copycost audit --preset "$1" --data "$data" --device "$device" --first-seed "${SEED:-0}" \
-    --compile "${COMPILE:-graphs}" ${BUDGET:+--budget "$BUDGET"} --max-minutes "$(left)" --out "$work/runs" "${@:3}" || return
-  records "$2"
+  stoppable copycost audit --preset "$1" --data "$data" --device "$device" \
+    --first-seed "${SEED:-0}" --compile "${COMPILE:-graphs}" --max-minutes "$(left)" \
+    --out "$work/runs" "${@:2}" || return
+  records "$1"
 }
-attack() {
+dfme() {
   # 2.8 is bfloat16's own step at 3,072 values; with the paper's 1e-3 it would fall back to float32.
-  audited dfme-cifar10-2m dfme --evaluations 20 --precision "${PRECISION:-bfloat16}" \
+  audited dfme-cifar10-2m --precision "${PRECISION:-bfloat16}" --evaluations 20 \
     --set "dfme.epsilon=${EPSILON:-2.8}" --set dfme.generator_lr=5e-4 \
     --set dfme.schedule=steps:0.5,0.8:0.3
 }
-frugal() {
+audit() {
   local chosen=() word
-  for word in ${SETTINGS:-}; do chosen+=(--set "frugal.$word"); done
-  audited "${PRESET:-frugal-cifar10-2m}" frugal --precision bfloat16 "${chosen[@]}"
+  for word in ${SETTINGS:-}; do chosen+=(--set "$word"); done
+  audited "${PRESET:-frugal-cifar10-2m}" --precision bfloat16 \
+    ${BUDGET:+--budget "$BUDGET"} "${chosen[@]}"
 }
 attacks() {
-  bash tools/lease.sh attack >"$out/attack.txt" 2>&1 &
-  frugal || COMPILE=on frugal
-  wait $! || echo "attack failed: see attack.txt"
-  tail -n 12 "$out/attack.txt"
+  bash tools/lease.sh dfme >"$out/dfme.txt" 2>&1 &
+  audit || COMPILE=on audit
+  wait $! || echo "dfme failed: see dfme.txt"
+  tail -n 12 "$out/dfme.txt"
 }
 reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
@@ -150,11 +159,12 @@ reproduce() {
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,36s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,34s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 for part in "$@"; do
   case "$part" in
-    check | begin | benchmark | more | precision | victim | attack | frugal | attacks | reproduce) ;;
+    check | begin | benchmark | more | precision | reproduce) ;;
+    victim | dfme | audit | attacks) ;;
     *) echo "no part is called $part; see $0 without arguments" >&2; exit 2 ;;
   esac
 done

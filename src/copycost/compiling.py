@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from enum import StrEnum
 
 import torch
@@ -53,6 +54,8 @@ class Compiled(nn.Module):
         leaves it to what comes first.
         """
         super().__init__()
+        # It advises users of recent GPUs to switch TF32 on, which is named and recorded here.
+        warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
         # All nets of one class share what is compiled of it: runs of one process are many.
         torch._dynamo.config.recompile_limit = max(RECOMPILED, torch._dynamo.config.recompile_limit)
         self.module, self._mode, self._batch_size = module, mode, batch_size

@@ -257,7 +257,6 @@ def test_a_pickle_is_never_executed(folder):
 
 @pytest.mark.parametrize("name", ["gap-cnn", "lenet", "small-resnet"])
 def test_onnx_gives_the_same_logits_for_any_batch(tmp_path, name):
-    pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     module, _ = make(name, normalised=True)
     module(torch.rand(16, 2, 8, 8))
