@@ -20,7 +20,8 @@
 #                              SETTINGS="frugal.members=1 frugal.student_steps=2" goes over it, and
 #                              BUDGET=2000000 too
 #   tools/lease.sh attacks     there: the last two at once, as each leaves the device idle at times
-#   tools/lease.sh reproduce   there: the paper's figures; again to go on
+#   tools/lease.sh reproduce   there: the paper's figures; again to go on. FIGURES="--figure 2
+#                              --seeds 1" is one run of 18 million queries on CIFAR-10
 #
 # One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`. With the
 # victim that comes home (.data/victim.txz.*, as they are: 64 MiB may travel) the next one holds
@@ -153,13 +154,15 @@ attacks() {
   tail -n 12 "$out/dfme.txt"
 }
 reproduce() {
+  local chosen
+  read -ra chosen <<<"${FIGURES:-}"
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
     --device "$device" --compile graphs --max-minutes "$(left)" --out "$work/pages" \
-    --work "$work/kwon2023"
+    --work "$work/runs" "${chosen[@]}"
   pack reproduce pages
 }
 
-if [ $# -eq 0 ]; then sed -n '2,34s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,35s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 for part in "$@"; do
   case "$part" in
