@@ -131,27 +131,31 @@ def test_that_each_copied_its_own_victim_is_said_where_it_is_so(write, tmp_path)
 def test_lessons_go_from_poor_to_good_budget_by_budget_and_data_by_data(write, tmp_path):
     assert lessons_passage(tmp_path) == NOT_RUN
     moved = {"flip": True, "as_asked": 0.25, "members": 1, "student_steps": 64}
-    runs: list[tuple[float, int, dict[str, Any], str]] = [
-        (0.7, 6_000, {"student_steps": 128, "sources": ["leaves"]}, "digits"),
-        (0.5, 6_000, {}, "digits"),
-        (0.9, 24_000, {}, "digits"),
-        (0.6, 6_000, moved, "digits"),
-        (0.4, 6_000, {"as_asked": 0.25}, "clothes"),
+    runs: list[tuple[float, int, dict[str, Any], str, str]] = [
+        (0.55, 6_000, {}, "digits", "label"),
+        (0.7, 6_000, {"student_steps": 128, "sources": ["leaves"]}, "digits", "probabilities"),
+        (0.5, 6_000, {}, "digits", "probabilities"),
+        (0.9, 24_000, {}, "digits", "probabilities"),
+        (0.6, 6_000, moved, "digits", "probabilities"),
+        (0.4, 6_000, {"as_asked": 0.25}, "clothes", "probabilities"),
     ]
-    for agreement, budget, settings, data in runs:
+    for agreement, budget, settings, data, access in runs:
         told = {"sources": ["untrained"], **settings}
         victim = {"dataset": data, "architecture": f"net of {data}"}
         config = {"settings": told}
-        write("frugal/lessons", "frugal", [agreement], budget, config=config, victim=victim)
+        told = {"config": config, "victim": victim, "access": access}
+        write("frugal/lessons", "frugal", [agreement], budget, **told)
     text = lessons_passage(tmp_path).replace("\u00a0", " ")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line[:2] == "| "][2:]
-    assert [row[:6] + row[7:8] for row in rows] == [
+    assert [row[:1] + row[2:7] + row[8:9] for row in rows] == [
         ["clothes", "`untrained`", "6,000", "2", "16", "100.0 %", "40.0 %"],
         ["digits", "`untrained`", "6,000", "2", "16", "100.0 %", "50.0 %"],
         ["digits", "`untrained`", "6,000", "1", "64", "25.0 %", "60.0 %"],
         ["digits", "`leaves`", "6,000", "2", "128", "100.0 %", "70.0 %"],
         ["digits", "`untrained`", "24,000", "2", "16", "100.0 %", "90.0 %"],
+        ["digits", "`untrained`", "6,000", "2", "16", "100.0 %", "55.0 %"],
     ]
+    assert [row[1] for row in rows] == [*["probabilities"] * 5, "label"]
     assert "clothes: victim `net of clothes`" in text
     assert "digits: victim `net of digits`" in text
 

@@ -12,6 +12,7 @@ from copycost.report.table import Group, flatten, group_records, in_words
 from copycost.report.wording import MISSING, attack_name, percent
 from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.settings import read_settings, write_settings
+from copycost.types import Access
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
 USUAL_LOSS = "l1"
@@ -116,10 +117,10 @@ def lessons_passage(results: Path) -> str:
     groups = group_records(_read(results / "frugal" / "lessons"))
     if not groups:
         return NOT_RUN
-    groups.sort(key=lambda one: (one.victim.dataset, one.setting.budget, _median(one)))
+    groups.sort(key=lambda one: (*_of_lesson(one), _median(one)))
     head = [
-        "data", "images", "queries", "students", "steps", "as asked", "the attacker holds",
-        "agreement", "accuracy", "seconds a run",
+        "data", "access", "images", "queries", "students", "steps", "as asked",
+        "the attacker holds", "agreement", "accuracy", "seconds a run",
     ]  # fmt: skip
     recipes = [
         _of_one_recipe([group for group in groups if group.victim.dataset == data])
@@ -129,6 +130,11 @@ def lessons_passage(results: Path) -> str:
     return "\n\n".join([table(head, [_lesson(group) for group in groups]), note, _made(groups)])
 
 
+def _of_lesson(group: Group) -> tuple[str, bool, int]:
+    """The same for groups that are to be compared; labels after probabilities."""
+    return group.victim.dataset, group.setting.access is Access.LABEL, group.setting.budget
+
+
 def _lesson(group: Group) -> list[str]:
     """Students, steps of each for a batch of queries, and the share of a lesson as asked."""
     record = group.records[0]
@@ -136,6 +142,7 @@ def _lesson(group: Group) -> list[str]:
     kept = settings.as_asked if settings.shift or settings.flip else 1.0
     return [
         group.victim.dataset,
+        str(group.setting.access),
         drawn_kinds(record),
         f"{group.setting.budget:,}",
         f"{settings.members}",
