@@ -10,12 +10,14 @@ from copycost.errors import BudgetExceeded, RunError
 from copycost.oracle.ledger import Ledger, spent_in
 
 
-def test_what_a_victim_did_not_answer_is_lost_and_stays_charged(tmp_path):
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
+def test_what_a_victim_did_not_answer_is_lost_and_stays_charged(tmp_path, failure):
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         account = ledger.account("attacker", 100, block=50)
-        account.charge(20)
-        account.charge(7)
-        account.write_off(7)
+        with account.charging(20):
+            assert account.spent == 20  # before anything is sent
+        with pytest.raises(failure), account.charging(7):
+            raise failure
         assert (account.spent, account.lost) == (27, 7)
         account.charge(3)
         account.settle()

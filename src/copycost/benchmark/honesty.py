@@ -78,7 +78,8 @@ def account_seconds(folder: Path, budget: int = BUDGET) -> float:
         began, evaluated = time.perf_counter(), 0
         for _ in range(steps):
             for n in CALLS:
-                account.charge(n)
+                with account.charging(n):
+                    pass
             if account.spent * EVALUATIONS >= (evaluated + 1) * budget:
                 account.settle()
                 evaluated += 1

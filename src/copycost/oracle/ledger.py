@@ -8,7 +8,8 @@ crash: all of it counts as spent, so that the truth is never less than the accou
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -154,6 +155,16 @@ class Account:
             self._reserve(self._used + n - self._reserved)
         self._used += n
 
+    @contextmanager
+    def charging(self, n: int) -> Iterator[None]:
+        """Around the call that sends `n` queries: charged before it, and lost if it fails."""
+        self.charge(n)
+        try:
+            yield
+        except BaseException:
+            self._write_off(n)
+            raise
+
     def forfeit(self, n: int) -> None:
         """Charge `n` queries that will not be sent, as lost."""
         if n:
@@ -164,7 +175,7 @@ class Account:
             )
             self._settled += n
 
-    def write_off(self, n: int) -> None:
+    def _write_off(self, n: int) -> None:
         """Of the queries charged last, book `n` as lost: they were sent, and nothing came back."""
         self.forfeit(n)  # first, lest a crash in between leave them uncharged
         self._used -= n

@@ -91,18 +91,12 @@ class Oracle:
         self.spec.check_shape(x)
         self._check_range(x)
         first = self.spent
-        self._account.charge(len(x))
-        answer = release(self._answered(x), self._victim.output, self.access, self._k)
+        with self._account.charging(len(x)):
+            given = self._victim(x)
+        answer = release(given, self._victim.output, self.access, self._k)
         if self._recorder is not None:
             self._record(self._recorder, first, x, answer)
         return answer
-
-    def _answered(self, x: Tensor) -> Tensor:
-        try:
-            return self._victim(x)
-        except Exception:
-            self._account.write_off(len(x))
-            raise
 
     def verify(self) -> None:
         """Raise `SpecMismatch` if any input since the last call was out of range."""

@@ -46,10 +46,14 @@ class Auditor:
         """
         self.target, self._defences, self._device = target, defences, device
         self.account = account
-        self._cache, saved = cache, load_checkpoint(cache)
+        saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
-            saved = self._ask_all(seed)
+            try:
+                saved = self._ask_all(seed)
+            except BaseException:
+                save_checkpoint(cache, {"asked": self._asked})
+                raise
             account.settle()
             save_checkpoint(cache, saved)
         self._answers: dict[str, Tensor] = {k: v.to(device) for k, v in saved.items()}
@@ -83,8 +87,8 @@ class Auditor:
 
         Charged to the auditor's account, like everything the auditor asks.
         """
-        self.account.charge(len(x))
-        return _labels(self.target.victim, self.target.victim(x))
+        with self.account.charging(len(x)):
+            return _labels(self.target.victim, self.target.victim(x))
 
     @property
     def commonest_class(self) -> float:
@@ -126,17 +130,13 @@ class Auditor:
         kept = self._asked.get(purpose, {"answers": [], "state": victim.state()})
         answers = [answer.to(self._device) for answer in kept["answers"]]
         victim.restore(kept["state"])
-        for at in range(sum(map(len, answers)), len(self.target.held_out), CHUNK):
-            x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
-            self.account.charge(len(x))
-            try:
-                answers.append(victim(x))
-            except BaseException:
-                self.account.write_off(len(x))
-                self._asked[purpose] = {"answers": answers, "state": victim.state()}
-                save_checkpoint(self._cache, {"asked": self._asked})
-                raise
-        self._asked[purpose] = {"answers": answers, "state": victim.state()}
+        try:
+            for at in range(sum(map(len, answers)), len(self.target.held_out), CHUNK):
+                x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
+                with self.account.charging(len(x)):
+                    answers.append(victim(x))
+        finally:
+            self._asked[purpose] = {"answers": answers, "state": victim.state()}
         return torch.cat(answers)
 
     @torch.no_grad()
