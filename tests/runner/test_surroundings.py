@@ -11,14 +11,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import copycost
-from copycost.runner.surroundings import COMMIT
+from copycost.runner.surroundings import COMMIT, surroundings
 
 LOOK = """
 import importlib.metadata, json, sys, torch
 def missing(name): raise importlib.metadata.PackageNotFoundError(name)
 importlib.metadata.version = missing
+importlib.metadata.packages_distributions = dict
 from copycost.runner.surroundings import surroundings
 from copycost.types import InputSpec
 from copycost.victims.saved import Card
@@ -44,6 +46,25 @@ def test_a_bare_copy_of_the_source_knows_its_version_and_is_told_its_commit(
     )
     version = copycost.__version__
     assert json.loads(done.stdout) == [version, "abc123", f"copycost {version}"]
+
+
+@pytest.mark.parametrize(
+    ("brought", "told"),
+    [({"torch": ["nightly"]}, "1.5, by nightly"), ({}, "not installed as a package")],
+)
+def test_a_module_may_come_with_another_package(
+    brought: dict[str, list[str]], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Lightning's Fabric does with the whole of Lightning."""
+
+    def version(package: str) -> str:
+        if package == "torch":
+            raise importlib.metadata.PackageNotFoundError(package)
+        return "1.5"
+
+    monkeypatch.setattr("copycost.runner.surroundings.version", version)
+    monkeypatch.setattr("copycost.runner.surroundings.packages_distributions", lambda: brought)
+    assert surroundings(torch.device("cpu"), {}).versions["torch"] == told
 
 
 def test_the_version_is_that_of_the_package() -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 import torch
@@ -50,14 +50,19 @@ def _cpu_model() -> str:
 def _versions() -> dict[str, str]:
     found = {"copycost": __version__, "python": sys.version.split()[0]}
     found["platform"] = platform.platform()
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed as a package"
+    found |= {package: _version(package) for package in _PACKAGES}
     if torch.version.cuda:
         found["cuda"] = torch.version.cuda
     return found
+
+
+def _version(package: str) -> str:
+    """Of a package, or of another that brings its module along."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        others = packages_distributions().get(package.replace("-", "_"), [])
+        return f"{version(others[0])}, by {others[0]}" if others else "not installed as a package"
 
 
 def _commit() -> str:
