@@ -10,7 +10,13 @@ import pytest
 from tests.report.conftest import MakeRecord
 
 from copycost.report.frugal import NOT_RUN
-from copycost.report.full_scale import aims_passage, curves_figure, runs_passage
+from copycost.report.full_scale import (
+    aims_passage,
+    curves_figure,
+    estimates_passage,
+    runs_passage,
+)
+from copycost.runner.record import Point
 from copycost.types import Access
 
 Write = Callable[..., None]
@@ -59,6 +65,20 @@ def test_what_spent_more_or_was_told_more_does_not_count(write: Write, tmp_path:
     first, *_, label = aims_passage(tmp_path).splitlines()
     assert first.endswith("not run yet.")
     assert "**reached**: 0.995 with 1,000,000 queries (1 seed)" in label
+
+
+def test_estimates_are_told_of_runs_that_took_them(
+    make_record: MakeRecord, write: Write, tmp_path: Path
+) -> None:
+    assert estimates_passage(tmp_path) == NOT_RUN
+    values = [{"accuracy": 0.5, "estimate/correlation": found} for found in (0.5, 0.75, 0.9)]
+    curve = [Point(queries=n, seconds=n, values=told) for n, told in enumerate(values)]
+    arithmetic = {"training": "float32", "estimate": "bfloat16", "epsilon": "2.8"}
+    around = make_record().surroundings.model_copy(update={"arithmetic": arithmetic})
+    write("dfme", 0.5, 2_000_000, curve=curve, surroundings=around)
+    write("frugal", 0.5, 1_000_000)
+    (line,) = estimates_passage(tmp_path).splitlines()
+    assert "points in bfloat16, ε = 2.8: 0.75 (0.50–0.90), over 3 moments." in line
 
 
 def test_the_figure_has_a_line_for_every_run(write: Write, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.types import Access
 
 OURS = "frugal"
+ESTIMATE = "estimate/correlation"
 
 
 class Aim(NamedTuple):
@@ -67,6 +69,12 @@ def aims_passage(results: Path) -> str:
     return "\n".join(_verdict(aim, _groups(results)) for aim in AIMS)
 
 
+def estimates_passage(results: Path) -> str:
+    """How good the estimated gradients of runs were that took finite differences, a line each."""
+    lines = [_estimates(record) for record in _records(results) if ESTIMATE in record.result]
+    return "\n".join(lines) or NOT_RUN
+
+
 def curves_figure(results: Path) -> str | None:
     """Accuracy of every run over its queries, as SVG; None without records."""
     groups = _groups(results)
@@ -86,6 +94,16 @@ def curves_figure(results: Path) -> str | None:
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         return svg(figure)
+
+
+def _estimates(record: Record) -> str:
+    found = [point.values[ESTIMATE] for point in record.curve]
+    used, nets = record.surroundings.arithmetic, (record.victim.architecture, record.student)
+    return (
+        f"- {attack_name(record.attack)}, {record.budget:,} queries, `{nets[0]}` into `{nets[1]}`, "
+        f"points in {used['estimate']}, ε = {used['epsilon']}: {median(found):.2f} "
+        f"({min(found):.2f}–{max(found):.2f}), over {len(found)} moments."
+    )
 
 
 def _draw(axes: Axes, record: Record, colour: str) -> None:

@@ -43,6 +43,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "full-scale-runs": Entry(
             "copycost.report.full_scale:runs_passage", "what attacks reached at a paper's scale"
         ),
+        "full-scale-estimates": Entry(
+            "copycost.report.full_scale:estimates_passage", "how good estimated gradients were"
+        ),
         "full-scale-aims": Entry(
             "copycost.report.full_scale:aims_passage", "what Frugal is to reach there"
         ),
