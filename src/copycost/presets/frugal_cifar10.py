@@ -15,9 +15,9 @@ Expected: nothing is promised. The aims, as shares of the victim's accuracy by t
           0.984 within 20 million; by labels 0.921 within 8 million. docs/methods/frugal.md says
           which are reached.
 Caution:  nothing was tuned at this size. The settings are one guess from small nets, made to fit
-          a short lease of a GPU: one student, images of patches, half of them moved and mirrored,
-          six steps for a batch of queries, two candidates for each. More steps take longer and cost
-          no query.
+          a short lease of a GPU: one student, images of patches, by labels of two kinds more, half
+          of them moved and mirrored, six steps for a batch of queries, two candidates for each.
+          More steps take longer and cost no query.
 """
 
 from __future__ import annotations
@@ -52,4 +52,12 @@ def _within(budget: int, **shared: Any) -> dict[str, Any]:
 
 PRESET_2M = _within(2_000_000)
 PRESET_20M = _within(20_000_000)
-PRESET_LABEL_8M = _within(8_000_000, access="label")
+PRESET_LABEL_8M: dict[str, Any] = {
+    **_within(8_000_000, access="label"),
+    "settings": {
+        "frugal": {
+            **PRESET_1M["settings"]["frugal"],
+            "sources": "untrained,coordinates,patches",
+        }
+    },
+}
