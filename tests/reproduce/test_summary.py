@@ -17,6 +17,8 @@ from copycost.reproduce.summary import NOT_RUN, PUBLISHED, same_run, short_passa
 from copycost.runner.config import RunConfig
 from tests.reproduce.made_up import Values, measured, planned, record_of
 
+ROOT = Path(__file__).parents[2]
+
 FIGURES = [f"figure-{number}" for number in range(2, 10)]
 
 
@@ -68,7 +70,11 @@ def test_the_docs_name_the_other_methods_presets_too(tmp_path: Path) -> None:
     assert found["IDEAL (`ideal-cifar10-100k`)"] == "no figure known"
     assert found["DisGUIDE (`disguide-cifar10-20m`)"] == "94.02 % [S] of the vote of two students"
     gpu = {name for name in PRESETS if name.partition("-")[2].startswith(("cifar10-", "svhn-"))}
-    assert not [name for name in gpu if not any(f"`{name}`" in line for line in found)]
+    ours = {name for name in gpu if name.startswith("frugal-")}
+    assert not [name for name in gpu - ours if not any(f"`{name}`" in line for line in found)]
+    page = (ROOT / "docs" / "methods" / "frugal.md").read_text(encoding="utf-8")
+    assert ours
+    assert not [name for name in ours if f"`{name}`" not in page]
 
 
 def test_numbers_of_the_paper_are_lines_of_their_own_once_they_are_run(tmp_path: Path) -> None:
