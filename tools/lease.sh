@@ -28,7 +28,7 @@
 # `check precision` and `more`, or attacks: a million queries of Frugal take some three minutes, of
 # DFME less than one, and either a minute to start. Several parts may be named, and one that fails
 # does not keep the others from theirs; what can go on another time stops by itself when $MINUTES
-# (9) have passed since the first began, and leaves what it has. SEED=1 is another seed of an attack.
+# (9) have passed since the first began, and leaves what it has. SEED=1 seeds an attack otherwise.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is
@@ -110,12 +110,13 @@ more() {
     --no-overhead
   timed float32 --precision float32 --no-overhead
 }
-begin() {
-  timeout 240 bash tools/lease.sh check >"$out/check.txt" 2>&1 &
-  victim
-  wait $! || echo "check failed: see check.txt"
-  tail -n 12 "$out/check.txt"
+beside() { # SECONDS PART COMMAND…: the part, for so long or 0 for any time, while the command runs
+  timeout "$1" bash tools/lease.sh "$2" >"$out/$2.txt" 2>&1 &
+  "${@:3}"
+  wait $! || echo "$2 failed: see $2.txt"
+  tail -n 12 "$out/$2.txt"
 }
+begin() { beside 240 check victim; }
 precision() { copycost precision table --nets resnet --device "$device" --out "$out"; }
 victim() {
   local place
@@ -147,12 +148,8 @@ audit() {
   audited "${PRESET:-frugal-cifar10-2m}" --precision bfloat16 \
     ${BUDGET:+--budget "$BUDGET"} "${chosen[@]}"
 }
-attacks() {
-  bash tools/lease.sh dfme >"$out/dfme.txt" 2>&1 &
-  audit || COMPILE=on audit
-  wait $! || echo "dfme failed: see dfme.txt"
-  tail -n 12 "$out/dfme.txt"
-}
+without_graphs_if_need_be() { audit || COMPILE=on audit; }
+attacks() { beside 0 dfme without_graphs_if_need_be; }
 reproduce() {
   local chosen
   read -ra chosen <<<"${FIGURES:-}"

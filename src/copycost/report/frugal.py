@@ -10,7 +10,7 @@ from copycost.attacks.frugal import Frugal
 from copycost.report.markdown import measured_on, table
 from copycost.report.table import Group, flatten, group_records, in_words
 from copycost.report.wording import MISSING, attack_name, percent
-from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings, write_settings
 from copycost.types import Access
 
@@ -25,8 +25,8 @@ SHARE = 20
 def twentieth_passage(results: Path) -> str:
     """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
     # DFME's runs on digits are those of the embedded audit; its Frugal has other settings.
-    audited = [record for record in _read(results / "digits") if record.attack != "frugal"]
-    records = _usual_loss([*_read(results / "frugal" / "twentieth"), *audited])
+    audited = [record for record in records_in(results / "digits") if record.attack != "frugal"]
+    records = _usual_loss([*records_in(results / "frugal" / "twentieth"), *audited])
     groups = [group for group in group_records(records) if group.attack != "random-noise"]
     noise = [group for group in group_records(records) if group.attack == "random-noise"]
     asked = {group.setting.victim for group in groups if group.attack == "frugal"}
@@ -41,7 +41,7 @@ def twentieth_passage(results: Path) -> str:
 
 def parts_passage(results: Path) -> str:
     """Frugal without each of its parts, or with one more, at equal queries."""
-    groups = group_records(_read(results / "frugal" / "parts"))
+    groups = group_records(records_in(results / "frugal" / "parts"))
     if not groups:
         return NOT_RUN
     usual = _usual(groups)
@@ -71,7 +71,7 @@ def cifar10_passage(results: Path) -> str:
 
 
 def _by_images(folder: Path) -> str:
-    groups = group_records(_usual_loss(_read(folder)))
+    groups = group_records(_usual_loss(records_in(folder)))
     if not groups:
         return NOT_RUN
     groups.sort(key=_median, reverse=True)
@@ -114,7 +114,7 @@ def _victims_accuracy(groups: Sequence[Group]) -> str:
 
 def lessons_passage(results: Path) -> str:
     """Frugal by how long, and how, it learns from an answer, and by what it asks."""
-    groups = group_records(_read(results / "frugal" / "lessons"))
+    groups = group_records(records_in(results / "frugal" / "lessons"))
     if not groups:
         return NOT_RUN
     groups.sort(key=lambda one: (*_of_lesson(one), _median(one)))
@@ -158,7 +158,7 @@ def _lesson(group: Group) -> list[str]:
 def losses_passage(results: Path) -> str:
     """Frugal by the norm that its students descend, where all else was the same."""
     folders = [results / "frugal" / name for name in ("twentieth", "photographs")]
-    records = [record for folder in folders for record in _read(folder)]
+    records = [record for folder in folders for record in records_in(folder)]
     found: dict[tuple[str, ...], dict[str, Group]] = {}
     for group in group_records([r for r in records if r.attack == "frugal"]):
         found.setdefault(_but_for_loss(group), {})[_loss(group.records[0])] = group
@@ -212,10 +212,6 @@ def _views(record: Record) -> str:
     # Records that are older than `as_asked` moved all they learnt from.
     kept = settings.get("as_asked", 0.0) if ways else 0.0
     return ", ".join([f"{percent(kept)} as asked"] * bool(kept) + ways) or "as asked"
-
-
-def _read(folder: Path) -> list[Record]:
-    return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
 
 
 def _row(group: Group, noise: Sequence[Group]) -> list[str]:

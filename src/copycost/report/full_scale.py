@@ -19,7 +19,7 @@ from copycost.report.markdown import measured_on, table
 from copycost.report.stand_alone import on_paper, svg
 from copycost.report.table import Group, access_in_words, group_records, in_words
 from copycost.report.wording import attack_name, plural
-from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.runner.record import Record, records_in
 from copycost.types import Access
 
 OURS = "frugal"
@@ -60,13 +60,14 @@ def runs_passage(results: Path) -> str:
         f"{first.records[0].surroundings.arithmetic['training']}. Agreement and accuracy are of "
         "the last student, on held-out images."
     )
-    made = measured_on([record.surroundings for record in _records(results)])
+    made = measured_on([record.surroundings for group in groups for record in group.records])
     return "\n\n".join([table(head, [_row(group) for group in groups]), note, made])
 
 
 def aims_passage(results: Path) -> str:
     """Whether each aim was reached, a line each."""
-    return "\n".join(_verdict(aim, _groups(results)) for aim in AIMS)
+    groups = _groups(results)
+    return "\n".join(_verdict(aim, groups) for aim in AIMS)
 
 
 def estimates_passage(results: Path) -> str:
@@ -114,8 +115,7 @@ def _draw(axes: Axes, record: Record, colour: str) -> None:
 
 
 def _records(results: Path) -> list[Record]:
-    folder = results / "frugal" / "full"
-    return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
+    return records_in(results / "frugal" / "full")
 
 
 def _groups(results: Path) -> list[Group]:

@@ -24,7 +24,7 @@ from copycost.reproduce.result import SeriesResult, StudyResult, is_run_of, judg
 from copycost.reproduce.sources import HOUSE_NUMBERS, sourced, stand_ins
 from copycost.reproduce.tables import Verdict, hardware, minutes, reported, verdicts
 from copycost.runner.config import RunConfig
-from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.runner.record import Record, records_in
 
 FOLDER = "kwon2023"
 NOT_RUN = "not run yet"
@@ -120,8 +120,8 @@ def studied(results: Path, scale: str) -> list[StudyResult]:
 
 def committed(results: Path, scale: str) -> list[Record]:
     """The finished runs among the records of one scale, in the order of their folders."""
-    paths = sorted((results / FOLDER / scale / "records").glob(f"*/{RECORD_FILE}"))
-    return [record for record in map(read_record, paths) if record.finished]
+    found = records_in(results / FOLDER / scale / "records")
+    return [record for record in found if record.finished]
 
 
 def same_run(record: Record, config: RunConfig) -> bool:

@@ -180,6 +180,11 @@ class Record(Facts):
         return path
 
 
+def records_in(folder: Path) -> list[Record]:
+    """The record of every run in `folder`, in the order of the runs' names; raises as one does."""
+    return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
+
+
 def read_record(path: AnyPath) -> Record:
     """Read a record from its file or its run folder; `RunError` says what is wrong with it."""
     path = Path(path)
