@@ -26,7 +26,7 @@ from copycost.arithmetic import (
     switch_tf32,
 )
 from copycost.compiling import Compile, Compiled, has_compiler
-from copycost.enlarging import merged
+from copycost.convolutions import fewer_products
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
@@ -103,10 +103,10 @@ class Engine:
 
         Weights of convolutions are laid out channels last, and with several ranks batch norms
         take the statistics of the whole batch. On a CPU, in full precision, a generator's layers
-        are merged (`copycost.enlarging`); lower precisions round what they would without.
+        are merged (`copycost.convolutions`); lower precisions round what they would without.
         """
         if self.device.type == "cpu" and self.precision is Precision.FLOAT32:
-            module = merged(module)
+            module = fewer_products(module)
         module = arranged(module)
         if self.ranks.several:
             module = synchronised(module, self.device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-PART = 128 * 3 * 32 * 32
+PART = 32 * 3 * 32 * 32
 """Values of the inputs a CPU answers at once. Much larger ones leave its cache between layers."""
 
 

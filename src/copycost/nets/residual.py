@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from copycost.nets.images import image_shape
+from copycost.nets.pooling import GlobalAverage
 from copycost.types import InputSpec
 
 
@@ -58,12 +59,13 @@ class ResNet(nn.Module):
             stages.append(_stage(inside, outside, depth, stride=1 if i == 0 else 2))
             inside = outside
         self.stages = nn.Sequential(*stages)
+        self.average = GlobalAverage()
         self.linear = nn.Linear(inside, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [N, C, H, W] to logits [N, K]."""
         x = self.stages(self.relu(self.norm(self.stem(x))))
-        logits: Tensor = self.linear(x.mean(dim=(2, 3)))
+        logits: Tensor = self.linear(self.average(x))
         return logits
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from copycost.nets.images import image_shape
+from copycost.nets.pooling import GlobalAverage
 from copycost.types import InputSpec
 
 
@@ -59,12 +60,13 @@ class WideResNet(nn.Module):
         self.blocks = nn.Sequential(*stages)
         self.norm = nn.BatchNorm2d(inside)
         self.relu = nn.ReLU(inplace=True)
+        self.average = GlobalAverage()
         self.linear = nn.Linear(inside, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images [N, C, H, W] to logits [N, K]."""
         x = self.relu(self.norm(self.blocks(self.stem(x))))
-        logits: Tensor = self.linear(x.mean(dim=(2, 3)))
+        logits: Tensor = self.linear(self.average(x))
         return logits
 
 

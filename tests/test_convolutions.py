@@ -1,4 +1,4 @@
-"""Enlarging and convolving in one: against the two layers that PyTorch has for it."""
+"""Convolutions by fewer products: against the layers that PyTorch has for them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from copycost.convolutions import Enlarging, Narrow, fewer_products
 from copycost.engine import Engine
-from copycost.enlarging import Enlarging, merged
 from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.seeded import fresh_copy
 from copycost.types import InputSpec
@@ -20,18 +20,24 @@ def pair(bias: bool = True) -> nn.Sequential:
     return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1, bias=bias))
 
 
+def narrow(bias: bool = True) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(7, 3, 3, padding=1, bias=bias))
+
+
 def gradients(network: nn.Module, x: torch.Tensor, direction: torch.Tensor) -> list[torch.Tensor]:
     x = x.clone().requires_grad_()
     return list(torch.autograd.grad(network(x), [x, *network.parameters()], direction))
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (4, 3, 8, 8), (1, 3, 5, 20), (2, 3, 64, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (5, 20), (64, 1), (2, 7)])
 @pytest.mark.parametrize("bias", [True, False])
-def test_values_and_gradients_are_those_of_the_two_layers(shape, bias):
-    plain = pair(bias).double()
-    fast = merged(copy.deepcopy(plain)).double()
-    assert "Enlarging" in str(fast)
-    x = torch.randn(shape, dtype=torch.float64)
+@pytest.mark.parametrize(("build", "channels", "kind"), [(pair, 3, Enlarging), (narrow, 7, Narrow)])
+def test_values_and_gradients_are_those_of_the_plain_layers(build, channels, kind, bias, size):
+    plain = build(bias).double()
+    fast = fewer_products(copy.deepcopy(plain)).double()
+    assert any(type(part) is kind for part in fast.modules())
+    x = torch.randn((3, channels, *size), dtype=torch.float64)
     assert torch.allclose(fast(x), plain(x), atol=1e-12)
     direction = torch.randn_like(plain(x))
     for ours, theirs in zip(
@@ -43,7 +49,7 @@ def test_values_and_gradients_are_those_of_the_two_layers(shape, bias):
 def test_a_fresh_copy_has_the_fresh_weights_of_the_two_layers():
     plain = DFMEGenerator(InputSpec((1, 8, 8)), latent=4, width=8)
     before = torch.get_rng_state()
-    fast = merged(copy.deepcopy(plain))
+    fast = fewer_products(copy.deepcopy(plain))
     assert torch.equal(torch.get_rng_state(), before), "merging draws nothing"
     wanted, found = (fresh_copy(network, 5).state_dict() for network in (plain, fast))
     assert wanted.keys() == found.keys()
@@ -59,11 +65,14 @@ def test_a_fresh_copy_has_the_fresh_weights_of_the_two_layers():
         (nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1, padding_mode="reflect")),
         (nn.Upsample(scale_factor=3), nn.Conv2d(3, 5, 3, padding=1)),
         (nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(3, 5, 3, padding=1)),
+        (nn.ReLU(), nn.Conv2d(7, 3, 3, padding=1, stride=2)),
+        (nn.ReLU(), nn.Conv2d(7, 5, 3, padding=1)),
+        (nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1)),
     ],
 )
 def test_other_pairs_stay_as_they_are(layers):
     sequence = nn.Sequential(*layers)
-    merged(sequence)
+    fewer_products(sequence)
     assert list(sequence) == list(layers)
 
 
