@@ -12,6 +12,7 @@ from copycost.benchmark.result import summary as summarise
 from copycost.report.performance import (
     NOT_RUN,
     aim_passage,
+    cpu_aim_passage,
     honesty_passage,
     kernels_passage,
     recording_passage,
@@ -110,6 +111,25 @@ def test_the_aim_is_a_rate_and_a_ratio(
     assert "`gpu`" in text
 
 
+def test_the_aim_of_a_cpu_is_told_for_each_batch_size(tmp_path: Path) -> None:
+    def timed(size: int, ratio: float, **more: str) -> Speed:
+        return speed().model_copy(update={"batch_size": size, "ratio": ratio, **more})
+
+    (tmp_path / "benchmark").mkdir()
+    small = [timed(1024, 1.5), timed(32, 1.499)]
+    bfloat16 = {"setting": "cifar-resnet20", "precision": "bfloat16"}
+    for name, results in (
+        ("a", [*small, timed(32, 1.9, **bfloat16)]),
+        ("b", [timed(64, 1.6), timed(256, 9.0, device="cuda:0")]),
+    ):
+        made = record().model_copy(update={"results": results})
+        (tmp_path / "benchmark" / f"{name}.json").write_text(made.model_dump_json())
+    assert cpu_aim_passage(tmp_path).splitlines()[2:] == [
+        "- `cifar-resnet20`, bfloat16: **reached** at 32 (1.90).",
+        "- `digits`, float32: **reached** at 64 (1.60), 1,024 (1.50); **missed** at 32 (1.50).",
+    ]
+
+
 def test_kernels_are_a_line_an_attack(tmp_path: Path) -> None:
     step = {"seconds": 0.05, "busy_seconds": 0.02, "queries": 1000, "kernels": 2407.0}
     about = {"attack": "dfme", "compile": "on", "settings": {"members": 1}, "step": step}
@@ -134,6 +154,7 @@ def test_recording(tmp_path: Path) -> None:
 def test_without_records_nothing_is_claimed(tmp_path: Path) -> None:
     for passage in (
         aim_passage,
+        cpu_aim_passage,
         kernels_passage,
         speed_passage,
         honesty_passage,

@@ -132,7 +132,11 @@ def lessons_passage(results: Path) -> str:
 
 def _of_lesson(group: Group) -> tuple[str, bool, int]:
     """The same for groups that are to be compared; labels after probabilities."""
-    return group.victim.dataset, group.setting.access is Access.LABEL, group.setting.budget
+    return group.victim.dataset, _by_labels(group), group.setting.budget
+
+
+def _by_labels(group: Group) -> bool:
+    return group.setting.access is Access.LABEL
 
 
 def _lesson(group: Group) -> list[str]:
@@ -227,10 +231,9 @@ def _row(group: Group, noise: Sequence[Group]) -> list[str]:
     ]
 
 
-def _place(group: Group) -> tuple[str, str, str]:
+def _place(group: Group) -> tuple[str, bool, str]:
     # Probabilities before labels, DFME before what is compared with it.
-    access = "0" if group.setting.access == "probabilities" else "1"
-    return group.victim.dataset, access, group.attack
+    return group.victim.dataset, _by_labels(group), group.attack
 
 
 def _note(groups: Sequence[Group]) -> str:
@@ -254,7 +257,7 @@ def _verdicts(groups: Sequence[Group]) -> list[str]:
         and model.attack != "frugal"
         and own.setting.victim == model.setting.victim
         and own.setting.budget * SHARE <= model.setting.budget
-        and model.setting.access in (own.setting.access, "probabilities")
+        and model.setting.access in (own.setting.access, Access.PROBABILITIES)
     ]
 
 
@@ -263,7 +266,7 @@ def _verdict(own: Group, model: Group) -> str:
     share = model.setting.budget / own.setting.budget
     same = own.setting.victim_hash == model.setting.victim_hash
     other = "" if same else " Each copied its own victim, both trained by one recipe."
-    labels = " by labels alone" if own.setting.access == "label" else ""
+    labels = " by labels alone" if _by_labels(own) else ""
     told = ", told probabilities," if model.setting.access != own.setting.access else ""
     return (
         f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "

@@ -52,6 +52,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "performance-aim": Entry(
             "copycost.report.performance:aim_passage", "what one GPU is to do, and does"
         ),
+        "performance-cpu-aim": Entry(
+            "copycost.report.performance:cpu_aim_passage", "where a CPU does what it is to do"
+        ),
         "performance-kernels": Entry(
             "copycost.report.performance:kernels_passage", "what a step waits for on a GPU"
         ),

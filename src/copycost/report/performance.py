@@ -16,6 +16,8 @@ FOLDER = "benchmark"
 AIMED = "cifar-resnet34"
 AIM_RATE, AIM_RATIO = 40_000, 8.0
 """Queries a second in bfloat16 on one H100, and how many times the plain loop's."""
+AIM_RATIO_CPU = 1.5
+"""How many times the plain loop's two CPU cores are to do, at every batch size."""
 
 
 def benchmarks(results: Path) -> dict[str, Benchmark]:
@@ -48,6 +50,32 @@ def aim_passage(results: Path) -> str:
         f"and {best.share_of_peak:.1%} of the measured matrix peak ({best.how}; `{name}`, "
         f"{record.surroundings['hardware']})."
     )
+
+
+def cpu_aim_passage(results: Path) -> str:
+    """One line for each setting and arithmetic timed on a CPU: where the aim is reached."""
+    found: dict[str, list[Speed]] = {}
+    for record in benchmarks(results).values():
+        for result in record.results:
+            if result.device == "cpu":
+                found.setdefault(f"`{result.setting}`, {result.how}", []).append(result)
+    lines = [f"- {setting}: {_where(timed)}." for setting, timed in sorted(found.items())]
+    head = f"The aim on two CPU cores is {AIM_RATIO_CPU:g} times the plain loop, by batch sizes:"
+    return "\n".join([head, "", *lines]) if lines else NOT_RUN
+
+
+def _where(timed: Sequence[Speed]) -> str:
+    """Batch sizes at which it is reached, and those at which it is not, with their ratios."""
+    parts = []
+    for word, reached in (("reached", True), ("missed", False)):
+        sizes = [
+            f"{result.batch_size:,} ({result.ratio:.2f})"
+            for result in sorted(timed, key=lambda result: result.batch_size)
+            if (result.ratio >= AIM_RATIO_CPU) is reached
+        ]
+        if sizes:
+            parts.append(f"**{word}** at {', '.join(sizes)}")
+    return "; ".join(parts)
 
 
 def kernels_passage(results: Path) -> str:
