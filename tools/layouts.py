@@ -1,10 +1,10 @@
-"""Whether convolutions are faster with channels last, and by cuDNN's search, by arithmetic.
+"""Whether convolutions are faster with channels last, by cuDNN's search, and by fewer products.
 
     python tools/layouts.py DEVICE [BATCH]
 
-Times a step of ResNet-18-8x. The engine lays everything out channels last, and lets cuDNN search
-for the fastest of its kernels; if either loses in float32 without TF32 on a GPU, there is the place
-to choose.
+Times a step of ResNet-18-8x, and one of DFME's generator as it is and by `fewer_products`. The
+engine lays everything out channels last, lets cuDNN search for the fastest of its kernels, and
+spares products on a CPU alone; if a GPU does better otherwise, there is the place to choose.
 """
 
 from __future__ import annotations
@@ -12,29 +12,46 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from statistics import median
 
 import torch
+from torch import Tensor, nn
 
 from copycost.arithmetic import Precision, computing, switch_tf32
 from copycost.benchmark.peak import synchronise
+from copycost.convolutions import fewer_products
 from copycost.engine import arranged
 from copycost.nets import ARCHITECTURES
+from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.seeded import build
 from copycost.types import InputSpec
 
 SPEC = InputSpec((3, 32, 32))
 LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}
+GENERATORS = {"generator": lambda net: net, "generator by fewer products": fewer_products}
 REPETITIONS = 5
 
 
-def step_seconds(
+def student_seconds(
     layout: torch.memory_format, precision: Precision, device: torch.device, n: int
 ) -> float:
+    """Seconds of a step of the student, in one layout."""
+    net = arranged(build(ARCHITECTURES["resnet18-8x"], SPEC, 10, 0), layout).to(device)
+    return step_seconds(net, torch.rand(n, *SPEC.shape, device=device), precision)
+
+
+def generator_seconds(
+    change: Callable[[nn.Module], nn.Module], precision: Precision, device: torch.device, n: int
+) -> float:
+    """Seconds of a step of DFME's generator, its layers changed so."""
+    net = arranged(change(DFMEGenerator(SPEC))).to(device)
+    return step_seconds(net, torch.randn(n, 256, device=device), precision)
+
+
+def step_seconds(net: nn.Module, x: Tensor, precision: Precision) -> float:
     """The median of some steps, after two that do not count."""
-    net = arranged(build(ARCHITECTURES["resnet18-8x"], SPEC, 10, 0).to(device), layout)
-    x = torch.rand(n, *SPEC.shape, device=device)
-    seconds = []
+    device, seconds = x.device, []
     for _ in range(2 + REPETITIONS):
         synchronise(device)
         began = time.perf_counter()
@@ -47,7 +64,7 @@ def step_seconds(
 
 
 def main(device: torch.device, n: int) -> None:
-    """Print one JSON object: seconds by arithmetic, search and layout."""
+    """Print one JSON object: seconds by arithmetic, search, and layout or kind of generator."""
     switch_tf32(False)
     found: dict[str, dict[str, float]] = {}
     for precision in (Precision.FLOAT32, Precision.BFLOAT16):
@@ -55,7 +72,11 @@ def main(device: torch.device, n: int) -> None:
             torch.backends.cudnn.benchmark = searched
             how = f"{precision}, searched" if searched else str(precision)
             found[how] = {
-                name: step_seconds(layout, precision, device, n) for name, layout in LAYOUTS.items()
+                name: student_seconds(layout, precision, device, n)
+                for name, layout in LAYOUTS.items()
+            } | {
+                name: generator_seconds(change, precision, device, n)
+                for name, change in GENERATORS.items()
             }
     sys.stdout.write(json.dumps({"batch": n, "device": str(device), "seconds": found}) + "\n")
 
