@@ -50,7 +50,7 @@ def test_a_fresh_copy_has_the_fresh_weights_of_the_two_layers():
     plain = DFMEGenerator(InputSpec((1, 8, 8)), latent=4, width=8)
     before = torch.get_rng_state()
     fast = fewer_products(copy.deepcopy(plain))
-    assert torch.equal(torch.get_rng_state(), before), "merging draws nothing"
+    assert torch.equal(torch.get_rng_state(), before), "nothing is drawn for it"
     wanted, found = (fresh_copy(network, 5).state_dict() for network in (plain, fast))
     assert wanted.keys() == found.keys()
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)

@@ -102,8 +102,8 @@ class Engine:
         """Move both to the device and wrap them for the chosen arithmetic.
 
         Weights of convolutions are laid out channels last, and with several ranks batch norms
-        take the statistics of the whole batch. On a CPU, in full precision, a generator's layers
-        are merged (`copycost.convolutions`); lower precisions round what they would without.
+        take the statistics of the whole batch. On a CPU, in full precision, a generator convolves
+        by fewer products (`copycost.convolutions`); lower precisions would round other values.
         """
         if self.device.type == "cpu" and self.precision is Precision.FLOAT32:
             module = fewer_products(module)

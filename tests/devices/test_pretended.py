@@ -56,7 +56,7 @@ def test_an_attack_does_there_what_it_does_on_a_cpu(name: str, away: Away) -> No
     there, here = away.attacks[name], carry_out(name, "cpu", Counter())
     assert (there["device"], there["spent"]) == ("cuda", here["spent"])
     moved, wanted = torch.tensor(there["moved"]), torch.tensor(here["moved"])
-    # On a CPU a generator's layers are merged, and what is replayed is rounded to bytes.
+    # On a CPU a generator convolves by fewer products, and what is replayed is rounded to bytes.
     assert (moved - wanted).norm() < 0.1 * wanted.norm()
 
 
