@@ -108,6 +108,7 @@ if [ -n "$cifar10" ]; then
   for steps in 32 128; do lessons $plain $steps 0.5 --budget 6000 --evaluations 3; done
   for images in patches textured; do lessons $images 64 0.5 --budget 6000 --evaluations 3; done
   for images in $plain patches; do lessons $images 64 0.5 --budget 24000 --evaluations 6; done
+  lessons patches 64 0.5 --budget 6000 --evaluations 3 --set frugal.loss=l2
   lessons patches 16 0.5 --budget 96000 --evaluations 6
   labels() { lessons "$1" "$2" 0.5 --access label --evaluations 6 --budget "$3"; }
   labels patches 64 6000

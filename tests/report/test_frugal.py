@@ -182,15 +182,20 @@ def test_losses_are_set_beside_each_other_where_all_else_is_the_same(write, tmp_
     run("twentieth", [0.9], loss="l2", shift=0.0, flip=False)
     run("twentieth", [0.3], loss="kl")
     run("photographs", [0.2], loss="l1", flip=True)
+    run("lessons", [0.1], loss="l1", student_steps=5)  # no L2 with as many steps
     rows = [line for line in losses_passage(tmp_path).splitlines() if line[:2] == "| "][2:]
     (row,) = rows
-    assert row.replace("\u00a0", " ").endswith("| as asked | 70.0 % (60.0–80.0 %) | 90.0 % |")
+    assert row.replace("\u00a0", " ").endswith(
+        "| as asked | 2 | 16 | 70.0 % (60.0–80.0 %) | 90.0 % |"
+    )
 
 
 def test_other_losses_stay_out_of_the_other_tables(write, tmp_path):
     write("frugal/twentieth", "frugal", [0.9], 5_000, config={"settings": {"loss": "l2"}})
     write("frugal/photographs", "frugal", [0.9], 6_000, config={"settings": {"loss": "l2"}})
+    write("frugal/lessons", "frugal", [0.9], 6_000, config={"settings": {"loss": "l2"}})
     assert twentieth_passage(tmp_path) == photographs_passage(tmp_path) == NOT_RUN
+    assert lessons_passage(tmp_path) == NOT_RUN
 
 
 @pytest.mark.parametrize("first", [(0.9, 32, 2), (0.5, 1, 2)], ids=["the usual", "another"])

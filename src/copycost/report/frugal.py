@@ -114,7 +114,7 @@ def _victims_accuracy(groups: Sequence[Group]) -> str:
 
 def lessons_passage(results: Path) -> str:
     """Frugal by how long, and how, it learns from an answer, and by what it asks."""
-    groups = group_records(records_in(results / "frugal" / "lessons"))
+    groups = group_records(_usual_loss(records_in(results / "frugal" / "lessons")))
     if not groups:
         return NOT_RUN
     groups.sort(key=lambda one: (*_of_lesson(one), _median(one)))
@@ -161,7 +161,7 @@ def _lesson(group: Group) -> list[str]:
 
 def losses_passage(results: Path) -> str:
     """Frugal by the norm that its students descend, where all else was the same."""
-    folders = [results / "frugal" / name for name in ("twentieth", "photographs")]
+    folders = [results / "frugal" / name for name in ("twentieth", "photographs", "lessons")]
     records = [record for folder in folders for record in records_in(folder)]
     found: dict[tuple[str, ...], dict[str, Group]] = {}
     for group in group_records([r for r in records if r.attack == "frugal"]):
@@ -169,7 +169,10 @@ def losses_passage(results: Path) -> str:
     pairs = {key: by_loss for key, by_loss in found.items() if by_loss.keys() >= LOSSES.keys()}
     if not pairs:
         return NOT_RUN
-    head = ["data", "student", "access", "queries", "images", "learnt", *LOSSES.values()]
+    head = [
+        "data", "student", "access", "queries", "images", "learnt", "students", "steps",
+        *LOSSES.values(),
+    ]  # fmt: skip
     rows = [
         [*key, *(in_words(by_loss[loss].agreement) for loss in LOSSES)]
         for key, by_loss in sorted(pairs.items())
@@ -181,6 +184,7 @@ def losses_passage(results: Path) -> str:
 def _but_for_loss(group: Group) -> tuple[str, ...]:
     """What two groups share that differ by their loss alone, as it is printed."""
     setting, record = group.setting, group.records[0]
+    settings = read_settings(Frugal, record.config["settings"])
     return (
         group.victim.dataset,
         f"`{setting.student}`",
@@ -188,6 +192,8 @@ def _but_for_loss(group: Group) -> tuple[str, ...]:
         f"{setting.budget:,}",
         drawn_kinds(record),
         _views(record),
+        f"{settings.members}",
+        f"{settings.student_steps}",
     )
 
 
