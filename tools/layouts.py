@@ -45,8 +45,9 @@ def generator_seconds(
     change: Callable[[nn.Module], nn.Module], precision: Precision, device: torch.device, n: int
 ) -> float:
     """Seconds of a step of DFME's generator, its layers changed so."""
-    net = arranged(change(DFMEGenerator(SPEC))).to(device)
-    return step_seconds(net, torch.randn(n, 256, device=device), precision)
+    generator = DFMEGenerator(SPEC)
+    net = arranged(change(generator)).to(device)
+    return step_seconds(net, torch.randn(n, generator.latent, device=device), precision)
 
 
 def step_seconds(net: nn.Module, x: Tensor, precision: Precision) -> float:
