@@ -10,6 +10,7 @@ from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.frugal import Frugal, by_turns
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.sources import leaves, shapes, uniform
+from copycost.attacks.untrained import composed, coordinates, patches
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
 from copycost.losses import disagreement
@@ -156,6 +157,8 @@ def test_one_candidate_leaves_nothing_to_choose(monkeypatch):
     [
         (Frugal(), "strictly data-free"),
         (Frugal(sources=(uniform, leaves)), "procedural images"),
+        (Frugal(sources=(coordinates, patches)), "procedural images"),
+        (Frugal(sources=(composed,)), "procedural images"),
         (RandomNoise(), "strictly data-free"),
         (DFMSHL(), "strictly data-free"),
         (DFMSHL(like=shapes), "procedural images"),

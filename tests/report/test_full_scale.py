@@ -24,11 +24,19 @@ Write = Callable[..., None]
 
 @pytest.fixture
 def write(make_record: MakeRecord, tmp_path: Path) -> Write:
-    def write(attack: str, accuracy: float, budget: int, seed: int = 0, **changes: Any) -> None:
+    def write(
+        attack: str,
+        accuracy: float,
+        budget: int,
+        seed: int = 0,
+        sources: tuple[str, ...] = (),
+        **changes: Any,
+    ) -> None:
         changes.setdefault("updates", {"student": 1_234})
         agreement = accuracy / 0.97  # of the records made up here
         record = make_record(attack, seed, agreement, budget=budget, moments=3, **changes)
-        record = record.model_copy(update={"config": record.config | {"settings": {}}})
+        settings = {"sources": list(sources)} if sources else {}
+        record = record.model_copy(update={"config": record.config | {"settings": settings}})
         place = tmp_path / "frugal" / "full" / f"{attack}-{budget}-{seed}-{record.access}"
         place.mkdir(parents=True)
         record.write(place)
@@ -65,6 +73,14 @@ def test_what_spent_more_or_was_told_more_does_not_count(write: Write, tmp_path:
     first, *_, label = aims_passage(tmp_path).splitlines()
     assert first.endswith("not run yet.")
     assert "**reached**: 0.995 with 1,000,000 queries (1 seed)" in label
+
+
+def test_images_drawn_by_rules_do_not_reach_an_aim_for_who_holds_nothing(
+    write: Write, tmp_path: Path
+) -> None:
+    write("frugal", 0.95, 1_000_000, sources=("patches",))
+    first, *_ = aims_passage(tmp_path).splitlines()
+    assert "strictly data-free, not run yet; procedural images, **reached**: 0.995" in first
 
 
 def test_estimates_are_told_of_runs_that_took_them(

@@ -12,7 +12,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from copycost.attacks.base import STRICTLY_DATA_FREE
-from copycost.attacks.untrained import Source, either, exposed, in_range, paled
+from copycost.attacks.untrained import (
+    Source,
+    composed,
+    either,
+    exposed,
+    in_range,
+    paled,
+    patches,
+)
 from copycost.noise import Noise
 from copycost.registry import Entry, Registry
 from copycost.settings import choice
@@ -149,8 +157,9 @@ SOURCES: Registry[Source] = Registry(
 
 NOISE = frozenset({uniform, normal})
 """Kinds whose values are independent, and need not be those of images."""
-DRAWN = frozenset({fields, leaves, textured, shapes})
-"""Kinds that follow rules about what images look like."""
+DRAWN = frozenset({composed, patches, fields, leaves, textured, shapes})
+"""Kinds that follow rules about what images look like: that things hide one another is a rule,
+whatever draws their outlines."""
 
 
 def knowledge_of(kinds: Iterable[Source]) -> str:

@@ -64,6 +64,10 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         "frugal-cifar10-label-8m": Entry(
             "copycost.presets.frugal_cifar10:PRESET_LABEL_8M", "the same by 8 million labels"
         ),
+        "frugal-cifar10-1m-patches": Entry(
+            "copycost.presets.frugal_cifar10:PRESET_1M_PATCHES",
+            "the same at a million queries with images of patches, drawn by a rule",
+        ),
         "maze-cifar10-30m": Entry(
             "copycost.presets.maze_cifar10:PRESET",
             "MAZE's own CIFAR-10 setting at 30 million queries; for a GPU",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
+from copycost.report.knowledge import held
 from copycost.report.markdown import measured_on, table
 from copycost.report.table import Group, flatten, group_records, in_words
 from copycost.report.wording import MISSING, attack_name, percent
@@ -85,7 +86,7 @@ def _by_images(folder: Path) -> str:
             str(group.setting.access),
             drawn_kinds(group.records[0]),
             _views(group.records[0]),
-            group.records[0].knowledge,
+            held(group.records[0]),
             f"{group.setting.budget:,}",
             in_words(group.agreement),
             in_words(group.accuracy),
@@ -152,7 +153,7 @@ def _lesson(group: Group) -> list[str]:
         f"{settings.members}",
         f"{settings.student_steps}",
         percent(kept),
-        record.knowledge,
+        held(record),
         in_words(group.agreement),
         in_words(group.accuracy),
         f"{group.seconds.median:,.0f}",

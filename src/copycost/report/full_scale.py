@@ -13,8 +13,10 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.report.figures import LINES, queries_across, scale_shares
 from copycost.report.frugal import NOT_RUN, drawn_kinds
+from copycost.report.knowledge import held
 from copycost.report.markdown import measured_on, table
 from copycost.report.stand_alone import on_paper, svg
 from copycost.report.table import Group, access_in_words, group_records, in_words
@@ -128,7 +130,7 @@ def _row(group: Group) -> list[str]:
     return [
         attack_name(group.attack),
         access_in_words(group.setting),
-        record.knowledge,
+        held(record),
         drawn_kinds(record),
         f"{group.setting.budget:,}",
         in_words(group.agreement),
@@ -150,12 +152,25 @@ def _verdict(aim: Aim, groups: Sequence[Group]) -> str:
         and group.setting.access is aim.access
         and group.setting.budget <= aim.budget
     ]
-    if not tried:
-        return f"{said}not run yet."
-    best = max(tried, key=_share)
+    return said + "; ".join(_by_class(aim, kind, tried) for kind in _classes(tried)) + "."
+
+
+def _classes(tried: Sequence[Group]) -> list[str]:
+    """What attackers held: the strictest first, as that is what is aimed at, and any other."""
+    others = dict.fromkeys(held(group.records[0]) for group in tried)
+    return list(dict.fromkeys([STRICTLY_DATA_FREE, *others]))
+
+
+def _by_class(aim: Aim, kind: str, tried: Sequence[Group]) -> str:
+    """The best of those groups whose attacker held `kind`."""
+    best = max(
+        (group for group in tried if held(group.records[0]) == kind), key=_share, default=None
+    )
+    if best is None:
+        return f"{kind}, not run yet"
     verdict = "**reached**" if _share(best) >= aim.share else "**missed so far**"
     queries, seeds = best.setting.budget, plural(len(best.seeds), "seed")
-    return f"{said}{verdict}: {_share(best):.3f} with {queries:,} queries ({seeds})."
+    return f"{kind}, {verdict}: {_share(best):.3f} with {queries:,} queries ({seeds})"
 
 
 def _share(group: Group) -> float:

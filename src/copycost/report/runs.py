@@ -9,6 +9,7 @@ from pathlib import Path
 
 from copycost.errors import RunError
 from copycost.report import wording
+from copycost.report.knowledge import held
 from copycost.report.table import flatten
 from copycost.runner.record import (
     RECORD_FILE,
@@ -86,7 +87,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
         ("Ended", record.ended),
         ("Started", record.started),
         ("Took", wording.duration(record.seconds)),
-        ("The attacker holds", record.knowledge),
+        ("The attacker holds", held(record)),
         *([("Pool", _pool(record.pool))] if record.pool else []),
         ("Access", str(record.access)),
         ("Student", record.student),

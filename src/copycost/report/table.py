@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from copycost.report import wording
+from copycost.report.knowledge import held
 from copycost.runner.record import Record, VictimFacts
 from copycost.types import Access
 
@@ -264,7 +265,7 @@ def _row(group: Group) -> Row:
     return Row(
         label=", ".join([name, *(f"{key} {value}" for key, value in group.variant)]),
         victim=setting.victim,
-        knowledge=group.records[0].knowledge,
+        knowledge=held(group.records[0]),
         defences=defences(setting),
         access=access_in_words(setting),
         student=setting.student,
