@@ -1,4 +1,4 @@
-"""The table of `docs/bench.md`, from the record of the preset's run."""
+"""The tables of `docs/bench.md`, from the records of the presets' runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,20 @@ HEAD = (
 
 def digits_passage(results: Path) -> str:
     """Every attack of `bench-digits` at every budget."""
-    path = results / "bench" / "digits" / "bench.json"
+    return _passage(results / "bench" / "digits" / "bench.json")
+
+
+def label_passage(results: Path) -> str:
+    """Every attack of `bench-digits-label` at every budget."""
+    return _passage(results / "bench" / "digits-label" / "bench.json")
+
+
+def pool_passage(results: Path) -> str:
+    """Every attack of `bench-digits-pool` at every budget."""
+    return _passage(results / "bench" / "digits-pool" / "bench.json")
+
+
+def _passage(path: Path) -> str:
     if not path.exists():
         return NOT_RUN
     record = read_bench(path)

@@ -95,6 +95,13 @@ BENCHES: Registry[dict[str, Any]] = Registry(
             "copycost.presets.bench_digits:PRESET",
             "attacks without data on 8×8 digits at equal queries, minutes on two CPU cores",
         ),
+        "bench-digits-label": Entry(
+            "copycost.presets.bench_digits:PRESET_LABEL", "the same by labels alone"
+        ),
+        "bench-digits-pool": Entry(
+            "copycost.presets.bench_digits:PRESET_POOL",
+            "attacks with a pool of house numbers on 8×8 digits at equal queries",
+        ),
     },
 )
 """Values for `BenchConfig`; options of the command line go over them. Loads no PyTorch."""

@@ -22,6 +22,8 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "bench-digits": Entry(
             "copycost.bench.passage:digits_passage", "the attacks of the preset side by side"
         ),
+        "bench-digits-label": Entry("copycost.bench.passage:label_passage", "the same by labels"),
+        "bench-digits-pool": Entry("copycost.bench.passage:pool_passage", "the same with a pool"),
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),
