@@ -7,9 +7,9 @@
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; the
 # same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss, and
 # with more queries.
-# `parts`: Frugal on digits without each of its parts, or with one more. `photographs`: Frugal with
-# other kinds of images on CIFAR-10 at 16×16, if its folder is given, as they were asked and moved
-# and mirrored, and by labels. `lessons`: there, and on small images, how long and how it learns from
+# `parts`: Frugal on digits without each of its parts, or with one more; `parts-label`: the same by
+# labels. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
+# given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small images, how long and how it learns from
 # an answer, and from what.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
@@ -53,9 +53,9 @@ done
 # One student with twice the steps, which costs what two cost, and by kinds of images. Of digits with
 # 12,000 queries, and by labels, one run each is on record.
 one=(--set frugal.batch_size=32 --set frugal.members=1)
-small_lessons() { # VICTIM BUDGET ACCESS IMAGES
+small_lessons() { # VICTIM BUDGET ACCESS IMAGES OPTION…
   sweep --out "$out/lessons" --victim "$1" --attack frugal --budget "$2" --access "$3" \
-    --evaluations 6 "${one[@]}" --set frugal.student_steps=64 --set "frugal.sources=$4"
+    --evaluations 6 "${one[@]}" --set frugal.student_steps=64 --set "frugal.sources=$4" "${@:5}"
 }
 for access in probabilities label; do
   for images in untrained,coordinates patches; do
@@ -64,6 +64,7 @@ for access in probabilities label; do
   done
 done
 small_lessons digits-cnn 60000 probabilities untrained,coordinates
+small_lessons digits-cnn 60000 probabilities untrained,coordinates --set frugal.loss=l2
 
 # Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
 of_photographs() {
@@ -116,10 +117,11 @@ if [ -n "$cifar10" ]; then
   labels patches 16 96000
 fi
 
-part() {
-  sweep --out "$out/parts" --victim digits-cnn --attack frugal --budget 3000 --evaluations 3 \
-    --set frugal.batch_size=32 "$@"
+own_part() { # FOLDER OPTION…
+  sweep --out "$out/$1" --victim digits-cnn --attack frugal --evaluations 3 \
+    --set frugal.batch_size=32 "${@:2}"
 }
+part() { own_part parts --budget 3000 "$@"; }
 part --set frugal.student_steps=32
 for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 generated=true \
   sources=normal sources=untrained,coordinates,leaves; do
@@ -127,3 +129,9 @@ for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 
 done
 part --set frugal.student_steps=32 --set frugal.shift=0.125 --set frugal.as_asked=0
 for steps in 1 8; do part --set frugal.student_steps=$steps; done
+by_labels() { own_part parts-label --budget 6000 --access label "$@"; }
+by_labels --set frugal.student_steps=32
+for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 sources=normal; do
+  by_labels --set frugal.student_steps=32 --set "frugal.$change"
+done
+by_labels --set frugal.student_steps=8

@@ -11,12 +11,13 @@ from tests.report.conftest import MakeRecord
 from copycost.report.frugal import (
     NOT_RUN,
     cifar10_passage,
+    digits_aim_passage,
     lessons_passage,
     losses_passage,
-    parts_passage,
     photographs_passage,
     twentieth_passage,
 )
+from copycost.report.frugal_parts import label_parts_passage, parts_passage
 
 
 @pytest.fixture
@@ -51,6 +52,31 @@ def test_noise_stands_beside_each_attack_at_its_own_budget(write, tmp_path):
     text = twentieth_passage(tmp_path).replace("\u00a0", " ")
     rows = {line.split(" | ")[2]: line.split(" | ")[5] for line in text.splitlines() if "|" in line}
     assert (rows["DFME"], rows["Frugal"]) == ("33.0 %", "11.0 %")
+
+
+def test_a_rival_of_several_settings_is_held_up_by_the_best(write, tmp_path):
+    for batch, agreement in ((32, 0.5), (16, 0.8)):
+        config = {"settings": {"batch_size": batch}}
+        write("frugal/twentieth", "dfme", [agreement], 100_000, config=config)
+    write("frugal/twentieth", "frugal", [0.7], 5_000)
+    text = twentieth_passage(tmp_path)
+    assert "missed" in text
+    assert "reached" not in text
+
+
+@pytest.mark.parametrize(("agreement", "verdict"), [(0.991, "passed"), (0.99, "missed")])
+def test_the_first_try_on_digits_is_passed_by_the_best_settings_alone(
+    agreement, verdict, write, tmp_path
+):
+    assert digits_aim_passage(tmp_path) == NOT_RUN
+    victim = {"victim": {"name": "digits-cnn"}}
+    for loss, found in (("l1", [0.2]), ("l2", [0.9, agreement, 1.0])):
+        config = {"settings": {"loss": loss}}
+        write("frugal/lessons", "frugal", found, 60_000, config=config, **victim)
+    write("frugal/lessons", "frugal", [1.0], 50_000, **victim)
+    text = digits_aim_passage(tmp_path)
+    assert f"is {verdict}: {agreement:.1%}".replace("%", "\u00a0%") in text
+    assert "L2: the best of 2 settings" in text
 
 
 def test_labels_are_held_against_labels_and_against_probabilities(write, tmp_path):
@@ -200,7 +226,7 @@ def test_other_losses_stay_out_of_the_other_tables(write, tmp_path):
 
 @pytest.mark.parametrize("first", [(0.9, 32, 2), (0.5, 1, 2)], ids=["the usual", "another"])
 def test_parts_are_named_by_what_they_change_of_the_usual_which_most_have(first, write, tmp_path):
-    assert parts_passage(tmp_path) == NOT_RUN
+    assert parts_passage(tmp_path) == label_parts_passage(tmp_path) == NOT_RUN
     runs = [(0.9, 32, 2), (0.5, 1, 2), (0.8, 32, 1)]
     for agreement, steps, members in sorted(runs, key=lambda run: run != first):
         config = {"settings": {"student_steps": steps, "members": members}}

@@ -27,8 +27,14 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),
+        "frugal-digits-aim": Entry(
+            "copycost.report.frugal:digits_aim_passage", "whether the first try is beaten on digits"
+        ),
         "frugal-parts": Entry(
-            "copycost.report.frugal:parts_passage", "Frugal without each of its parts"
+            "copycost.report.frugal_parts:parts_passage", "Frugal without each of its parts"
+        ),
+        "frugal-parts-label": Entry(
+            "copycost.report.frugal_parts:label_parts_passage", "the same by labels"
         ),
         "frugal-photographs": Entry(
             "copycost.report.frugal:photographs_passage", "kinds of images against photographs"
