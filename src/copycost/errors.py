@@ -74,4 +74,4 @@ class VictimFailed(CopycostError):
 
 
 class Unstable(CopycostError):
-    """A loss became NaN or infinite; the run stopped with its last good state saved."""
+    """A loss became NaN or infinite; what was lost is kept beside the last good state."""

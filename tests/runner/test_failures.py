@@ -17,17 +17,20 @@ import torch
 from copycost.datasets.base import Labelled
 from copycost.errors import Busy, RunError, SpecMismatch, Unstable, VictimFailed
 from copycost.oracle.ledger import Ledger, spent_in
+from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.copy_model import copy_model
-from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, exclusive
+from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, UNSTABLE_FILE, exclusive
 from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import victim_folder
+from copycost.runner.transfers import read_transfer_set
 from copycost.testing import TINY, tiny_victim
 from copycost.victims.function import FunctionVictim
 from tests.runner.conftest import tiny_config, tiny_target
 from tests.stops import StopAt
 
+DIVERGING = {"batch_size": 32, "width": 8, "latent": 8, "student_lr": 1e30}
 NOISE = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
 
 
@@ -211,15 +214,40 @@ def test_an_older_ledger_is_not_taken_for_the_runs_own(tmp_path: Path) -> None:
 
 def test_a_run_that_learnt_nothing_is_not_finished(tmp_path: Path) -> None:
     """It diverges before its first checkpoint, again and again, until nothing is left to ask."""
-    config = tiny_config(settings={"batch_size": 32, "width": 8, "latent": 8, "student_lr": 1e30})
+    config = tiny_config(settings=DIVERGING)
     for _ in range(20):
         with pytest.raises((Unstable, RunError)) as raised:
             copy_model(config, tiny_target(), tmp_path)
         if raised.type is RunError:
             break
-        assert "No state was saved" in str(raised.value)
+        assert "There is no checkpoint" in str(raised.value)
     assert "nothing was learnt" in str(raised.value)
     assert not (tmp_path / "record.json").exists()
+
+
+def test_the_players_the_losses_and_the_batch_of_an_unstable_run_are_kept(tmp_path: Path) -> None:
+    config = tiny_config(settings=DIVERGING, record_queries="bytes")
+    with pytest.raises(Unstable, match=rf"in step 1\..*queries 1 to 224\..*{UNSTABLE_FILE}"):
+        copy_model(config, tiny_target(), tmp_path)
+    kept = load_checkpoint(tmp_path / UNSTABLE_FILE)
+    assert kept is not None
+    assert (kept["steps"], kept["queries"]) == ((1, 1), (1, 224))
+    assert not np.isfinite(kept["values"]["student/gap"])
+    weights = kept["players"]["student"]["network"].values()
+    assert not all(bool(weight.isfinite().all()) for weight in weights)
+    asked = read_transfer_set(tmp_path)
+    assert (len(asked), asked.missing) == (224, 0)
+
+
+def test_a_full_disk_does_not_hide_that_a_run_became_unstable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("copycost.runner.unstable.save_checkpoint", full)
+    with pytest.raises(Unstable, match=r"in step 1\..*could not be saved.*No space left"):
+        copy_model(tiny_config(settings=DIVERGING), tiny_target(), tmp_path)
 
 
 def test_data_of_other_classes_than_the_victims_is_refused() -> None:

@@ -18,7 +18,13 @@ from copycost.oracle.ledger import Ledger
 from copycost.runner import run as run_module
 from copycost.runner.checkpoint import Saver, load_checkpoint, save_checkpoint
 from copycost.runner.copy_model import copy_model
-from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, STUDENT_FOLDER, exclusive
+from copycost.runner.folder import (
+    CHECKPOINT_FILE,
+    LEDGER_FILE,
+    STUDENT_FOLDER,
+    UNSTABLE_FILE,
+    exclusive,
+)
 from copycost.runner.record import Record, read_record
 from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
@@ -270,9 +276,28 @@ def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(
     whole = target.victim
     assert isinstance(whole, ModuleVictim)
     broken = Lost(whole.module, whole.spec, whole.classes, name=whole.name)
-    with pytest.raises(Unstable, match=r"(generator|gap).*NaN.*batches of up to 32.*checkpoint"):
+    good = load_checkpoint(folder / CHECKPOINT_FILE)
+    assert good is not None
+    told = rf"(generator|gap).*NaN.*in step {good['trail']['steps'] + 1}\..*last good state.*checkp"
+    with pytest.raises(Unstable, match=told):
         copy_model(tiny_config(attack=attack), replace(target, victim=broken), folder)
     assert (folder / CHECKPOINT_FILE).read_bytes() == saved
+    record = copy_model(tiny_config(attack=attack), target, folder)
+    assert record.finished
+    assert f"went on from {good['spent']:,} queries after a crash" in record.resumed[0]
+    assert not (folder / UNSTABLE_FILE).exists()
+
+
+def test_a_checkpoint_of_a_release_that_did_not_count_all_steps_is_gone_on_with(tmp_path):
+    whole = copy_model(tiny_config(), tiny_target(), tmp_path / "whole")
+    folder = tmp_path / "parts"
+    run_until(folder, 1000)
+    saved = load_checkpoint(folder / CHECKPOINT_FILE)
+    assert saved is not None
+    save_checkpoint(folder / CHECKPOINT_FILE, {**saved, "steps": saved.pop("trail")["steps"]})
+    parts = copy_model(tiny_config(), tiny_target(), folder)
+    assert without_time(parts) == without_time(whole)
+    assert parts.student_hash == whole.student_hash
 
 
 def test_a_lost_state_never_replaces_a_good_one(tmp_path, monkeypatch):
@@ -295,7 +320,7 @@ def unchecked(self, state, losses):
     """`Run.after_step` without its look at the losses, and with a stop between evaluations."""
     for name, loss in losses.items():
         self._sums[name] = self._sums.get(name, 0) + loss
-    self._steps += 1
+    self._trail.step(self.spent)
     self.stop.ask("SIGTERM")
 
 

@@ -43,13 +43,37 @@ def test_evaluations_that_were_passed_over_are_not_made_up_for(tmp_path):
     assert [point.queries for point in run.curve] == [0, 450, 514]
 
 
-def test_steps_are_counted_from_the_last_evaluation(tmp_path):
+def test_an_unstable_run_says_which_step_it_was_and_on_which_queries(tmp_path):
     run, state, oracle = begun(tmp_path)
     for more in (50, 60, 10):
         oracle._account.charge(more)
         run.after_step(state, {})
-    with pytest.raises(Unstable, match="within the 2 steps before query 120"):
+    where = r"gap became NaN or infinite in step 4\. The last batch is queries 111 to 120\."
+    with pytest.raises(Unstable, match=where):
         run.after_step(state, {"student/gap": torch.tensor(float("nan"))})
+
+
+def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_named(
+    tmp_path, monkeypatch
+):
+    """As on a GPU."""
+    run, state, oracle = begun(tmp_path)
+    monkeypatch.setattr(state, "engine", Elsewhere(state.engine))
+    for loss in [1.0] * 5 + [float("nan")] + [1.0] * 3:
+        oracle._account.charge(20)
+        run.after_step(state, {"student/gap": torch.tensor(loss)})
+    assert [point.queries for point in run.curve] == [0, 100]
+    oracle._account.charge(20)
+    where = r"in one of the steps 6 to 10\. The last batch is queries 181 to 200\."
+    with pytest.raises(Unstable, match=where):
+        run.after_step(state, {"student/gap": torch.tensor(1.0)})
+
+
+class Elsewhere:
+    """An engine that says it is on a GPU."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.device, self.ranks = torch.device("cuda"), engine.ranks
 
 
 def test_evaluations_come_at_their_shares_to_the_query_and_the_end_is_one_of_them(tmp_path):

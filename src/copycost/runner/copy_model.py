@@ -27,6 +27,7 @@ from copycost.runner.folder import (
     LEDGER_FILE,
     ONNX_FILE,
     STUDENT_FOLDER,
+    UNSTABLE_FILE,
     claimed,
     own,
 )
@@ -172,7 +173,8 @@ class _Job:
         engine.ranks.wait()
         record = read_record(folder)
         if record.finished:
-            own(folder / CHECKPOINT_FILE, engine.ranks).unlink(missing_ok=True)
+            for name in (CHECKPOINT_FILE, UNSTABLE_FILE):
+                own(folder / name, engine.ranks).unlink(missing_ok=True)
         return record
 
     def _fresh_student(self) -> nn.Module:

@@ -18,6 +18,7 @@ from copycost.runner.target import Target
 CLAIM_FILE = "run.json"
 LEDGER_FILE = "ledger.sqlite"
 CHECKPOINT_FILE = "checkpoint.safetensors"
+UNSTABLE_FILE = "unstable.safetensors"
 AUDITOR_FILE = "auditor.safetensors"
 STUDENT_FOLDER = "student"
 ONNX_FILE = "student.onnx"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
-from copycost.errors import RunError, Unstable
+from copycost.errors import RunError
 from copycost.oracle.meter import Oracle
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
@@ -21,6 +21,7 @@ from copycost.runner.checkpoint import Saver, load_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
 from copycost.runner.stopping import Stop
+from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 from copycost.victims.base import Victim
 
 SAVE_EVERY_SECONDS = 60.0
@@ -90,7 +91,7 @@ class Run:
         self._saver = Saver()
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._steps = 0
+        self._trail = Trail()
         self._next = 1
         self._before = 0.0
         self._rest = 0.0
@@ -119,6 +120,7 @@ class Run:
             self._restore(state, saved)
         elif self._oracle.spent:
             self._note_resumption(0)
+        self._trail.begin(self.spent)
         self._clock = self._saved_at = time.monotonic()
         if not self.curve:
             self.log(state)
@@ -131,10 +133,11 @@ class Run:
         for name, loss in losses.items():
             self._sums[name] = self._sums.get(name, 0) + loss
             self._counts[name] = self._counts.get(name, 0) + 1
-        self._steps += 1
+        self._trail.step(self.spent)
         if state.engine.device.type == "cpu" and not self._ranks.several:
             # At once, where looking is free; elsewhere at the next evaluation, all ranks as one.
-            self._check_finite({name: float(loss) for name, loss in losses.items()})
+            self._check_finite(state, {name: float(loss) for name, loss in losses.items()})
+            self._trail.sound = self._trail.steps
         self.watcher.step(self.spent)
         due = self._oracle.spent >= self._next * self._oracle.budget / self._evaluations
         pause = max(SAVE_EVERY_SECONDS, self._rest)
@@ -149,28 +152,29 @@ class Run:
 
         Raises `Unstable` if a loss became NaN or infinite; the last checkpoint stays.
         """
-        values = self._mean_losses()
+        values = self._mean_losses(state)
         for name, player in state.players.items():
             if player.updates:
                 values[f"{name}/gradient norm"] = float(player.gradient_norm())
-        self._check_finite(values)
+        self._check_finite(state, values)
         self._oracle.verify()
         if self._auditor is not None:
             values |= self._judge(self._auditor, state)
         values |= self._attack.diagnose(state, self._oracle)
-        self._check_finite(values)
+        self._check_finite(state, values)
+        self._trail.sound = self._trail.steps
         point = Point(queries=self.spent, seconds=self.seconds, values=values)
         self.curve.append(point)
-        self._sums, self._counts, self._steps = {}, {}, 0
+        self._sums, self._counts = {}, {}
         share = self._oracle.spent / self._oracle.budget
         self._next = int(share * self._evaluations) + 1
         self.watcher.point(point)
 
-    def _mean_losses(self) -> dict[str, float]:
+    def _mean_losses(self, state: State) -> dict[str, float]:
         """Since the last evaluation, over all ranks, which must all call it; `Unstable` if lost."""
         sums = {name: self._ranks.mean(total) for name, total in self._sums.items()}
         values = {name: float(total) / self._counts[name] for name, total in sums.items()}
-        self._check_finite(values)
+        self._check_finite(state, values)
         return values
 
     @staticmethod
@@ -188,12 +192,13 @@ class Run:
         Raises `Unstable` rather than replace the last good state by one that is lost.
         """
         began = time.monotonic()
-        self._mean_losses()
+        self._mean_losses(state)
+        self._trail.sound = self._trail.steps
         self._oracle.settle()
         own_content = {"victim": self._api.state(), "sums": self._sums}
         shared: dict[str, Any] = {
             "attack": state.state(),
-            "steps": self._steps,
+            "trail": self._trail.state(),
             "counts": self._counts,
             "next": self._next,
             "curve": [point.model_dump() for point in self.curve],
@@ -247,7 +252,9 @@ class Run:
         self._api.restore(mine["victim"])
         device = state.engine.device
         self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
-        self._steps, self._next = saved["steps"], saved["next"]
+        if "trail" in saved:  # an older release counted its steps from evaluation to evaluation
+            self._trail.restore(saved["trail"])
+        self._next = saved["next"]
         self._counts = dict(saved["counts"])
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
@@ -270,22 +277,12 @@ class Run:
 
     def refuse_lost_weights(self, state: State) -> None:
         """Raise `Unstable` if a player's weights are no longer finite."""
-        weights = {
-            f"weights of the {name}": float(
-                sum(p.detach().sum() for p in player.network.parameters())
-            )
-            for name, player in state.players.items()
-        }
-        self._check_finite(weights)
+        weights = weights_of(state)
+        if not_finite(weights):
+            self._trail.step(self.spent)  # the one that failed in the middle
+        self._check_finite(state, weights)
 
-    def _check_finite(self, values: dict[str, float]) -> None:
-        bad = [name for name, value in values.items() if not abs(value) < float("inf")]
-        if bad:
-            batch = self._attack.batch_size * self._ranks.count
-            path = self.folder / CHECKPOINT_FILE
-            kept = f"The last good state is in {path}." if path.exists() else "No state was saved."
-            raise Unstable(
-                f"{', '.join(bad)} became NaN or infinite within the {self._steps} steps before "
-                f"query {self.spent:,}, in batches of up to {batch:,} images. {kept} Lower the "
-                "learning rates, or raise the floor."
-            )
+    def _check_finite(self, state: State, values: dict[str, float]) -> None:
+        if not_finite(values):
+            self._saver.wait()
+            raise unstable(self.folder, state, values, self._trail, self._oracle)

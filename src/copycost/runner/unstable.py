@@ -1,0 +1,112 @@
+"""Where a run became unstable: in which step, on which batch, and what its players were then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from copycost.attacks.state import State
+from copycost.errors import RunError, Unstable
+from copycost.oracle.meter import Oracle
+from copycost.runner.checkpoint import save_checkpoint
+from copycost.runner.folder import CHECKPOINT_FILE, UNSTABLE_FILE
+
+
+class Trail:
+    """Steps and queries of a run from its beginning, over all sessions."""
+
+    def __init__(self) -> None:
+        """Before the first step."""
+        self.steps = 0
+        """Steps taken."""
+        self.sound = 0
+        """Steps after which every loss so far had been looked at and was finite."""
+        self.batch: tuple[int, int] | None = None
+        """First and last query, from 1, of the last step that asked."""
+        self._spent = 0
+
+    def begin(self, spent: int) -> None:
+        """A session starts when so many queries are charged."""
+        self._spent = spent
+
+    def step(self, spent: int) -> None:
+        """A step was taken; `spent` queries are charged now."""
+        self.steps += 1
+        if spent > self._spent:
+            self.batch, self._spent = (self._spent + 1, spent), spent
+
+    @property
+    def suspects(self) -> tuple[int, int]:
+        """First and last of the steps in which something found now may have been lost."""
+        return min(self.sound + 1, self.steps), self.steps
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"steps": self.steps, "sound": self.sound, "batch": self.batch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        self.steps, self.sound, self.batch = state["steps"], state["sound"], state["batch"]
+
+
+def weights_of(state: State) -> dict[str, float]:
+    """By player, the sum of its weights: finite only if all of them are."""
+    return {
+        f"weights of the {name}": float(sum(p.detach().sum() for p in player.network.parameters()))
+        for name, player in state.players.items()
+    }
+
+
+def not_finite(values: Mapping[str, float]) -> list[str]:
+    """The names of those that are NaN or infinite."""
+    return [name for name, value in values.items() if not math.isfinite(value)]
+
+
+def unstable(
+    folder: Path, state: State, values: Mapping[str, float], trail: Trail, oracle: Oracle
+) -> Unstable:
+    """The error to raise where some of `values` are not finite; keeps what shows why.
+
+    The account is settled, and what is recorded of the queries is on the disk. The checkpoint
+    stays as it is.
+    """
+    kept = _keep(folder / UNSTABLE_FILE, state, values, trail, oracle)
+    path = folder / CHECKPOINT_FILE
+    good = (
+        f"The last good state, where the same command goes on, is in {path}."
+        if path.exists()
+        else "There is no checkpoint from before."
+    )
+    advice = "Lower the learning rates, or raise the floor."
+    return Unstable(f"{_told(values, trail)} {kept} {good} {advice}")
+
+
+def _told(values: Mapping[str, float], trail: Trail) -> str:
+    """What was lost, in which steps, and on which queries."""
+    first, last = trail.suspects
+    where = f"in step {last:,}" if first == last else f"in one of the steps {first:,} to {last:,}"
+    text = f"{', '.join(not_finite(values))} became NaN or infinite {where}."
+    if trail.batch is None:
+        return text
+    return f"{text} The last batch is queries {trail.batch[0]:,} to {trail.batch[1]:,}."
+
+
+def _keep(
+    path: Path, state: State, values: Mapping[str, float], trail: Trail, oracle: Oracle
+) -> str:
+    """Where the players lie, in words; a fault of the disk must not hide why the run ends."""
+    content = {
+        "players": {name: player.state() for name, player in state.players.items()},
+        "values": dict(values),
+        "steps": trail.suspects,
+        "queries": trail.batch,
+    }
+    try:
+        oracle.settle()
+        if state.engine.ranks.leads:  # players are alike on all ranks
+            save_checkpoint(path, content)
+    except (OSError, RunError) as error:
+        return f"The players as they are now could not be saved: {error}."
+    return f"The players as they are now are in {path}."
