@@ -21,22 +21,25 @@ from copycost.flags import (
 
 
 @pytest.mark.parametrize(
-    ("commonest", "victims", "raised"),
+    ("accuracy", "one_answer", "raised"),
     [
-        (1.0, 0.1, True),  # one class, of ten that are alike
-        (0.92, 0.1, True),
-        (0.90, 0.1, False),
-        (0.46, 0.1, False),
-        (0.95, 0.90, False),  # data that is of one class for the most part
-        (0.995, 0.90, True),
-        (1.0, 1.0, False),  # a victim that gives one class itself
-        (0.52, 0.5, False),
+        (0.1, 0.1, True),  # of ten classes that are equally common
+        (0.15, 0.1, True),
+        (0.16, 0.1, False),
+        (0.016, 0.01, False),  # of a hundred
+        (0.55, 0.5, True),  # of two
+        (0.56, 0.5, False),
+        (0.74, 0.5, False),
+        (0.90, 0.90, True),  # data that is of one class for the most part
+        (0.92, 0.90, False),
     ],
 )
-def test_a_student_is_collapsed_when_it_hardly_ever_leaves_one_class(commonest, victims, raised):
-    assert [flag.name for flag in student_collapsed(commonest, victims)] == (
-        ["student-collapsed"] if raised else []
-    )
+def test_a_student_is_collapsed_when_it_does_hardly_better_than_one_answer(
+    accuracy, one_answer, raised
+):
+    found = student_collapsed(accuracy, one_answer, commonest=0.97)
+    assert names(found) == (["student-collapsed"] if raised else [])
+    assert all("0.970 of them get one class" in flag.detail for flag in found)
 
 
 def names(found: list[Flag]) -> list[str]:
@@ -89,7 +92,9 @@ def test_a_flag_is_raised_from_its_bound_on(found: list[Flag], raised: str | Non
 
 
 def test_a_victim_that_is_hardly_ever_right_is_doubted():
-    assert victim_near_chance(0.16, 10) == []
-    (flag,) = victim_near_chance(0.15, 10)
+    assert victim_near_chance(0.16, 0.1) == []
+    assert victim_near_chance(0.74, 0.5) == []
+    assert names(victim_near_chance(0.90, 0.9)) == ["victim-near-chance"]
+    (flag,) = victim_near_chance(0.15, 0.1)
     assert flag.name == "victim-near-chance"
     assert "0.150" in flag.detail

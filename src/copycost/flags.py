@@ -12,6 +12,8 @@ from statistics import median
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from copycost.claims.measures import knows_nothing
+
 SEEDS_ENOUGH = 3
 NOISE_MARGIN = 0.05
 """Agreement by which an attack must beat random noise before it counts as working."""
@@ -21,11 +23,6 @@ ESTIMATE_FLOOR = 0.5
 """Correlation with the true directional derivative under which an estimate is mostly noise."""
 COLLAPSED_SPREAD = 0.01
 """Spread of generated values between images, as a share of the range, below which they are one."""
-COLLAPSED_ELSEWHERE = 0.1
-"""A copy that gives classes other than its commonest less than this many times as often as the
-victim does, gives one class."""
-NEAR_CHANCE = 1.5
-"""A victim that is right no more than this many times as often as by chance knows nothing."""
 BETTER_THAN_CHANCE = 3.0
 """A fresh student this many times chance has seen something it should not have."""
 
@@ -55,12 +52,16 @@ def victim_not_deterministic(self_agreement: float, *, defended: bool) -> list[F
     return [Flag("victim-not-deterministic", detail)]
 
 
-def victim_near_chance(accuracy: float, classes: int) -> list[Flag]:
-    """The victim is hardly ever right: it may be asked in another way than it was trained."""
-    if accuracy > NEAR_CHANCE / classes:
+def victim_near_chance(accuracy: float, one_answer: float) -> list[Flag]:
+    """The victim is right as one answer would be: it may be asked as it was not trained.
+
+    `one_answer`: share of held-out inputs that always giving their commonest class gets right.
+    """
+    if not knows_nothing(accuracy, one_answer):
         return []
     detail = (
-        f"the victim is right on {accuracy:.3f} of held-out inputs; chance is {1 / classes:.3f}"
+        f"the victim is right on {accuracy:.3f} of held-out inputs; "
+        f"one answer to all would be on {one_answer:.3f}"
     )
     return [Flag("victim-near-chance", detail)]
 
@@ -95,15 +96,17 @@ def estimate_drowned(correlation: float | None) -> list[Flag]:
     return [Flag("estimate-drowned", detail)]
 
 
-def student_collapsed(commonest: float, victims: float) -> list[Flag]:
-    """The copy gives nearly all inputs one class; shares of the commonest, its and the victim's.
+def student_collapsed(accuracy: float, one_answer: float, commonest: float) -> list[Flag]:
+    """The copy has learnt nothing.
 
-    Data may be of one class for the most part, so the victim's own answers are the measure.
+    `one_answer` as for the victim; `commonest`: share of held-out inputs that get the class
+    which the copy gives most often.
     """
-    if 1 - commonest >= COLLAPSED_ELSEWHERE * (1 - victims):
+    if not knows_nothing(accuracy, one_answer):
         return []
     detail = (
-        f"{commonest:.3f} of held-out inputs get one class; the victim's share is {victims:.3f}"
+        f"the copy is right on {accuracy:.3f} of held-out inputs; one answer to all would be on "
+        f"{one_answer:.3f}; {commonest:.3f} of them get one class"
     )
     return [Flag("student-collapsed", detail)]
 

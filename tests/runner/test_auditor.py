@@ -29,8 +29,11 @@ def test_the_commonest_class_is_counted(auditor):
     nn.init.zeros_(linear.weight)
     constant = nn.Sequential(nn.Flatten(), linear)
     assert auditor.evaluate(constant)["commonest class"] == 1.0
-    victims = tiny_target().victim(tiny_target().held_out.floats()).argmax(1).tolist()
-    assert auditor.commonest_class == max(victims.count(k) for k in range(4)) / 120
+    labels = tiny_target().held_out.labels.tolist()
+    facts = auditor.facts()
+    assert facts.commonest_label == max(labels.count(k) for k in range(4)) / 120
+    assert facts.one_answer == facts.commonest_label
+    assert facts.model_copy(update={"commonest_label": None}).one_answer == 1 / 4
 
 
 def test_members_of_a_vote_keep_each_its_mode(auditor):

@@ -10,12 +10,12 @@ import pytest
 from copycost.runner.outcome import Outcome
 from copycost.runner.record import Point
 
-FINE = {"agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
+FINE = {"accuracy": 0.9, "agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
 
 
 def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[str]:
-    """Names of the flags of a run whose victim gives its commonest class to 3 of 10 inputs."""
-    told = {"self_agreement": 1.0, "accuracy": 0.9, "defences": (), "classes": 4}
+    """Names of the flags of a run whose held-out inputs are of one class in 3 of 10 cases."""
+    told = {"self_agreement": 1.0, "accuracy": 0.9, "defences": (), "classes": 4, "one_answer": 0.3}
     facts = SimpleNamespace(**told | more.pop("facts", {}))
     values: Any = {
         "config": SimpleNamespace(budget=100),
@@ -28,7 +28,7 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
                 Point(queries=100, seconds=1, values=FINE | last),
             ]
         ),
-        "auditor": SimpleNamespace(facts=lambda: facts, commonest_class=0.3),
+        "auditor": SimpleNamespace(facts=lambda: facts),
         "engine": SimpleNamespace(ranks=SimpleNamespace(count=more.pop("ranks", 1))),
         "spent": 100,
         "lost": 0,
@@ -41,7 +41,8 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
     ("first", "last", "more", "raised"),
     [
         ({}, {}, {}, []),
-        ({}, {"commonest class": 1.0}, {}, ["student-collapsed"]),
+        ({}, {"accuracy": 0.3, "commonest class": 1.0}, {}, ["student-collapsed"]),
+        ({}, {"accuracy": 0.5, "commonest class": 0.8}, {}, []),
         ({"agreement": 0.8}, {}, {}, ["student-knows-already"]),
         ({}, {"generator/spread": 0.001}, {}, ["generator-collapsed"]),
         ({"generator/spread": 0.001}, {}, {}, []),

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from copycost.bench.adversarial import TransferRate
 from copycost.bench.plan import Skipped
 from copycost.bench.work import FreshResult
-from copycost.claims.measures import collapsed, least_budgets
+from copycost.claims.measures import knows_nothing, least_budgets
 from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report.table import spread
@@ -177,7 +177,7 @@ def bench_run(
         seconds=record.seconds,
         updates=record.updates,
         values=judged,
-        collapsed=collapsed(record.result["accuracy"], record.victim.classes),
+        collapsed=knows_nothing(record.result["accuracy"], record.victim.one_answer),
         transfer=transfer,
         fresh=fresh,
         flags=tuple(record.flags),

@@ -11,13 +11,21 @@ from copycost.claims.base import Course, Courses, Finding, finding, middle
 
 SHARES_OF_VICTIM = (0.5, 0.8, 0.9, 0.95)
 APART = "worst of the best minus best of the worst"
-COLLAPSED = 1.5
-"""A student whose accuracy is at most this many times chance has learnt nothing."""
+TIMES_ONE_ANSWER = 1.5
+ABOVE_ONE_ANSWER = 0.1
+"""Who knows nothing is right at most this many times as often as one answer to everything, and
+beyond it on no more than this share of the rest. The first decides for many classes, the second
+for few or unbalanced ones."""
 
 
-def collapsed(accuracy: float, classes: int) -> bool:
-    """Whether a student of so many classes has learnt nothing."""
-    return accuracy <= COLLAPSED / classes
+def knows_nothing(accuracy: float, one_answer: float) -> bool:
+    """Whether a student, or a victim, does hardly better than one answer to everything.
+
+    Both are shares of inputs got right; `one_answer` that of always giving the commonest class,
+    1/K for K classes that are equally common.
+    """
+    times, above = (TIMES_ONE_ANSWER - 1) * one_answer, ABOVE_ONE_ANSWER * (1 - one_answer)
+    return accuracy <= one_answer + min(times, above)
 
 
 def least_budgets(reached: Iterable[tuple[int, float]]) -> dict[str, int | None]:
@@ -52,7 +60,7 @@ class Spread:
             "lowest accuracy": min(finals),
             "median accuracy": median(finals),
             "highest accuracy": max(finals),
-            "share collapsed": fmean(collapsed(final, runs[0].classes) for final in finals),
+            "share collapsed": fmean(knows_nothing(final, 1 / runs[0].classes) for final in finals),
         }
         return finding(self.text, None, measured)
 

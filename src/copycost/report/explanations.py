@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from copycost import flags
+from copycost.claims import measures
 
 INTRODUCTION = (
     "A flag is a reason to doubt a result. It never changes a number; it stands beside it, in the "
@@ -29,6 +30,12 @@ class Explanation:
     why: str
     what_to_do: str
 
+
+_LITTLE = (
+    f"{measures.TIMES_ONE_ANSWER:g} times as many as one answer to all does (their commonest "
+    f"class), or than as many and {100 * measures.ABOVE_ONE_ANSWER:g} % of the others, whichever "
+    "is less."
+)
 
 EXPLANATIONS = {
     "victim-not-deterministic": Explanation(
@@ -54,8 +61,7 @@ EXPLANATIONS = {
     "victim-near-chance": Explanation(
         title="The victim knows nothing of these data",
         raised_if=(
-            "without defences, the victim is right on held-out inputs no more than "
-            f"{flags.NEAR_CHANCE:g} times as often as by chance."
+            f"without defences, the victim gets no more held-out inputs right than {_LITTLE}"
         ),
         why=(
             "A copy is then compared with answers that are worth nothing. Most often the model is "
@@ -137,15 +143,13 @@ EXPLANATIONS = {
         ),
     ),
     "student-collapsed": Explanation(
-        title="The copy gives nearly everything one class",
-        raised_if=(
-            "at the end, the copy gives classes other than its commonest to fewer than "
-            f"{flags.COLLAPSED_ELSEWHERE:g} times as many held-out inputs as the victim does."
-        ),
+        title="The copy has learnt nothing",
+        raised_if=f"at the end, the copy gets no more held-out inputs right than {_LITTLE}",
         why=(
-            "The copy has not learnt; its agreement is the share of one class. Attacks that train "
-            "a generator, and label-only ones above all, do so with some seeds and not with "
-            "others. It says nothing of how hard the victim is to copy."
+            "The copy answers no better than always with the commonest class; most such copies "
+            "give nearly everything one class. Attacks that train a generator, and label-only "
+            "ones above all, end so with some seeds and not with others. It says nothing of how "
+            "hard the victim is to copy."
         ),
         what_to_do=(
             "Quote the share of seeds that collapsed beside the median. Try other seeds, and a "

@@ -90,11 +90,6 @@ class Auditor:
         with self.account.charging(len(x)):
             return _labels(self.target.victim, self.target.victim(x))
 
-    @property
-    def commonest_class(self) -> float:
-        """Share of held-out inputs that get the class which the victim gives most often."""
-        return commonest_share(self._answers["labels"])
-
     def facts(self) -> VictimFacts:
         """What the record says of the victim."""
         target, victim = self.target, self.target.victim
@@ -111,6 +106,7 @@ class Auditor:
             defences=self._defences,
             defended_accuracy=accuracy(first, self._labels),
             self_agreement=agreement(first, second),
+            commonest_label=commonest_share(self._labels),
         )
 
     def _ask_all(self, seed: int) -> dict[str, Tensor]:

@@ -92,11 +92,11 @@ class Outcome:
         facts = self.auditor.facts()
         return [
             *victim_not_deterministic(facts.self_agreement, defended=bool(facts.defences)),
-            *victim_near_chance(facts.accuracy, facts.classes),
+            *victim_near_chance(facts.accuracy, facts.one_answer),
             *budget_not_spent(self.spent, self.config.budget, smallest),
             *queries_lost(self.lost),
             *generator_collapsed(last.get("generator/spread")),
             *estimate_drowned(last.get("estimate/correlation")),
-            *student_collapsed(last["commonest class"], self.auditor.commonest_class),
+            *student_collapsed(last["accuracy"], facts.one_answer, last["commonest class"]),
             *student_knows_already(first["agreement"], facts.classes),
         ]

@@ -49,6 +49,13 @@ class VictimFacts(Facts):
     """The same share for what the API's users see."""
     self_agreement: float
     """Agreement of two answers to the same inputs; below 1, the victim is not deterministic."""
+    commonest_label: float | None = None
+    """Share of held-out inputs that have the commonest label; None where it was not noted."""
+
+    @property
+    def one_answer(self) -> float:
+        """Share of held-out inputs that one answer to all gets right, as far as it is known."""
+        return 1 / self.classes if self.commonest_label is None else self.commonest_label
 
 
 class AccountFacts(Facts):
