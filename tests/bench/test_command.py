@@ -196,6 +196,23 @@ def test_a_run_that_fails_is_loud(bench, executor):
     assert found["victim"] is None
 
 
+def test_a_run_that_diverges_is_counted_as_collapsed_also_in_a_later_session(bench, executor):
+    wild = ("--set", "dfme.student_lr=1e30", "--json")
+    code, found, err = bench(*wild, attacks=ATTACKS[:4])
+    assert code == 1
+    assert "became NaN or infinite in step 1." in err
+    dfme, other = found["attacks"]
+    for budget in dfme["budgets"]:
+        assert (budget["collapse_rate"], budget["diverged"]) == (1.0, 1)
+        assert budget["runs"][0]["diverged"]
+        assert "seed 0 (diverged)" in Path(found["page"]).read_text()
+    assert dfme["collapse_rate"] == 1.0
+    assert not other["budgets"][0]["runs"][0]["diverged"]
+    code, found, _ = bench(*wild, "--max-minutes", "0", attacks=ATTACKS[:4])
+    assert code == 3
+    assert found["attacks"][0]["collapse_rate"] == 1.0
+
+
 def test_time_that_is_up_ends_with_status_3_and_says_how_to_go_on(bench, executor):
     code, found, err = bench("--max-minutes", "0", "--json")
     assert code == 3

@@ -129,9 +129,7 @@ def test_shares_are_those_of_the_victim_without_its_defences(values, tmp_path, m
     assert asked == [0.5, 0.0]
 
 
-def test_the_collapse_rate_is_the_share_of_seeds_no_better_than_half_as_good_again_as_chance(
-    record,
-):
+def test_the_collapse_rate_is_the_share_of_seeds_that_have_learnt_nothing(record):
     small, large = record.attacks[0].budgets
     assert small.collapse_rate == pytest.approx(1 / 3)  # ten classes: 0.1 is below 0.15
     assert large.collapse_rate == record.attacks[0].collapse_rate == 0
@@ -155,6 +153,66 @@ def test_a_run_that_is_not_there_counts_for_nothing():
     assert found.runs[1].error == "ValueError: no"
     nothing = budget_result(100, [failed])
     assert (nothing.own, nothing.collapse_rate) == ({}, None)
+
+
+@pytest.fixture
+def with_lost(record: BenchRecord) -> BenchRecord:
+    """At 200 queries two of three seeds diverged; at 100 one could not be done."""
+    failed = bench_run(2, "failed", None, None, None, "OSError: the disk is full")
+    lost = [bench_run(s, "failed", None, None, None, "NaN", diverged=True) for s in (1, 2)]
+    small = budget_result(100, [run(0, 0.3, 0.3), run(1, 0.4, 0.3), failed])
+    large = budget_result(200, [run(0, 0.48, 0.46, 200), *lost])
+    changes = {
+        "budgets": (small, large),
+        "queries_to": queries_to([small, large], 0.5),
+        "collapse_rate": large.collapse_rate,
+    }
+    return record.model_copy(
+        update={"attacks": (record.attacks[0].model_copy(update=changes),)}
+    )  # fmt: skip
+
+
+def test_a_run_that_diverged_is_collapsed_and_one_that_a_machine_failed_is_not(with_lost):
+    small, large = with_lost.attacks[0].budgets
+    assert (large.collapse_rate, large.diverged) == (pytest.approx(2 / 3), 2)
+    assert (small.collapse_rate, small.diverged) == (0.0, 0)
+    assert [run.collapsed for run in large.runs] == [False, True, True]
+    assert [run.collapsed for run in small.runs] == [False, False, None]
+
+
+def test_a_share_is_not_reached_by_the_seeds_that_are_left(with_lost):
+    """Of 200 queries one student has 96 % of the victim's accuracy, and two were lost."""
+    assert with_lost.attacks[0].queries_to == {
+        "own": {"50%": 100, "80%": None, "90%": None, "95%": None},
+        "fresh": {"50%": 100, "80%": None, "90%": None, "95%": None},
+    }
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_tables_say_of_how_many_seeds_a_median_is(with_lost):
+    small, large = (
+        {name: value.replace(wording.NBSP, " ") for name, value in vars(row).items()}
+        for row in tables.rows(with_lost)
+    )
+    assert small["agreement"] == "35.0 % (30.0–40.0 %; 2 of 3 seeds)"
+    assert large["fresh_accuracy"] == "46.0 % (1 of 3 seeds)"
+    assert (small["collapsed"], large["collapsed"]) == ("0.0 %", "66.7 % (2 diverged)")
+    (terms,) = tables.terms(with_lost)
+    assert terms.collapsed.replace(wording.NBSP, " ") == "66.7 % (2 diverged)"
+    page = render(with_lost, [])
+    assert "DFME, 100 queries, seed 2: OSError: the disk is full" in page
+    assert "DFME, 200 queries, seed 1 (diverged): NaN" in page
+
+
+def test_on_unbalanced_data_one_answer_is_no_copy():
+    kinds = {"classes": 2, "commonest_label": 0.9}
+    made = made_up(0, {"accuracy": 0.9, "agreement": 0.9})
+    unbalanced = made.model_copy(update={"victim": made.victim.model_copy(update=kinds)})
+    assert bench_run(0, "finished", unbalanced, None, None, None).collapsed
+    balanced = made.model_copy(
+        update={"victim": made.victim.model_copy(update=kinds | {"commonest_label": None})}
+    )
+    assert not bench_run(0, "finished", balanced, None, None, None).collapsed
 
 
 def test_runs_that_failed_are_not_among_the_finished(record):

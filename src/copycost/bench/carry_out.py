@@ -18,6 +18,7 @@ from copycost.bench.result import (
 from copycost.bench.work import Measure
 from copycost.errors import ConfigError
 from copycost.runner.config import RunConfig
+from copycost.runner.folder import has_diverged
 from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
 from copycost.settings import write_settings
@@ -130,6 +131,7 @@ class Bench:
             self._measure(result).transfer() if record else None,
             self._measure(largest).fresh(result.config.budget) if _finished(largest) else None,
             result.error,
+            diverged=record is None and has_diverged(result.folder),
         )
 
     def _result(self, run: RunConfig) -> Result:

@@ -48,6 +48,7 @@ def render(record: BenchRecord, files: Sequence[str]) -> str:
             rows=tables.rows(record),
             terms=tables.terms(record),
             beside=tables.beside(record),
+            missing=tables.missing(record),
             doubts=by_flag(_doubts(record)),
             measures=_measures(record),
             files=files,

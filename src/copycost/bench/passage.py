@@ -63,7 +63,7 @@ def _note(record: BenchRecord) -> str:
     victim = record.victim.name if record.victim else "none"
     return (
         f"Victim `{victim}`, {record.access} access; medians and ranges over "
-        f"{max(seeds)} seeds. Collapsed: share of seeds whose student is near to guessing. "
+        f"{max(seeds)} seeds. Collapsed: share of seeds whose student has learnt nothing. "
         f"Adversarial examples: {_settings(record, 'pgd')}. Fresh students: "
         f"{_settings(record, 'fresh')}."
     )

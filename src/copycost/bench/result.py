@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
@@ -49,6 +49,8 @@ class BenchRun(Facts):
     """'finished', 'stopped', 'failed' or 'planned'."""
     error: str | None = None
     """One line, of a run or a measurement that failed."""
+    diverged: bool = False
+    """Whether it is not finished because a loss became NaN or infinite: no fault of the machine."""
     id: str | None = None
     """Of the run's record; None, like all that follows, while it is not finished."""
     attacker: AccountFacts | None = None
@@ -59,7 +61,8 @@ class BenchRun(Facts):
     values: dict[str, float] = Field(default_factory=dict)
     """Of the last students on held-out data: the one that counts, and those beside it."""
     collapsed: bool | None = None
-    """Whether the student that counts has learnt nothing, as `copycost.claims.measures` has it."""
+    """Whether the student that counts has learnt nothing, as `copycost.claims.measures` has it, or
+    was lost when the run diverged."""
     transfer: TransferRate | None = None
     fresh: FreshResult | None = None
     """Of the first queries of this seed's run at the attack's largest budget."""
@@ -87,7 +90,10 @@ class BudgetResult(Facts):
     """The attack's own students: accuracy, agreement, kl, also of members and ensembles under
     their own names; transfer rate, student updates, seconds, spent."""
     collapse_rate: float | None
-    """Share of the own students, one a seed, that have learnt nothing."""
+    """Share of the own students, one a seed, that have learnt nothing or were lost; None while
+    no run is finished or has diverged."""
+    diverged: int = 0
+    """Runs that diverged: collapsed, and in no median."""
     fresh: dict[Literal["last", "chosen"], dict[str, Interval]]
     """Fresh students of the same queries: at the end, and chosen by queries kept out."""
     runs: tuple[BenchRun, ...]
@@ -109,7 +115,8 @@ class AttackResult(Facts):
     """The attack's own, every default written out."""
     budgets: tuple[BudgetResult, ...]
     queries_to: dict[Literal["own", "fresh"], dict[str, int | None]]
-    """By track and share of the victim's accuracy, the least budget whose median reaches it."""
+    """By track and share of the victim's accuracy, the least budget whose median reaches it. Seeds
+    that are missing there, whatever for, count as having learnt nothing."""
     collapse_rate: float | None
     """At the largest budget."""
 
@@ -163,10 +170,15 @@ def bench_run(
     transfer: TransferRate | None,
     fresh: FreshResult | None,
     error: str | None,
+    *,
+    diverged: bool = False,
 ) -> BenchRun:
     """What is known of one run; `record` is None unless it is finished."""
     if record is None:
-        return BenchRun(seed=seed, state=state, error=error, fresh=fresh)
+        lost = True if diverged else None
+        return BenchRun(
+            seed=seed, state=state, error=error, diverged=diverged, collapsed=lost, fresh=fresh
+        )
     judged = {k: v for k, v in record.result.items() if k.rpartition("/")[2] in QUALITIES}
     return BenchRun(
         seed=seed,
@@ -192,6 +204,7 @@ def budget_result(budget: int, runs: Sequence[BenchRun]) -> BudgetResult:
         budget=budget,
         own=_intervals([run.quantities for run in runs]),
         collapse_rate=_rate(run.collapsed for run in runs),
+        diverged=sum(run.diverged for run in runs),
         fresh={
             "last": _intervals([_judged(found.last) for found in fresh]),
             "chosen": _intervals([_judged(found) for found in chosen]),
@@ -204,14 +217,18 @@ def queries_to(
     budgets: Sequence[BudgetResult], victim_accuracy: float
 ) -> dict[Literal["own", "fresh"], dict[str, int | None]]:
     """By track, the least budget whose median accuracy reaches each share of the victim's."""
-    return {
-        "own": _least([(b.budget, b.own) for b in budgets], victim_accuracy),
-        "fresh": _least([(b.budget, b.fresh["last"]) for b in budgets], victim_accuracy),
-    }
+    planned = [one for one in budgets if one.runs]
+    own = [(b.budget, [run.values for run in b.runs]) for b in planned]
+    fresh = [(b.budget, [run.fresh.last if run.fresh else {} for run in b.runs]) for b in planned]
+    return {"own": _least(own, victim_accuracy), "fresh": _least(fresh, victim_accuracy)}
 
 
-def _least(found: Iterable[tuple[int, Measured]], accuracy: float) -> dict[str, int | None]:
-    medians = [(budget, m["accuracy"].median) for budget, m in found if "accuracy" in m]
+def _least(
+    found: Iterable[tuple[int, Sequence[Mapping[str, float]]]], accuracy: float
+) -> dict[str, int | None]:
+    """`found`: budgets, each with what was measured of every planned seed; of some, nothing."""
+    # A median of those that are left would be better than the attack is.
+    medians = [(budget, median(m.get("accuracy", 0.0) for m in seeds)) for budget, seeds in found]
     # Shares of nothing are reached by nobody.
     return least_budgets((budget, middle / (accuracy or math.nan)) for budget, middle in medians)
 

@@ -77,12 +77,24 @@ def beside(record: BenchRecord) -> list[Beside]:
             attack=wording.attack_name(attack.attack),
             budget=wording.count(budget.budget),
             name=name,
-            agreement=shares(budget.own.get(f"{name}/agreement")),
-            accuracy=shares(budget.own.get(f"{name}/accuracy")),
+            agreement=shares(budget.own.get(f"{name}/agreement"), len(budget.runs)),
+            accuracy=shares(budget.own.get(f"{name}/accuracy"), len(budget.runs)),
         )
         for attack in record.attacks
         for budget in attack.budgets
         for name in dict.fromkeys(n.rpartition("/")[0] for n in budget.own if "/" in n)
+    ]
+
+
+def missing(record: BenchRecord) -> list[str]:
+    """One line for each run that failed or diverged, or whose measurement did."""
+    return [
+        f"{wording.attack_name(attack.attack)}, {budget.budget:,} queries, seed {run.seed}"
+        f"{' (diverged)' if run.diverged else ''}: {run.error or run.state}"
+        for attack in record.attacks
+        for budget in attack.budgets
+        for run in budget.runs
+        if run.error or run.diverged
     ]
 
 
@@ -99,44 +111,60 @@ def csv_of(record: BenchRecord) -> str:
     return text.getvalue()
 
 
-def shares(found: Interval | None) -> str:
-    """A median share with its range: '94.1 % (92.0–95.1 %)'."""
-    return _written(found, wording.percent, wording.percent_range)
+def shares(found: Interval | None, seeds: int) -> str:
+    """A median share with its range: '94.1 % (92.0–95.1 %)'.
+
+    Where some of the planned `seeds` are missing: '94.1 % (92.0–95.1 %; 2 of 3 seeds)'.
+    """
+    return _written(found, seeds, wording.percent, wording.percent_range)
 
 
-def plain(found: Interval | None) -> str:
-    """A median number with its range."""
-    return _written(found, wording.plain, wording.plain_range)
+def plain(found: Interval | None, seeds: int) -> str:
+    """A median number with its range, marked as a share is."""
+    return _written(found, seeds, wording.plain, wording.plain_range)
 
 
 def _written(
-    found: Interval | None, one: Callable[[float], str], two: Callable[[float, float], str]
+    found: Interval | None,
+    seeds: int,
+    one: Callable[[float], str],
+    two: Callable[[float, float], str],
 ) -> str:
     if found is None:
         return wording.MISSING
+    notes = [two(found.low, found.high)] if found.n > 1 else []
+    if found.n < seeds:
+        notes.append(f"{found.n} of {wording.plural(seeds, 'seed')}")
     middle = one(found.median)
-    return f"{middle} ({two(found.low, found.high)})" if found.n > 1 else middle
+    return f"{middle} ({'; '.join(notes)})" if notes else middle
+
+
+def _collapsed(result: BudgetResult) -> str:
+    """The share, and how many of it diverged: '66.7 % (1 diverged)'."""
+    share = wording.percent(result.collapse_rate)
+    return f"{share} ({result.diverged} diverged)" if result.diverged else share
 
 
 def _row(attack: AttackResult, result: BudgetResult) -> Row:
     own, last, chosen = result.own, result.fresh["last"], result.fresh["chosen"]
+    seeds = len(result.runs)
     finished = sum(run.id is not None for run in result.runs)
     return Row(
         attack=wording.attack_name(attack.attack),
         budget=wording.count(result.budget),
         spent=wording.count(_middle(own, "spent")),
-        runs=f"{finished} of {len(result.runs)}",
-        agreement=shares(own.get("agreement")),
-        accuracy=shares(own.get("accuracy")),
-        kl=plain(own.get("kl")),
-        transfer_rate=shares(own.get("transfer rate")),
-        by_chance=shares(own.get("transfer rate by chance")),
+        runs=f"{finished} of {seeds}",
+        agreement=shares(own.get("agreement"), seeds),
+        accuracy=shares(own.get("accuracy"), seeds),
+        kl=plain(own.get("kl"), seeds),
+        transfer_rate=shares(own.get("transfer rate"), seeds),
+        by_chance=shares(own.get("transfer rate by chance"), seeds),
         updates=wording.count(_middle(own, "student updates")),
         seconds=wording.duration(_middle(own, "seconds")),
-        collapsed=wording.percent(result.collapse_rate),
-        fresh_agreement=shares(last.get("agreement")),
-        fresh_accuracy=shares(last.get("accuracy")),
-        chosen_agreement=shares(chosen.get("agreement")),
+        collapsed=_collapsed(result),
+        fresh_agreement=shares(last.get("agreement"), seeds),
+        fresh_accuracy=shares(last.get("accuracy"), seeds),
+        chosen_agreement=shares(chosen.get("agreement"), seeds),
     )
 
 
@@ -151,7 +179,7 @@ def _terms(attack: AttackResult) -> Terms:
             track: {share: wording.count(budget) for share, budget in found.items()}
             for track, found in attack.queries_to.items()
         },
-        collapsed=wording.percent(attack.collapse_rate),
+        collapsed=_collapsed(attack.budgets[-1]),
     )
 
 

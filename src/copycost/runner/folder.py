@@ -35,6 +35,11 @@ def has_begun(folder: Path) -> bool:
     return (folder / CLAIM_FILE).exists() and not (folder / RECORD_FILE).exists()
 
 
+def has_diverged(folder: Path | None) -> bool:
+    """Whether the run in it was last lost to NaN or infinity, and has not been finished since."""
+    return folder is not None and (folder / UNSTABLE_FILE).exists()
+
+
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process; `Busy` if another process holds it.
