@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,7 +17,7 @@ from copycost.bench.fresh import FreshTraining, Recipe, Trained, train_fresh
 from copycost.bench.queries import Queries, first_queries
 from copycost.errors import RunError, Unstable
 from copycost.losses import kl
-from copycost.oracle.transfer.frames import Encoding, Layout
+from copycost.oracle.transfer.frames import Arrays, Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.recovery import recover_logits
@@ -73,6 +76,25 @@ def test_the_first_queries_are_those_that_the_budget_paid_for(transfer, budget, 
     assert (answer.scores is None) == (whole.scores is None)
     if answer.scores is not None:
         assert torch.equal(answer.scores, whole.scores[:rows])
+
+
+def test_rows_are_found_in_any_order_and_their_inputs_stay_on_the_disk(transfer):
+    found = first_queries(transfer, 43)
+    (whole,) = transfer.chunks(1_000)
+    rows = torch.tensor([39, 0, 6, 7, 26, 27, 28, 7])
+    x, answer = found.of(rows, CPU)
+    assert torch.equal(x, whole.inputs[rows])
+    assert torch.equal(answer.labels, whole.labels[rows])
+    if whole.scores is not None and answer.scores is not None:
+        assert torch.equal(answer.scores, whole.scores[rows])
+    assert not any(in_memory(call.inputs) for call in found._calls)
+
+
+def in_memory(array: Any) -> bool:
+    """Whether an array has memory of its own, or a view of an array that has."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return not (isinstance(array.base, memoryview) and isinstance(array.base.obj, mmap.mmap))
 
 
 def test_a_student_sees_the_first_queries_and_no_other(transfer):
@@ -245,7 +267,7 @@ def test_it_learns(tmp_path: Path):
     x = torch.randint(0, 256, (600, 1, 8, 8), generator=random, dtype=torch.uint8)
     p = TinyNet(TINY, 4, 9)(x.float() / 255).softmax(1).detach()
     layout = Layout.choose(TINY, 4, Access.PROBABILITIES, Encoding.BYTES)
-    queries = Queries(layout, x, p.argmax(1), p)
+    queries = Queries(layout, [Arrays(x.numpy(), p.argmax(1).numpy(), p.numpy())])
     found = train_fresh(Recipe(), lambda: TinyNet(TINY, 4, 3), queries, 200, 0, CPU)
     unseen = torch.rand(500, 1, 8, 8, generator=random)
     agreed = (found.last(unseen).argmax(1) == TinyNet(TINY, 4, 9)(unseen).argmax(1)).float().mean()

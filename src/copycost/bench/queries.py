@@ -1,68 +1,85 @@
-"""The first queries of a run as they lie on disk: what a fresh student learns from."""
+"""The first queries of a run, read where they lie on disk: what a fresh student learns from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from copycost.oracle.transfer.frames import Encoding, Layout
+from copycost.oracle.transfer.frames import Arrays, Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet, dequantise
 from copycost.types import Answer
 
+Rows = list[tuple[Arrays, int]]
+"""Calls of the oracle, each with a row in it."""
 
-@dataclass(frozen=True, eq=False)
+
 class Queries:
-    """n inputs with what was released for each, in the order of asking."""
+    """n inputs with what was released for each, in the order of asking.
 
-    layout: Layout
-    inputs: Tensor
-    """[n, *shape] in the layout's number format: images as bytes, a quarter of the memory."""
-    labels: Tensor
-    """[n], int64."""
-    scores: Tensor | None
-    """[n, K], float32; None at label access."""
+    Inputs and scores stay where `calls` have them, as a rule on the disk: those of twenty million
+    images would not fit in memory. What is looked at again is then in the system's cache, as far
+    as there is room.
+    """
+
+    def __init__(self, layout: Layout, calls: Sequence[Arrays]) -> None:
+        """`calls` of the oracle, of at least one input each."""
+        self.layout, self._calls = layout, calls
+        lengths = np.array([len(call.labels) for call in calls], np.int64)
+        self._ends = lengths.cumsum()
+        self._starts = self._ends - lengths
+        labels = [torch.from_numpy(call.labels.astype(np.int64)) for call in calls]
+        self.labels = torch.cat(labels) if labels else torch.empty(0, dtype=torch.int64)
+        """[n], int64."""
 
     def __len__(self) -> int:
         """n."""
         return len(self.labels)
 
     def of(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Answer]:
-        """Inputs [m, *shape] in the spec's range and their answers, of `rows` [m]."""
-        inputs, spec = self.inputs[rows].to(device), self.layout.spec
+        """Inputs [m, *shape] in the spec's range and their answers, of `rows` [m], m > 0."""
+        places, spec = self._places(rows), self.layout.spec
+        inputs = torch.from_numpy(np.stack([call.inputs[row] for call, row in places])).to(device)
         if self.layout.encoding is Encoding.BYTES:
             inputs = dequantise(inputs, spec.low, spec.high)
         elif spec.vocabulary is not None:
             inputs = inputs.long()
-        scores = None if self.scores is None else self.scores[rows].to(device)
+        scores = _scores(places) if self.layout.has_scores else None
+        scores = None if scores is None else scores.to(device)
         return inputs, Answer(self.layout.access, self.labels[rows].to(device), scores)
+
+    def _places(self, rows: Tensor) -> Rows:
+        numbers = rows.numpy()
+        which = np.searchsorted(self._ends, numbers, side="right")
+        at = (numbers - self._starts[which]).tolist()
+        return [(self._calls[call], row) for call, row in zip(which.tolist(), at, strict=True)]
 
 
 def first_queries(transfer: TransferSet, budget: int) -> Queries:
     """What the run asked for the first `budget` queries it was charged.
 
-    Fewer where it recorded fewer: a pool ran out, or a crash was charged for. Memory is taken for
-    these queries alone.
+    Fewer where it recorded fewer: a pool ran out, or a crash was charged for. All are read once,
+    to see that none is damaged; only their labels are kept in memory.
     """
-    layout = transfer.layout
-    n = sum(_counted(first, len(arrays.labels), budget) for first, arrays in transfer.raw())
-    inputs = np.empty((n, *layout.spec.shape), layout.input_type)
-    labels = np.empty(n, np.int64)
-    scores = np.empty((n, layout.classes), np.float32) if layout.has_scores else None
-    at = 0
+    calls = []
     for first, arrays in transfer.raw():
-        taken = _counted(first, len(arrays.labels), budget)
-        inputs[at : at + taken] = arrays.inputs[:taken]
-        labels[at : at + taken] = arrays.labels[:taken]
-        if scores is not None and arrays.scores is not None:
-            scores[at : at + taken] = arrays.scores[:taken]
-        at += taken
-    held = None if scores is None else torch.from_numpy(scores)
-    return Queries(layout, torch.from_numpy(inputs), torch.from_numpy(labels), held)
+        taken = min(len(arrays.labels), max(0, budget - first))
+        if taken:
+            calls.append(_cut(arrays, taken))
+    return Queries(transfer.layout, calls)
 
 
-def _counted(first: int, n: int, budget: int) -> int:
-    """How many of a call's `n` queries, charged after `first` others, are within the budget."""
-    return min(n, max(0, budget - first))
+def _cut(arrays: Arrays, n: int) -> Arrays:
+    """The first `n` rows, where they lie."""
+    scores = None if arrays.scores is None else arrays.scores[:n]
+    return Arrays(arrays.inputs[:n], arrays.labels[:n], scores)
+
+
+def _scores(places: Rows) -> Tensor:
+    found: list[np.ndarray[Any, Any]] = [
+        call.scores[row] for call, row in places if call.scores is not None
+    ]
+    return torch.from_numpy(np.stack(found))
