@@ -17,6 +17,7 @@ from copycost.attacks.groups import k_means
 from copycost.attacks.jbda import JBDAState
 from copycost.attacks.views import _bent, strong, weak
 from copycost.engine import Engine
+from copycost.errors import ConfigError
 from copycost.losses import entropy
 from copycost.noise import Noise
 from copycost.testing import TINY, SpyVictim, tiny_victim
@@ -92,6 +93,17 @@ def test_a_reservoir_bounds_a_round():
     assert attack.ends(100) == [20, 40, 80, 100]
     assert make("jbda", seeds=20, reservoir=16).ends(60) == [20, 36, 52, 60]
     assert attack.ends(7) == [7]
+
+
+def test_images_that_memory_does_not_hold_are_refused_before_the_first_query():
+    budget = 2**20 // 64  # images of 8x8 bytes in one MiB
+    victim = Seen()
+    asked = oracle(budget + 1, victim=victim)
+    with pytest.raises(ConfigError, match=r"1 MiB hold 16,384 images of 64 bytes.*Lower the bud"):
+        begin(make("jbda", memory_mib=1), asked)
+    assert asked.spent == 0
+    state = begin(make("jbda", memory_mib=1), oracle(budget))
+    assert state.room.nbytes == 2**20
 
 
 def test_random_classes_are_never_the_answer(monkeypatch):

@@ -46,7 +46,7 @@ SWITCHES: dict[tuple[str, str], dict[str, Any]] = {
 """What must be on for a setting to matter."""
 TOLD_ELSEWHERE = {
     "generator": "there is one architecture",
-    "memory_mib": "a bound that a short run does not reach: test_replay",
+    "memory_mib": "a bound that a short run does not reach: test_replay, test_pool_methods",
     "grey_every": "of images in colour: test_disguide",
     "student_mode": "the tiny student has no batch norm: test_dfme",
 }

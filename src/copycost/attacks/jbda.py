@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.pool_attack import PoolAttack, PoolState
+from copycost.attacks.replay import MEBIBYTE
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.errors import ConfigError
@@ -32,8 +32,15 @@ CHUNK = 512
 class JBDAState(PoolState):
     """Here indices are of the images made so far, the seeds first."""
 
-    made: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.uint8))
-    """[M, *shape], uint8, on the host."""
+    room: Tensor
+    """For all that the budget can have made: [B, *shape], uint8, on the host."""
+    held: int = 0
+    """M, images made so far."""
+
+    @property
+    def made(self) -> Tensor:
+        """[M, *shape], uint8."""
+        return self.room[: self.held]
 
     @property
     def left(self) -> int:
@@ -47,9 +54,9 @@ class JBDAState(PoolState):
 
     def add(self, images: Tensor) -> Tensor:
         """Keep `images` [n, *shape], uint8; returns their indices [n]."""
-        first = len(self.made)
-        self.made = torch.cat([self.made.view(-1, *images.shape[1:]), images])
-        return torch.arange(first, len(self.made))
+        first, self.held = self.held, self.held + len(images)
+        self.room[first : self.held] = images
+        return torch.arange(first, self.held)
 
     def state(self) -> dict[str, Any]:
         """The images, too."""
@@ -58,7 +65,8 @@ class JBDAState(PoolState):
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a saved `state`."""
         super().restore(state)
-        self.made = state["made"]
+        self.held = len(state["made"])
+        self.room[: self.held] = state["made"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -84,16 +92,36 @@ class JBDA(PoolAttack):
     """Passes over all answers in the training after a round."""
     last_epochs: int = Field(default=100, ge=1)
     """Passes in the last training, which gives the copy."""
+    memory_mib: int = Field(default=2968, ge=1)
+    """Most that the images made may take; all are needed to the end, one a query."""
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> PoolState:
-        """Nothing made yet. Raises `ConfigError` for a pool with fewer images than seeds."""
+        """Nothing made yet.
+
+        Raises `ConfigError` for a pool with fewer images than seeds, or for a budget whose images
+        the memory does not hold.
+        """
         if len(pool) < min(self.seeds, oracle.budget):
             raise ConfigError(
                 [f"jbda.seeds: {self.seeds} images are wanted, and the pool has {len(pool)}."]
             )
-        return JBDAState(**self.parts(pool, oracle.budget, student, oracle, engine, seed))
+        room = self._room(oracle)
+        parts = self.parts(pool, oracle.budget, student, oracle, engine, seed)
+        return JBDAState(**parts, room=room)
+
+    def _room(self, oracle: Oracle) -> Tensor:
+        fits = self.memory_mib * MEBIBYTE // oracle.spec.size
+        if oracle.budget > fits:
+            raise ConfigError(
+                [
+                    f"jbda.memory_mib: {self.memory_mib:,} MiB hold {fits:,} images of "
+                    f"{oracle.spec.size:,} bytes, and the budget of {oracle.budget:,} makes one a "
+                    "query. Lower the budget, or raise this where there is the memory."
+                ]
+            )
+        return torch.empty((oracle.budget, *oracle.spec.shape), dtype=torch.uint8)
 
     def ends(self, budget: int) -> list[int]:
         """The seeds, then as many as there are, or as the reservoir holds."""
