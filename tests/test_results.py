@@ -23,3 +23,14 @@ def test_a_committed_record_is_complete(path: Path) -> None:
 
 def test_there_are_some() -> None:
     assert RECORDS
+
+
+def test_no_curve_begins_with_a_gradient_that_was_never_measured() -> None:
+    """Old records have norms of 0 at 0 queries, and figure 4 would be drawn from them."""
+    old = [path for path in RECORDS if b'"student/gradient norm": 0.0' in path.read_bytes()]
+    assert old
+    for path in old:
+        first, *later = read_record(path).curve
+        assert not [name for name in first.values if name.endswith("/gradient norm")]
+        assert first.values["accuracy"]
+        assert any("student/gradient norm" in point.values for point in later)

@@ -193,7 +193,10 @@ def records_in(folder: Path) -> list[Record]:
 
 
 def read_record(path: AnyPath) -> Record:
-    """Read a record from its file or its run folder; `RunError` says what is wrong with it."""
+    """Read a record from its file or its run folder; `RunError` says what is wrong with it.
+
+    Its curve has the values that were measured, and no others.
+    """
     path = Path(path)
     path = path / RECORD_FILE if path.is_dir() else path
     try:
@@ -211,7 +214,16 @@ def read_record(path: AnyPath) -> Record:
             "Read it with the release that wrote it, or run again."
         )
     try:
-        return Record.model_validate(data)
+        record = Record.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(explain(error))
         raise RunError(f"{path} is not a valid record: {problems}") from None
+    return record.model_copy(update={"curve": [_as_measured(point) for point in record.curve]})
+
+
+def _as_measured(point: Point) -> Point:
+    """Without gradient norms of a network that has made no step: older runs wrote 0 for them."""
+    if point.queries:
+        return point
+    kept = {n: v for n, v in point.values.items() if v or not n.endswith("/gradient norm")}
+    return point.model_copy(update={"values": kept})
