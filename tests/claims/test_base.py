@@ -18,7 +18,7 @@ def test_the_mean_leaves_the_start_out_and_takes_the_end():
     assert RUN.mean("loss", 0.0, 1.0) == 3.0
 
 
-def test_early_and_late_are_the_first_and_the_last_fifth_without_the_fresh_student():
+def test_early_is_the_first_measurement_after_the_fresh_student_and_late_the_last_fifth():
     assert (RUN.early("loss"), RUN.late("loss"), RUN.final("loss")) == (5.0, 1.0, 1.0)
 
 
@@ -29,7 +29,8 @@ def test_a_measurement_a_step_past_its_share_counts_where_it_was_due():
     assert (run.early("loss"), run.late("loss")) == (5.0, 1.0)
     assert run.mean("loss", 0, 0.4) == 4.5
     often = Course(0, 200, tuple(range(201)), {"loss": tuple(map(float, range(201)))}, 0.9, 10)
-    assert (often.early("loss"), often.late("loss")) == (20.5, 180.5)
+    assert (often.early("loss"), often.late("loss")) == (1.0, 180.5)
+    assert (often.mean("loss", 0, 0.2), often.mean("loss", 0.2, 0.4)) == (20.5, 60.5)
 
 
 def test_what_was_not_measured_is_left_out_of_means():
@@ -37,6 +38,13 @@ def test_what_was_not_measured_is_left_out_of_means():
     assert run.mean("loss", 0, 1) == 3.0
     assert isnan(run.early("loss"))
     assert isnan(run.late("loss"))
+
+
+def test_what_was_measured_late_only_has_no_beginning():
+    often = Course(0, 5, tuple(range(6)), {"loss": (nan, nan, 4.0, 3.0, 2.0, 1.0)}, 0.9, 10)
+    assert isnan(often.early("loss"))
+    often = Course(0, 10, tuple(range(11)), {"loss": (nan, nan, *range(9, 0, -1))}, 0.9, 10)
+    assert often.early("loss") == 9
 
 
 def test_a_value_that_was_never_measured_is_nan():

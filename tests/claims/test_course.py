@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import exp, nan
 
 import pytest
 
@@ -44,6 +44,39 @@ def test_shrinks_further_compares_shares_not_amounts():
     assert found.measured == {"late/early, A": 0.125, "late/early, B": 0.2}
     assert claim.judge({"A": [large], "B": [small]}).holds is False
     assert claim.judge({"A": [small], "B": [small]}).holds is False
+
+
+def falling(start: float, end: float, constant: float) -> Course:
+    """200 epochs, measured at every fifth: means of what falls exponentially since the last."""
+    edges = range(0, 201, 5)
+
+    def mean(low: int, high: int) -> float:
+        fallen = constant * (exp(-low / constant) - exp(-high / constant)) / (high - low)
+        return end + (start - end) * fallen
+
+    found = (nan, *(mean(high - 5, high) for high in edges[1:]))
+    return Course(0, 200, tuple(edges), {"loss": found}, 0.9, 10)
+
+
+def test_a_loss_that_is_flat_before_its_first_fifth_ends_has_not_shrunk_less():
+    """What the paper says of SVHN: flat from epoch 20 of 200, at a tenth of where it began."""
+    svhn, cifar10 = falling(3.0, 0.3, 5), falling(3.0, 1.04, 50)
+    found = ShrinksFurther("SVHN", "CIFAR-10", "loss", "the loss").judge(
+        {"SVHN": [svhn], "CIFAR-10": [cifar10]}
+    )
+    assert found.holds is True
+    assert found.measured == {
+        "late/early, SVHN": pytest.approx(0.15, abs=0.01),
+        "late/early, CIFAR-10": pytest.approx(0.38, abs=0.01),
+    }
+
+
+def test_what_falls_at_once_and_then_rises_a_little_has_shrunk():
+    """From 3 to 1, then up to 1.5, which is more than the mean of the first fifth."""
+    loss = (nan, 3.0, *[1.0] * 20, *[1.5] * 19)
+    run = Course(0, 200, tuple(range(0, 201, 5)), {"loss": loss}, 0.9, 10)
+    found = Shrinks("A", "loss", "the loss").judge({"A": [run]})
+    assert (found.holds, found.measured) == (True, {"early": 3.0, "late": 1.5})
 
 
 def test_shrinks_further_fails_where_either_is_unknown():

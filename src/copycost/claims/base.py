@@ -49,22 +49,29 @@ class Course:
         A measurement that is late counts where it was due: by up to `LATE`, though never by
         half of the way to the next.
         """
-        late = min(LATE, 0.5 / len(self.queries))
-        low, high = (start + late) * self.budget, (end + late) * self.budget
-        found = [
-            v
-            for q, v in zip(self.queries, self.of(value), strict=True)
-            if low < q <= high and math.isfinite(v)
-        ]
+        found = self._between(value, start, end)
         return fmean(found) if found else math.nan
 
     def early(self, value: str) -> float:
-        """Mean over the beginning of the run, the fresh student excluded."""
-        return self.mean(value, 0, EDGE)
+        """The first measurement in the beginning of the run, the fresh student excluded.
+
+        No mean over the beginning: what falls fastest has fallen before its middle, and would
+        seem to fall least. A loss is a mean already, over all steps since the last measurement.
+        """
+        return next(iter(self._between(value, 0, EDGE)), math.nan)
 
     def late(self, value: str) -> float:
         """Mean over the end of the run."""
         return self.mean(value, 1 - EDGE, 1)
+
+    def _between(self, value: str, start: float, end: float) -> list[float]:
+        late = min(LATE, 0.5 / len(self.queries))
+        low, high = (start + late) * self.budget, (end + late) * self.budget
+        return [
+            v
+            for q, v in zip(self.queries, self.of(value), strict=True)
+            if low < q <= high and math.isfinite(v)
+        ]
 
 
 Courses = Mapping[str, Sequence[Course]]

@@ -33,7 +33,7 @@ class Shrinks:
         return f"{self.what} shrinks ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the first and the last fifth of the budget."""
+        """By the medians over seeds of the first measurement and the last fifth of the budget."""
         runs = courses[self.series]
         early = middle(run.early(self.value) for run in runs)
         late = middle(run.late(self.value) for run in runs)
