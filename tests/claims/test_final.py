@@ -33,6 +33,14 @@ def test_reaches_says_how_far_it_is_from_what_is_reported():
     assert Reaches("A", 0.75).judge({"A": ending(0.5)}).gap == -0.25
 
 
+@pytest.mark.parametrize("final", [0.1, 0.9])
+def test_a_published_number_is_not_reached_by_other_data_or_budgets(final):
+    runs = [replace(run, comparable=False) for run in ending(final)]
+    found = Reaches("A", 0.86).judge({"A": runs})
+    assert (found.holds, found.gap, found.comparable) == (None, None, False)
+    assert (found.measured["accuracy, A"], found.reported) == (final, 0.86)
+
+
 @pytest.mark.parametrize(("final", "holds"), [(0.31, True), (0.29, False), (nan, False)])
 def test_learns_is_three_times_chance(final, holds):
     assert Learns("A").judge({"A": ending(final)}).holds is holds

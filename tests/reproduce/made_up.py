@@ -10,15 +10,12 @@ from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.study import Scale
 from copycost.presets.victims import VICTIMS
 from copycost.reproduce.result import StudyResult, result_of
+from copycost.reproduce.sources import stand_ins
 from copycost.runner.config import RunConfig
 from copycost.runner.record import AccountFacts, Point, Record, Surroundings, VictimFacts
 from copycost.types import Access, InputSpec
 
 MOMENTS = 11
-PLACES = {
-    "CIFAR-10": "scikit-learn's digits in CIFAR-10's place",
-    "SVHN": "synthetic house numbers of 16×16 in SVHN's place",
-}
 DATA = {
     "digits": "scikit-learn digits",
     "house-numbers-16": "synthetic house numbers, halved to 16×16",
@@ -122,5 +119,5 @@ def made_up(
         for label, configs in runs.items()
         for config in configs[: seeds if finished is None else finished]
     ]
-    places = PLACES if scale == "quick" else {}
+    places = stand_ins(SCALES[scale], [config for configs in runs.values() for config in configs])
     return result_of(key, STUDIES[key], SCALES[scale], runs, records, places)

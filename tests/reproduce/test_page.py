@@ -84,7 +84,7 @@ def test_the_index_sets_the_statement_beside_what_was_measured(folder: Path) -> 
 
 def test_an_analysis_has_its_answer_first(folder: Path) -> None:
     text = text_of(folder / "analysis-budgets.html")
-    first = text.index("Least budget tried that reaches")
+    first = text.index("least budget tried that reaches")
     assert first < text.index("How many queries does a copy of a given quality need?")
     assert '<a href="index.html">' in text
 
@@ -122,10 +122,21 @@ def test_a_curve_that_is_altered_changes_what_the_page_says(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_gap_stands_beside_the_reported_number(tmp_path: Path) -> None:
-    text = index(tmp_path, made_up("figure-5"))
+    text = index(tmp_path, made_up("figure-5", "full"))
     assert "86.18 %" in text
     assert "−5.2 points" in text
     assert "as in DFME&#39;s code; ours is the last." in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_number_that_stand_ins_cannot_reach_is_no_verdict(tmp_path: Path) -> None:
+    text = index(tmp_path, made_up("figure-5", values=lambda *_: {"accuracy": 0.99}))
+    assert "86.18 %" in text
+    assert "holds in full for 0 of 1 figure measured; 1 not comparable." in text
+    assert len(re.findall("(?i)not comparable", text)) == 5, "twice by the statement, two claims"
+    assert "points" not in text, "no gap to what is about something else"
+    assert "with scikit-learn&#39;s digits in CIFAR-10&#39;s place</small>" in text
+    assert "Another scale than the paper&#39;s: scikit-learn digits in place of CIFAR-10" in text
 
 
 @pytest.mark.usefixtures("undrawn")

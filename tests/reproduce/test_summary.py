@@ -12,8 +12,9 @@ from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.study import varied
 from copycost.report import wording
 from copycost.report.generated import PASSAGES
+from copycost.reproduce.published import PUBLISHED
 from copycost.reproduce.sources import sourced
-from copycost.reproduce.summary import NOT_RUN, PUBLISHED, same_run, short_passage, whole_passage
+from copycost.reproduce.summary import NOT_RUN, same_run, short_passage, whole_passage
 from copycost.runner.config import RunConfig
 from tests.reproduce.made_up import Values, measured, planned, record_of
 
@@ -139,8 +140,17 @@ def test_all_figures_of_a_scale_are_counted(tmp_path: Path) -> None:
         commit_study(tmp_path, key, "quick")
     (counted,) = cells(short_passage(tmp_path), "Figures 2–9")
     assert "**small nets, stand-in data**; scikit-learn's digits in CIFAR-10's place" in counted[1]
-    # Made-up curves: 2, 3, 4 and 6 hold; 5 and 7 fall short, 8 and 9 are ties.
-    assert counted[3:7] == ["8 of 8 run", "4 of 8", "3", "120,000"]
+    # Made-up curves: 2, 3, 4 and 6 hold; 5 is a number of other data's, 7 to 9 fail elsewhere.
+    assert counted[3:7] == ["8 of 8 run", "4 of 8, 1 not comparable", "3", "120,000"]
+
+
+def test_a_line_names_the_data_and_the_budget_that_it_is_about(tmp_path: Path) -> None:
+    commit_study(tmp_path, "headline", "quick")
+    lines = cells(whole_passage(tmp_path), "Accuracy at the budgets")
+    small = [line for line in lines if "small nets" in line[1]]
+    assert [line[4] for line in small] == ["not comparable"] * 4
+    assert small[0][1].endswith("CIFAR-10's place; 134,000 queries in place of 20 million")
+    assert small[1][1].endswith("16×16 in SVHN's place; 13,400 queries in place of 2 million")
 
 
 def test_stand_ins_at_full_scale_are_named(tmp_path: Path) -> None:

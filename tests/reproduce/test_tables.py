@@ -71,10 +71,16 @@ def test_a_row_says_what_is_missing() -> None:
 def test_labels_carry_what_stands_for_the_data_only_if_they_name_it() -> None:
     assert called(made_up("figure-8"), "mean correction") == "mean correction"
     assert called(made_up("figure-5", "full"), "SVHN") == "SVHN"
+    assert called(made_up("headline"), "SVHN, paper's setting, 50 epochs") == (
+        "SVHN, paper's setting, 50 epochs (synthetic house numbers of 16×16 in SVHN's place; "
+        "30,000 queries in place of 50 epochs)"
+    )
+    label = "SVHN, paper's setting, 50 epochs"
+    assert called(made_up("headline", "full"), label) == label
 
 
 def test_a_verdict_gives_the_gap_to_the_reported_number() -> None:
-    first, second = verdicts(made_up("figure-5"))
+    first, second = verdicts(made_up("figure-5", "full"))
     assert (first.verdict, first.holds) == ("does not hold", False)
     assert plain(first.reported) == "86.18 %"
     assert plain(first.gap) == "−5.2 points", "81.0 − 86.18"
@@ -82,6 +88,25 @@ def test_a_verdict_gives_the_gap_to_the_reported_number() -> None:
     named = dict(first.numbers)
     assert plain(named["accuracy, CIFAR-10"]) == "81.0 % (80.0–82.0 %)"
     assert plain(named["accuracy of the victim, CIFAR-10"]) == "95.5 %"
+
+
+def test_only_the_papers_data_networks_and_budget_reach_its_number() -> None:
+    better = lambda *_: {"accuracy": 0.99}  # noqa: E731
+    there = made_up("figure-5", "full", values=better, victim={"dataset": "CIFAR-10 (JPEG q75)"})
+    assert [(v.verdict, v.holds) for v in verdicts(there)] == [("holds", True)] * 2
+    assert (there.holds, there.comparable) == (True, True)
+    here = made_up("figure-5", values=better)
+    assert [(v.verdict, v.holds, v.gap) for v in verdicts(here)] == [
+        ("not comparable", None, "–")
+    ] * 2
+    assert (here.holds, here.comparable) == (None, False)
+
+
+def test_what_fails_is_said_though_another_part_is_not_comparable() -> None:
+    """Figure 7: 96 %, which house numbers cannot reach, and flat, which these curves are not."""
+    assert made_up("figure-7").holds is False
+    flat = made_up("figure-7", values=lambda *_: {"accuracy": 0.97})
+    assert (flat.holds, [finding.holds for finding in flat.findings].count(True)) == (None, 3)
 
 
 def test_published_numbers_carry_their_marks() -> None:

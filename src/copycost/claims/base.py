@@ -34,6 +34,8 @@ class Course:
     """By name, [P]; NaN where a value was not measured."""
     victim_accuracy: float
     classes: int
+    comparable: bool = True
+    """Whether published numbers are about such a run: the same data, networks and budget."""
 
     def of(self, value: str) -> tuple[float, ...]:
         """[P]; NaN throughout for a value that this run never measured."""
@@ -84,18 +86,20 @@ class Finding:
 
     text: str
     holds: bool | None
-    """None where nothing is claimed, only measured."""
+    """None where nothing is claimed, only measured, and where it is not `comparable`."""
     measured: dict[str, float] = field(default_factory=dict)
     """The numbers, named in full. NaN does not occur: what is missing is left out."""
     reported: float | None = None
     """The paper's number, where it gives one."""
     overlap: bool = False
     """Whether the seeds of the two series that were compared overlap: chance may have decided."""
+    comparable: bool = True
+    """False where a published number is about other data, networks or budgets than the runs."""
 
     @property
     def gap(self) -> float | None:
-        """Measured minus reported, where there are both."""
-        if self.reported is None or not self.measured:
+        """Measured minus reported, where there are both and they are comparable."""
+        if self.reported is None or not self.measured or not self.comparable:
             return None
         return next(iter(self.measured.values())) - self.reported
 
@@ -134,10 +138,12 @@ def finding(
     reported: float | None = None,
     *,
     overlap: bool = False,
+    comparable: bool = True,
 ) -> Finding:
     """A finding; comparisons with NaN are false, so that what was not measured does not hold."""
     finite = {name: value for name, value in measured.items() if math.isfinite(value)}
-    return Finding(text, None if holds is None else bool(holds), finite, reported, overlap)
+    known = None if holds is None or not comparable else bool(holds)
+    return Finding(text, known, finite, reported, overlap, comparable)
 
 
 def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:

@@ -34,7 +34,7 @@ class Reaches:
         return f"the student reaches {self.reported:.2%} accuracy, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the median over seeds of the last students' accuracy."""
+        """By the median over seeds of the last students' accuracy; only of comparable runs."""
         runs = courses[self.series]
         final = middle(run.final("accuracy") for run in runs)
         measured = {
@@ -42,7 +42,8 @@ class Reaches:
             f"accuracy of the victim, {self.series}": runs[0].victim_accuracy,
         }
         holds = final >= self.reported - self.within - ROUNDING
-        return finding(self.text, holds, measured, self.reported)
+        comparable = all(run.comparable for run in runs)
+        return finding(self.text, holds, measured, self.reported, comparable=comparable)
 
 
 @dataclass(frozen=True)

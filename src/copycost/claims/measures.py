@@ -49,7 +49,7 @@ class Spread:
     @property
     def text(self) -> str:
         """What is measured."""
-        return f"Spread over initial values ({self.series})"
+        return f"spread over initial values ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
         """Range of the last accuracies, and the share of runs whose student learnt nothing."""
@@ -73,7 +73,7 @@ class QueriesTo:
     def text(self) -> str:
         """What is measured."""
         shares = ", ".join(f"{share:.0%}" for share in SHARES_OF_VICTIM)
-        return f"Smallest budget that reaches {shares} of the victim's accuracy"
+        return f"smallest budget that reaches {shares} of the victim's accuracy"
 
     def judge(self, courses: Courses) -> Finding:
         """The least budget tried whose median reaches it; shares not reached are left out."""
@@ -98,7 +98,7 @@ class Ranking:
     @property
     def text(self) -> str:
         """What is measured."""
-        return "Best and worst at the end, by median accuracy"
+        return "best and worst at the end, by median accuracy"
 
     def judge(self, courses: Courses) -> Finding:
         """Median accuracies of best and worst, and how far their ranges are apart if they are."""

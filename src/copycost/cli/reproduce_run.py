@@ -22,6 +22,7 @@ from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
+from copycost.reproduce.tables import NOT_COMPARABLE
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
@@ -127,6 +128,7 @@ def _found(one: StudyResult) -> dict[str, Any]:
                 "reported": finding.reported,
                 "gap": finding.gap,
                 "overlap": finding.overlap,
+                "comparable": finding.comparable,
             }
             for finding in one.findings
         ],
@@ -214,6 +216,8 @@ def _duration(seconds: float) -> str:
 
 
 def _verdict(finding: Finding) -> str:
+    if not finding.comparable:
+        return NOT_COMPARABLE
     return _VERDICTS[finding.holds] + (", seeds overlap" if finding.overlap else "")
 
 

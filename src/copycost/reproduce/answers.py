@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from copycost.claims.base import Finding
 from copycost.claims.measures import APART, SHARES_OF_VICTIM, QueriesTo, Ranking, Spread
 from copycost.report import wording
 from copycost.reproduce.result import StudyResult
+from copycost.reproduce.tables import NOT_COMPARABLE, places
 
 
 def answer(result: StudyResult) -> list[str]:
@@ -17,7 +18,10 @@ def answer(result: StudyResult) -> list[str]:
         done, planned = progress(result)
         return [f"Not known yet: {done} of {wording.plural(planned, 'run')} finished."]
     pairs = zip(result.study.claims, result.findings, strict=True)
-    return [_SAID.get(type(claim), _claimed)(finding) for claim, finding in pairs]
+    return [
+        _placed(places(result, finding.text), _SAID.get(type(claim), _claimed)(finding))
+        for claim, finding in pairs
+    ]
 
 
 def progress(result: StudyResult) -> tuple[int, int]:
@@ -26,9 +30,16 @@ def progress(result: StudyResult) -> tuple[int, int]:
     return done, sum(len(series.planned) for series in result.series)
 
 
+def _placed(found: Sequence[str], said: str) -> str:
+    """A sentence that may be read alone says what it is about."""
+    return f"With {wording.listing(found)}: {said}" if found else wording.capital(said)
+
+
 def _claimed(finding: Finding) -> str:
     """For a claim that may hold or not."""
-    said = f"{wording.capital(finding.text)}: {'yes' if finding.holds else 'no'}"
+    if not finding.comparable:
+        return f"{finding.text}: {NOT_COMPARABLE}."
+    said = f"{finding.text}: {'yes' if finding.holds else 'no'}"
     return f"{said}, by the medians; seeds overlap." if finding.overlap else f"{said}."
 
 
@@ -36,7 +47,7 @@ def _ranking(finding: Finding) -> str:
     (best, high), (worst, low), *_ = finding.measured.items()
     apart = finding.measured.get(APART)
     said = (
-        f"Best at the end is {_after_colon(best)}, with a median accuracy of "
+        f"best at the end is {_after_colon(best)}, with a median accuracy of "
         f"{wording.percent(high)}; worst is {_after_colon(worst)}, with {wording.percent(low)}. "
     )
     if apart is None:
@@ -63,7 +74,7 @@ def _queries_to(finding: Finding) -> str:
         queries = finding.measured.get(f"queries to {share:.0%}")
         reached = "no budget tried" if queries is None else f"{wording.count(queries)} queries"
         said.append(f"{share:.0%}: {reached}")
-    return f"Least budget tried that reaches a share of the victim's accuracy: {'; '.join(said)}."
+    return f"least budget tried that reaches a share of the victim's accuracy: {'; '.join(said)}."
 
 
 def _after_colon(name: str) -> str:

@@ -23,8 +23,8 @@ NOTABLE = 0.001
 
 
 def causes(result: StudyResult) -> list[str]:
-    """What may explain a gap, or a claim that does not hold; nothing where there is neither."""
-    unlike = [f for f in result.findings if f.holds is False or _apart(f)]
+    """What may explain a gap, a claim that does not hold, or one that cannot be compared."""
+    unlike = [f for f in result.findings if f.holds is False or not f.comparable or _apart(f)]
     if not unlike:
         return []
     concerned = [s for s in result.series if any(s.label in f.text for f in unlike)]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from textwrap import fill
 
 import matplotlib
 import numpy as np
@@ -28,6 +29,8 @@ from copycost.reproduce.tables import SHARES, called
 WIDTH = 6.4
 COURSE_HEIGHT = 3.6
 ROW_HEIGHT = 0.52
+NAME_WIDTH = 75
+"""Letters of a row's name that a line has room for; there is room for two lines."""
 LEVEL_DASHES = ("3 2", "8 3", "1 2")
 """One a victim, as in SVG's `stroke-dasharray`."""
 
@@ -119,7 +122,7 @@ def _course(result: StudyResult, panel: Panel) -> Plot | None:
 
 def _final(result: StudyResult, panel: Panel) -> Plot | None:
     """One row a series: a dot a seed, and a bar at their median."""
-    measured = [(one.label, _lasts(one, panel.value)) for one in result.series]
+    measured = [(called(result, one.label), _lasts(one, panel.value)) for one in result.series]
     rows = [(label, values) for label, values in measured if values]
     if not rows:
         return None
@@ -269,7 +272,8 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Names above their rows: beside them, they would leave small screens no room to plot."""
     left = axes.get_yaxis_transform()
     for height, name in enumerate(names):
-        axes.text(0.01, height + 0.2, name, transform=left, fontsize=10, va="bottom")
+        text = fill(name, NAME_WIDTH)
+        axes.text(0.01, height + 0.2, text, transform=left, fontsize=10, va="bottom")
     axes.set_ylim(-0.4, len(names) - 0.2)
     axes.set_yticks([])
 

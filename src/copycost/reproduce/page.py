@@ -116,20 +116,21 @@ def verdict(result: StudyResult) -> str:
     done, planned = progress(result)
     if not result.findings:
         return f"{tables.NOT_KNOWN} ({done} of {planned} runs)"
-    said = {None: tables.MEASURED, True: tables.HOLDS, False: tables.FAILS}[result.holds]
+    said = tables.in_a_word(result.holds, result.comparable)
     return said if result.complete else f"{said}, so far ({done} of {planned} runs)"
 
 
 def _headline(of_paper: Sequence[Shown]) -> str:
-    """How many of the paper's figures hold."""
+    """How many of the paper's figures hold, and of how many it cannot be said."""
     if not of_paper:
         return "Analyses that go further than the paper's figures."
     known = [study for study in of_paper if study.result.complete]
     holding = sum(study.holds is True for study in known)
     measured = wording.plural(len(known), "figure")
     said = f"What the paper says holds in full for {holding} of {measured} measured"
-    left = len(of_paper) - len(known)
-    return f"{said}; {left} not known yet." if left else f"{said}."
+    open_ = sum(study.holds is None for study in known)
+    counts = {tables.NOT_COMPARABLE: open_, tables.NOT_KNOWN: len(of_paper) - len(known)}
+    return "; ".join([said, *(f"{n} {words}" for words, n in counts.items() if n)]) + "."
 
 
 def _write_files(result: StudyResult, folder: Path) -> list[str]:

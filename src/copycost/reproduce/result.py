@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from copycost.claims.base import Course, Finding
-from copycost.presets.study import Scale, Study
+from copycost.presets.kwon2023 import SCALES
+from copycost.presets.study import Scale, Study, Values
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Record
+
+_PUBLISHED_OF = ("victim", "student", "budget")
+"""What a published number is about. A victim's name stands for its data and its network; a copy of
+CIFAR-10's images as JPEG is CIFAR-10, and labelled so."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,20 @@ class StudyResult:
 
     @property
     def holds(self) -> bool | None:
-        """Whether all that is claimed holds; None if nothing is claimed or nothing is known yet."""
+        """Whether all that is claimed holds.
+
+        None if nothing is claimed, nothing is known yet, or what is claimed holds as far as it is
+        comparable, which is not all of it.
+        """
         verdicts = [finding.holds for finding in self.findings if finding.holds is not None]
-        return all(verdicts) if verdicts else None
+        if not verdicts or (all(verdicts) and not self.comparable):
+            return None
+        return all(verdicts)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether every published number among its claims is about such runs as these."""
+        return all(finding.comparable for finding in self.findings)
 
     @property
     def measured(self) -> dict[str, float]:
@@ -109,7 +125,11 @@ def judged(
     """The study's claims beside its `series`, once every one of them has a finished run."""
     if not all(one.records for one in series):
         return StudyResult(key, study, scale, series, (), stand_ins or {})
-    courses = {one.label: [course(record) for record in one.records] for one in series}
+    papers = {one.label: one.values for one in study.series(SCALES["full"])}
+    courses = {
+        one.label: [course(record, papers.get(one.label)) for record in one.records]
+        for one in series
+    }
     findings = tuple(claim.judge(courses) for claim in study.claims)
     return StudyResult(key, study, scale, series, findings, stand_ins or {})
 
@@ -134,8 +154,11 @@ def _settings(full: Mapping[str, Any]) -> dict[str, Any]:
     return dict(full["settings"])
 
 
-def course(record: Record) -> Course:
-    """A record's curve as claims see it; values that a point lacks are NaN."""
+def course(record: Record, paper: Values | None) -> Course:
+    """A record's curve as claims see it; values that a point lacks are NaN.
+
+    `paper` is the run that the paper's number is about, None for no such run.
+    """
     names = dict.fromkeys(name for point in record.curve for name in point.values)
     return Course(
         seed=record.seed,
@@ -147,4 +170,5 @@ def course(record: Record) -> Course:
         },
         victim_accuracy=record.victim.accuracy,
         classes=record.victim.classes,
+        comparable=paper is not None and all(record.config[n] == paper[n] for n in _PUBLISHED_OF),
     )

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from copycost.claims.final import Reaches
 from copycost.presets import PRESETS
@@ -20,9 +20,17 @@ from copycost.report import wording
 from copycost.report.markdown import table
 from copycost.report.table import spread
 from copycost.reproduce.answers import progress
+from copycost.reproduce.published import PUBLISHED, Published
 from copycost.reproduce.result import SeriesResult, StudyResult, is_run_of, judged
 from copycost.reproduce.sources import HOUSE_NUMBERS, sourced, stand_ins
-from copycost.reproduce.tables import Verdict, hardware, minutes, reported, verdicts
+from copycost.reproduce.tables import (
+    NOT_COMPARABLE,
+    Verdict,
+    hardware,
+    minutes,
+    reported,
+    verdicts,
+)
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Record, records_in
 
@@ -54,36 +62,6 @@ _FREE = frozenset(
 """Settings of a run that do not decide which figure it belongs to."""
 _OWN_FREE = frozenset({"epsilon"})
 """The same among the attack's own: its default follows the arithmetic."""
-
-
-class Published(NamedTuple):
-    """A number that one of the presets aims at."""
-
-    source: str
-    setting: str
-    reported: float | None
-    """Accuracy; None where no number is known that one student can be held against."""
-    said: str = "no figure known"
-    """In the place of such a number."""
-
-
-_VOTE = "of the vote of two students"
-PUBLISHED = {
-    "dfme-cifar10-20m": Published("DFME, table 1", "CIFAR-10, 20 million queries", 0.881),
-    "dfme-cifar10-2m": Published("DFME, table 1", "CIFAR-10, 2 million queries", None),
-    "dfme-svhn-2m": Published("DFME, table 1", "SVHN, 2 million queries", 0.952),
-    "maze-cifar10-30m": Published("MAZE, table 1", "CIFAR-10, 30 million queries", 0.8985),
-    "disguide-cifar10-20m": Published(
-        "DisGUIDE", "CIFAR-10, 20 million queries", None, f"94.02 % [S] {_VOTE}"
-    ),
-    "disguide-cifar10-label-20m": Published(
-        "DisGUIDE", "CIFAR-10, 20 million labels", None, f"87.93 % [M] {_VOTE}"
-    ),
-    "dual-student-cifar10-20m": Published("Dual Student", "CIFAR-10, 20 million queries", 0.9134),
-    "dfms-hl-cifar10-8m": Published("DFMS-HL", "CIFAR-10, 8 million labels", 0.8451),
-    "ideal-cifar10-100k": Published("IDEAL", "CIFAR-10, 100,000 labels", None),
-    "qedg-cifar10-30k": Published("QEDG", "CIFAR-10, 30,000 labels", None),
-}
 _QUOTED = "dfme"
 """Whose numbers stand in the README too."""
 
@@ -228,18 +206,27 @@ def _preset(name: str, published: Published, records: Sequence[Record]) -> list[
 
 def _lines(result: StudyResult) -> list[list[str]]:
     """A line a claim; one for all of them before every series has a run."""
-    words = SETTINGS[result.scale.name]
-    setting = "; ".join([words, *result.stand_ins.values(), *_coarse(result)])
     if not result.findings:
+        setting = _setting(result, list(result.stand_ins.values()))
         return [_line(result, setting, result.study.statement, _nothing(result), wording.MISSING)]
     return [
-        _line(result, setting, _claim(verdict), _numbers(verdict), _holds(result, verdict))
+        _line(
+            result,
+            _setting(result, verdict.places),
+            _claim(verdict),
+            _numbers(verdict),
+            _holds(result, verdict),
+        )
         for verdict in verdicts(result)
     ]
 
 
+def _setting(result: StudyResult, places: Sequence[str]) -> str:
+    return "; ".join([SETTINGS[result.scale.name], *places, *_coarse(result)])
+
+
 def _counted(name: str, results: Sequence[StudyResult]) -> list[str]:
-    """One line for several figures: of how many all that is said holds."""
+    """One line for several figures: of how many all that is said holds, or cannot be said to."""
     known = [result for result in results if result.complete]
     records = [r for result in known for one in result.series for r in one.records]
     notes = dict.fromkeys(
@@ -248,7 +235,9 @@ def _counted(name: str, results: Sequence[StudyResult]) -> list[str]:
     setting = "; ".join([SETTINGS[results[0].scale.name], *notes])
     holding = sum(result.holds is True for result in known)
     found = f"{len(known)} of {len(results)} run" if known else NOT_RUN
+    open_ = sum(result.holds is None for result in known)
     holds = f"{holding} of {len(known)}" if known else wording.MISSING
+    holds += f", {open_} {NOT_COMPARABLE}" if open_ else ""
     cells = [name, setting, "[each statement](docs/reproduced.md)", found, holds, *_made(records)]
     return [_cell(cell) for cell in cells]
 
@@ -297,6 +286,8 @@ def _nothing(result: StudyResult) -> str:
 
 
 def _holds(result: StudyResult, verdict: Verdict) -> str:
+    if not verdict.comparable:
+        return NOT_COMPARABLE
     if not result.findings or verdict.holds is None:
         return wording.MISSING
     said = ("yes" if verdict.holds else "**no**") + (", seeds overlap" if verdict.overlap else "")

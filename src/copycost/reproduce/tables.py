@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from copycost.claims.base import Finding
+from copycost.presets.kwon2023 import SCALES
 from copycost.report import wording
 from copycost.report.table import Spread, in_words, spread
 from copycost.reproduce.epochs import queries_of_epoch
@@ -23,6 +24,7 @@ MARKS = {0.881: "[S]", 0.952: "[S]", 0.8985: "[S]", 0.9134: "[S]", 0.8451: "[M]"
 """By accuracy, how published numbers are known; see the methods' pages."""
 NOT_KNOWN = "not known yet"
 HOLDS, FAILS, MEASURED = "holds", "does not hold", "measured, nothing claimed"
+NOT_COMPARABLE = "not comparable"
 OVERLAP = " by the medians, though seeds overlap"
 
 # The names that claims give their numbers, series left out, by the way they are written.
@@ -56,8 +58,12 @@ class Verdict:
     gap: str
     """Measured minus reported, in percentage points."""
     holds: bool | None
+    places: list[str]
+    """What is in the place of the data and budgets that it is about."""
     overlap: bool = False
     """Whether the seeds of what was compared overlap."""
+    comparable: bool = True
+    """Whether the paper's number is about such runs."""
 
 
 def csv_of(result: StudyResult) -> str:
@@ -81,10 +87,25 @@ def verdicts(result: StudyResult) -> list[Verdict]:
     """Every claim beside what was measured; of an unfinished study, so far."""
     if not result.findings:
         return [
-            Verdict(claim.text, NOT_KNOWN, [], wording.MISSING, wording.MISSING, None)
+            Verdict(
+                claim.text,
+                NOT_KNOWN,
+                [],
+                wording.MISSING,
+                wording.MISSING,
+                None,
+                places(result, claim.text),
+            )
             for claim in result.study.claims
         ]
     return [_verdict(result, finding) for finding in result.findings]
+
+
+def in_a_word(holds: bool | None, comparable: bool) -> str:
+    """A verdict's first words; a part that fails decides, whatever else is not comparable."""
+    if holds is None and not comparable:
+        return NOT_COMPARABLE
+    return {None: MEASURED, True: HOLDS, False: FAILS}[holds]
 
 
 def finals(series: SeriesResult, value: str) -> Spread | None:
@@ -93,9 +114,14 @@ def finals(series: SeriesResult, value: str) -> Spread | None:
 
 
 def called(result: StudyResult, label: str) -> str:
-    """A series' name as people may read it: with what is in the place of the data it names."""
-    notes = [words for name, words in result.stand_ins.items() if label.startswith(name)]
-    return f"{label} ({notes[0]})" if notes else label
+    """A series' name as people may read it: with what is in the place of what it names."""
+    notes = [*_data(result, label), *_budgets(result, label)]
+    return f"{label} ({'; '.join(notes)})" if notes else label
+
+
+def places(result: StudyResult, text: str) -> list[str]:
+    """What is in the place of the data and budgets in `text`; of all data if it names none."""
+    return [*(_data(result, text) or result.stand_ins.values()), *_budgets(result, text)]
 
 
 def made_with(result: StudyResult) -> list[tuple[str, str]]:
@@ -136,6 +162,17 @@ def reported(share: float) -> str:
     return f"{100 * share:.4g}{wording.NBSP}% {MARKS.get(share, '')}".rstrip()
 
 
+def _data(result: StudyResult, text: str) -> list[str]:
+    return [words for name, words in result.stand_ins.items() if name in text]
+
+
+def _budgets(result: StudyResult, text: str) -> list[str]:
+    """Budgets go by the paper's words for them at every scale; what they are at this one."""
+    here, there = result.scale.headline, SCALES["full"].headline
+    changed = [name for name in here if name in text and here[name] != there[name]]
+    return [f"{wording.count(here[name])} queries in place of {name}" for name in changed]
+
+
 def _lines(
     key: str, label: str, record: Record, names: Sequence[str]
 ) -> Iterator[tuple[object, ...]]:
@@ -163,7 +200,7 @@ def _row(result: StudyResult, series: SeriesResult) -> Row:
 
 
 def _verdict(result: StudyResult, finding: Finding) -> Verdict:
-    said = {None: MEASURED, True: HOLDS, False: FAILS}[finding.holds]
+    said = in_a_word(finding.holds, finding.comparable)
     said += OVERLAP if finding.overlap else ""
     return Verdict(
         text=finding.text,
@@ -172,7 +209,9 @@ def _verdict(result: StudyResult, finding: Finding) -> Verdict:
         reported=wording.MISSING if finding.reported is None else reported(finding.reported),
         gap=wording.MISSING if finding.gap is None else points(finding.gap),
         holds=finding.holds,
+        places=places(result, finding.text),
         overlap=finding.overlap,
+        comparable=finding.comparable,
     )
 
 
