@@ -64,8 +64,8 @@ def test_the_middle_is_the_median_of_the_finite():
     assert isnan(middle([]))
 
 
-def test_last_accuracies_go_by_the_name_of_their_series():
-    assert finals({"A": ending(0.1, 0.3, 0.2)}, "A") == {"accuracy, A": 0.2}
+def test_last_accuracies_go_by_seed_and_the_name_of_their_series():
+    assert finals({"A": ending(0.1, 0.3, 0.2)}, "A") == {"A": [0.1, 0.3, 0.2]}
 
 
 def test_a_finding_names_no_number_that_is_missing():

@@ -34,6 +34,27 @@ def test_shrinks(runs, holds, measured):
     assert found.text == "the loss shrinks (A)"
 
 
+@pytest.mark.parametrize(
+    ("runs", "holds", "overlap"),
+    [
+        ([FALLS, RISES, FALLS], True, True),
+        ([FALLS, RISES, RISES], False, True),
+        ([FALLS, FALLS, UNKNOWN], True, False),
+        ([RISES, LEVEL], False, False),
+        ([FALLS], True, False),
+    ],
+)
+def test_seeds_that_do_not_all_shrink_are_told_beside_the_verdict(runs, holds, overlap):
+    found = Shrinks("A", "loss", "the loss").judge({"A": runs})
+    assert (found.holds, found.overlap) == (holds, overlap)
+
+
+def test_runs_that_all_shrink_agree_though_they_begin_and_end_apart():
+    """One ends above where the other begins: each is compared with itself."""
+    high, low = course(loss=[9.0, 8, 8, 8, 5.0]), course(loss=[4.0, 3, 3, 3, 1.0])
+    assert not Shrinks("A", "loss", "the loss").judge({"A": [high, low]}).overlap
+
+
 def test_shrinks_further_compares_shares_not_amounts():
     # 10 to 2 is a larger amount than 4 to 0.5, but a smaller share: 0.2 against 0.125.
     large = course(loss=[10.0, 8.0, 6.0, 4.0, 2.0])

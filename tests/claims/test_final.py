@@ -62,6 +62,21 @@ def test_about_equal(first, second, holds):
     assert "within 2 points" in found.text
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "holds", "overlap"),
+    [
+        ((0.717, 0.728, 0.825), (0.746, 0.751, 0.825), False, True),  # figure 6 at quick scale
+        ((0.70, 0.75, 0.80), (0.74, 0.75, 0.76), True, True),
+        ((0.446, 0.574, 0.598), (0.471, 0.505, 0.536), False, True),  # none within 2 points
+        ((0.750, 0.751), (0.752, 0.753), True, False),
+        ((0.5, 0.6), (0.8, 0.9), False, False),
+    ],
+)
+def test_about_equal_says_where_seeds_overlap(first, second, holds, overlap):
+    found = AboutEqual("A", "B").judge({"A": ending(*first), "B": ending(*second)})
+    assert (found.holds, found.overlap) == (holds, overlap)
+
+
 def test_exactly_as_far_as_is_allowed_is_near_enough():
     """0.50 - 0.48 is more than 0.02 in floating point, and 0.5006 - 0.01 more than 0.4906."""
     assert AboutEqual("A", "B").judge({"A": ending(0.50), "B": ending(0.48)}).holds is True

@@ -71,6 +71,18 @@ def test_claims_are_answered_with_yes_or_no() -> None:
     assert said("losses", level).startswith(f"{generators}(CIFAR-10): no.")
 
 
+def test_an_answer_that_seeds_could_reverse_says_so() -> None:
+    def two_ways(label: str, seed: int, share: float) -> dict[str, float]:
+        risen = {"student/gap": 1 + share} if seed == 0 else {}
+        return {**measured(label, seed, share), **risen}
+
+    first, second, *_ = answer(made_up("losses", values=two_ways))
+    assert first.endswith("the generator's loss shrinks (CIFAR-10): yes.")
+    assert second.endswith(
+        "the student's loss shrinks (CIFAR-10): yes, by the medians, which may be chance."
+    )
+
+
 def test_a_published_number_is_neither_reached_nor_missed_on_other_data() -> None:
     """DFME reports nothing of digits, nor of what 13,400 queries do."""
     first, second, third, _ = answer(made_up("headline"))

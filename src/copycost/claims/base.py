@@ -92,7 +92,8 @@ class Finding:
     reported: float | None = None
     """The paper's number, where it gives one."""
     overlap: bool = False
-    """Whether the seeds of the two series that were compared overlap: chance may have decided."""
+    """Whether the seeds of the two series that were compared overlap, or those of one series do not
+    all go the same way: chance may have decided."""
     comparable: bool = True
     """False where a published number is about other data, networks or budgets than the runs."""
 
@@ -123,12 +124,9 @@ def middle(values: Iterable[float]) -> float:
     return median(found) if found else math.nan
 
 
-def finals(courses: Courses, *names: str) -> dict[str, float]:
-    """Median accuracy of the last students of each series, by name."""
-    return {
-        f"accuracy, {name}": middle(run.final("accuracy") for run in courses[name])
-        for name in names
-    }
+def finals(courses: Courses, *names: str) -> dict[str, list[float]]:
+    """Accuracies of the last students of each series, one a seed, by name."""
+    return {name: [run.final("accuracy") for run in courses[name]] for name in names}
 
 
 def finding(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from operator import gt, lt
 
 from copycost.claims.base import (
@@ -33,11 +33,15 @@ class Shrinks:
         return f"{self.what} shrinks ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the first measurement and the last fifth of the budget."""
-        runs = courses[self.series]
-        early = middle(run.early(self.value) for run in runs)
-        late = middle(run.late(self.value) for run in runs)
-        return finding(self.text, late < early, {"early": early, "late": late})
+        """By the medians over seeds of the first measurement and the last fifth of the budget.
+
+        Each run is compared with itself: how far apart runs begin and end says nothing of it.
+        """
+        pairs = [(run.late(self.value), run.early(self.value)) for run in courses[self.series]]
+        late, early = (middle(values) for values in zip(*pairs, strict=True))
+        ways = {end < start for end, start in pairs if isfinite(end - start)}
+        measured = {"early": early, "late": late}
+        return finding(self.text, late < early, measured, overlap=len(ways) > 1)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class ShrinksFurther:
 
     def _ratios(self, runs: Sequence[Course]) -> list[float]:
         pairs = [(run.late(self.value), run.early(self.value)) for run in runs]
-        return [late / early if early else math.nan for late, early in pairs]
+        return [late / early if early else nan for late, early in pairs]
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,11 @@ class AboutEqual:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        pair = finals(courses, self.series, self.other)
-        first, second = pair.values()
-        return finding(self.text, abs(first - second) <= self.within + ROUNDING, pair)
+        found = finals(courses, self.series, self.other)
+        return compared(self.text, "accuracy", found, self._near)
+
+    def _near(self, first: float, second: float) -> bool:
+        return abs(first - second) <= self.within + ROUNDING
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,4 @@ class Better:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        names = (self.series, self.than)
-        found = {name: [run.final("accuracy") for run in courses[name]] for name in names}
-        return compared(self.text, "accuracy", found, gt)
+        return compared(self.text, "accuracy", finals(courses, self.series, self.than), gt)

@@ -218,7 +218,7 @@ def _duration(seconds: float) -> str:
 def _verdict(finding: Finding) -> str:
     if not finding.comparable:
         return NOT_COMPARABLE
-    return _VERDICTS[finding.holds] + (", seeds overlap" if finding.overlap else "")
+    return _VERDICTS[finding.holds] + (", may be chance" if finding.overlap else "")
 
 
 def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -> None:

@@ -40,7 +40,7 @@ def _claimed(finding: Finding) -> str:
     if not finding.comparable:
         return f"{finding.text}: {NOT_COMPARABLE}."
     said = f"{finding.text}: {'yes' if finding.holds else 'no'}"
-    return f"{said}, by the medians; seeds overlap." if finding.overlap else f"{said}."
+    return f"{said}, by the medians, which may be chance." if finding.overlap else f"{said}."
 
 
 def _ranking(finding: Finding) -> str:

@@ -290,7 +290,7 @@ def _holds(result: StudyResult, verdict: Verdict) -> str:
         return NOT_COMPARABLE
     if not result.findings or verdict.holds is None:
         return wording.MISSING
-    said = ("yes" if verdict.holds else "**no**") + (", seeds overlap" if verdict.overlap else "")
+    said = ("yes" if verdict.holds else "**no**") + (", may be chance" if verdict.overlap else "")
     return said if result.complete else f"{said}, so far"
 
 

@@ -25,7 +25,7 @@ MARKS = {0.881: "[S]", 0.952: "[S]", 0.8985: "[S]", 0.9134: "[S]", 0.8451: "[M]"
 NOT_KNOWN = "not known yet"
 HOLDS, FAILS, MEASURED = "holds", "does not hold", "measured, nothing claimed"
 NOT_COMPARABLE = "not comparable"
-OVERLAP = " by the medians, though seeds overlap"
+OVERLAP = " by the medians, which may be chance"
 
 # The names that claims give their numbers, series left out, by the way they are written.
 _SHARE = re.compile(r"accuracy|share|best|worst$")
@@ -61,7 +61,7 @@ class Verdict:
     places: list[str]
     """What is in the place of the data and budgets that it is about."""
     overlap: bool = False
-    """Whether the seeds of what was compared overlap."""
+    """Whether chance may have decided."""
     comparable: bool = True
     """Whether the paper's number is about such runs."""
 
