@@ -140,6 +140,14 @@ def test_a_number_that_stand_ins_cannot_reach_is_no_verdict(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_caveat_is_said_though_nothing_is_claimed(tmp_path: Path) -> None:
+    result = made_up("loss-norm")
+    assert result.holds is None
+    write_pages([result], tmp_path, None)
+    assert "and were chosen for the L1 mean." in text_of(tmp_path / "analysis-loss-norm.html")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_records_give_the_same_pages(tmp_path: Path) -> None:
     assert index(tmp_path, made_up("figure-5")) == index(tmp_path, made_up("figure-5"))
 

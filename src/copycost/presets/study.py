@@ -77,6 +77,8 @@ class Study:
     """Whether it also looks at the true gradient, in a run of its own that counts for nothing."""
     causes: tuple[str, ...] = ()
     """What a gap may come from, besides the scale and the data."""
+    caveats: tuple[str, ...] = ()
+    """What to know before believing what was measured, whatever it is."""
 
 
 def varied(base: Values, **changes: Any) -> Values:

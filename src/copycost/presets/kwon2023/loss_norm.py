@@ -31,5 +31,5 @@ STUDY = Study(
     series=series,
     panels=(*FINALS, Panel("accuracy over the run", "accuracy")),
     claims=(Ranking(),),
-    causes=("The learning rates are the base's for all losses, and were chosen for the L1 mean.",),
+    caveats=("The learning rates are the base's for all losses, and were chosen for the L1 mean.",),
 )
