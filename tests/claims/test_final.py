@@ -7,8 +7,16 @@ from math import nan
 
 import pytest
 
-from copycost.claims.final import AboutEqual, Better, Learns, Reaches
-from copycost.claims.measures import APART, QueriesTo, Ranking, Spread
+from copycost.claims.final import AboutEqual, Better, Bounds, Learns, Reaches
+from copycost.claims.measures import (
+    ALIKE,
+    APART,
+    OTHERS,
+    Grid,
+    QueriesTo,
+    Ranking,
+    Spread,
+)
 from tests.claims.courses import course, ending
 
 
@@ -111,8 +119,75 @@ def test_queries_to_a_share_are_the_least_budget_that_reaches_it():
         for budget, final in [(1000, 0.70), (10, 0.1), (100, 0.5)]
     }
     found = QueriesTo().judge(runs)  # shares 0.875, 0.125 and 0.625 of the victim's
-    assert found.measured == {"queries to 50%": 100.0, "queries to 80%": 1000.0}
+    assert {name: v for name, v in found.measured.items() if "," not in name} == {
+        "queries to 50%": 100.0,
+        "queries to 80%": 1000.0,
+        "seeds that never reach 50%": 0.0,
+        "seeds that never reach 80%": 0.0,
+    }
     assert found.holds is None
+
+
+def test_queries_to_a_share_are_told_for_every_seed_alone():
+    """Shares of the victim's: seed 0 has 60 and 90 %, seed 1 has 10 and 60 %."""
+    runs = {
+        str(budget): [
+            course(seed, budget=budget, victim=1.0, accuracy=[0.1] * 4 + [final])
+            for seed, final in enumerate(finals)
+        ]
+        for budget, finals in [(10, (0.6, 0.1)), (100, (0.9, 0.6))]
+    }
+    assert QueriesTo().judge(runs).measured == {
+        "queries to 50%": 100.0,
+        "queries to 50%, first seed": 10.0,
+        "queries to 50%, last seed to reach it": 100.0,
+        "seeds that never reach 50%": 0.0,
+        "queries to 80%, first seed": 100.0,
+        "queries to 80%, last seed to reach it": 100.0,
+        "seeds that never reach 80%": 1.0,
+        "queries to 90%, first seed": 100.0,
+        "queries to 90%, last seed to reach it": 100.0,
+        "seeds that never reach 90%": 1.0,
+    }
+
+
+def test_a_bound_is_held_against_the_best_of_the_others():
+    runs = {"A": ending(0.5), "bound": ending(0.6), "C": ending(0.55)}
+    found = Bounds("bound").judge(runs)
+    assert (found.holds, found.measured) == (True, {"accuracy, bound": 0.6, "accuracy, C": 0.55})
+    assert Bounds("bound").judge(runs | {"C": ending(0.6)}).holds is True
+    assert Bounds("bound").judge(runs | {"A": ending(0.7)}).holds is False
+
+
+def test_a_grid_tells_what_each_axis_moves_with_the_other_fixed():
+    """Over the first 0.3 at either of the second; over the second 0.1 at either of the first."""
+    places = {"A": (1.0, 1.0), "B": (10.0, 1.0), "C": (1.0, 2.0), "D": (10.0, 2.0)}
+    ends = {"A": 0.5, "B": 0.8, "C": 0.4, "D": 0.7}
+    found = Grid("x", "y", places).judge({name: ending(end) for name, end in ends.items()})
+    assert found.holds is None
+    assert found.measured == {
+        "moved by x": pytest.approx(0.3),
+        "x that ends highest": 10.0,
+        "x, least tried": 1.0,
+        "x, most tried": 10.0,
+        "moved by y": pytest.approx(0.1),
+        "y that ends highest": 1.0,
+        "y, least tried": 1.0,
+        "y, most tried": 2.0,
+    }
+
+
+def test_agreement_stands_beside_accuracy_and_decides_nothing():
+    runs = {
+        name: [course(accuracy=[0.1] * 4 + [end], agreement=[0.1] * 4 + [1 - end])]
+        for name, end in [("A", 0.6), ("B", 0.5)]
+    }
+    for claim in (Reaches("A", 0.6), Learns("A"), Better("A", "B"), Bounds("A")):
+        found = claim.judge(runs)
+        assert (found.holds, found.measured["agreement, A"]) == (True, 0.4)
+    assert AboutEqual("A", "B").judge(runs).measured["agreement, B"] == 0.5
+    assert Ranking().judge(runs).measured["agreement, B"] == 0.5
+    assert Spread("A").judge(runs).measured["median agreement"] == 0.4
 
 
 def test_ranking_says_whether_seeds_could_have_done_it():
@@ -122,6 +197,8 @@ def test_ranking_says_whether_seeds_could_have_done_it():
         "best: A": 0.6,
         "worst: B": 0.2,
         "worst of the best minus best of the worst": pytest.approx(0.2),
+        OTHERS: 2.0,
+        ALIKE: 1.0,  # C's best is better than A's
     }
     assert found.holds is None
 

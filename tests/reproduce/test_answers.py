@@ -23,22 +23,59 @@ def by_label(finals: dict[str, float], step: float = 0.01) -> Values:
 NAMES = {"mean": 0.80, "minimum": 0.70, "none": 0.60, "true logits": 0.90}
 
 
+def ranked(finals: dict[str, float], step: float = 0.01, seeds: int = 3) -> str:
+    first, *_ = answer(made_up("recovery", values=by_label(finals, step), seeds=seeds))
+    return first.replace(wording.NBSP, " ")
+
+
 def test_a_ranking_names_best_and_worst_and_what_lies_between() -> None:
     """Best from 90 to 92 %, worst from 60 to 62 %: 28 points lie between them."""
-    assert said("recovery", by_label(NAMES)) == (
+    assert ranked(NAMES) == (
         "With scikit-learn's digits in CIFAR-10's place: best at the end is true logits, with a "
-        "median accuracy of 91.0 %; worst is none, with 61.0 %. Their runs do not "
-        "overlap: 28.0 points lie between them."
+        "median accuracy of 91.0 % and agreement of 82.0 %; worst is none, with a median accuracy "
+        "of 61.0 % and agreement of 82.0 %. Their runs do not overlap: 28.0 points lie between "
+        "them. Nor does any other overlap with the best."
     )
 
 
 def test_a_ranking_that_seeds_could_reverse_says_so() -> None:
-    assert "overlap, so that this may be chance" in said("recovery", by_label(NAMES, step=0.2))
+    assert "overlap, so that this may be chance" in ranked(NAMES, step=0.2)
 
 
 def test_a_ranking_of_one_seed_each_does_not_speak_of_ranges() -> None:
-    found = said("recovery", by_label(NAMES), seeds=1)
-    assert found.endswith("with 60.0 %. With one seed this may be chance.")
+    assert ranked(NAMES, seeds=1).endswith("of 81.0 %. With one seed this may be chance.")
+
+
+def test_a_ranking_counts_the_others_that_may_be_as_good() -> None:
+    """Best from 90 to 92 %, and one from 89 to 91 %."""
+    assert ranked(NAMES | {"mean": 0.89}).endswith(
+        "28.0 points lie between them. But seeds do not tell 1 of the 3 others from the best."
+    )
+
+
+def test_a_bound_that_is_passed_is_remarked_on() -> None:
+    bound = "nothing ends better than true logits, meant as the upper bound"
+    assert said("recovery", by_label(NAMES)).endswith(f"{bound}: yes.")
+    passed = by_label(NAMES | {"minimum": 0.95})
+    assert said("recovery", passed).endswith(f"{bound}: no.")
+    close = by_label(NAMES | {"minimum": 0.91})
+    assert said("recovery", close).endswith(f"{bound}: no, by the medians, which may be chance.")
+
+
+def test_of_two_rates_the_one_that_moves_more_is_named_and_an_optimum_at_the_edge() -> None:
+    """Over the generator's rates 60 points lie between best and worst, over the student's 2."""
+    best = {"0.0001": 0.9, "0.0005": 0.6, "0.0025": 0.3}
+    better = {"0.03": 0.01, "0.1": 0.02, "0.3": 0.0}
+    grid = {f"generator {g}, student {s}": best[g] + better[s] for g in best for s in better}
+    _, found = answer(made_up("learning-rates", values=by_label(grid)))
+    assert found.endswith(
+        "the generator's rate matters more: with the other fixed it moves the median accuracy by "
+        "60.0 points, the student's rate by 2.0 (medians over the other's values). The best lies "
+        "at the edge of the grid by the generator's rate, 0.0001, so that better may lie beyond."
+    )
+    inside = grid | {"generator 0.0005, student 0.1": 0.95}
+    _, found = answer(made_up("learning-rates", values=by_label(inside)))
+    assert found.endswith("The best lies inside of the grid.")
 
 
 def test_the_least_budget_that_reaches_a_share_of_the_victim() -> None:
@@ -46,8 +83,19 @@ def test_the_least_budget_that_reaches_a_share_of_the_victim() -> None:
     budgets = dict(zip((10_000, 30_000, 60_000, 120_000, 240_000), range(5), strict=True))
     values = by_label({f"{b:,} queries": 0.45 + 0.11 * n for b, n in budgets.items()})
     assert said("budgets", values).endswith(
-        "50%: 30,000 queries; 80%: 120,000 queries; 90%: 240,000 queries; 95%: no budget tried."
+        "50%: 30,000 queries; 80%: 120,000 queries; 90%: 240,000 queries; "
+        "95%: no budget tried (seeds alone: 240,000, 2 seeds at none)."
     )
+
+
+def test_the_seeds_of_a_budget_are_told_where_they_differ() -> None:
+    """Of the victim's 95.5 %, one seed has half with the first budget, and the others not."""
+
+    def values(label: str, seed: int, share: float) -> dict[str, float]:
+        late = label == "10,000 queries" and seed > 0
+        return {**measured(label, seed, share), "accuracy": 0.4 if late else 0.5}
+
+    assert "50%: 30,000 queries (seeds alone: 10,000 to 30,000); 80%: no" in said("budgets", values)
 
 
 def test_the_spread_over_seeds_and_the_share_that_learnt_nothing() -> None:
@@ -57,7 +105,9 @@ def test_the_spread_over_seeds_and_the_share_that_learnt_nothing() -> None:
 
     found = said("initial-values", values, seeds=5)
     assert "(SVHN): over 5 seeds, accuracy ends between 10.0 % and 80.0 % (median 80.0 %)" in found
-    assert "; 20% of the runs learnt nothing." in found
+    assert (
+        ", and agreement ends between 81.0 % and 85.0 % (median 83.0 %); 20% of the runs " in found
+    )
 
 
 def test_claims_are_answered_with_yes_or_no() -> None:

@@ -85,7 +85,8 @@ def test_numbers_of_the_paper_are_lines_of_their_own_once_they_are_run(tmp_path:
         "Figure 5",
         "the paper's nets; in bfloat16",
         "the student reaches 86.18% accuracy, within 1 point (CIFAR-10): 86.18 %",
-        "accuracy, CIFAR-10: 81.0 % (80.0–82.0 %); accuracy of the victim, CIFAR-10: 95.5 %",
+        "accuracy, CIFAR-10: 81.0 % (80.0–82.0 %); agreement, CIFAR-10: 82.0 % (81.0–83.0 %); "
+        "accuracy of the victim, CIFAR-10: 95.5 %",
         "**no**",
         "3",
         "17,920,000",

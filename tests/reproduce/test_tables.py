@@ -87,7 +87,14 @@ def test_a_verdict_gives_the_gap_to_the_reported_number() -> None:
     assert plain(second.gap) == "−15.0 points", "81.0 − 96.02"
     named = dict(first.numbers)
     assert plain(named["accuracy, CIFAR-10"]) == "81.0 % (80.0–82.0 %)"
+    assert plain(named["agreement, CIFAR-10"]) == "82.0 % (81.0–83.0 %)"
     assert plain(named["accuracy of the victim, CIFAR-10"]) == "95.5 %"
+
+
+def test_best_and_worst_have_the_ranges_of_their_seeds() -> None:
+    (verdict,) = verdicts(made_up("modes"))
+    (_, best), (_, worst), *_ = verdict.numbers
+    assert plain(best) == plain(worst) == "81.0 % (80.0–82.0 %)"
 
 
 def test_only_the_papers_data_networks_and_budget_reach_its_number() -> None:
@@ -140,6 +147,12 @@ def test_an_unfinished_study_is_judged_so_far_and_one_without_runs_not_at_all() 
         ("best: generator 0.0005, student 0.1", 0.9, "90.0 %"),
         ("worst of the best minus best of the worst", -0.02, "−2.0 points"),
         ("farthest from the end, multistep", 0.013, "+1.3 points"),
+        ("moved by the student's rate", 0.12, "+12.0 points"),
+        ("the student's rate, least tried", 0.03, "0.03"),
+        ("the student's rate that ends highest", 0.1, "0.1"),
+        ("number that seeds do not tell from the best", 3.0, "3"),
+        ("queries to 50%, first seed", 10_000.0, "10,000"),
+        ("median agreement", 0.4, "40.0 %"),
         ("late/early, SVHN", 0.0907, "0.0907"),
         ("late", 0.51, "0.51"),
         ("early accuracy, no correction", 0.4, "40.0 %"),

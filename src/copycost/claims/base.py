@@ -129,6 +129,14 @@ def finals(courses: Courses, *names: str) -> dict[str, list[float]]:
     return {name: [run.final("accuracy") for run in courses[name]] for name in names}
 
 
+def agreements(courses: Courses, *names: str) -> dict[str, float]:
+    """Median agreement of the last students of each series, for beside their accuracy."""
+    return {
+        f"agreement, {name}": middle(run.final("agreement") for run in courses[name])
+        for name in names
+    }
+
+
 def finding(
     text: str,
     holds: bool | None,
@@ -160,15 +168,18 @@ def compared(
     what: str,
     found: Mapping[str, Sequence[float]],
     ahead: Callable[[float, float], bool],
+    beside: Mapping[str, float] | None = None,
 ) -> Finding:
     """Whether the first of two series is `ahead` of the second, by their medians over seeds.
 
     `found` holds a number a seed, by the name of the series; `what` says which number it is.
+    Numbers `beside` it are shown and decide nothing.
     """
     first, second = found.values()
     medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
     holds = ahead(*medians.values())
-    return finding(text, holds, medians, overlap=overlapping(first, second))
+    measured = {**medians, **(beside or {})}
+    return finding(text, holds, measured, overlap=overlapping(first, second))
 
 
 def within(share: float) -> str:

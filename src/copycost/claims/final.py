@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import gt
+from operator import ge, gt
 
 from copycost.claims.base import (
     ROUNDING,
     Courses,
     Finding,
+    agreements,
     compared,
     finals,
     finding,
@@ -39,6 +40,7 @@ class Reaches:
         final = middle(run.final("accuracy") for run in runs)
         measured = {
             f"accuracy, {self.series}": final,
+            **agreements(courses, self.series),
             f"accuracy of the victim, {self.series}": runs[0].victim_accuracy,
         }
         holds = final >= self.reported - self.within - ROUNDING
@@ -63,7 +65,8 @@ class Learns:
         runs = courses[self.series]
         final = middle(run.final("accuracy") for run in runs)
         holds = final >= self.times_chance / runs[0].classes
-        return finding(self.text, holds, {f"accuracy, {self.series}": final})
+        measured = {f"accuracy, {self.series}": final, **agreements(courses, self.series)}
+        return finding(self.text, holds, measured)
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,9 @@ class AboutEqual:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        found = finals(courses, self.series, self.other)
-        return compared(self.text, "accuracy", found, self._near)
+        names = (self.series, self.other)
+        found, beside = finals(courses, *names), agreements(courses, *names)
+        return compared(self.text, "accuracy", found, self._near, beside)
 
     def _near(self, first: float, second: float) -> bool:
         return abs(first - second) <= self.within + ROUNDING
@@ -102,4 +106,26 @@ class Better:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        return compared(self.text, "accuracy", finals(courses, self.series, self.than), gt)
+        names = (self.series, self.than)
+        found, beside = finals(courses, *names), agreements(courses, *names)
+        return compared(self.text, "accuracy", found, gt, beside)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """No other series ends better than one that is meant as the upper bound."""
+
+    series: str
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return f"nothing ends better than {self.series}, meant as the upper bound"
+
+    def judge(self, courses: Courses) -> Finding:
+        """By the medians over seeds, beside the best of the others."""
+        medians = {n: middle(found) for n, found in finals(courses, *courses).items()}
+        best = max(medians.keys() - {self.series}, key=lambda name: (medians[name], name))
+        names = (self.series, best)
+        found, beside = finals(courses, *names), agreements(courses, *names)
+        return compared(self.text, "accuracy", found, ge, beside)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from copycost.claims.base import Course, Courses, Finding, finding, middle
+from copycost.claims.base import (
+    Course,
+    Courses,
+    Finding,
+    agreements,
+    finals,
+    finding,
+    middle,
+    overlapping,
+)
 
 SHARES_OF_VICTIM = (0.5, 0.8, 0.9, 0.95)
 APART = "worst of the best minus best of the worst"
+OTHERS, ALIKE = "number of the others", "number that seeds do not tell from the best"
 TIMES_ONE_ANSWER = 1.5
 ABOVE_ONE_ANSWER = 0.1
 """Who knows nothing is right at most this many times as often as one answer to everything, and
@@ -52,17 +62,26 @@ class Spread:
         return f"spread over initial values ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """Range of the last accuracies, and the share of runs whose student learnt nothing."""
+        """Ranges of the last students, and the share of runs whose student learnt nothing."""
         runs = courses[self.series]
-        finals = [run.final("accuracy") for run in runs]
+        accuracies = [run.final("accuracy") for run in runs]
         measured = {
             "seeds": float(len(runs)),
-            "lowest accuracy": min(finals),
-            "median accuracy": median(finals),
-            "highest accuracy": max(finals),
-            "share collapsed": fmean(knows_nothing(final, 1 / runs[0].classes) for final in finals),
+            **_range("accuracy", accuracies),
+            **_range("agreement", [run.final("agreement") for run in runs]),
+            "share collapsed": fmean(
+                knows_nothing(accuracy, 1 / runs[0].classes) for accuracy in accuracies
+            ),
         }
         return finding(self.text, None, measured)
+
+
+def _range(name: str, values: Sequence[float]) -> dict[str, float]:
+    return {
+        f"lowest {name}": min(values),
+        f"median {name}": median(values),
+        f"highest {name}": max(values),
+    }
 
 
 @dataclass(frozen=True)
@@ -76,14 +95,34 @@ class QueriesTo:
         return f"smallest budget that reaches {shares} of the victim's accuracy"
 
     def judge(self, courses: Courses) -> Finding:
-        """The least budget tried whose median reaches it; shares not reached are left out."""
-        reached = (
+        """The least budget tried whose median reaches it, and the least of every seed alone.
+
+        Shares not reached are left out; seeds that do not reach one are counted.
+        """
+        middles = least_budgets(
             (runs[0].budget, middle(_share_of_victim(run) for run in runs))
             for runs in courses.values()
         )
-        found = least_budgets(reached)
-        measured = {f"queries to {share}": float(b) for share, b in found.items() if b is not None}
+        seeds = _by_seed(run for runs in courses.values() for run in runs)
+        measured: dict[str, float] = {}
+        for share, budget in middles.items():
+            alone = [found[share] for found in seeds]
+            reached = [float(least) for least in alone if least is not None]
+            if budget is not None:
+                measured[f"queries to {share}"] = float(budget)
+            if reached:
+                measured[f"queries to {share}, first seed"] = min(reached)
+                measured[f"queries to {share}, last seed to reach it"] = max(reached)
+                measured[f"seeds that never reach {share}"] = float(len(alone) - len(reached))
         return finding(self.text, None, measured)
+
+
+def _by_seed(runs: Iterable[Course]) -> list[dict[str, int | None]]:
+    """For every seed the least budgets of its own runs."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for run in runs:
+        found.setdefault(run.seed, []).append((run.budget, _share_of_victim(run)))
+    return [least_budgets(reached) for reached in found.values()]
 
 
 def _share_of_victim(run: Course) -> float:
@@ -101,15 +140,60 @@ class Ranking:
         return "best and worst at the end, by median accuracy"
 
     def judge(self, courses: Courses) -> Finding:
-        """Median accuracies of best and worst, and how far their ranges are apart if they are."""
-        finals = {name: [r.final("accuracy") for r in runs] for name, runs in courses.items()}
-        order = sorted(finals, key=lambda name: median(finals[name]))
+        """Median accuracies of best and worst, and how far their ranges are apart if they are.
+
+        Best and worst of many lie apart by chance alone, so the others are counted that the best
+        is not told from.
+        """
+        found = finals(courses, *courses)
+        order = sorted(found, key=lambda name: median(found[name]))
         worst, best = order[0], order[-1]
         measured = {
-            f"best: {best}": median(finals[best]),
-            f"worst: {worst}": median(finals[worst]),
+            f"best: {best}": median(found[best]),
+            f"worst: {worst}": median(found[worst]),
+            **agreements(courses, best, worst),
         }
-        if min(len(finals[best]), len(finals[worst])) > 1:
-            apart = min(finals[best]) - max(finals[worst])
-            measured[APART] = apart
+        if min(len(found[best]), len(found[worst])) > 1:
+            measured[APART] = min(found[best]) - max(found[worst])
+            alike = [name for name in order[:-1] if overlapping(found[name], found[best])]
+            measured[OTHERS], measured[ALIKE] = float(len(order) - 1), float(len(alike))
         return finding(self.text, None, measured)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How far each of two settings moves the result, and where among its values the best lies."""
+
+    first: str
+    second: str
+    """What the settings are called."""
+    places: Mapping[str, tuple[float, float]]
+    """By series, the values of both: every combination once."""
+
+    @property
+    def text(self) -> str:
+        """What is measured."""
+        return f"how far {self.first} and {self.second} move the median accuracy"
+
+    def judge(self, courses: Courses) -> Finding:
+        """From best to worst over one setting, by the median over the values of the other."""
+        medians = {self.places[name]: middle(v) for name, v in finals(courses, *courses).items()}
+        best = max(medians, key=lambda place: medians[place])
+        measured: dict[str, float] = {}
+        for axis, name in enumerate((self.first, self.second)):
+            values = [place[axis] for place in medians]
+            measured |= {
+                f"moved by {name}": _moved(medians, axis),
+                f"{name} that ends highest": best[axis],
+                f"{name}, least tried": min(values),
+                f"{name}, most tried": max(values),
+            }
+        return finding(self.text, None, measured)
+
+
+def _moved(medians: Mapping[tuple[float, float], float], axis: int) -> float:
+    """Median over the other axis of the distance from best to worst over this one."""
+    lines: dict[float, list[float]] = {}
+    for place, value in medians.items():
+        lines.setdefault(place[1 - axis], []).append(value)
+    return middle(max(line) - min(line) for line in lines.values())

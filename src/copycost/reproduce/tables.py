@@ -28,9 +28,10 @@ NOT_COMPARABLE = "not comparable"
 OVERLAP = " by the medians, which may be chance"
 
 # The names that claims give their numbers, series left out, by the way they are written.
-_SHARE = re.compile(r"accuracy|share|best|worst$")
-_DIFFERENCE = re.compile(r"farthest|minus")
-_COUNT = re.compile(r"queries|seeds")
+_SHARE = re.compile(r"accuracy|agreement|share|best|worst$")
+_DIFFERENCE = re.compile(r"farthest|minus|^moved")
+_COUNT = re.compile(r"queries|seeds|number")
+_OF_SERIES = re.compile(r"(accuracy|agreement), (.*)|(?:best|worst): (.*)")
 
 
 @dataclass(frozen=True)
@@ -216,12 +217,12 @@ def _verdict(result: StudyResult, finding: Finding) -> Verdict:
 
 
 def _number(result: StudyResult, name: str, value: float) -> str:
-    """A claim's number in its own unit; a median accuracy with the range of its seeds."""
-    kind, _, label = name.partition(", ")
-    kind = kind.partition(":")[0]
-    of_series = [series for series in result.series if series.label == label]
-    if kind == "accuracy" and of_series:
-        return in_words(finals(of_series[0], "accuracy"))
+    """A claim's number in its own unit; what a series ends at with the range of its seeds."""
+    share, *labels = found.groups() if (found := _OF_SERIES.fullmatch(name)) else ("",)
+    for series in result.series:
+        if series.label in labels:
+            return in_words(finals(series, share or "accuracy"))
+    kind = re.split("[,:] ", name)[0]
     if _DIFFERENCE.search(kind):
         return points(value)
     if _COUNT.search(kind):

@@ -9,7 +9,7 @@ Expected: nothing is reported in numbers; see the records under results/kwon2023
 
 from __future__ import annotations
 
-from copycost.claims.measures import Ranking
+from copycost.claims.measures import Grid, Ranking
 from copycost.presets.study import FINALS, Scale, Series, Study, varied
 
 GENERATOR_RATES = (1e-4, 5e-4, 2.5e-3)
@@ -18,17 +18,24 @@ STUDENT_RATES = (0.03, 0.1, 0.3)
 """The paper's in the middle."""
 
 
+GRID = {
+    f"generator {of_generator:g}, student {of_student:g}": (of_generator, of_student)
+    for of_generator in GENERATOR_RATES
+    for of_student in STUDENT_RATES
+}
+"""Every combination, by its label."""
+
+
 def series(scale: Scale) -> tuple[Series, ...]:
-    """Every combination, the generator's rate changing slowest."""
+    """The base run at every point of the grid."""
     return tuple(
         Series(
-            f"generator {of_generator:g}, student {of_student:g}",
+            label,
             varied(
                 scale.cifar10, settings={"generator_lr": of_generator, "student_lr": of_student}
             ),
         )
-        for of_generator in GENERATOR_RATES
-        for of_student in STUDENT_RATES
+        for label, (of_generator, of_student) in GRID.items()
     )
 
 
@@ -37,5 +44,5 @@ STUDY = Study(
     statement="Which rates suit the two players, and which of the two matters?",
     series=series,
     panels=FINALS,
-    claims=(Ranking(),),
+    claims=(Ranking(), Grid("the generator's rate", "the student's rate", GRID)),
 )

@@ -9,6 +9,7 @@ Expected: nothing is reported in numbers; see the records under results/kwon2023
 
 from __future__ import annotations
 
+from copycost.claims.final import Bounds
 from copycost.claims.measures import Ranking
 from copycost.presets.study import FINALS, Panel, Scale, Series, Study, each, varied
 
@@ -27,5 +28,5 @@ STUDY = Study(
     statement="How much is lost by knowing probabilities only, and which correction loses least?",
     series=series,
     panels=(*FINALS, Panel("accuracy over the run", "accuracy")),
-    claims=(Ranking(),),
+    claims=(Ranking(), Bounds(TRUE)),
 )
