@@ -129,6 +129,13 @@ def test_the_gap_stands_beside_the_reported_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_fewer_seeds_than_a_study_is_meant_to_have_are_said(tmp_path: Path) -> None:
+    said = '<p class="notice" role="note">With 1 seed in place of 3.</p>'
+    assert said in index(tmp_path, made_up("figure-8", seeds=1))
+    assert said not in index(tmp_path, made_up("figure-8"))
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_records_give_the_same_pages(tmp_path: Path) -> None:
     assert index(tmp_path, made_up("figure-5")) == index(tmp_path, made_up("figure-5"))
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 
 from copycost.errors import RunError
+from copycost.presets.kwon2023 import STUDIES
+from copycost.presets.study import Scale
 from copycost.reproduce.diagnosing import diagnosis
 from copycost.reproduce.plan import Plan
 from copycost.reproduce.result import StudyResult, result_of
+from copycost.reproduce.ways import ways
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.record import RECORD_FILE, Record, read_record
@@ -93,10 +97,30 @@ class Reproduction:
         return [self._result(self.plan, key) for key in self.plan.studies]
 
     def everything(self) -> list[StudyResult]:
-        """These, and every other study whose runs are all there, in the registry's order."""
-        whole = self.plan.widened()
-        found = [self._result(whole, key) for key in whole.studies]
-        return [one for one in found if one.key in self.plan.studies or one.complete]
+        """These, and every other study that is there, in the registry's order.
+
+        The others are there whatever this plan's options: with the seeds that all of their
+        series have, by the options by which there are most.
+        """
+        scales = ways(self.plan.scale, self._records.values())
+        others = (self._most(key, scales) for key in STUDIES if key not in self.plan.studies)
+        found = {one.key: one for one in (*self.results(), *others) if one is not None}
+        return [found[key] for key in STUDIES if key in found]
+
+    def _most(self, key: str, scales: Sequence[Scale]) -> StudyResult | None:
+        """A study at the scale of which most seeds are there; None if there is no seed of any."""
+        seeds, scale = max(
+            ((self._seeds(key, scale), scale) for scale in scales),
+            key=lambda found: found[0],
+            default=(0, self.plan.scale),
+        )
+        return self._result(Plan(scale, {key: STUDIES[key]}, seeds), key) if seeds else None
+
+    def _seeds(self, key: str, scale: Scale) -> int:
+        """How many seeds of every series are there, from the first on without a gap."""
+        runs = [RunConfig.read(dict(one.values)) for one in STUDIES[key].series(scale)]
+        at = ([run.model_copy(update={"seed": seed}) for run in runs] for seed in count())
+        return next(seed for seed, those in enumerate(at) if None in map(self.record_of, those))
 
     def _result(self, plan: Plan, key: str) -> StudyResult:
         records = [self.record_of(run) for run in plan.of(key)]

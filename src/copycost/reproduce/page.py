@@ -31,8 +31,8 @@ class Shown:
     heading: str
     verdict: str
     holds: bool | None
-    unfinished: str
-    """How far it has come; '' once every run is finished."""
+    short: str
+    """What runs or seeds it lacks; '' if none."""
     answer: list[str]
     verdicts: list[tables.Verdict]
     causes: list[str]
@@ -91,15 +91,12 @@ def render(template: str, scale: str, **values: Any) -> str:
 
 
 def _shown(result: StudyResult, files: list[str]) -> Shown:
-    done, planned = progress(result)
     return Shown(
         result=result,
         heading=figures.heading(result),
         verdict=verdict(result),
         holds=result.holds,
-        unfinished=""
-        if result.complete
-        else f"Unfinished: {done} of {planned} runs are there. It is drawn when all of them are.",
+        short=_short(result),
         answer=answer(result),
         verdicts=tables.verdicts(result),
         causes=causes(result),
@@ -118,6 +115,15 @@ def verdict(result: StudyResult) -> str:
         return f"{tables.NOT_KNOWN} ({done} of {planned} runs)"
     said = {None: tables.MEASURED, True: tables.HOLDS, False: tables.FAILS}[result.holds]
     return said if result.complete else f"{said}, so far ({done} of {planned} runs)"
+
+
+def _short(result: StudyResult) -> str:
+    """What it lacks."""
+    done, planned = progress(result)
+    if not result.complete:
+        return f"Unfinished: {done} of {planned} runs are there. It is drawn when all of them are."
+    seeds, meant = min(len(one.records) for one in result.series), result.study.seeds
+    return "" if seeds >= meant else f"With {wording.plural(seeds, 'seed')} in place of {meant}."
 
 
 def _headline(of_paper: Sequence[Shown]) -> str:

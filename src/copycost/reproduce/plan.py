@@ -63,10 +63,6 @@ class Plan:
         """What one study uses in place of the paper's data; see `StudyResult`."""
         return stand_ins(self.scale, self.of(key))
 
-    def widened(self) -> Plan:
-        """The same with every study there is."""
-        return replace(self, studies=dict(STUDIES))
-
     def _all(self) -> list[RunConfig]:
         return [run for key in self.series for runs in self.series[key].values() for run in runs]
 
