@@ -187,6 +187,7 @@ def test_a_record_of_another_version_is_named_and_nothing_is_changed(copied, pla
         copied.again()
     assert f"{path} has record version {FOREIGN}; this copycost reads version 1" in str(error.value)
     assert f"{other} is not a record" in str(error.value)
+    assert str(error.value).count("To make it again, move its folder away first.") == 2
     assert "nothing was changed" in str(error.value)
     assert before == {p: p.read_bytes() for p in copied.work.parent.rglob("*") if p.is_file()}
 

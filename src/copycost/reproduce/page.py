@@ -13,6 +13,7 @@ from copycost.report import wording
 from copycost.report.doubts import Doubt
 from copycost.report.figures import Drawing
 from copycost.report.page import templates
+from copycost.report.vanishing_seeds import Seeds
 from copycost.reproduce import figures, tables
 from copycost.reproduce.answers import answer, progress
 from copycost.reproduce.causes import causes
@@ -49,15 +50,14 @@ class Shown:
         return f"analysis-{self.result.key}.html"
 
 
-def write_pages(results: Sequence[StudyResult], folder: Path, diagnostic: Path | None) -> Path:
+def write_pages(results: Sequence[StudyResult], folder: Path, diagnoses: Seeds = ()) -> Path:
     """Write figures, numbers and pages of `results` into `folder`; return its `index.html`.
 
     A study that is not finished is listed with what is there, and what was drawn of it before is
-    removed. `diagnostic` is the record of the diagnostic run, shown with the study that asks for
-    it; None if there is none.
+    removed. `diagnoses` are those of the study that asks for them, one a seed, all finished.
     """
     shown = [_shown(result, _write_files(result, folder)) for result in results]
-    found = diagnosed(diagnostic)
+    found = diagnosed(diagnoses)
     for study in shown:
         if study.result.study.figure is None:
             name = study.result.scale.name

@@ -12,7 +12,7 @@ from typing import Any
 from copycost.errors import ConfigError
 from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.study import Scale, Study, varied
-from copycost.reproduce.sources import sourced, stand_ins
+from copycost.reproduce.sources import idle, sourced, stand_ins
 from copycost.runner.config import RunConfig
 from copycost.sweep.grid import unique
 
@@ -49,11 +49,6 @@ class Plan:
     def named(self) -> int:
         """Runs of all studies together, those that studies share counted each time."""
         return len(self._all())
-
-    @property
-    def diagnostic(self) -> bool:
-        """Whether a study asks for the diagnostic run."""
-        return any(study.diagnostic for study in self.studies.values())
 
     def of(self, key: str) -> list[RunConfig]:
         """Every run of one study once."""
@@ -95,7 +90,9 @@ def make_plan(
     settings = {"precision": precision, "compile": compile, "device": device}
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        chosen = sourced(_with(SCALES[scale], given), data, house_numbers=house_numbers)
+        base = _with(SCALES[scale], given)
+        problems += idle(base, data, house_numbers=house_numbers)
+        chosen = sourced(base, data, house_numbers=house_numbers)
     except ConfigError as error:
         problems += error.problems
     if problems:

@@ -12,12 +12,13 @@ from copycost.presets.kwon2023 import SCALES
 from copycost.presets.study import Scale, Values, varied
 from copycost.reproduce.sources import HOUSE_NUMBERS
 from copycost.runner.record import Record
+from copycost.studies.vanishing_record import VanishingRecord
 
 _OPTIONS = ("precision", "compile", "device")
 """Settings of a run that the command lays over both bases."""
 
 
-def ways(scale: Scale, records: Iterable[Record]) -> list[Scale]:
+def ways(scale: Scale, records: Iterable[Record | VanishingRecord]) -> list[Scale]:
     """`scale` by every set of options that `records` were made by, the commonest first.
 
     Options are arithmetic, compiling and device, where the data lies, and what is in SVHN's place.
