@@ -85,8 +85,8 @@ def brackets(records: Seeds) -> str:
     if len(records) == 1:
         return f"medians and quartiles over {images}, of one seed (n = 1)"
     return (
-        f"medians over n = {len(records)} seeds, with the lowest and the highest in brackets; each "
-        f"is of {images}, by the image their median"
+        f"medians over n = {len(records)} seeds, with the lowest and the highest in brackets; of "
+        f"what is measured by the image, a seed has the median over {images}"
     )
 
 
