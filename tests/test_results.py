@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from copycost.report.vanishing import title
+from copycost.report.vanishing_seeds import Seeds, diagnoses
 from copycost.runner.record import read_record
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -21,8 +23,15 @@ def test_a_committed_record_is_complete(path: Path) -> None:
     assert record.curve[-1].queries == record.spent
 
 
+@pytest.mark.parametrize("records", diagnoses(RESULTS), ids=title)
+def test_committed_diagnoses_are_of_several_seeds_and_of_a_clean_checkout(records: Seeds) -> None:
+    assert [record.config["seed"] for record in records] == [0, 1, 2]
+    assert {len(record.surroundings.commit) for record in records} == {40}
+
+
 def test_there_are_some() -> None:
     assert RECORDS
+    assert diagnoses(RESULTS)
 
 
 def test_no_curve_begins_with_a_gradient_that_was_never_measured() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+from copycost.errors import ConfigError
 
 AnyPath = str | os.PathLike[str]
 """A path as callers from outside may write it: text or an object."""
@@ -25,6 +28,18 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make `folder` if it is not there; `ConfigError` if no file can be put into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            [f"{folder}: expected a folder to write in, got {error.strerror!r}. Name another one."]
+        ) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,13 @@ from copycost.errors import RunError
 from copycost.presets.kwon2023 import STUDIES
 from copycost.reproduce import carry_out
 from copycost.reproduce.carry_out import Reproduction
+from copycost.runner.audit import run_folder
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from tests.reproduce.conftest import Inline, tiny_plan, turn_round
+from tests.reproduce.made_up import record_of
 
 FOREIGN = 99
 """A version of records that there is not."""
@@ -184,6 +187,7 @@ def test_a_record_of_another_version_is_named_and_nothing_is_changed(copied, pla
         copied.again()
     assert f"{path} has record version {FOREIGN}; this copycost reads version 1" in str(error.value)
     assert f"{other} is not a record" in str(error.value)
+    assert str(error.value).count("To make it again, move its folder away first.") == 2
     assert "nothing was changed" in str(error.value)
     assert before == {p: p.read_bytes() for p in copied.work.parent.rglob("*") if p.is_file()}
 
@@ -208,6 +212,57 @@ def test_other_studies_that_are_complete_are_shown_as_well(reproduced):
         "figure-3",
         "figure-8",
     ]
+
+
+def recorded(folder: Path, **asked: Any) -> None:
+    """Leave made-up records of every run of a tiny plan."""
+    plan = tiny_plan(**asked)
+    for series in plan.series.values():
+        for label, runs in series.items():
+            for run in runs:
+                record_of(run, label).write(run_folder(folder / "records", run, "5e" * 32))
+
+
+def shown(folder: Path, **asked: Any) -> dict[str, int]:
+    """What a command would show, from records alone: the seeds of every study."""
+    results = Reproduction(tiny_plan(**asked), folder / "work", folder).everything()
+    assert list(results) == sorted(results, key=lambda one: list(STUDIES).index(one.key))
+    return {one.key: len(one.series[0].records) for one in results}
+
+
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_the_seeds_asked_for_are_of_the_studies_named_and_of_no_other(tmp_path, seeds):
+    recorded(tmp_path, figures=(5, 8), seeds=3)
+    found = shown(tmp_path, figures=(5,), seeds=seeds)
+    assert (found["figure-5"], found["figure-8"]) == (min(seeds, 3), 3)
+    assert "figure-6" not in found
+
+
+def test_a_study_is_shown_with_the_seeds_that_all_of_its_series_have(tmp_path):
+    recorded(tmp_path, figures=(8,), seeds=2)
+    recorded(tmp_path, figures=(2,), seeds=3)
+    assert shown(tmp_path, figures=(3,))["figure-8"] == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"precision": "bfloat16"}, {"compile": "on"}, {"device": "auto"}]
+)
+def test_options_are_of_the_studies_named_and_of_no_other(tmp_path, options):
+    recorded(tmp_path, figures=(5, 8), seeds=3)
+    before = shown(tmp_path, figures=(5,), seeds=3)
+    assert {"figure-2", "figure-5", "figure-8"} <= set(before)
+    assert shown(tmp_path, figures=(5,), **options) == before | {"figure-5": 0}
+    recorded(tmp_path, figures=(5,), seeds=1, **options)
+    assert shown(tmp_path, figures=(5,), **options) == before | {"figure-5": 1}
+
+
+def test_data_is_of_the_studies_named_and_of_no_other(tmp_path):
+    full = {"scale": "full", "seeds": 1}
+    recorded(tmp_path, figures=(3, 8), house_numbers=True, data=tmp_path / "one", **full)
+    with_svhn = shown(tmp_path, figures=(3,), data=tmp_path / "other", **full)
+    assert with_svhn["figure-3"] == 0
+    assert with_svhn["figure-8"] == 1
+    assert with_svhn["figure-4"] == 1, "on the house numbers"
 
 
 def test_runs_measure_what_the_studies_draw(reproduced):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from copycost.cli import reproduce_run
 from copycost.errors import Unstable
 from copycost.presets.kwon2023 import STUDIES
-from copycost.reproduce.carry_out import Reproduction
+from copycost.report.vanishing_seeds import Seeds
+from copycost.reproduce.diagnosing import Diagnosis
 from copycost.reproduce.result import StudyResult
 from copycost.runner import copy_model, targets
 from copycost.runner.record import Record, read_record
@@ -27,7 +29,7 @@ def pages(monkeypatch) -> list[list[str]]:
     """Pages are not drawn, which takes seconds a figure: the studies of each that was asked for."""
     asked: list[list[str]] = []
 
-    def write_pages(results: Sequence[StudyResult], folder: Path, diagnostic: Path | None) -> Path:
+    def write_pages(results: Sequence[StudyResult], folder: Path, looked: Seeds) -> Path:
         asked.append([result.key for result in results])
         return folder / "index.html"
 
@@ -79,26 +81,79 @@ def test_holds_is_computed_from_the_records(copycost, copied, pages):
     assert "does not hold" in err
 
 
-def test_a_diagnosis_that_fails_costs_no_page_and_is_loud(copycost, copied, pages, monkeypatch):
-    def lost(*_: object) -> None:
-        raise Unstable("The gap became NaN.")
-
-    monkeypatch.setattr(Reproduction, "diagnose", lost)
-    code, _, err = copycost(*command(copied))
-    assert code == 1
-    assert "the diagnosis: The gap became NaN." in err
-    assert len(pages) == 1
+GRADIENTS = ("--analysis", "gradients")
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left"), RuntimeError("out of memory")])
-def test_so_is_one_that_the_machine_ends(copycost, copied, pages, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Unstable("The gap became NaN."), "The gap became NaN."),
+        (OSError(28, "No space left"), "OSError: [Errno 28] No space left"),
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+    ],
+)
+def test_a_diagnosis_that_fails_costs_no_page_and_is_loud(
+    copycost, copied, pages, monkeypatch, error, said
+):
     def lost(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(Reproduction, "diagnose", lost)
-    code, _, err = copycost(*command(copied))
-    assert (code, len(pages)) == (1, 1)
-    assert f"the diagnosis: {type(error).__name__}: {error}" in err
+    monkeypatch.setattr(Diagnosis, "make", lost)
+    code, _, err = copycost(*command(copied, "--seeds", "2", figures=GRADIENTS))
+    assert code == 1
+    assert f"the diagnosis of seed 0: {said}" in err
+    assert f"the diagnosis of seed 1: {said}" in err
+    assert len(pages) == 1
+
+
+def test_a_dry_run_tells_of_diagnoses_and_of_the_victim_they_need(copycost, copied, tmp_path):
+    """All runs are finished; what they copied is gone."""
+    moved = replace(copied, work=tmp_path / "none")
+    code, out, err = copycost(*command(moved, "--dry-run", "--json", figures=GRADIENTS))
+    assert code == 0, err
+    found = json.loads(out)
+    assert (found["runs"]["left"], found["queries_left"]) == (0, 0)
+    told = {"named": 1, "finished": 0, "left": 1, "queries_left": 600, "victim": "digits-cnn"}
+    assert found["diagnoses"] == told
+    assert found["victims_to_train"] == ["digits-cnn"]
+    assert 0 < found["estimate"]["diagnoses_seconds"] < found["estimate"]["seconds"]
+    assert "The victim digits-cnn will be trained first." in err
+    assert "1 diagnosis on digits-cnn in the open besides" in err
+    assert "600 queries that are charged to nobody" in err
+    assert not moved.work.exists()
+
+
+def test_diagnoses_are_made_kept_and_shown(copycost, copied, monkeypatch):
+    looked: list[Seeds] = []
+
+    def write_pages(results: object, folder: Path, found: Seeds) -> Path:
+        looked.append(found)
+        return folder
+
+    monkeypatch.setattr(reproduce_run, "write_pages", write_pages)
+    for _ in range(2):
+        code, _, err = copycost(*command(copied, "--seeds", "1", figures=GRADIENTS))
+        assert code == 0, err
+    made, again = looked
+    assert made == again
+    assert [record.config["seed"] for record in made] == [0]
+    _, out, _ = copycost(*command(copied, "--dry-run", "--json", figures=GRADIENTS))
+    assert json.loads(out)["diagnoses"]["left"] == 0
+
+
+@pytest.mark.parametrize("place", ["work", "out"])
+def test_a_place_that_cannot_be_written_is_said_before_anything_runs(
+    copycost, victims, tmp_path, pages, place
+):
+    (tmp_path / "file").touch()
+    places = {"work": tmp_path / "work", "out": tmp_path / "out"} | {place: tmp_path / "file" / "x"}
+    done = Done({}, places["work"], places["out"], [])  # type: ignore[arg-type]
+    code, out, err = copycost(*command(done, figures=("--figure", "2")))
+    assert (code, out, pages) == (2, "", [])
+    assert err.count("error:") == 1
+    assert f"{tmp_path}/file/x" in err
+    assert "expected a folder to write in, got 'Not a directory'. Name another one." in err
+    assert not list(tmp_path.rglob("victims"))
 
 
 def test_analyses_go_by_their_names(copycost, copied, pages):

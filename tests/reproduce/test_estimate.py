@@ -12,14 +12,18 @@ from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.presets.victims import VICTIMS
 from copycost.reproduce import estimate as module
-from copycost.reproduce import timing
+from copycost.reproduce import timing, timing_looks
+from copycost.reproduce.carry_out import Reproduction
+from copycost.reproduce.diagnosing import Diagnosis
 from copycost.reproduce.estimate import estimate, kind_of
 from copycost.reproduce.timing import Cost, Kind, time_run, time_training
 from copycost.runner.record import AccountFacts
+from copycost.studies.vanishing_record import Grid
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State
 from copycost.sweep.victims import homes_of
 from copycost.types import InputSpec
+from tests.report.test_vanishing import record as looked_into
 from tests.reproduce.conftest import tiny_plan
 from tests.reproduce.made_up import record_of
 
@@ -106,6 +110,63 @@ def test_timing_ends_and_says_what_it_did_not_time(timed, tmp_path, monkeypatch)
     expected = estimate(left(tiny_plan(figures=(2, 3, 8)).runs), [], terms(tmp_path))
     assert len(timed) == 1
     assert sum("not timed" in line for line in expected.timed) == 2
+
+
+def diagnosis(tmp_path, **changes) -> Diagnosis:
+    reproduction = Reproduction(
+        tiny_plan(figures=(), analyses=("gradients",)), tmp_path / "work", tmp_path
+    )
+    (one,) = reproduction.undiagnosed
+    return replace(one, **changes)
+
+
+def test_a_diagnosis_is_played_and_looked_at_after_the_runs(timed, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "time_look", lambda *_: 7.0)
+    runs = left(tiny_plan(figures=(2,)).runs)
+    alone = estimate(runs, [], terms(tmp_path))
+    expected = estimate(runs, [], terms(tmp_path, workers=2), [diagnosis(tmp_path)] * 2)
+    # 2 to begin, 600 queries, 2 looks, each with 445 images judged.
+    one = 2 + 600 * 0.01 + 2 * (7 + 445 * 0.001)
+    assert alone.diagnoses_seconds == 0
+    assert expected.diagnoses_seconds == pytest.approx(2 * one)
+    assert expected.seconds == pytest.approx(alone.seconds + 2 * one)
+    assert expected.timed[-1] == "a look of a diagnosis: 7.0 s"
+
+
+def test_what_a_stopped_diagnosis_has_done_takes_no_time(timed, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "time_look", lambda *_: 7.0)
+    stopped = looked_into().model_copy(update={"spent": 500})
+    one = replace(diagnosis(tmp_path), record=stopped, grid=Grid(moments=4))
+    expected = estimate([], [], terms(tmp_path), [one])
+    assert expected.seconds == pytest.approx(2 + 100 * 0.01 + 7 + 445 * 0.001)
+
+
+def test_looks_are_left_out_aloud_where_there_is_no_time(timed, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LIMIT_SECONDS", 0.0)
+    expected = estimate([], [], terms(tmp_path), [diagnosis(tmp_path)])
+    assert expected.timed[-1] == "a look of a diagnosis: left out for want of time"
+
+
+def test_a_look_is_timed_by_few_directions_and_where_time_is_short_few_images(monkeypatch):
+    asked = []
+
+    def seconds(kind: Kind, grid: Grid, directions: int, device: torch.device) -> float:
+        asked.append((grid.images, grid.coarse_images, directions))
+        return grid.images * (1 + directions)
+
+    monkeypatch.setattr(timing_looks, "_seconds", seconds)
+    kind = kind_of(tiny_plan(figures=(2,)).runs[0])
+    whole = 128 * (1 + 100)
+    assert timing_looks.time_look(kind, Grid(), 1e9) == whole
+    assert asked[-2:] == [(128, 32, 1), (128, 32, 5)]
+    assert timing_looks.time_look(kind, Grid(), 1.0) == whole
+    assert asked[-2:] == [(8, 2, 1), (8, 2, 5)]
+
+
+def test_a_look_is_timed_for_real():
+    plan = tiny_plan(figures=(2,))
+    kind, grid = kind_of(plan.runs[0]), Grid(**plan.scale.looks)
+    assert 0 < timing_looks.time_look(kind, grid, 60) < 10
 
 
 def test_nothing_left_takes_no_time(tmp_path):

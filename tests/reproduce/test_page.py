@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made_up("figure-7", finished=1),
         made_up("budgets"),
     ]
-    assert write_pages(results, folder, None) == folder / "index.html"
+    assert write_pages(results, folder) == folder / "index.html"
     return folder
 
 
@@ -105,7 +105,7 @@ def test_panels_have_alternatives_in_words(folder: Path) -> None:
 
 
 def index(tmp_path: Path, *results: StudyResult) -> str:
-    return text_of(write_pages(results, tmp_path, None))
+    return text_of(write_pages(results, tmp_path))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -143,8 +143,15 @@ def test_a_number_that_stand_ins_cannot_reach_is_no_verdict(tmp_path: Path) -> N
 def test_a_caveat_is_said_though_nothing_is_claimed(tmp_path: Path) -> None:
     result = made_up("loss-norm")
     assert result.holds is None
-    write_pages([result], tmp_path, None)
+    write_pages([result], tmp_path)
     assert "and were chosen for the L1 mean." in text_of(tmp_path / "analysis-loss-norm.html")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_fewer_seeds_than_a_study_is_meant_to_have_are_said(tmp_path: Path) -> None:
+    said = '<p class="notice" role="note">With 1 seed in place of 3.</p>'
+    assert said in index(tmp_path, made_up("figure-8", seeds=1))
+    assert said not in index(tmp_path, made_up("figure-8"))
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -158,7 +165,7 @@ def test_what_comes_from_outside_is_escaped(tmp_path: Path) -> None:
     result = made_up("students", victim={"name": hostile})
     named = replace(result, stand_ins={"CIFAR-10": hostile})
     labelled = replace(named, series=(replace(named.series[0], label=hostile), *named.series[1:]))
-    write_pages([labelled], tmp_path, None)
+    write_pages([labelled], tmp_path)
     for path in tmp_path.glob("*.html"):
         assert "<img" not in path.read_text("utf-8")
     assert "&lt;img" in (tmp_path / "analysis-students.html").read_text("utf-8")
@@ -185,16 +192,19 @@ def test_pictures_of_an_earlier_state_are_removed(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_the_diagnosis_is_on_the_page_that_asks_for_it(tmp_path: Path) -> None:
     results = [made_up("gradients"), made_up("students")]
-    place = diagnosis().write(tmp_path / "diagnosis")
-    write_pages(results, tmp_path, place)
+    write_pages(results, tmp_path, [diagnosis()])
     shown = text_of(tmp_path / "analysis-gradients.html")
     assert "nothing here is an attack's result" in shown
     assert "Cosine of the estimate with the true gradient" in shown
-    assert "a victim, made-up digits" in shown
-    assert "diagnostic run" not in text_of(tmp_path / "analysis-students.html")
+    assert "a victim, made-up digits, n = 1 seed" in shown
+    assert "This is one seed (n = 1)" in shown
+    assert "iagnostic run" not in text_of(tmp_path / "analysis-students.html")
     outline(shown)
-    diagnosis("time limit").write(tmp_path / "diagnosis")
-    write_pages(results, tmp_path, place)
+    write_pages(results, tmp_path, [diagnosis(seed=seed) for seed in range(3)])
+    several = text_of(tmp_path / "analysis-gradients.html")
+    assert "medians over n = 3 seeds" in several
+    assert "in brackets how far apart seeds were at the most" in several
+    write_pages(results, tmp_path)
     assert "is not there yet" in text_of(tmp_path / "analysis-gradients.html")
 
 

@@ -100,5 +100,13 @@ def test_house_numbers_take_svhns_place_and_nothing_elses(tmp_path: Path):
     assert [run.victim for run in plan.runs] == ["house-numbers-resnet34", "cifar10-resnet34"]
     assert plan.stand_ins("figure-3") == {"SVHN": "synthetic house numbers in SVHN's place"}
     assert make_plan(figures=(3,), scale="full", seeds=1).stand_ins("figure-3") == {}
-    # At quick scale they are there already.
-    assert make_plan(scale="quick", house_numbers=True) == make_plan(scale="quick")
+
+
+@pytest.mark.parametrize("scale", ["quick", "tiny"])
+def test_options_about_data_are_refused_where_they_change_nothing(tmp_path: Path, scale: str):
+    with pytest.raises(ConfigError) as error:
+        make_plan(scale=scale, house_numbers=True, data=tmp_path)
+    data, numbers = error.value.problems
+    assert data.startswith(f"--data: it changes nothing at {scale} scale")
+    assert numbers.startswith("--house-numbers: it changes nothing")
+    make_plan(scale="full", house_numbers=True, data=tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_after
 from copycost.cli.sweep_run import FAILED, Log, tell_failures
 from copycost.errors import CopycostError, DataError
+from copycost.files import ensure_writable
 from copycost.presets.study import Study
+from copycost.report import wording
 from copycost.reproduce.carry_out import Reproduction
 from copycost.reproduce.estimate import Estimate, estimate
 from copycost.reproduce.page import write_pages
@@ -49,8 +51,14 @@ class Command:
 
     def show_plan(self, as_json: bool) -> None:
         """Print what would be done and what it would take."""
-        expected = estimate(self.reproduction.unfinished, self.reproduction.untrained, self.terms)
-        outlook = _outlook(self.reproduction)
+        reproduction = self.reproduction
+        expected = estimate(
+            reproduction.unfinished,
+            reproduction.untrained,
+            self.terms,
+            reproduction.undiagnosed,
+        )
+        outlook = _outlook(reproduction)
         console.print(_plan_table(outlook["studies"]))
         runs = outlook["runs"]
         say(
@@ -60,9 +68,9 @@ class Command:
         )
         for name in outlook["victims_to_train"]:
             say(f"The victim {name} will be trained first.")
+        if outlook["diagnoses"]["named"]:
+            _tell_diagnoses(outlook["diagnoses"], expected)
         _tell_estimate(expected)
-        if self.reproduction.plan.diagnostic:
-            say("A diagnosis on a victim in the open comes besides, if it is not there yet.")
         for line in outlook["missing"]:
             say(f"MISSING   {line}")
         if as_json:
@@ -72,33 +80,40 @@ class Command:
         """Do it, write the page, tell what was found, and return the exit status."""
         reproduction = self.reproduction
         check_data(reproduction.left)
+        ensure_writable(reproduction.folder)
+        if reproduction.left or reproduction.undiagnosed:
+            ensure_writable(reproduction.work)
         stop = stop_after(max_minutes)
         with stop.on_signals():
             ended = reproduction.run(Local(), self.terms, stop, Log())
-            looked, lost = self._diagnosed(stop)
+            lost = self._diagnose(stop)
         results = reproduction.results()
+        looked = reproduction.diagnosed()
         page = write_pages(reproduction.everything(), reproduction.folder, looked)
         _tell(results, ended, page)
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
         states = {one.state for one in ended}
         failed = lost or State.FAILED in states
-        unlooked = looked is None and reproduction.plan.diagnostic
-        stopped = State.STOPPED in states or unlooked or bool(reproduction.left)
+        left = reproduction.left or reproduction.undiagnosed
+        stopped = State.STOPPED in states or bool(left)
         if stopped and not failed:
             reason = f"Stopped by {stop.reason}" if stop.reason else "Some runs are left"
             say(f"{reason}. Run the same command again to go on.")
         return FAILED if failed else STOPPED if stopped else 0
 
-    def _diagnosed(self, stop: Stop) -> tuple[Path | None, bool]:
-        """The diagnosis, and whether it failed: the pages on the runs are written all the same."""
-        try:
-            return self.reproduction.diagnose(stop, say), False
-        except (CopycostError, OSError, RuntimeError) as error:
-            known = isinstance(error, CopycostError)
-            said = str(error) if known else f"{type(error).__name__}: {error}"
-            say(f"FAILED    the diagnosis: {said}")
-            return None, True
+    def _diagnose(self, stop: Stop) -> bool:
+        """Make the diagnoses; whether one failed: that costs the runs no page."""
+        lost = False
+        for one in self.reproduction.undiagnosed:
+            try:
+                self.reproduction.diagnose(one, stop, say)
+            except (CopycostError, OSError, RuntimeError) as error:
+                known = isinstance(error, CopycostError)
+                said = str(error) if known else f"{type(error).__name__}: {error}"
+                say(f"FAILED    the diagnosis of seed {one.config.seed}: {said}")
+                lost = True
+        return lost
 
 
 def result_json(plan: Plan, results: Sequence[StudyResult], page: Path) -> dict[str, Any]:
@@ -154,7 +169,20 @@ def _outlook(reproduction: Reproduction) -> dict[str, Any]:
         },
         "queries_left": sum(run.queries_left for run in reproduction.unfinished),
         "victims_to_train": [home.name for home in reproduction.untrained],
+        "diagnoses": _diagnoses(reproduction),
         "missing": _missing(reproduction),
+    }
+
+
+def _diagnoses(reproduction: Reproduction) -> dict[str, Any]:
+    """Of the runs with the victim in the open, whose queries are charged to nobody."""
+    named, left = reproduction.diagnoses, reproduction.undiagnosed
+    return {
+        "named": len(named),
+        "finished": len(named) - len(left),
+        "left": len(left),
+        "queries_left": sum(one.queries_left for one in left),
+        "victim": named[0].home.name if named else None,
     }
 
 
@@ -196,6 +224,15 @@ def _plan_table(rows: Sequence[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(row["study"], row["title"], *(f"{row[name]:,}" for name in numbers))
     return table
+
+
+def _tell_diagnoses(found: Mapping[str, Any], expected: Estimate) -> None:
+    say(
+        f"{wording.plural(found['named'], 'diagnosis', 'diagnoses')} on {found['victim']} in the "
+        f"open besides, one a seed: {found['finished']} finished, {found['left']} to do with "
+        f"{found['queries_left']:,} queries that are charged to nobody, in about "
+        f"{_duration(expected.diagnoses_seconds)} of the time below."
+    )
 
 
 def _tell_estimate(expected: Estimate) -> None:

@@ -12,42 +12,42 @@ from matplotlib.ticker import LogFormatter, NullFormatter
 
 from copycost.report.figures import LINES, Curve, queries_across
 from copycost.report.stand_alone import on_paper, svg
-from copycost.report.vanishing import cosine_curves, diagnoses, norm_curves, title
-from copycost.studies.vanishing_record import VanishingRecord
+from copycost.report.vanishing import cosine_curves, norm_curves, title
+from copycost.report.vanishing_seeds import Seeds, diagnoses
 
 NAME = "vanishing-gradients"
 
 
 def figure_of_results(results: Path) -> str | None:
     """All committed diagnoses as SVG; None without any."""
-    records = diagnoses(results)
-    return vanishing_figure(records) if records else None
+    found = diagnoses(results)
+    return vanishing_figure(found) if found else None
 
 
-def vanishing_figure(records: Sequence[VanishingRecord]) -> str:
+def vanishing_figure(found: Sequence[Seeds]) -> str:
     """A row of two panels for each diagnosis, as SVG: norms on a log axis, and cosines."""
     with on_paper(NAME):
-        return svg(draw(records))
+        return svg(draw(found))
 
 
-def draw(records: Sequence[VanishingRecord]) -> Figure:
+def draw(found: Sequence[Seeds]) -> Figure:
     """The figure itself, to be called within a style."""
-    figure = Figure(figsize=(10.5, 4.6 * len(records)), layout="constrained")
-    for (norms, cosines), record in zip(
-        figure.subplots(len(records), 2, squeeze=False), records, strict=True
+    figure = Figure(figsize=(10.5, 4.6 * len(found)), layout="constrained")
+    for (norms, cosines), records in zip(
+        figure.subplots(len(found), 2, squeeze=False), found, strict=True
     ):
-        _draw(norms, norm_curves(record))
-        norms.set_title(f"{title(record)}: norms of gradients", fontsize=10)
+        _draw(norms, norm_curves(records))
+        norms.set_title(f"{title(records)}: norms of gradients", fontsize=10)
         norms.set_yscale("log")
         norms.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
         norms.yaxis.set_minor_formatter(NullFormatter())
-        _draw(cosines, cosine_curves(record))
+        _draw(cosines, cosine_curves(records))
         cosines.set_title("cosine of the estimate with the true gradient", fontsize=10)
     return figure
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
-    """A line a curve with a band between its quartiles, and the legend below."""
+    """A line a curve with a band where it has a range, and the legend below."""
     for curve, colour in zip(curves, cycle(LINES), strict=False):
         axes.plot(curve.queries, curve.middle, color=colour, label=curve.label)
         if (curve.low < curve.high).any():

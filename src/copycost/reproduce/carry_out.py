@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from copycost.errors import RunError
-from copycost.reproduce.diagnosing import diagnosis
+from copycost.presets.kwon2023 import STUDIES
+from copycost.presets.study import Scale
+from copycost.reproduce.diagnosing import DIAGNOSES, Diagnosis, diagnoses, seeds_of
 from copycost.reproduce.plan import Plan
 from copycost.reproduce.result import StudyResult, result_of
+from copycost.reproduce.ways import ways
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.runner.stopping import Stop
+from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, VanishingRecord, read_vanishing
 from copycost.sweep.executors.base import Executor, Terms
 from copycost.sweep.results import Result
 from copycost.sweep.schedule import Watcher
 from copycost.sweep.sweep import Sweep
 from copycost.sweep.victims import Home, homes_of
+
+T = TypeVar("T")
 
 RECORDS = "records"
 """Folder of the finished runs' records, among the results."""
@@ -29,11 +37,18 @@ class Reproduction:
     def __init__(self, plan: Plan, work: Path, folder: Path) -> None:
         """Runs and victims go under `work`, records and pages under `folder`. Writes nothing.
 
-        Raises `RunError` naming every record in either that this copycost cannot read.
+        Raises `RunError` naming every record in either that this copycost cannot read, of
+        diagnoses too.
         """
         self.plan, self.work, self.folder = plan, work, folder
-        looked = Sweep(plan.runs, work).look()
-        self._records = _read([*_places(looked), *folder.glob(f"{RECORDS}/*/{RECORD_FILE}")])
+        looked, problems = Sweep(plan.runs, work).look(), list[str]()
+        places = [*_places(looked), *folder.glob(f"{RECORDS}/*/{RECORD_FILE}")]
+        records = _read(read_record, places, problems)
+        places = sorted(folder.glob(f"{DIAGNOSES}/*/{DIAGNOSTIC_FILE}"))
+        self._looked = _read(read_vanishing, places, problems)
+        if problems:
+            raise RunError("\n".join([*problems, "Nothing was begun, and nothing was changed."]))
+        self._records = {record.id: record for record in records if record.finished}
         self._keep_from(looked)
 
     @property
@@ -47,9 +62,20 @@ class Reproduction:
         return Sweep(self.left, self.work).look() if self.left else []
 
     @property
+    def diagnoses(self) -> list[Diagnosis]:
+        """What studies of the plan want looked into, one a seed; empty if none asks."""
+        return self._diagnoses(self.plan.scale, seeds_of(self.plan))
+
+    @property
+    def undiagnosed(self) -> list[Diagnosis]:
+        """Those of them that are not finished."""
+        return [one for one in self.diagnoses if not one.finished]
+
+    @property
     def untrained(self) -> list[Home]:
-        """The victims that runs still to be done need trained."""
-        return Sweep(self.left, self.work).untrained if self.left else []
+        """The victims that runs and diagnoses still to be done need trained."""
+        left = [*self.left, *(one.config for one in self.undiagnosed)]
+        return Sweep(left, self.work).untrained if left else []
 
     def record_of(self, run: RunConfig) -> Record | None:
         """The record of a run that is finished, against the victim that is there."""
@@ -75,9 +101,24 @@ class Reproduction:
             ended += results
         return ended
 
-    def diagnose(self, stop: Stop, say: Callable[[str], None]) -> Path | None:
-        """The diagnosis that studies show, made if the plan asks; see `reproduce.diagnosing`."""
-        return diagnosis(self.plan, self.work, self.folder, stop, say)
+    def diagnose(self, one: Diagnosis, stop: Stop, say: Callable[[str], None]) -> None:
+        """Make a diagnosis, unless `stop` is asked; see `reproduce.diagnosing`."""
+        record = None if stop.reason else one.make(self.folder, stop, say)
+        if record is not None:
+            self._looked.append(record)
+
+    def diagnosed(self) -> list[VanishingRecord]:
+        """The finished diagnoses to be shown, seed by seed.
+
+        The plan's, if it asks for any; else those by whichever options there are most.
+        """
+        found = [self.diagnoses]
+        if not found[0]:
+            seeds = 1 + max((record.config["seed"] for record in self._looked), default=0)
+            scales = ways(self.plan.scale, self._looked)
+            found += [self._diagnoses(scale, seeds) for scale in scales]
+        finished = [[one.record for one in those if one.finished and one.record] for those in found]
+        return max(finished, key=len)
 
     def keep(self) -> None:
         """Write the records that the results lack."""
@@ -93,10 +134,30 @@ class Reproduction:
         return [self._result(self.plan, key) for key in self.plan.studies]
 
     def everything(self) -> list[StudyResult]:
-        """These, and every other study whose runs are all there, in the registry's order."""
-        whole = self.plan.widened()
-        found = [self._result(whole, key) for key in whole.studies]
-        return [one for one in found if one.key in self.plan.studies or one.complete]
+        """These, and every other study that is there, in the registry's order.
+
+        The others are there whatever this plan's options: with the seeds that all of their
+        series have, by the options by which there are most.
+        """
+        scales = ways(self.plan.scale, self._records.values())
+        others = (self._most(key, scales) for key in STUDIES if key not in self.plan.studies)
+        found = {one.key: one for one in (*self.results(), *others) if one is not None}
+        return [found[key] for key in STUDIES if key in found]
+
+    def _most(self, key: str, scales: Sequence[Scale]) -> StudyResult | None:
+        """A study at the scale of which most seeds are there; None if there is no seed of any."""
+        seeds, scale = max(
+            ((self._seeds(key, scale), scale) for scale in scales),
+            key=lambda found: found[0],
+            default=(0, self.plan.scale),
+        )
+        return self._result(Plan(scale, {key: STUDIES[key]}, seeds), key) if seeds else None
+
+    def _seeds(self, key: str, scale: Scale) -> int:
+        """How many seeds of every series are there, from the first on without a gap."""
+        runs = [RunConfig.read(dict(one.values)) for one in STUDIES[key].series(scale)]
+        at = ([run.model_copy(update={"seed": seed}) for run in runs] for seed in count())
+        return next(seed for seed, those in enumerate(at) if None in map(self.record_of, those))
 
     def _result(self, plan: Plan, key: str) -> StudyResult:
         records = [self.record_of(run) for run in plan.of(key)]
@@ -108,6 +169,9 @@ class Reproduction:
             [record for record in records if record],
             plan.stand_ins(key),
         )
+
+    def _diagnoses(self, scale: Scale, seeds: int) -> list[Diagnosis]:
+        return diagnoses(scale, seeds, self.work, self._looked)
 
     def _keep_from(self, results: Iterable[Result]) -> None:
         """Remember the finished ones; a run's own folder is nearer the truth than a copy."""
@@ -132,16 +196,12 @@ def _places(results: Sequence[Result]) -> list[Path]:
     return [place for place in places if place.exists()]
 
 
-def _read(paths: Iterable[Path]) -> dict[str, Record]:
-    """The finished ones by their identity; `RunError` lists all that cannot be read."""
-    found, problems = {}, []
+def _read(read: Callable[[Path], T], paths: Iterable[Path], problems: list[str]) -> list[T]:
+    """What lies at `paths`; what is wrong with those that cannot be read goes to `problems`."""
+    found = []
     for path in paths:
         try:
-            record = read_record(path)
+            found.append(read(path))
         except RunError as error:
             problems.append(str(error))
-        else:
-            found[record.id] = record
-    if problems:
-        raise RunError("\n".join([*problems, "Nothing was begun, and nothing was changed."]))
-    return {identity: record for identity, record in found.items() if record.finished}
+    return found

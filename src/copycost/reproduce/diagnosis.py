@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from copycost.report import vanishing
 from copycost.report.figures import Drawing, values_figure
 from copycost.report.vanishing import Rows
-from copycost.studies.vanishing_record import read_vanishing
+from copycost.report.vanishing_seeds import Seeds
+from copycost.report.vanishing_verdict import verdict
 
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """A finished diagnosis, ready for a page."""
+    """Finished diagnoses, one a seed, ready for a page."""
 
     title: str
     said: list[str]
@@ -22,25 +22,27 @@ class Diagnosed:
     """Under their captions."""
 
 
-def diagnosed(path: Path | None) -> Diagnosed | None:
-    """The diagnosis in the record at `path`; None without one, or if it was stopped."""
-    record = read_vanishing(path) if path is not None else None
-    if record is None or not record.finished:
+def diagnosed(records: Seeds) -> Diagnosed | None:
+    """The diagnoses of one configuration, seed by seed; None without any."""
+    if not records:
         return None
+    title = "Cosine of the estimate with the true gradient"
+    apart = "; in brackets how far apart seeds were at the most" if len(records) > 1 else ""
     return Diagnosed(
-        title=vanishing.title(record),
-        said=vanishing.verdict(record),
+        title=vanishing.title(records),
+        said=verdict(records),
         drawings=[
-            values_figure("Norms of gradients", vanishing.norm_curves(record)),
-            values_figure(
-                "Cosine of the estimate with the true gradient", vanishing.cosine_curves(record)
-            ),
+            values_figure("Norms of gradients", vanishing.norm_curves(records)),
+            values_figure(title, vanishing.cosine_curves(records)),
         ],
         tables=[
-            ("Norms at the start, the middle and the end", vanishing.norm_rows(record)),
             (
-                "Cosine with the true gradient at the start / the middle / the end",
-                vanishing.cosine_rows(record),
+                f"Norms at the start, the middle and the end: {vanishing.brackets(records)}",
+                vanishing.norm_rows(records),
+            ),
+            (
+                f"Cosine with the true gradient at the start / the middle / the end{apart}",
+                vanishing.cosine_rows(records),
             ),
         ],
     )

@@ -16,9 +16,12 @@ import torch
 
 from copycost.engine import Engine, use_threads
 from copycost.presets.victims import VICTIMS
+from copycost.reproduce.diagnosing import Diagnosis
 from copycost.reproduce.sources import EXTENTS, Extent, dataset_of
 from copycost.reproduce.timing import Cost, Kind, time_run, time_training, weight_bytes
+from copycost.reproduce.timing_looks import time_look
 from copycost.runner.config import RunConfig
+from copycost.studies.vanishing_record import Grid
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.grid import names
@@ -39,7 +42,9 @@ class Estimate:
     """What to expect."""
 
     seconds: float
-    """From the first victim's training to the last run's end."""
+    """From the first victim's training to the last diagnosis's end."""
+    diagnoses_seconds: float
+    """Of these, of the diagnoses: one after the other, when the runs are done."""
     disk_bytes: int
     workers: int
     device: str
@@ -59,6 +64,7 @@ class Estimate:
         """Part of `copycost reproduce --dry-run --json`."""
         return {
             "seconds": self.seconds,
+            "diagnoses_seconds": self.diagnoses_seconds,
             "disk_bytes": self.disk_bytes,
             "workers": self.workers,
             "device": self.device,
@@ -77,6 +83,8 @@ class _Book:
     costs: dict[str, Cost] = field(default_factory=dict)
     images: dict[tuple[object, ...], float] = field(default_factory=dict)
     """Seconds of training on one, by what decides them."""
+    looks: dict[str, float] = field(default_factory=dict)
+    """Seconds of a diagnosis's look at gradients, by the key of its kind."""
     lines: list[str] = field(default_factory=list)
 
     def image(self, recipe: Recipe, extent: Extent, device: torch.device) -> float:
@@ -101,25 +109,42 @@ class _Book:
             self.costs[kind.key] = found
         return self.costs[kind.key]
 
+    def look(self, kind: Kind, grid: Grid) -> float:
+        """Seconds of a look of this kind's diagnosis; timed once, nothing if the time is over."""
+        if kind.key not in self.looks:
+            share = self.ends - time.monotonic()
+            self.looks[kind.key] = time_look(kind, grid, share) if share > 0 else 0.0
+            words = f"{self.looks[kind.key]:,.1f} s" if share > 0 else "left out for want of time"
+            self.lines.append(f"a look of a diagnosis: {words}")
+        return self.looks[kind.key]
 
-def estimate(left: Sequence[Result], untrained: Sequence[Home], terms: Terms) -> Estimate:
-    """Time the rest of runs, and victims' trainings, done as `terms` say, by a little of each."""
+
+def estimate(
+    left: Sequence[Result],
+    untrained: Sequence[Home],
+    terms: Terms,
+    diagnoses: Sequence[Diagnosis] = (),
+) -> Estimate:
+    """Time the rest of runs, trainings and diagnoses, done as `terms` say, by a little of each."""
     runs = [one.config for one in left]
     with Local().open(terms) as pool:  # starts no process
         workers, threads = pool.workers or 1, pool.threads
     use_threads(threads)
+    everything = [*runs, *(one.config for one in diagnoses)]
     kinds = [kind_of(run) for run in runs]
-    book = _Book(_names({kind.key: kind for kind in kinds}))
+    book = _Book(_names({kind.key: kind for kind in map(kind_of, everything)}))
     training = [_training_seconds(home, book) for home in untrained]
     costs = [book.cost(kind) for kind in kinds]
     each = [_run_seconds(one, cost) for one, cost in zip(left, costs, strict=True)]
+    looking = sum(_diagnosis_seconds(one, book) for one in diagnoses)
     passing = sorted((cost.passing_bytes for cost in costs), reverse=True)[:workers]
     kept = sum(cost.kept_bytes for cost in costs) + sum(map(_victim_bytes, untrained))
     return Estimate(
-        seconds=_last_end(training, workers) + _last_end(each, workers),
+        seconds=_last_end(training, workers) + _last_end(each, workers) + looking,
+        diagnoses_seconds=looking,
         disk_bytes=kept + sum(passing),
         workers=workers,
-        device=_device_name(runs),
+        device=_device_name(everything),
         timed=tuple(book.lines),
     )
 
@@ -151,6 +176,17 @@ def _run_seconds(left: Result, cost: Cost) -> float:
         + cost.begin_seconds
         + left.queries_left * cost.query_seconds
         + judged * cost.judge_seconds
+    )
+
+
+def _diagnosis_seconds(one: Diagnosis, book: _Book) -> float:
+    """Played like a run, in this process; looked at, and judged, at every moment left."""
+    kind, moments = kind_of(one.config), one.moments_left
+    cost, test = book.cost(kind), EXTENTS[dataset_of(one.config.victim)].test
+    return (
+        cost.begin_seconds
+        + one.queries_left * cost.query_seconds
+        + moments * (book.look(kind, one.grid) + test * cost.judge_seconds)
     )
 
 

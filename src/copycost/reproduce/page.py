@@ -13,6 +13,7 @@ from copycost.report import wording
 from copycost.report.doubts import Doubt
 from copycost.report.figures import Drawing
 from copycost.report.page import templates
+from copycost.report.vanishing_seeds import Seeds
 from copycost.reproduce import figures, tables
 from copycost.reproduce.answers import answer, progress
 from copycost.reproduce.causes import causes
@@ -31,8 +32,8 @@ class Shown:
     heading: str
     verdict: str
     holds: bool | None
-    unfinished: str
-    """How far it has come; '' once every run is finished."""
+    short: str
+    """What runs or seeds it lacks; '' if none."""
     answer: list[str]
     verdicts: list[tables.Verdict]
     causes: list[str]
@@ -49,15 +50,14 @@ class Shown:
         return f"analysis-{self.result.key}.html"
 
 
-def write_pages(results: Sequence[StudyResult], folder: Path, diagnostic: Path | None) -> Path:
+def write_pages(results: Sequence[StudyResult], folder: Path, diagnoses: Seeds = ()) -> Path:
     """Write figures, numbers and pages of `results` into `folder`; return its `index.html`.
 
     A study that is not finished is listed with what is there, and what was drawn of it before is
-    removed. `diagnostic` is the record of the diagnostic run, shown with the study that asks for
-    it; None if there is none.
+    removed. `diagnoses` are those of the study that asks for them, one a seed, all finished.
     """
     shown = [_shown(result, _write_files(result, folder)) for result in results]
-    found = diagnosed(diagnostic)
+    found = diagnosed(diagnoses)
     for study in shown:
         if study.result.study.figure is None:
             name = study.result.scale.name
@@ -91,15 +91,12 @@ def render(template: str, scale: str, **values: Any) -> str:
 
 
 def _shown(result: StudyResult, files: list[str]) -> Shown:
-    done, planned = progress(result)
     return Shown(
         result=result,
         heading=figures.heading(result),
         verdict=verdict(result),
         holds=result.holds,
-        unfinished=""
-        if result.complete
-        else f"Unfinished: {done} of {planned} runs are there. It is drawn when all of them are.",
+        short=_short(result),
         answer=answer(result),
         verdicts=tables.verdicts(result),
         causes=causes(result),
@@ -118,6 +115,15 @@ def verdict(result: StudyResult) -> str:
         return f"{tables.NOT_KNOWN} ({done} of {planned} runs)"
     said = tables.in_a_word(result.holds, result.comparable)
     return said if result.complete else f"{said}, so far ({done} of {planned} runs)"
+
+
+def _short(result: StudyResult) -> str:
+    """What it lacks."""
+    done, planned = progress(result)
+    if not result.complete:
+        return f"Unfinished: {done} of {planned} runs are there. It is drawn when all of them are."
+    seeds, meant = min(len(one.records) for one in result.series), result.study.seeds
+    return "" if seeds >= meant else f"With {wording.plural(seeds, 'seed')} in place of {meant}."
 
 
 def _headline(of_paper: Sequence[Shown]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from copycost.errors import ConfigError
 from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.study import Scale, Study, varied
-from copycost.reproduce.sources import sourced, stand_ins
+from copycost.reproduce.sources import idle, sourced, stand_ins
 from copycost.runner.config import RunConfig
 from copycost.sweep.grid import unique
 
@@ -50,11 +50,6 @@ class Plan:
         """Runs of all studies together, those that studies share counted each time."""
         return len(self._all())
 
-    @property
-    def diagnostic(self) -> bool:
-        """Whether a study asks for the diagnostic run."""
-        return any(study.diagnostic for study in self.studies.values())
-
     def of(self, key: str) -> list[RunConfig]:
         """Every run of one study once."""
         return unique([run for runs in self.series[key].values() for run in runs])
@@ -62,10 +57,6 @@ class Plan:
     def stand_ins(self, key: str) -> dict[str, str]:
         """What one study uses in place of the paper's data; see `StudyResult`."""
         return stand_ins(self.scale, self.of(key))
-
-    def widened(self) -> Plan:
-        """The same with every study there is."""
-        return replace(self, studies=dict(STUDIES))
 
     def _all(self) -> list[RunConfig]:
         return [run for key in self.series for runs in self.series[key].values() for run in runs]
@@ -99,7 +90,9 @@ def make_plan(
     settings = {"precision": precision, "compile": compile, "device": device}
     given = {name: value for name, value in settings.items() if value is not None}
     try:
-        chosen = sourced(_with(SCALES[scale], given), data, house_numbers=house_numbers)
+        base = _with(SCALES[scale], given)
+        problems += idle(base, data, house_numbers=house_numbers)
+        chosen = sourced(base, data, house_numbers=house_numbers)
     except ConfigError as error:
         problems += error.problems
     if problems:

@@ -64,6 +64,21 @@ def sourced(scale: Scale, folder: Path | None, *, house_numbers: bool = False) -
     return replace(scale, cifar10=_from(folder, scale.cifar10), svhn=_from(folder, svhn))
 
 
+def idle(scale: Scale, folder: Path | None, *, house_numbers: bool = False) -> list[str]:
+    """What is wrong with options about data that change nothing at this scale."""
+    used = {dataset_of(base["victim"]) for base in (scale.cifar10, scale.svhn)}
+    taken = {
+        "--data": (folder is not None, _OFFICIAL.keys()),
+        "--house-numbers": (house_numbers, {"svhn"}),
+    }
+    return [
+        f"{option}: it changes nothing at {scale.name} scale, whose data is made here or comes "
+        "with a package. Leave it out, or take --scale full."
+        for option, (given, concerned) in taken.items()
+        if given and not used & concerned
+    ]
+
+
 def dataset_of(victim: str) -> str:
     """Name of the data set that the victim of this name is trained on."""
     return VICTIMS[victim].dataset

@@ -161,8 +161,17 @@ def weight_bytes(architecture: str, shape: tuple[int, int, int]) -> int:
     return sum(t.numel() * t.element_size() for t in network.state_dict().values())
 
 
+@lru_cache(maxsize=4)
+def target_of(victim: str, shape: tuple[int, int, int], device: torch.device) -> Target:
+    """A victim of this architecture with random weights, and a few images of noise."""
+    target = random_target(Setting("timed", shape, victim, victim, {}), device)
+    few = slice(JUDGED[device.type])
+    part = Labelled(target.held_out.inputs[few], target.held_out.labels[few])
+    return replace(target, held_out=part)
+
+
 def _time(kind: Kind, images: int, device: torch.device, warm: int, window: float) -> Cost:
-    target = _target(kind.victim, kind.shape, device)
+    target = target_of(kind.victim, kind.shape, device)
     clock = _Clock(device, warm, window)
     with tempfile.TemporaryDirectory(prefix="copycost-estimate-") as held:
         folder = Path(held)
@@ -194,14 +203,6 @@ def _finish(
     began = time.perf_counter()
     accuracy(student, target.held_out, device)
     return (time.perf_counter() - began) / len(target.held_out), save, bytes_kept
-
-
-@lru_cache(maxsize=4)
-def _target(victim: str, shape: tuple[int, int, int], device: torch.device) -> Target:
-    target = random_target(Setting("timed", shape, victim, victim, {}), device)
-    few = slice(JUDGED[device.type])
-    part = Labelled(target.held_out.inputs[few], target.held_out.labels[few])
-    return replace(target, held_out=part)
 
 
 def _train(recipe: Recipe, shape: tuple[int, int, int], device: torch.device, images: int) -> float:

@@ -21,6 +21,8 @@ from copycost.types import Access, InputSpec
 VERSION: Literal[1] = 1
 RECORD_FILE = "record.json"
 SAMPLES_FILE = "samples.png"
+AGAIN = "To make it again, move its folder away first."
+"""What helps with a record that cannot be read: nothing writes over it."""
 
 
 class Facts(BaseModel):
@@ -206,18 +208,18 @@ def read_record(path: AnyPath) -> Record:
             f"There is no record at {path}. Name the folders of single runs, such as runs/*-seed*."
         ) from None
     except ValueError as error:
-        raise RunError(f"{path} is not a record: {error}.") from None
+        raise RunError(f"{path} is not a record: {error}. {AGAIN}") from None
     version = data.get("version") if isinstance(data, dict) else None
     if version != VERSION:
         raise RunError(
             f"{path} has record version {version!r}; this copycost reads version {VERSION}. "
-            "Read it with the release that wrote it, or run again."
+            f"Read it with the release that wrote it. {AGAIN}"
         )
     try:
         record = Record.model_validate(data)
     except ValidationError as error:
         problems = "; ".join(explain(error))
-        raise RunError(f"{path} is not a valid record: {problems}") from None
+        raise RunError(f"{path} is not a valid record: {problems}. {AGAIN}") from None
     return record.model_copy(update={"curve": [_as_measured(point) for point in record.curve]})
 
 

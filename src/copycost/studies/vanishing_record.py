@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 from copycost.errors import RunError
 from copycost.files import write_atomically
 from copycost.runner.config import Arithmetic
-from copycost.runner.record import Facts, Surroundings
+from copycost.runner.record import AGAIN, Facts, Surroundings
+from copycost.settings import explain
 
 VERSION: Literal[1] = 1
 KIND: Literal["diagnostic: not an attack's result"] = "diagnostic: not an attack's result"
@@ -166,7 +167,8 @@ def read_vanishing(path: Path) -> VanishingRecord:
         data = json.loads(path.read_bytes())
         known = isinstance(data, dict) and data.get("kind") == KIND
         if not known or data.get("version") != VERSION:
-            raise RunError(f"{path} is not a diagnosis in version {VERSION}. Make it again.")
+            raise RunError(f"{path} is not a diagnosis in version {VERSION}. {AGAIN}")
         return VanishingRecord.model_validate(data)
-    except (OSError, ValueError, ValidationError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        why = "; ".join(explain(error)) if isinstance(error, ValidationError) else error
+        raise RunError(f"{path} cannot be read: {why}. {AGAIN}") from None
