@@ -64,6 +64,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "performance-honesty": Entry(
             "copycost.report.performance:honesty_passage", "the cost of account, record, display"
         ),
+        "performance-operations": Entry(
+            "copycost.report.operations:operations_passage", "what a CPU computes of its products"
+        ),
         "performance-recording": Entry(
             "copycost.report.performance:recording_passage", "the cost of recording every query"
         ),
