@@ -3,9 +3,9 @@
     python tools/scaling.py > results/scaling/two-processes.json
 
 Two processes (gloo, this machine's loopback, a thread each) time steps of half a batch, both at
-once and each by itself, and then steps of the whole batch that they share, one of them under a
-profiler that counts messages; in the end, messages of few numbers and of many.
-`copycost.report.scaling` predicts the shared steps from the rest.
+once and each by itself, then steps of the whole batch that they share, then messages of few numbers
+and of many; and all of it again, so that work that comes and goes beside them meets each alike. A
+profiler counts messages. `copycost.report.scaling` predicts the shared steps from the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -45,11 +45,12 @@ from copycost.types import Access
 from copycost.victims.function import FunctionVictim
 
 PROCESSES = 2
-WARM, STEPS, PROFILED = 1, 5, 1
-"""Steps that do not count, that are timed one by one, and that are profiled."""
+ROUNDS = 3
+WARM, STEPS = 2, 2
+"""Steps of a round that are not timed, of which the last is profiled, and that are, one by one."""
 FEW, MANY = 256, 25 * 2**20 // 4
 """Numbers in a message: of a batch norm, and of gradients as PyTorch bundles them."""
-FEW_TRIES, MANY_TRIES = 500, 15
+FEW_TRIES, MANY_TRIES = 200, 5
 CPU = torch.device("cpu")
 
 
@@ -85,12 +86,12 @@ class Case:
 CASES = (
     Case(CIFAR_RESNET20, 16),
     Case(CIFAR_RESNET20, 16, wait=0.5),
-    Case(LARGE, 8),
+    Case(LARGE, 4),
 )
 
 
 class Steps:
-    """A watcher that times steps, counts messages and calls in some more, and ends the run."""
+    """A watcher that counts messages and calls in one step, times some more, and ends the run."""
 
     def __init__(self, calls: Counter[str]) -> None:
         """`calls` counts those of the victim."""
@@ -101,11 +102,14 @@ class Steps:
         """Called by the run after every step."""
         self.times.append(time.perf_counter())
         done = len(self.times) - 1
-        if done == WARM + STEPS:
+        if done == WARM - 1:
             self._calls.clear()
             self.profiler.start()
-        if done == WARM + STEPS + PROFILED:
+        if done == WARM:
             self.profiler.stop()
+            self.calls = self._calls["victim"]
+            self.times[-1] = time.perf_counter()  # after what the profiler had to do
+        if done == WARM + STEPS:
             self.stop.ask("enough steps")
 
     def point(self, point: Point) -> None:
@@ -114,13 +118,12 @@ class Steps:
     def found(self) -> dict[str, Any]:
         """Seconds of each step; messages by kind, and calls, of one step."""
         messages = {
-            row.key.removeprefix("gloo:"): row.count / PROFILED
+            row.key.removeprefix("gloo:"): row.count
             for row in self.profiler.key_averages()
             if row.key.startswith("gloo:")
         }
-        ends = self.times[WARM : WARM + STEPS + 1]
-        seconds = [after - before for before, after in pairwise(ends)]
-        return {"seconds": seconds, "messages": messages, "calls": self._calls["victim"] / PROFILED}
+        seconds = [after - before for before, after in pairwise(self.times[WARM:])]
+        return {"seconds": seconds, "messages": messages, "calls": self.calls}
 
 
 def timed(plan: Plan, wait: float | None, folder: Path) -> dict[str, Any]:
@@ -168,17 +171,37 @@ def seconds_of(send: Callable[[], object], tries: int) -> list[float]:
 def work(rank: int, port: int, folder: Path, both: Barrier, home: Connection) -> None:
     """What one process does; the first sends home what it found."""
     use_threads(1)
-    steps = []
-    for number, case in enumerate(CASES):
-        both.wait()  # so that each has the other's company, as in the steps that they share
-        quick = None if case.wait is None else 0.0
-        alone = timed(case.plan(1), quick, folder / f"alone-{rank}-{number}")
-        with joined(rank, port):
-            shared = timed(case.plan(PROCESSES), case.wait, folder / f"shared-{number}")
-        steps.append(case.named() | {"alone_seconds": alone["seconds"], "shared": shared})
-    found = wire()
+    rounds, wires = [], []
+    for number in range(ROUNDS):
+        cases = enumerate(CASES)
+        place = folder / str(number)
+        rounds.append([both_ways(c, rank, port, place / str(i), both) for i, c in cases])
+        wires.append(wire())
     if rank == 0:
-        home.send({"processes": PROCESSES, "wire": found, "steps": steps})
+        steps = [
+            case.named() | merged(found)
+            for case, found in zip(CASES, zip(*rounds, strict=True), strict=True)
+        ]
+        usual = {name: median(one[name] for one in wires) for name in wires[0]}
+        home.send({"processes": PROCESSES, "wire": usual, "steps": steps})
+
+
+def both_ways(case: Case, rank: int, port: int, folder: Path, both: Barrier) -> dict[str, Any]:
+    """What `timed` finds in steps of this process alone, and in steps that they share."""
+    both.wait()  # so that each has the other's company, as in the steps that they share
+    quick = None if case.wait is None else 0.0
+    alone = timed(case.plan(1), quick, folder / f"alone-{rank}")
+    with joined(rank, port):
+        shared = timed(case.plan(PROCESSES), case.wait, folder / "shared")
+    return {"alone": alone, "shared": shared}
+
+
+def merged(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Seconds of all rounds; what is counted is the same in each."""
+    return {
+        way: first | {"seconds": [seconds for one in rounds for seconds in one[way]["seconds"]]}
+        for way, first in rounds[0].items()
+    }
 
 
 @contextmanager

@@ -100,6 +100,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "scaling-bytes": Entry(
             "copycost.report.scaling:bytes_table", "what processes of one run send each other"
         ),
+        "scaling-predicted": Entry(
+            "copycost.report.scaling:predicted_passage", "steps of two processes, by the formula"
+        ),
         "vanishing-verdict": Entry(
             "copycost.report.vanishing:verdict_passage", "what diagnoses of gradients say"
         ),
