@@ -46,6 +46,26 @@ def test_values_and_gradients_are_those_of_the_plain_layers(build, channels, kin
         assert torch.allclose(ours, theirs, atol=1e-12)
 
 
+@pytest.mark.parametrize(("build", "channels"), [(pair, 3), (narrow, 7)])
+@pytest.mark.parametrize("size", [(4, 6), (3, 5)])
+def test_one_image_is_answered_as_in_a_batch(build, channels, size):
+    _, fast = fewer_products(build().double()).children()
+    x = torch.randn((channels, *size), dtype=torch.float64)
+    (alone,) = fast(x[None])
+    assert torch.allclose(fast(x), alone, atol=1e-12)
+    direction = torch.randn_like(alone)
+    ours, theirs = gradients(fast, x, direction), gradients(fast, x[None], direction[None])
+    assert torch.allclose(ours[0], theirs[0][0], atol=1e-12)
+
+
+def test_the_network_itself_is_changed_and_its_weights_are_not():
+    network = pair()
+    convolution = network[1]
+    assert fewer_products(network) is network
+    assert isinstance(network[1], Enlarging)
+    assert network[1].weight is convolution.weight
+
+
 def test_a_fresh_copy_has_the_fresh_weights_of_the_two_layers():
     plain = DFMEGenerator(InputSpec((1, 8, 8)), latent=4, width=8)
     before = torch.get_rng_state()

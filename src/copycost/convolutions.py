@@ -41,7 +41,10 @@ class Enlarging(_Shared):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, D, 2 · H, 2 · W]."""
+        """[N, C, H, W] to [N, D, 2 · H, 2 · W], or one image, without N, likewise.
+
+        `nn.Upsample` takes one image for a batch of lines, and enlarges its width alone.
+        """
         weight = self.weight.flip(2, 3).transpose(0, 1)
         weight = weight.contiguous(memory_format=torch.channels_last)
         x = conv_transpose2d(x, weight, stride=2)
@@ -52,8 +55,8 @@ class Enlarging(_Shared):
 
 
 def _sums(x: Tensor) -> Tensor:
-    """Sums over 2×2 places, [N, D, H + 1, W + 1] to [N, D, H, W]."""
-    x = x[:, :, 1:] + x[:, :, :-1]
+    """Sums over 2×2 places, [..., H + 1, W + 1] to [..., H, W]."""
+    x = x[..., 1:, :] + x[..., :-1, :]
     return x[..., 1:] + x[..., :-1]
 
 
@@ -81,20 +84,27 @@ class Narrow(_Shared):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, D, H, W], channels first, which batch norm prefers for few."""
-        if x.shape[2] % 2 or x.shape[3] % 2:
+        """[N, C, H, W] to [N, D, H, W], or one image, without N, likewise.
+
+        Its channels come first, which batch norm prefers for few.
+        """
+        if x.shape[-2] % 2 or x.shape[-1] % 2:
             return super().forward(x)
         offsets = pad(self.weight, (1, 1, 1, 1)).unfold(2, 4, 1).unfold(3, 4, 1).flip(2, 3)
         weight = offsets.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)  # [4 · D, C, 4, 4]
         weight = weight.contiguous(memory_format=torch.channels_last)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
         x = conv2d(x, weight, bias, stride=2, padding=1)
-        (n, _, h, w), d = x.shape, self.out_channels
-        return x.view(n, d, 2, 2, h, w).permute(0, 1, 4, 2, 5, 3).reshape(n, d, 2 * h, 2 * w)
+        (*n, _, h, w), d = x.shape, self.out_channels
+        places = x.view(*n, d, 2, 2, h, w).movedim((-4, -3), (-3, -1))  # [..., D, H, 2, W, 2]
+        return places.reshape(*n, d, 2 * h, 2 * w)
 
 
 def fewer_products(network: nn.Module) -> nn.Module:
-    """`network`, in whose sequences these take the places of what they do; weights stay."""
+    """`network` itself, changed: in its sequences these take the places of what they do.
+
+    Weights stay, under their names, and are shared with the layers that were there.
+    """
     for layers in [part for part in network.modules() if isinstance(part, nn.Sequential)]:
         for i, (first, second) in enumerate(pairwise(list(layers))):
             if isinstance(second, nn.Conv2d) and _is_plain(second):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,10 +15,12 @@ import torch
 from copycost.benchmark import speed as speed_module
 from copycost.benchmark import turns as turns_module
 from copycost.benchmark.memory import PeakMemory
-from copycost.benchmark.peak import flops_per_query, matrix_peak
-from copycost.benchmark.plan import Plan, plain_loop, random_target
+from copycost.benchmark.operations import flops_per_query, plain_flops_per_query
+from copycost.benchmark.peak import matrix_peak
+from copycost.benchmark.plan import Plan, plain_loop, random_target, random_victim
 from copycost.benchmark.speed import measure, plain_window
 from copycost.benchmark.turns import WARM_STEPS, Turns, Window, take_turns
+from copycost.convolutions import fewer_products
 from copycost.errors import ConfigError
 from copycost.oracle.ledger import Ledger
 from copycost.runner.audit import NoDisplay
@@ -112,6 +115,7 @@ def test_a_speed_is_what_its_repetitions_say(plan: Plan, monkeypatch: pytest.Mon
     assert result.queries_per_second == ours[1]
     assert (result.ratio, result.ratio_range) == (ratios[1], (ratios[0], ratios[2]))
     assert result.share_of_peak == pytest.approx(result.flops_per_query * ours[1] / 1e9)
+    assert result.flops_per_query < (result.plain_flops_per_query or 0)
     assert result.queries_per_step == 16 * 4
     assert result.peak_memory_bytes > 10 * 2**20
     assert result.arithmetic["training"] == "float32"
@@ -137,7 +141,7 @@ def test_flops_are_counted_forward_and_backward(plan: Plan) -> None:
             return answer
 
     def counted(victim: torch.nn.Module) -> float:
-        return flops_per_query(plain_loop(plan, victim, CPU))
+        return plain_flops_per_query(plain_loop(plan, victim, CPU))
 
     # A victim only goes forward: one product of 64 by 10 for each query.
     nothing = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.AdaptiveAvgPool1d(10))
@@ -149,11 +153,25 @@ def test_flops_are_counted_forward_and_backward(plan: Plan) -> None:
     loop.student = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.AdaptiveAvgPool1d(10))
     loop.student.append(torch.nn.Linear(10, 10, bias=False))
     loop.student_optimizer = torch.optim.SGD(loop.student.parameters(), lr=0.1)
-    with_student = flops_per_query(loop)
+    with_student = plain_flops_per_query(loop)
     bare = plain_loop(plan, nothing, CPU)
     bare.student = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.AdaptiveAvgPool1d(10), Scale())
     bare.student_optimizer = torch.optim.SGD(bare.student.parameters(), lr=0.1)
-    assert with_student - flops_per_query(bare) == pytest.approx((2 * 1 + 2 * 2) / 4 * 200)
+    assert with_student - plain_flops_per_query(bare) == pytest.approx((2 * 1 + 2 * 2) / 4 * 200)
+
+
+@pytest.mark.parametrize(("precision", "spares"), [("float32", True), ("bfloat16", False)])
+def test_what_the_engine_spares_is_not_counted(plan: Plan, precision: str, spares: bool) -> None:
+    plan = replace(plan, precision=precision, compile="on")
+    victim = random_victim(plan.setting, CPU)
+    ours = flops_per_query(plan, victim)
+    loop = plain_loop(plan, copy.deepcopy(victim.module), CPU)
+    plain = plain_flops_per_query(loop)
+    assert ours == plain or spares
+    if spares:
+        loop.generator = fewer_products(loop.generator)
+        assert ours == plain_flops_per_query(loop) < plain
+    assert ours == flops_per_query(replace(plan, batch_size=8), victim), "the same for any batch"
 
 
 class Scale(torch.nn.Module):

@@ -9,6 +9,7 @@ import pytest
 
 from copycost.benchmark.result import Benchmark, Overhead, Part, Repetition, Speed, TransferCost
 from copycost.benchmark.result import summary as summarise
+from copycost.report.operations import operations_passage
 from copycost.report.performance import (
     NOT_RUN,
     aim_passage,
@@ -22,7 +23,7 @@ from copycost.report.performance import (
 PAIRS = ((1000, 500), (1100, 500), (900, 600))
 
 
-def speed() -> Speed:
+def speed(**more: object) -> Speed:
     repetitions = [
         Repetition(queries_per_second=a, baseline_queries_per_second=b) for a, b in PAIRS
     ]
@@ -34,6 +35,7 @@ def speed() -> Speed:
         queries_per_step=704,
         seconds=5,
         flops_per_query=1e6,
+        plain_flops_per_query=2e6,
         peak_flops_per_second=1e10,
         share_of_peak=0.1,
         peak_memory_bytes=300 * 2**20,
@@ -41,12 +43,12 @@ def speed() -> Speed:
         memory="resident",
         arithmetic={},
         **summarise(repetitions),
-    )
+    ).model_copy(update=more)
 
 
-def record() -> Benchmark:
+def record(**more: object) -> Benchmark:
     return Benchmark(
-        results=[speed()],
+        results=[speed(**more)],
         overhead=Overhead(
             device="cpu",
             queries_per_second=40_000,
@@ -72,10 +74,10 @@ def record() -> Benchmark:
     )
 
 
-def written(results: Path) -> Path:
+def written(results: Path, **more: object) -> Path:
     folder = results / "benchmark"
     folder.mkdir(parents=True)
-    (folder / "cpu.json").write_text(record().model_dump_json())
+    (folder / "cpu.json").write_text(record(**more).model_dump_json())
     return results
 
 
@@ -89,6 +91,30 @@ def test_speeds(tmp_path: Path) -> None:
     assert "`cpu`: 2 x Test, 1 thread, PyTorch 9.9, commit `0123456789ab`." in text
     expected = "| `digits` | float32 | 64 | 1,000 | 500 | 2.00 (1.50–2.20) | 10.0% | 300 | 200 |"
     assert text.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize(
+    ("older", "share"),
+    [
+        ({}, "10.0% nominal"),
+        ({"precision": "bfloat16"}, "10.0%"),
+        ({"device": "cuda:0"}, "10.0%"),
+    ],
+)
+def test_a_share_of_products_that_were_spared_is_called_nominal(
+    older: dict[str, str], share: str, tmp_path: Path
+) -> None:
+    results = written(tmp_path, plain_flops_per_query=None, **older)
+    cells = speed_passage(results).splitlines()[-1].split(" | ")
+    assert cells[-3] == share
+
+
+def test_what_is_computed_of_the_operations_is_told_for_what_was_timed(tmp_path: Path) -> None:
+    *_, line = operations_passage(written(tmp_path)).splitlines()
+    setting, precision, plain, ours, share = line.strip("| ").split(" | ")
+    assert (setting, precision) == ("`digits`", "float32")
+    assert float(share.rstrip("%")) == pytest.approx(100 * float(ours) / float(plain), abs=0.2)
+    assert float(ours) < 0.7 * float(plain)
 
 
 @pytest.mark.parametrize(
@@ -159,5 +185,6 @@ def test_without_records_nothing_is_claimed(tmp_path: Path) -> None:
         speed_passage,
         honesty_passage,
         recording_passage,
+        operations_passage,
     ):
         assert passage(tmp_path) == NOT_RUN

@@ -1,4 +1,4 @@
-"""What a device could do at best: its measured matrix peak, and the work one query needs."""
+"""What a device could do at best: its measured matrix peak."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import time
 from statistics import median
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from copycost.arithmetic import Precision, computing
-from copycost.benchmark.plain import PlainDFME
 
 SIZE = {"cuda": 8192, "cpu": 2048}
 """Rows of the square matrices: large enough that nothing but the product takes time."""
@@ -36,17 +34,6 @@ def _seconds(a: torch.Tensor, out: torch.Tensor) -> float:
     torch.mm(a, a, out=out)
     synchronise(a.device)
     return time.perf_counter() - began
-
-
-def flops_per_query(plain: PlainDFME) -> float:
-    """Operations of matrix products and convolutions in one whole iteration, a query.
-
-    Forward and backward, of generator, student and victim. Counted on the plain loop, whose
-    operations PyTorch sees one by one; ours computes the same numbers, on a CPU by fewer products.
-    """
-    with FlopCounterMode(display=False) as counter:
-        plain.iterate()
-    return float(counter.get_total_flops()) / plain.queries
 
 
 def synchronise(device: torch.device) -> None:

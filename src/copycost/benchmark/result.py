@@ -46,7 +46,11 @@ class Speed(Facts):
     """Smallest and largest of them."""
     repetitions: list[Repetition]
     flops_per_query: float
-    """Floating-point operations of matrix products and convolutions, backward included."""
+    """Floating-point operations of matrix products and convolutions that a step of ours executes,
+    backward included."""
+    plain_flops_per_query: float | None = None
+    """The same of the plain loop. None in records from before the two were told apart, whose
+    `flops_per_query` is the plain loop's."""
     peak_flops_per_second: float
     """Of one large matrix product on this device in this precision, measured."""
     share_of_peak: float
@@ -57,6 +61,15 @@ class Speed(Facts):
     memory: str
     arithmetic: dict[str, str]
     """As the run's record has it."""
+
+    @property
+    def nominal(self) -> bool:
+        """Whether the share of the peak counts products that ours did not compute.
+
+        So it may be in an older record of a CPU in float32, where alone products are spared.
+        """
+        where = (self.device, self.precision)
+        return self.plain_flops_per_query is None and where == ("cpu", "float32")
 
     @property
     def how(self) -> str:

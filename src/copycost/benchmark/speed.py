@@ -11,7 +11,8 @@ import torch
 
 from copycost.arithmetic import Precision, computing
 from copycost.benchmark.memory import PeakMemory
-from copycost.benchmark.peak import flops_per_query, matrix_peak, synchronise
+from copycost.benchmark.operations import flops_per_query, plain_flops_per_query
+from copycost.benchmark.peak import matrix_peak, synchronise
 from copycost.benchmark.plain import PlainDFME
 from copycost.benchmark.plan import Plan, plain_loop, random_target
 from copycost.benchmark.result import Repetition, Speed, summary
@@ -34,7 +35,7 @@ def measure(plan: Plan, display: Display) -> Speed:
     memory = PeakMemory(device, graphs=plan.compile == Compile.GRAPHS)
     before = memory.held()
     plain = plain_loop(plan, copy.deepcopy(target.victim.module), device)
-    flops = flops_per_query(plain)
+    plain_flops = plain_flops_per_query(plain)
     held = memory.held() - before
 
     def rival() -> Window:
@@ -44,7 +45,9 @@ def measure(plan: Plan, display: Display) -> Speed:
     with tempfile.TemporaryDirectory(prefix="copycost-benchmark-") as folder:
         pairs, record = take_turns(plan, target, rival, display, Path(folder), device)
     pairs = [(ours._replace(peak=ours.peak - held), theirs) for ours, theirs in pairs]
-    return _speed(plan, pairs, record, flops, memory.method)
+    # Last, so that nothing of it is in the memory that the windows saw.
+    flops = flops_per_query(plan, target.victim)
+    return _speed(plan, pairs, record, flops, plain_flops, memory.method)
 
 
 def plain_window(plain: PlainDFME, seconds: float, device: torch.device, held: int) -> Window:
@@ -64,7 +67,12 @@ def plain_window(plain: PlainDFME, seconds: float, device: torch.device, held: i
 
 
 def _speed(
-    plan: Plan, pairs: list[tuple[Window, Window]], record: Record, flops: float, memory: str
+    plan: Plan,
+    pairs: list[tuple[Window, Window]],
+    record: Record,
+    flops: float,
+    plain_flops: float,
+    memory: str,
 ) -> Speed:
     peak = matrix_peak(torch.device(record.surroundings.device), plan.precision)
     repetitions = [
@@ -80,6 +88,7 @@ def _speed(
         queries_per_step=plan.batch_size * plan.attack.queries_per_image,
         seconds=plan.seconds,
         flops_per_query=flops,
+        plain_flops_per_query=plain_flops,
         peak_flops_per_second=peak,
         share_of_peak=flops * rates["queries_per_second"] / peak,
         peak_memory_bytes=max(ours.peak for ours, _ in pairs),

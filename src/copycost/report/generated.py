@@ -72,6 +72,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "performance-honesty": Entry(
             "copycost.report.performance:honesty_passage", "the cost of account, record, display"
         ),
+        "performance-operations": Entry(
+            "copycost.report.operations:operations_passage", "what a CPU computes of its products"
+        ),
         "performance-recording": Entry(
             "copycost.report.performance:recording_passage", "the cost of recording every query"
         ),
@@ -104,6 +107,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         ),
         "scaling-bytes": Entry(
             "copycost.report.scaling:bytes_table", "what processes of one run send each other"
+        ),
+        "scaling-predicted": Entry(
+            "copycost.report.scaling:predicted_passage", "steps of two processes, by the formula"
         ),
         "vanishing-verdict": Entry(
             "copycost.report.vanishing:verdict_passage", "what diagnoses of gradients say"

@@ -1,0 +1,47 @@
+"""How many floating-point operations a query takes, of the run that is timed and of the plain loop.
+
+Of matrix products and convolutions, forward and backward, of generator, student and victim, as
+PyTorch counts them. The two differ where the engine computes the same by fewer products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch.utils.flop_counter import FlopCounterMode
+
+from copycost.benchmark.plain import PlainDFME
+from copycost.benchmark.plan import Plan
+from copycost.compiling import Compile
+from copycost.oracle.meter import Oracle
+from copycost.runner.making import attack_of, engine_of, fresh_student, ready_victim
+from copycost.victims.base import Victim
+
+
+def flops_per_query(plan: Plan, victim: Victim) -> float:
+    """Operations that one step of the run executes, a query; they are the same in every step.
+
+    Counted on networks of its own, as the engine leaves them but not compiled: compiled ones hide
+    their operations, which are as many.
+    """
+    config = replace(plan, compile=Compile.OFF).config()
+    engine = engine_of(config, victim)
+    attack = attack_of(config, engine.ranks)
+    ready = ready_victim(victim, engine, attack)
+    oracle = Oracle(ready, access=config.access, budget=config.budget)
+    student = fresh_student(config, victim.spec, victim.classes)
+    state = attack.start(student, oracle, engine, config.seed)
+    counted = _counted(lambda: attack.step(state, oracle, attack.batch_size))
+    return counted / oracle.spent
+
+
+def plain_flops_per_query(plain: PlainDFME) -> float:
+    """Operations of one iteration of the plain loop, a query."""
+    return _counted(plain.iterate) / plain.queries
+
+
+def _counted(work: Callable[[], object]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
