@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from copycost.claims.final import Reaches
 from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
+from copycost.presets.published import PUBLISHED, Published
 from copycost.presets.study import Scale, Series, Study, varied
 from copycost.report import wording
 from copycost.report.markdown import table
@@ -56,34 +57,6 @@ _OWN_FREE = frozenset({"epsilon"})
 """The same among the attack's own: its default follows the arithmetic."""
 
 
-class Published(NamedTuple):
-    """A number that one of the presets aims at."""
-
-    source: str
-    setting: str
-    reported: float | None
-    """Accuracy; None where no number is known that one student can be held against."""
-    said: str = "no figure known"
-    """In the place of such a number."""
-
-
-_VOTE = "of the vote of two students"
-PUBLISHED = {
-    "dfme-cifar10-20m": Published("DFME, table 1", "CIFAR-10, 20 million queries", 0.881),
-    "dfme-cifar10-2m": Published("DFME, table 1", "CIFAR-10, 2 million queries", None),
-    "dfme-svhn-2m": Published("DFME, table 1", "SVHN, 2 million queries", 0.952),
-    "maze-cifar10-30m": Published("MAZE, table 1", "CIFAR-10, 30 million queries", 0.8985),
-    "disguide-cifar10-20m": Published(
-        "DisGUIDE", "CIFAR-10, 20 million queries", None, f"94.02 % [S] {_VOTE}"
-    ),
-    "disguide-cifar10-label-20m": Published(
-        "DisGUIDE", "CIFAR-10, 20 million labels", None, f"87.93 % [M] {_VOTE}"
-    ),
-    "dual-student-cifar10-20m": Published("Dual Student", "CIFAR-10, 20 million queries", 0.9134),
-    "dfms-hl-cifar10-8m": Published("DFMS-HL", "CIFAR-10, 8 million labels", 0.8451),
-    "ideal-cifar10-100k": Published("IDEAL", "CIFAR-10, 100,000 labels", None),
-    "qedg-cifar10-30k": Published("QEDG", "CIFAR-10, 30,000 labels", None),
-}
 _QUOTED = "dfme"
 """Whose numbers stand in the README too."""
 
@@ -112,10 +85,9 @@ def whole_passage(results: Path) -> str:
 
 
 def studied(results: Path, scale: str) -> list[StudyResult]:
-    """Every study at one scale, as far as the committed records go."""
+    """Every study at one scale, as far as the committed records go, on all data it was run on."""
     records = committed(results, scale)
-    used = _as_recorded(SCALES[scale], records)
-    return [_matched(key, STUDIES[key], used, records) for key in STUDIES]
+    return [one for key in STUDIES for one in _on_each_data(key, SCALES[scale], records)]
 
 
 def committed(results: Path, scale: str) -> list[Record]:
@@ -136,13 +108,31 @@ def same_run(record: Record, config: RunConfig) -> bool:
 
 
 def _figures(results: Path, scale: str) -> list[StudyResult]:
-    return [one for one in studied(results, scale) if one.study.figure is not None]
+    """Each figure once: on the paper's data, unless only what stands for it was run in full."""
+    records = committed(results, scale)
+    figures = [key for key in STUDIES if STUDIES[key].figure is not None]
+    found = (_on_each_data(key, SCALES[scale], records) for key in figures)
+    return [max(kinds, key=lambda one: one.complete) for kinds in found]
+
+
+def _on_each_data(key: str, scale: Scale, records: Sequence[Record]) -> list[StudyResult]:
+    """One study on SVHN and on house numbers in its place, whichever was run; never none."""
+    places = {scale.svhn["victim"]: scale, HOUSE_NUMBERS: sourced(scale, None, house_numbers=True)}
+    found = {
+        victim: _matched(key, STUDIES[key], _as_recorded(place, records), records)
+        for victim, place in places.items()
+    }
+    ran = [one for victim, one in found.items() if victim in _copied(one)]
+    return ran or [found[scale.svhn["victim"]]]
+
+
+def _copied(result: StudyResult) -> set[str]:
+    return {record.config["victim"] for one in result.series for record in one.records}
 
 
 def _as_recorded(scale: Scale, records: Sequence[Record]) -> Scale:
-    """`scale` with the victims and the data that its records were made with."""
+    """`scale` with the data that its records were made with."""
     victims = {record.config["victim"]: record.config.get("data") for record in records}
-    scale = sourced(scale, None, house_numbers=HOUSE_NUMBERS in victims)
     cifar10, svhn = (
         varied(base, data=victims.get(base["victim"])) for base in (scale.cifar10, scale.svhn)
     )
