@@ -159,8 +159,10 @@ def test_an_audit_gives_the_pool_to_those_that_take_one(kind):
     }
     runs = kind.read(values).runs()
     assert [run.pool for run in runs] == ["digits", None, None]
-    with pytest.raises(ConfigError, match="random-noise take none"):
+    with pytest.raises(ConfigError, match="random-noise takes none"):
         kind.read({"attacks": ("random-noise",), "shared": {"pool": "digits"}})
+    with pytest.raises(ConfigError, match="dfme, random-noise take none"):
+        kind.read({"attacks": ("dfme", "random-noise"), "shared": {"pool": "digits"}})
 
 
 def test_labels_of_the_pool_change_nothing(tmp_path):

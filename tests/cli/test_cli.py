@@ -203,6 +203,19 @@ def test_bad_input_is_one_clear_message_and_status_2(copycost, runs_folder, argu
     assert "Traceback" not in err
 
 
+SMALL_LABEL = ("audit", "--preset", "small-label", "--student", "lenet", "--budget", "200")
+
+
+def test_a_presets_pool_is_dropped_with_the_attacks_that_take_it(copycost, runs_folder):
+    chosen = ("--attack", "random-noise", "--out", str(runs_folder), "--json")
+    code, out, err = copycost(*SMALL_LABEL, *chosen)
+    assert code == 0, err
+    assert [run["attack"] for run in json.loads(out)["runs"]] == ["random-noise"]
+    code, _, err = copycost(*SMALL_LABEL, *chosen, "--pool", "digits")
+    assert code == 2
+    assert "random-noise takes none. Leave --pool out" in " ".join(err.split())
+
+
 def test_lists(copycost):
     kinds = ("attacks", "victims", "students", "generators", "datasets", "schedules", "presets")
     for kind in (*kinds, "defences"):

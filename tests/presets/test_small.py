@@ -15,13 +15,48 @@ from copycost.runner.record import Record
 from copycost.runner.target import Target
 from copycost.runner.targets import load_target
 
-SMALL = ("small", "small-label", "pool-digits")
+SMALL = ("small", "small-label", "small-label-shapes", "pool-digits", "pool-digits-k-centre")
 CASES = [(preset, name) for preset in SMALL for name in PRESETS[preset]["attacks"]]
 CLEARLY = 0.10
 
 
-def test_every_attack_has_a_small_preset():
-    assert {name for _, name in CASES} == set(ATTACKS)
+METHODS: list[tuple[str, str, dict[str, object]]] = [
+    *((name, "probabilities", {}) for name in ("dfme", "maze", "disguide", "dual-student")),
+    *((name, "label", {}) for name in ("disguide", "dual-student", "ideal", "qedg")),
+    ("frugal", "probabilities", {}),
+    ("frugal", "label", {}),
+    ("dfms-hl", "label", {"like": None}),
+    ("dfms-hl", "label", {"like": "shapes"}),
+    ("dfms-hl-proxy", "label", {}),
+    ("knockoff", "probabilities", {}),
+    ("knockoff-adaptive", "probabilities", {}),
+    ("active-thief", "probabilities", {"strategy": "entropy"}),
+    ("active-thief", "probabilities", {"strategy": "k-centre"}),
+    ("jbda", "probabilities", {}),
+    ("fixmatch", "probabilities", {}),
+    ("in-distribution", "probabilities", {}),
+    ("random-noise", "probabilities", {}),
+    ("random-noise", "label", {}),
+]
+"""Every method there is: an attack at an access level, in the form that the settings make."""
+
+
+def test_every_attack_is_a_method():
+    assert {name for name, _, _ in METHODS} == set(ATTACKS)
+
+
+@pytest.mark.parametrize(("name", "access", "form"), METHODS)
+def test_every_method_has_a_small_preset(name: str, access: str, form: dict[str, object]):
+    runs = [planned(*case) for case in CASES]
+    assert any(
+        run.attack == name and run.access == access and is_in_form(run, form) for run in runs
+    )
+
+
+def is_in_form(run: RunConfig, form: dict[str, object]) -> bool:
+    settings = run.in_full()["settings"]
+    assert isinstance(settings, dict)
+    return form.items() <= settings.items()
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 
 from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
-from copycost.presets.study import varied
+from copycost.presets.published import PUBLISHED
+from copycost.presets.study import Scale, varied
 from copycost.report import wording
 from copycost.report.generated import PASSAGES
-from copycost.reproduce.published import PUBLISHED
 from copycost.reproduce.sources import sourced
 from copycost.reproduce.summary import NOT_RUN, same_run, short_passage, whole_passage
 from copycost.runner.config import RunConfig
@@ -162,6 +162,33 @@ def test_stand_ins_at_full_scale_are_named(tmp_path: Path) -> None:
     line, *_ = cells(whole_passage(tmp_path), "Figure 9")
     assert line[1] == "the paper's nets; synthetic house numbers in SVHN's place; in bfloat16"
     assert line[5] == "3"
+
+
+def commit_on(results: Path, key: str, scale: Scale, seeds: int) -> None:
+    for label, configs in planned(key, scale, seeds).items():
+        for config in configs:
+            commit(results, "full", label, config)
+
+
+def test_neither_svhn_nor_what_stands_for_it_hides_the_other(tmp_path: Path) -> None:
+    """Figures 7 and 9 have a run in common."""
+    instead = sourced(SCALES["full"], None, house_numbers=True)
+    for key in ("figure-7", "figure-9"):
+        commit_on(tmp_path, key, instead, seeds=3)
+    commit_on(tmp_path, "figure-9", SCALES["full"], seeds=1)
+    place = "; synthetic house numbers in SVHN's place"
+    for name in ("Figure 7", "Figure 9"):
+        found = {line[1]: line[5] for line in cells(whole_passage(tmp_path), name)[:-1]}
+        assert found == {
+            "the paper's nets; in bfloat16": "1",
+            f"the paper's nets{place}; in bfloat16": "3",
+        }
+    (counted,) = cells(short_passage(tmp_path), "Figures 2–4")
+    assert place in counted[1]
+    assert counted[3:6] == ["2 of 7 run", "0 of 2", "3"], "on house numbers, as SVHN lacks seeds"
+    commit_on(tmp_path, "figure-9", SCALES["full"], seeds=3)
+    (counted,) = cells(short_passage(tmp_path), "Figures 2–4")
+    assert counted[3] == "2 of 7 run", "each once, and figure 9 on SVHN"
 
 
 def preset_config(name: str, **changes: Any) -> RunConfig:

@@ -135,6 +135,14 @@ def test_options_that_name_attacks_leave_the_settings_of_others_aside(tmp_path):
     assert Grid.read(found).attacks == ("dfme",)
 
 
+def test_a_presets_pool_is_dropped_with_the_attacks_that_take_it():
+    given = {**NOTHING, "attacks": ["qedg", "random-noise"]}
+    assert "pool" not in Grid.read(_grid_values({}, "small-label", given, [])).shared
+    file = {"attacks": ["qedg"], "shared": {"pool": "digits"}}
+    with pytest.raises(ConfigError, match="qedg takes none"):
+        Grid.read(_grid_values(file, "small-label", NOTHING, []))
+
+
 def test_a_files_settings_of_an_attack_it_does_not_run_are_an_error():
     file = {"attacks": ["dfme"], "settings": {"random-noise": {"batch_size": 8}}}
     with pytest.raises(ConfigError, match="random-noise, which is not to be run"):

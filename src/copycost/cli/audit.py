@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from copycost.attacks import ATTACKS
 from copycost.cli import options
 from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.training_lines import TrainingLines
@@ -109,6 +110,8 @@ def audit_command(
         "record_queries": record_queries,
     }
     values = start_from(preset or (None if victim else DEFAULT_PRESET))
+    if attack:
+        drop_unused_pool(values["shared"], attack)
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
     options.check_top_k(top_k, [values["shared"].get("access", "")])
     several = {
@@ -128,6 +131,19 @@ def start_from(preset: str | None) -> dict[str, Any]:
     values["shared"] = dict(values.get("shared", {}))
     values["settings"] = {name: dict(v) for name, v in values.get("settings", {}).items()}
     return values
+
+
+def drop_unused_pool(shared: dict[str, Any], attacks: Sequence[str]) -> None:
+    """Drop the preset's pool if none of `attacks` takes one.
+
+    Called before what the user gave goes over the preset: a pool asked for in vain is refused.
+    """
+    if "pool" in shared:
+        # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
+        from copycost.runner.config import takes_pool  # noqa: PLC0415
+
+        if not any(takes_pool(name) for name in ATTACKS if name in attacks):
+            del shared["pool"]
 
 
 def settle_settings(

@@ -8,7 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from copycost.cli import options
-from copycost.cli.audit import DEFAULT_PRESET, parse_settings, settle_settings, start_from
+from copycost.cli.audit import (
+    DEFAULT_PRESET,
+    drop_unused_pool,
+    parse_settings,
+    settle_settings,
+    start_from,
+)
 from copycost.errors import ConfigError
 from copycost.sweep.grid_file import read_grid_file
 from copycost.types import Access
@@ -176,6 +182,7 @@ def _refuse_other_shapes(file: dict[str, Any]) -> None:
 def _keep_attacks(values: dict[str, Any], attacks: list[str]) -> None:
     for name in ("settings", "variants"):
         values[name] = {k: v for k, v in values.get(name, {}).items() if k in attacks}
+    drop_unused_pool(values["shared"], attacks)
 
 
 def _lay_over(values: dict[str, Any], layer: dict[str, Any]) -> None:

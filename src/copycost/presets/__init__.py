@@ -16,12 +16,20 @@ PRESETS: Registry[dict[str, Any]] = Registry(
             "copycost.presets.pool_digits:PRESET",
             "attacks with a pool of images, on 8×8 digits, minutes on a CPU",
         ),
+        "pool-digits-k-centre": Entry(
+            "copycost.presets.pool_digits:PRESET_K_CENTRE",
+            "ActiveThief's other choice of images, in the same place",
+        ),
         "small": Entry(
             "copycost.presets.small:PRESET",
             "every attack without a pool above random noise, a minute on a CPU",
         ),
         "small-label": Entry(
             "copycost.presets.small:PRESET_LABEL", "the same by labels alone, two minutes on a CPU"
+        ),
+        "small-label-shapes": Entry(
+            "copycost.presets.small:PRESET_LABEL_SHAPES",
+            "DFMS-HL with drawn shapes for proxies, by labels, half a minute on a CPU",
         ),
         "cifar10-small": Entry(
             "copycost.presets.cifar10_small:PRESET",

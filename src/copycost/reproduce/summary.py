@@ -15,12 +15,12 @@ from typing import Any
 from copycost.claims.final import Reaches
 from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
+from copycost.presets.published import PUBLISHED, Published
 from copycost.presets.study import Scale, Series, Study, varied
 from copycost.report import wording
 from copycost.report.markdown import table
 from copycost.report.table import spread
 from copycost.reproduce.answers import progress
-from copycost.reproduce.published import PUBLISHED, Published
 from copycost.reproduce.result import SeriesResult, StudyResult, is_run_of, judged
 from copycost.reproduce.sources import HOUSE_NUMBERS, sourced, stand_ins
 from copycost.reproduce.tables import (
@@ -90,10 +90,9 @@ def whole_passage(results: Path) -> str:
 
 
 def studied(results: Path, scale: str) -> list[StudyResult]:
-    """Every study at one scale, as far as the committed records go."""
+    """Every study at one scale, as far as the committed records go, on all data it was run on."""
     records = committed(results, scale)
-    used = _as_recorded(SCALES[scale], records)
-    return [_matched(key, STUDIES[key], used, records) for key in STUDIES]
+    return [one for key in STUDIES for one in _on_each_data(key, SCALES[scale], records)]
 
 
 def committed(results: Path, scale: str) -> list[Record]:
@@ -114,13 +113,31 @@ def same_run(record: Record, config: RunConfig) -> bool:
 
 
 def _figures(results: Path, scale: str) -> list[StudyResult]:
-    return [one for one in studied(results, scale) if one.study.figure is not None]
+    """Each figure once: on the paper's data, unless only what stands for it was run in full."""
+    records = committed(results, scale)
+    figures = [key for key in STUDIES if STUDIES[key].figure is not None]
+    found = (_on_each_data(key, SCALES[scale], records) for key in figures)
+    return [max(kinds, key=lambda one: one.complete) for kinds in found]
+
+
+def _on_each_data(key: str, scale: Scale, records: Sequence[Record]) -> list[StudyResult]:
+    """One study on SVHN and on house numbers in its place, whichever was run; never none."""
+    places = {scale.svhn["victim"]: scale, HOUSE_NUMBERS: sourced(scale, None, house_numbers=True)}
+    found = {
+        victim: _matched(key, STUDIES[key], _as_recorded(place, records), records)
+        for victim, place in places.items()
+    }
+    ran = [one for victim, one in found.items() if victim in _copied(one)]
+    return ran or [found[scale.svhn["victim"]]]
+
+
+def _copied(result: StudyResult) -> set[str]:
+    return {record.config["victim"] for one in result.series for record in one.records}
 
 
 def _as_recorded(scale: Scale, records: Sequence[Record]) -> Scale:
-    """`scale` with the victims and the data that its records were made with."""
+    """`scale` with the data that its records were made with."""
     victims = {record.config["victim"]: record.config.get("data") for record in records}
-    scale = sourced(scale, None, house_numbers=HOUSE_NUMBERS in victims)
     cifar10, svhn = (
         varied(base, data=victims.get(base["victim"])) for base in (scale.cifar10, scale.svhn)
     )

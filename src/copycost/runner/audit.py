@@ -87,7 +87,8 @@ class AuditConfig(BaseModel):
     @model_validator(mode="after")
     def _pool_is_used(self) -> Self:
         if self.shared.get("pool") is not None and not any(map(takes_pool, self.attacks)):
-            raise ValueError(f"pool: {', '.join(self.attacks)} take none. Leave --pool out")
+            take = "takes" if len(set(self.attacks)) == 1 else "take"
+            raise ValueError(f"pool: {', '.join(self.attacks)} {take} none. Leave --pool out")
         return self
 
     def runs(self) -> list[RunConfig]:

@@ -1,4 +1,4 @@
-"""The numbers that papers report for what a preset runs."""
+"""The published numbers that presets aim at, as tables quote them: docs/methods says how known."""
 
 from __future__ import annotations
 
