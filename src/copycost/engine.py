@@ -14,6 +14,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.plugins.precision import Precision as FabricPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from copycost.arithmetic import (
@@ -251,7 +252,8 @@ def _join(
         accelerator=accelerator,
         devices=here,
         num_nodes=everywhere // here,
-        strategy="ddp",
+        # Synced norms leave all ranks with the same buffers: DDP need not send rank 0's.
+        strategy=DDPStrategy(broadcast_buffers=False),
         plugins=[precision, TorchElasticEnvironment()],
     )
     fabric.launch()

@@ -19,7 +19,8 @@ from torch import Tensor
 from copycost.errors import ConfigError
 
 PATIENCE = timedelta(days=1)
-"""How long one rank waits for another: long enough for rank 0 to train a victim."""
+"""How long one rank waits for another: long enough for rank 0 to train a victim, or to ask a slow
+one about the held-out data. Collectives over devices wait half an hour: a dead GPU shows."""
 
 
 class Ranks:

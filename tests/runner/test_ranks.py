@@ -163,6 +163,11 @@ def test_a_fault_of_rank_0_alone_ends_all(tmp_path):
     assert "Rank 0 failed" in second
 
 
+def test_an_auditor_may_take_longer_than_collectives_wait(tmp_path):
+    config = {"settings": SETTINGS, "budget": 2 * STEP, "evaluations": 1}
+    assert run_ranks(2, tmp_path / "run", config, patience=4) == FINISHED
+
+
 def test_ranks_draw_their_rows_of_one_batch():
     cpu = torch.device("cpu")
     whole = Noise(3, cpu).normal(6, 2)

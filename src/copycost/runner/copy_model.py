@@ -138,7 +138,9 @@ class _Job:
             recorder=place.recorder,
         )
         attack.check(oracle)
-        auditor = _auditor(config, place) if ranks.leads else None
+        # A slow victim is waited for here: what comes next has not the patience for it.
+        with ranks.leader_first():
+            auditor = _auditor(config, place) if ranks.leads else None
         run = Run(
             place.folder,
             attack,
