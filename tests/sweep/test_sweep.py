@@ -19,6 +19,7 @@ from copycost.sweep import schedule
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
+from copycost.sweep.victims import Home
 from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim, perform
 from tests.stops import Soon
 from tests.sweep.conftest import Inline, sweep_of
@@ -171,6 +172,14 @@ def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
     assert [result.state for result in found] == [State.FINISHED] * 2
     assert executor.done[:2] == ["dfme seed 0", "random-noise seed 0"]
     assert all(result.record and not result.record.resumed for result in found)
+
+
+def test_whoever_finds_a_run_in_other_hands_loads_no_victim(values, tmp_path, monkeypatch):
+    sweep = sweep_of(values, tmp_path)
+    task = sweep._task(0, sweep.look()[0])
+    monkeypatch.setattr(Home, "load", lambda self: pytest.fail("the victim was loaded"))
+    with exclusive(task.folder):
+        assert perform(task, Stop()).ended is Ended.BUSY
 
 
 def test_what_a_stopped_run_has_spent_is_not_left(values, tmp_path):

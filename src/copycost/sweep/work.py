@@ -14,6 +14,7 @@ from copycost.errors import Busy, CopycostError
 from copycost.files import write_atomically
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import exclusive
 from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.sweep.victims import Home
@@ -90,9 +91,10 @@ class CopyVictim(Task):
 
     def run(self, stop: Stop) -> Outcome:
         """Run it, go on with it, or find that it is finished."""
-        target = self.home.load()
         try:
-            record = copy_model(self.config, target, self.folder, stop=stop)
+            with exclusive(self.folder):
+                pass  # whoever finds the run in other hands need not load the victim
+            record = copy_model(self.config, self.home.load(), self.folder, stop=stop)
         except Busy:
             return Outcome(Ended.BUSY)
         return Outcome(Ended.FINISHED if record.finished else Ended.STOPPED)
