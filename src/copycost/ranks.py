@@ -22,6 +22,12 @@ PATIENCE = timedelta(days=1)
 """How long one rank waits for another: long enough for rank 0 to train a victim, or to ask a slow
 one about the held-out data. Collectives over devices wait half an hour: a dead GPU shows."""
 
+TOLD = (
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
+    "MASTER_PORT", "TORCHELASTIC_RUN_ID",
+)  # fmt: skip
+"""The variables by which `torchrun` tells a process its place."""
+
 
 class Ranks:
     """This process among `count` of them, as number `rank` from 0. One process is the default."""
@@ -122,6 +128,12 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
             [f"torchrun: {here} processes on this machine do not divide {everywhere} in all."]
         )
     return here, everywhere
+
+
+def leave() -> None:
+    """Forget what `torchrun` told this process, and what its children would inherit."""
+    for name in TOLD:
+        os.environ.pop(name, None)
 
 
 @cache

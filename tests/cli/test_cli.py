@@ -141,6 +141,28 @@ def test_the_version(copycost):
     assert (code, out) == (0, f"copycost {__version__}\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sweep"],
+        ["bench"],
+        ["reproduce", "kwon2023"],
+        ["precision", "students"],
+        ["benchmark"],
+        ["train-victim", "digits-lenet"],
+    ],
+)
+def test_what_is_for_one_process_is_refused_to_several(copycost, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, out, err = copycost(*arguments)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "WORLD_SIZE is 2" in err
+    assert f"Start `copycost {arguments[0]}` without torchrun." in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
     victim = ("--victim", "digits-lenet", "--data", "digits", "--device", "cpu")
     attack = ("--attack", "random-noise", "--budget", "400")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from copycost.errors import ConfigError
+from copycost.ranks import launched
 from copycost.runner.folder import exclusive
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
@@ -135,6 +136,20 @@ def test_a_run_that_only_its_worker_sees_is_a_failure_that_says_so(values, tmp_p
     results = sweep.run(Inline(), Terms(sweep.folder, gpus=False))
     assert [result.state for result in results] == [State.FAILED] * 2
     assert all("there is no record in" in (result.error or "") for result in results)
+
+
+def test_a_worker_is_alone_in_whatever_world_its_sweep_was_started(values, tmp_path, monkeypatch):
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(
+        Home,
+        "train",
+        lambda self, stop: "{}, {}".format(*launched()),  # how many there are
+    )
+    sweep = sweep_of(values, tmp_path)
+    outcome = perform(TrainVictim("victim", sweep._homes[0]), Stop())
+    assert outcome.victim_hash == "1, 1", outcome.error
 
 
 def test_impossible_threads_are_an_outcome(values, tmp_path):

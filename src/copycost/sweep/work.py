@@ -12,6 +12,7 @@ from pathlib import Path
 from copycost.engine import use_threads
 from copycost.errors import Busy, CopycostError
 from copycost.files import write_atomically
+from copycost.ranks import leave
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import exclusive
@@ -107,6 +108,7 @@ class CopyVictim(Task):
 
 def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
     """Do `task` in this process; whatever goes wrong is an outcome, its traceback on disk."""
+    leave()  # a task is one process's, whatever world the sweep was started in
     try:
         use_threads(threads)
         outcome = task.run(stop)
