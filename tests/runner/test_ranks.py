@@ -181,7 +181,7 @@ def test_the_defences_of_each_rank_draw_numbers_of_their_own():
         engine = Engine("cpu")
         engine.ranks = Ranks(rank, 3)
         place: Any = SimpleNamespace(target=tiny_target(), engine=engine)
-        seeds.append(_api(config, place, attack_of(config, Ranks())).seed)  # type: ignore[attr-defined]
+        seeds.append(_api(config, place, attack_of(config)).seed)  # type: ignore[attr-defined]
     alone: Any = defend(tiny_victim(), config.defences, config.seed)
     assert len(set(seeds)) == 3
     assert seeds[0] == alone.seed, "the first rank's are those of a lone run"
