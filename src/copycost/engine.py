@@ -26,19 +26,17 @@ from copycost.arithmetic import (
     described,
     switch_tf32,
 )
-from copycost.compiling import Compile, Compiled, has_compiler
+from copycost.compiling import Compile, Compiled
 from copycost.convolutions import fewer_products
+from copycost.devices import Devices, usable
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
 from copycost.ranks import Ranks, launched
 from copycost.synced_norm import synchronised
 
-AMPERE = (8, 0)
-"""Compute capability of the first NVIDIA GPUs with TF32 and bfloat16."""
 MOST_THREADS = 1024
 """OpenMP dies of many more, and takes the process with it."""
-NEEDS_AMPERE = (Precision.TF32, Precision.BFLOAT16)
 
 
 class Engine:
@@ -65,8 +63,9 @@ class Engine:
         self.precision, self.compile = Precision(precision), Compile(compile)
         self._estimate = Precision(estimate) if estimate else None
         self._victim = Precision(victim) if victim else None
-        accelerator, devices = _resolve(device)
-        self._check(accelerator, devices)
+        accelerator, devices = usable(
+            device, {self.precision, self._estimate, self._victim}, self.compile
+        )
         self.fabric, self.ranks = _join(
             accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
@@ -75,21 +74,6 @@ class Engine:
         switch_tf32(False)
         # Batches come in few sizes, so cuDNN's search for its fastest kernels costs little.
         torch.backends.cudnn.benchmark = True
-
-    def _check(self, accelerator: str, devices: int | list[int]) -> None:
-        if self.compile is Compile.GRAPHS and accelerator != "cuda":
-            raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
-        if self.compile is Compile.ON and accelerator == "cpu" and not has_compiler():
-            raise ConfigError(
-                ["compile: a CPU needs a C++ compiler for it, and there is none. Use off."]
-            )
-        used = {self.precision, self._estimate, self._victim}
-        coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
-        if accelerator == "cuda" and coarse:
-            index = devices[0] if isinstance(devices, list) else 0
-            if torch.cuda.get_device_capability(index) < AMPERE:
-                name, missing = torch.cuda.get_device_name(index), " and ".join(coarse)
-                raise ConfigError([f"precision: {name} has no {missing}. Use float32."])
 
     @property
     def device(self) -> torch.device:
@@ -234,9 +218,7 @@ def omp_threads() -> int | None:
     return int(first) or None if first.isdigit() else None
 
 
-def _join(
-    accelerator: str, devices: int | list[int], precision: FabricPrecision
-) -> tuple[Fabric, Ranks]:
+def _join(accelerator: str, devices: Devices, precision: FabricPrecision) -> tuple[Fabric, Ranks]:
     """Fabric for this process alone, or for its place among those that `torchrun` started.
 
     Where it runs is named, lest Fabric look for a cluster: a Slurm job may well be one process.
@@ -306,17 +288,3 @@ def _tf32_state(used: Iterable[Precision], device: torch.device) -> str:
 def _unwrap(module: nn.Module) -> nn.Module:
     inner: nn.Module = getattr(module, "module", module)
     return inner
-
-
-def _resolve(device: str) -> tuple[str, int | list[int]]:
-    kind, _, index = device.partition(":")
-    if kind == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cpu" and not index:
-        return "cpu", 1
-    if kind != "cuda" or (index and not index.isdigit()):
-        raise ConfigError([f"device: expected auto, cpu, cuda or cuda:N, got {device!r}."])
-    present = torch.cuda.device_count()
-    if int(index or 0) >= present:
-        raise ConfigError([f"device: {device} is not there; {present} CUDA devices are. Use cpu."])
-    return "cuda", [int(index or 0)]

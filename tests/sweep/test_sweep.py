@@ -99,6 +99,22 @@ def test_a_users_error_is_one_line(values, tmp_path):
         assert "Error:" not in result.error
 
 
+def test_devices_of_other_machines_are_not_looked_for_here(values, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    sweep = sweep_of(values | {"shared": values["shared"] | {"device": "cuda"}}, tmp_path)
+    far = Inline()
+    far.here = False
+    results = do(sweep, far)
+    assert [result.error for result in results] == [
+        "device: cuda is not there; 0 CUDA devices are. Use cpu."
+    ] * 2
+    near = Inline()
+    with pytest.raises(ConfigError, match="cuda is not there") as caught:
+        do(sweep, near)
+    assert len(caught.value.problems) == 1
+    assert near.done == []
+
+
 def test_a_victim_is_trained_once_before_its_runs(values, tmp_path):
     values["shared"] |= {"victim": "digits-lenet", "data": None}
     executor = Inline()

@@ -8,6 +8,7 @@ from torch import nn
 
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
+from copycost.devices import usable
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
@@ -55,6 +56,22 @@ def check_runs(runs: Sequence[RunConfig], processes: int) -> None:
             problems |= dict.fromkeys(error.problems)
     if problems:
         raise ConfigError(problems)
+
+
+def check_devices(runs: Sequence[RunConfig]) -> None:
+    """Raise `ConfigError`, with every fault, for devices that are not here, or cannot do it."""
+    asked = {
+        (run.device, run.precision, run.estimate_precision, run.victim_precision, run.compile)
+        for run in runs
+    }
+    problems = set[str]()
+    for device, *precisions, compile in asked:
+        try:
+            usable(device, precisions, compile)
+        except ConfigError as error:
+            problems |= set(error.problems)
+    if problems:
+        raise ConfigError(sorted(problems))
 
 
 def _check_shares(config: RunConfig, processes: int) -> None:
