@@ -67,7 +67,7 @@ class Engine:
             device, {self.precision, self._estimate, self._victim}, self.compile
         )
         self.fabric, self.ranks = _join(
-            accelerator, devices, _fabric_precision(self.precision, accelerator)
+            device, accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
         self.batch_size: int | None = None
         """Images of a whole step, where known: networks are compiled for batches of its kind."""
@@ -218,7 +218,9 @@ def omp_threads() -> int | None:
     return int(first) or None if first.isdigit() else None
 
 
-def _join(accelerator: str, devices: Devices, precision: FabricPrecision) -> tuple[Fabric, Ranks]:
+def _join(
+    device: str, accelerator: str, devices: Devices, precision: FabricPrecision
+) -> tuple[Fabric, Ranks]:
     """Fabric for this process alone, or for its place among those that `torchrun` started.
 
     Where it runs is named, lest Fabric look for a cluster: a Slurm job may well be one process.
@@ -229,7 +231,7 @@ def _join(accelerator: str, devices: Devices, precision: FabricPrecision) -> tup
         return Fabric(
             accelerator=accelerator, devices=devices, plugins=[precision, LightningEnvironment()]
         ), Ranks()
-    _check_one_device_each(accelerator, here)
+    _check_one_device_each(device, accelerator, here)
     fabric = Fabric(
         accelerator=accelerator,
         devices=here,
@@ -249,7 +251,11 @@ def _not_about_tf32(message: logging.LogRecord) -> bool:
     return "set_float32_matmul_precision" not in message.getMessage()
 
 
-def _check_one_device_each(accelerator: str, processes: int) -> None:
+def _check_one_device_each(device: str, accelerator: str, processes: int) -> None:
+    if ":" in device:
+        raise ConfigError(
+            [f"device: {device} is one, and each of several processes has its own. Write cuda."]
+        )
     present = torch.cuda.device_count()
     if accelerator == "cuda" and processes > present:
         raise ConfigError(

@@ -119,15 +119,42 @@ class Ranks:
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     """How many processes `torchrun` started on this machine, and on all machines: (1, 1) without.
 
-    Raises `ConfigError` where the two do not fit together.
+    Raises `ConfigError` where what it says is incomplete or does not fit together.
     """
-    everywhere = int(environment.get("WORLD_SIZE", 1))
-    here = int(environment.get("LOCAL_WORLD_SIZE", everywhere))
+    everywhere = _told(environment, "WORLD_SIZE", least=1, default=1)
+    if everywhere == 1:
+        return 1, 1
+    here = _told(environment, "LOCAL_WORLD_SIZE", least=1, default=everywhere)
+    for name, ranks in (("RANK", everywhere), ("LOCAL_RANK", here)):
+        if _told(environment, name, least=0) >= ranks:
+            raise ConfigError(
+                [f"torchrun: {name} is {environment[name]}; expected less than {ranks}."]
+            )
+    _told(environment, "GROUP_RANK", least=0, default=0)
+    _told(environment, "MASTER_PORT", least=1)
     if everywhere % here:
         raise ConfigError(
             [f"torchrun: {here} processes on this machine do not divide {everywhere} in all."]
         )
     return here, everywhere
+
+
+def _told(
+    environment: Mapping[str, str], name: str, *, least: int, default: int | None = None
+) -> int:
+    """The number in one of torchrun's variables; without a `default` it must be there."""
+    text = environment.get(name)
+    if text is None and default is not None:
+        return default
+    if text is not None and text.isdecimal() and int(text) >= least:
+        return int(text)
+    came = "is not set" if text is None else f"is {text!r}"
+    raise ConfigError(
+        [
+            f"torchrun: {name} {came}; expected a number from {least}. Start all processes by "
+            "torchrun, or unset WORLD_SIZE for one process alone."
+        ]
+    )
 
 
 def leave() -> None:
