@@ -14,6 +14,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.plugins.precision import Precision as FabricPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from copycost.arithmetic import (
@@ -25,19 +26,17 @@ from copycost.arithmetic import (
     described,
     switch_tf32,
 )
-from copycost.compiling import Compile, Compiled, has_compiler
+from copycost.compiling import Compile, Compiled
 from copycost.convolutions import fewer_products
+from copycost.devices import Devices, usable
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
 from copycost.ranks import Ranks, launched
 from copycost.synced_norm import synchronised
 
-AMPERE = (8, 0)
-"""Compute capability of the first NVIDIA GPUs with TF32 and bfloat16."""
 MOST_THREADS = 1024
 """OpenMP dies of many more, and takes the process with it."""
-NEEDS_AMPERE = (Precision.TF32, Precision.BFLOAT16)
 
 
 class Engine:
@@ -64,31 +63,17 @@ class Engine:
         self.precision, self.compile = Precision(precision), Compile(compile)
         self._estimate = Precision(estimate) if estimate else None
         self._victim = Precision(victim) if victim else None
-        accelerator, devices = _resolve(device)
-        self._check(accelerator, devices)
+        accelerator, devices = usable(
+            device, {self.precision, self._estimate, self._victim}, self.compile
+        )
         self.fabric, self.ranks = _join(
-            accelerator, devices, _fabric_precision(self.precision, accelerator)
+            device, accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
         self.batch_size: int | None = None
         """Images of a whole step, where known: networks are compiled for batches of its kind."""
         switch_tf32(False)
         # Batches come in few sizes, so cuDNN's search for its fastest kernels costs little.
         torch.backends.cudnn.benchmark = True
-
-    def _check(self, accelerator: str, devices: int | list[int]) -> None:
-        if self.compile is Compile.GRAPHS and accelerator != "cuda":
-            raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
-        if self.compile is Compile.ON and accelerator == "cpu" and not has_compiler():
-            raise ConfigError(
-                ["compile: a CPU needs a C++ compiler for it, and there is none. Use off."]
-            )
-        used = {self.precision, self._estimate, self._victim}
-        coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
-        if accelerator == "cuda" and coarse:
-            index = devices[0] if isinstance(devices, list) else 0
-            if torch.cuda.get_device_capability(index) < AMPERE:
-                name, missing = torch.cuda.get_device_name(index), " and ".join(coarse)
-                raise ConfigError([f"precision: {name} has no {missing}. Use float32."])
 
     @property
     def device(self) -> torch.device:
@@ -234,7 +219,7 @@ def omp_threads() -> int | None:
 
 
 def _join(
-    accelerator: str, devices: int | list[int], precision: FabricPrecision
+    device: str, accelerator: str, devices: Devices, precision: FabricPrecision
 ) -> tuple[Fabric, Ranks]:
     """Fabric for this process alone, or for its place among those that `torchrun` started.
 
@@ -246,12 +231,13 @@ def _join(
         return Fabric(
             accelerator=accelerator, devices=devices, plugins=[precision, LightningEnvironment()]
         ), Ranks()
-    _check_one_device_each(accelerator, here)
+    _check_one_device_each(device, accelerator, here)
     fabric = Fabric(
         accelerator=accelerator,
         devices=here,
         num_nodes=everywhere // here,
-        strategy="ddp",
+        # Synced norms leave all ranks with the same buffers: DDP need not send rank 0's.
+        strategy=DDPStrategy(broadcast_buffers=False),
         plugins=[precision, TorchElasticEnvironment()],
     )
     fabric.launch()
@@ -265,7 +251,11 @@ def _not_about_tf32(message: logging.LogRecord) -> bool:
     return "set_float32_matmul_precision" not in message.getMessage()
 
 
-def _check_one_device_each(accelerator: str, processes: int) -> None:
+def _check_one_device_each(device: str, accelerator: str, processes: int) -> None:
+    if ":" in device:
+        raise ConfigError(
+            [f"device: {device} is one, and each of several processes has its own. Write cuda."]
+        )
     present = torch.cuda.device_count()
     if accelerator == "cuda" and processes > present:
         raise ConfigError(
@@ -304,17 +294,3 @@ def _tf32_state(used: Iterable[Precision], device: torch.device) -> str:
 def _unwrap(module: nn.Module) -> nn.Module:
     inner: nn.Module = getattr(module, "module", module)
     return inner
-
-
-def _resolve(device: str) -> tuple[str, int | list[int]]:
-    kind, _, index = device.partition(":")
-    if kind == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-    if kind == "cpu" and not index:
-        return "cpu", 1
-    if kind != "cuda" or (index and not index.isdigit()):
-        raise ConfigError([f"device: expected auto, cpu, cuda or cuda:N, got {device!r}."])
-    present = torch.cuda.device_count()
-    if int(index or 0) >= present:
-        raise ConfigError([f"device: {device} is not there; {present} CUDA devices are. Use cpu."])
-    return "cuda", [int(index or 0)]

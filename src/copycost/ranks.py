@@ -19,7 +19,14 @@ from torch import Tensor
 from copycost.errors import ConfigError
 
 PATIENCE = timedelta(days=1)
-"""How long one rank waits for another: long enough for rank 0 to train a victim."""
+"""How long one rank waits for another: long enough for rank 0 to train a victim, or to ask a slow
+one about the held-out data. Collectives over devices wait half an hour: a dead GPU shows."""
+
+TOLD = (
+    "RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
+    "MASTER_PORT", "TORCHELASTIC_RUN_ID",
+)  # fmt: skip
+"""The variables by which `torchrun` tells a process its place."""
 
 
 class Ranks:
@@ -112,15 +119,48 @@ class Ranks:
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     """How many processes `torchrun` started on this machine, and on all machines: (1, 1) without.
 
-    Raises `ConfigError` where the two do not fit together.
+    Raises `ConfigError` where what it says is incomplete or does not fit together.
     """
-    everywhere = int(environment.get("WORLD_SIZE", 1))
-    here = int(environment.get("LOCAL_WORLD_SIZE", everywhere))
+    everywhere = _told(environment, "WORLD_SIZE", least=1, default=1)
+    if everywhere == 1:
+        return 1, 1
+    here = _told(environment, "LOCAL_WORLD_SIZE", least=1, default=everywhere)
+    for name, ranks in (("RANK", everywhere), ("LOCAL_RANK", here)):
+        if _told(environment, name, least=0) >= ranks:
+            raise ConfigError(
+                [f"torchrun: {name} is {environment[name]}; expected less than {ranks}."]
+            )
+    _told(environment, "GROUP_RANK", least=0, default=0)
+    _told(environment, "MASTER_PORT", least=1)
     if everywhere % here:
         raise ConfigError(
             [f"torchrun: {here} processes on this machine do not divide {everywhere} in all."]
         )
     return here, everywhere
+
+
+def _told(
+    environment: Mapping[str, str], name: str, *, least: int, default: int | None = None
+) -> int:
+    """The number in one of torchrun's variables; without a `default` it must be there."""
+    text = environment.get(name)
+    if text is None and default is not None:
+        return default
+    if text is not None and text.isdecimal() and int(text) >= least:
+        return int(text)
+    came = "is not set" if text is None else f"is {text!r}"
+    raise ConfigError(
+        [
+            f"torchrun: {name} {came}; expected a number from {least}. Start all processes by "
+            "torchrun, or unset WORLD_SIZE for one process alone."
+        ]
+    )
+
+
+def leave() -> None:
+    """Forget what `torchrun` told this process, and what its children would inherit."""
+    for name in TOLD:
+        os.environ.pop(name, None)
 
 
 @cache

@@ -141,6 +141,52 @@ def test_the_version(copycost):
     assert (code, out) == (0, f"copycost {__version__}\n")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sweep"],
+        ["bench"],
+        ["reproduce", "kwon2023"],
+        ["precision", "students"],
+        ["benchmark"],
+        ["train-victim", "digits-lenet"],
+    ],
+)
+def test_what_is_for_one_process_is_refused_to_several(copycost, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, out, err = copycost(*arguments)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "WORLD_SIZE is 2" in err
+    assert f"Start `copycost {arguments[0]}` without torchrun." in err
+    assert not list(tmp_path.iterdir())
+
+
+POOL = ("--attack", "knockoff", "--pool", "digits")
+
+
+@pytest.mark.parametrize(
+    ("processes", "arguments", "expected"),
+    [
+        (1, ["--attack", "dfme", "--budget", "6"], "6 queries do not pay for one step"),
+        (2, ["--set", "dfme.batch_size=33"], "33 images cannot be shared evenly by 2 processes"),
+        (2, ["--record-queries", "bytes"], "only a run of one process keeps its queries"),
+        (2, [*POOL, "--attack", "random-noise"], "attacks with a pool run in one process"),
+        (2, ["--attack", "dfme", "--budget", "20"], "10 queries do not pay for one step"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_a_victim_is_trained(
+    copycost, monkeypatch, tmp_path, processes, arguments, expected
+):
+    monkeypatch.setattr("copycost.ranks.launched", lambda: (processes, processes))
+    monkeypatch.setattr("copycost.cli.audit._target", lambda *_: pytest.fail("there is a victim"))
+    code, out, err = copycost("audit", *arguments, "--device", "cpu", "--out", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert expected in err
+    assert err.count("error:") == 1
+
+
 def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
     victim = ("--victim", "digits-lenet", "--data", "digits", "--device", "cpu")
     attack = ("--attack", "random-noise", "--budget", "400")

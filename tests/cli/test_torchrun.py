@@ -42,3 +42,4 @@ def test_a_batch_that_two_cannot_share_is_one_clear_line(tmp_path: Path) -> None
     done = audit(tmp_path, "--budget", "4003", "--set", "dfme.batch_size=33")
     assert done.returncode != 0
     assert done.stderr.count("33 images cannot be shared evenly by 2 processes") == 1
+    assert not list(tmp_path.iterdir()), "no victim was trained for it"

@@ -33,6 +33,8 @@ class Inline:
     The last of `tasks` breaks off in its middle, and `stop` is asked to stop.
     """
 
+    here = True
+
     def __init__(self, stop: Stop | None = None, tasks: int | None = None) -> None:
         self.done: list[str] = []
         self._stop, self._tasks = stop, tasks

@@ -8,13 +8,17 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partialmethod
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from copycost.errors import CopycostError
+from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.run import Silent
 from copycost.runner.stopping import Stop
@@ -35,8 +39,33 @@ class StopAt(Silent):
             self.at = None
 
 
+def take_longer_than_the_group_waits(seconds: float) -> None:
+    """In this process: collectives give up after `seconds`, and the auditor takes longer."""
+    impatient = partialmethod(DDPStrategy.__init__, timeout=timedelta(seconds=seconds))
+    DDPStrategy.__init__ = impatient  # type: ignore[method-assign, assignment]
+    for name in ("_ask_all", "evaluate"):
+        setattr(Auditor, name, late(getattr(Auditor, name), 1.5 * seconds))
+
+
+def late(method: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+    """`method`, so many seconds later the first time."""
+    left = [seconds]
+
+    def wait_and_do(*arguments: Any) -> Any:
+        time.sleep(left.pop() if left else 0)
+        return method(*arguments)
+
+    return wait_and_do
+
+
 def work(
-    rank: int, count: int, port: int, folder: Path, stop_at: int | None, config: dict[str, Any]
+    rank: int,
+    count: int,
+    port: int,
+    folder: Path,
+    config: dict[str, Any],
+    stop_at: int | None,
+    patience: float | None,
 ) -> None:
     """What one rank does; it leaves its outcome in a file beside the run."""
     torch.set_num_threads(1)
@@ -50,6 +79,8 @@ def work(
         "MASTER_PORT": str(port),
         "TORCHELASTIC_RUN_ID": "test",
     }
+    if patience is not None:
+        take_longer_than_the_group_waits(patience)
     stop = Stop()
     watcher = StopAt(stop_at)  # rank 0 alone has a watcher that is called
     try:
@@ -69,9 +100,16 @@ def outcome_file(folder: Path, rank: int) -> Path:
 
 
 def run_ranks(
-    count: int, folder: Path, config: dict[str, Any], stop_at: int | None = None
+    count: int,
+    folder: Path,
+    config: dict[str, Any],
+    stop_at: int | None = None,
+    patience: float | None = None,
 ) -> list[str]:
-    """Run `config` in `folder` with `count` ranks; how it ended for each."""
+    """Run `config` in `folder` with `count` ranks; how it ended for each.
+
+    `patience`: seconds after which collectives give up, for an auditor that takes longer.
+    """
     for rank in range(count):
         outcome_file(folder, rank).unlink(missing_ok=True)
     # A fork server that has imported PyTorch: a fresh process costs 0.1 s instead of 5.
@@ -79,7 +117,7 @@ def run_ranks(
     context.set_forkserver_preload(["torch", "torch._dynamo", "tests.runner.ranks"])
     port = free_port()
     start: Callable[[int], BaseProcess] = lambda rank: context.Process(  # noqa: E731
-        target=work, args=(rank, count, port, folder, stop_at, config)
+        target=work, args=(rank, count, port, folder, config, stop_at, patience)
     )
     processes = [start(rank) for rank in range(count)]
     for process in processes:

@@ -163,6 +163,11 @@ def test_a_fault_of_rank_0_alone_ends_all(tmp_path):
     assert "Rank 0 failed" in second
 
 
+def test_an_auditor_may_take_longer_than_collectives_wait(tmp_path):
+    config = {"settings": SETTINGS, "budget": 2 * STEP, "evaluations": 1}
+    assert run_ranks(2, tmp_path / "run", config, patience=4) == FINISHED
+
+
 def test_ranks_draw_their_rows_of_one_batch():
     cpu = torch.device("cpu")
     whole = Noise(3, cpu).normal(6, 2)
@@ -176,27 +181,59 @@ def test_the_defences_of_each_rank_draw_numbers_of_their_own():
         engine = Engine("cpu")
         engine.ranks = Ranks(rank, 3)
         place: Any = SimpleNamespace(target=tiny_target(), engine=engine)
-        seeds.append(_api(config, place, attack_of(config, Ranks())).seed)  # type: ignore[attr-defined]
+        seeds.append(_api(config, place, attack_of(config)).seed)  # type: ignore[attr-defined]
     alone: Any = defend(tiny_victim(), config.defences, config.seed)
     assert len(set(seeds)) == 3
     assert seeds[0] == alone.seed, "the first rank's are those of a lone run"
+
+
+PLACE = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_PORT": "29500"}
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
         ({}, (1, 1)),
-        ({"WORLD_SIZE": "4"}, (4, 4)),
-        ({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}, (4, 8)),
+        ({"WORLD_SIZE": "1"}, (1, 1)),
+        ({"WORLD_SIZE": "4", **PLACE}, (4, 4)),
+        ({"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", **PLACE}, (4, 8)),
     ],
 )
 def test_what_torchrun_started(environment, expected):
     assert launched(environment) == expected
 
 
-def test_machines_with_unequal_numbers_of_processes_are_refused():
-    with pytest.raises(ConfigError, match="do not divide 7"):
-        launched({"WORLD_SIZE": "7", "LOCAL_WORLD_SIZE": "4"})
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"WORLD_SIZE": "7", "LOCAL_WORLD_SIZE": "4"}, "do not divide 7"),
+        ({"WORLD_SIZE": "x"}, "WORLD_SIZE is 'x'; expected a number from 1"),
+        ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'"),
+        ({"LOCAL_WORLD_SIZE": "0"}, "LOCAL_WORLD_SIZE is '0'"),
+        ({"LOCAL_RANK": "2"}, "LOCAL_RANK is 2; expected less than 2"),
+        ({"RANK": "-1"}, "RANK is '-1'"),
+        ({"GROUP_RANK": "first"}, "GROUP_RANK is 'first'"),
+    ],
+)
+def test_a_world_that_cannot_be_is_refused(environment, expected):
+    with pytest.raises(ConfigError, match=expected):
+        launched({"WORLD_SIZE": "2"} | PLACE | environment)
+
+
+@pytest.mark.parametrize("name", PLACE)
+def test_a_world_described_in_part_is_refused(name):
+    environment = {"WORLD_SIZE": "2"} | PLACE
+    del environment[name]
+    with pytest.raises(ConfigError, match=f"torchrun: {name} is not set") as caught:
+        launched(environment)
+    assert len(caught.value.problems) == 1
+
+
+def test_a_numbered_device_is_not_for_several_processes(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    monkeypatch.setattr("copycost.engine.launched", lambda: (2, 2))
+    with pytest.raises(ConfigError, match="cuda:3 is one, and each of several processes has its"):
+        Engine("cuda:3")
 
 
 def test_a_ledger_of_one_process_is_where_it_always_was(tmp_path):

@@ -46,6 +46,8 @@ def values(victim) -> dict[str, Any]:
 class Inline:
     """An executor that does each task in this process, at once."""
 
+    here = True
+
     def __init__(self) -> None:
         self.done: list[str] = []
         self.stop_of: Callable[[Task], Stop] = lambda task: Stop()

@@ -145,10 +145,18 @@ def test_a_time_limit_ends_with_status_3(copycost):
         (["--seeds", "0"], ["seeds"]),
         (["--victim", "nobody", "--victim", "noone"], ["'nobody'", "'noone'"]),
         (["--device", "cuda:1"], ["GPU of its own"]),
+        (["--device", "cuda"], ["cuda is not there; 0 CUDA devices are"]),
+        (["--device", "cuda", "--executor", "ray"], ["cuda is not there"]),
+        (["--compile", "graphs", "--device", "auto"], ["graphs needs a CUDA device"]),
+        (["--compile", "graphs", "--executor", "slurm"], ["cpu has no CUDA graphs"]),
         (["--preset", "digit"], ["Did you mean 'digits'"]),
     ],
 )  # fmt: skip
-def test_bad_input_is_one_message_and_status_2(copycost, tmp_path, arguments, expected):
+def test_bad_input_is_one_message_and_status_2(
+    copycost, monkeypatch, tmp_path, arguments, expected
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     code, out, err = copycost(*arguments)
     assert code == 2, err
     assert out == ""

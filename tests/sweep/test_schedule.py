@@ -130,7 +130,7 @@ def test_a_busy_run_is_tried_later_and_others_go_first(monkeypatch):
     assert pool.started == ["a", "b", "a", "a"]
 
 
-def test_a_busy_run_is_left_alone_for_a_while(monkeypatch):
+def test_a_busy_run_is_left_alone_for_longer_each_time(monkeypatch):
     now, starts = 0.0, list[float]()
 
     class Clocked(ScriptedPool):
@@ -143,8 +143,9 @@ def test_a_busy_run_is_left_alone_for_a_while(monkeypatch):
             now += seconds
 
     monkeypatch.setattr(schedule, "time", SimpleNamespace(monotonic=lambda: now))
-    assert run(Clocked({"a": [BUSY, BUSY, FINISHED]})) == ["finished"]
-    assert [later - earlier for earlier, later in pairwise(starts)] == [6, 6]
+    assert run(Clocked({"a": [BUSY] * 8 + [FINISHED]})) == ["finished"]
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    assert pauses == [6, 11, 21, 41, 81, 161, 301, 301]  # with the second that a look takes
 
 
 @pytest.mark.parametrize("last", [[STOPPED], [LOST], [BUSY], []])

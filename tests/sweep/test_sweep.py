@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from copycost.errors import ConfigError
+from copycost.ranks import launched
 from copycost.runner.folder import exclusive
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
@@ -19,6 +20,7 @@ from copycost.sweep import schedule
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
+from copycost.sweep.victims import Home
 from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim, perform
 from tests.stops import Soon
 from tests.sweep.conftest import Inline, sweep_of
@@ -97,6 +99,22 @@ def test_a_users_error_is_one_line(values, tmp_path):
         assert "Error:" not in result.error
 
 
+def test_devices_of_other_machines_are_not_looked_for_here(values, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    sweep = sweep_of(values | {"shared": values["shared"] | {"device": "cuda"}}, tmp_path)
+    far = Inline()
+    far.here = False
+    results = do(sweep, far)
+    assert [result.error for result in results] == [
+        "device: cuda is not there; 0 CUDA devices are. Use cpu."
+    ] * 2
+    near = Inline()
+    with pytest.raises(ConfigError, match="cuda is not there") as caught:
+        do(sweep, near)
+    assert len(caught.value.problems) == 1
+    assert near.done == []
+
+
 def test_a_victim_is_trained_once_before_its_runs(values, tmp_path):
     values["shared"] |= {"victim": "digits-lenet", "data": None}
     executor = Inline()
@@ -136,6 +154,20 @@ def test_a_run_that_only_its_worker_sees_is_a_failure_that_says_so(values, tmp_p
     assert all("there is no record in" in (result.error or "") for result in results)
 
 
+def test_a_worker_is_alone_in_whatever_world_its_sweep_was_started(values, tmp_path, monkeypatch):
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(
+        Home,
+        "train",
+        lambda self, stop: "{}, {}".format(*launched()),  # how many there are
+    )
+    sweep = sweep_of(values, tmp_path)
+    outcome = perform(TrainVictim("victim", sweep._homes[0]), Stop())
+    assert outcome.victim_hash == "1, 1", outcome.error
+
+
 def test_impossible_threads_are_an_outcome(values, tmp_path):
     task = sweep_of(values, tmp_path)._task(0, sweep_of(values, tmp_path).look()[0])
     outcome = perform(task, Stop(), 100_000)
@@ -171,6 +203,14 @@ def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
     assert [result.state for result in found] == [State.FINISHED] * 2
     assert executor.done[:2] == ["dfme seed 0", "random-noise seed 0"]
     assert all(result.record and not result.record.resumed for result in found)
+
+
+def test_whoever_finds_a_run_in_other_hands_loads_no_victim(values, tmp_path, monkeypatch):
+    sweep = sweep_of(values, tmp_path)
+    task = sweep._task(0, sweep.look()[0])
+    monkeypatch.setattr(Home, "load", lambda self: pytest.fail("the victim was loaded"))
+    with exclusive(task.folder):
+        assert perform(task, Stop()).ended is Ended.BUSY
 
 
 def test_what_a_stopped_run_has_spent_is_not_left(values, tmp_path):

@@ -129,8 +129,11 @@ class Attack(ABC):
     def shared_by(self, ranks: int) -> Self:
         """The same attack for one of several ranks, which share each batch evenly.
 
-        Raises `ConfigError` for a number of ranks that does not divide the batch.
+        Raises `ConfigError` for a number of ranks that does not divide the batch, and for several
+        where the attack has a pool.
         """
+        if ranks > 1 and self.needs_pool:
+            raise ConfigError(["pool: attacks with a pool run in one process, not in several."])
         if self.batch_size % ranks or self.batch_size < SMALLEST_BATCH * ranks:
             raise ConfigError(
                 [
@@ -154,10 +157,15 @@ class Attack(ABC):
                 f"one of {oracle.spec.modality}",
                 "choose an attack whose queries come from a pool, or random noise",
             )
-        if oracle.budget < self.least_queries:
+        self.check_budget(oracle.budget)
+
+    @final
+    def check_budget(self, budget: int) -> None:
+        """Raise `ConfigError` for a budget that pays for no step."""
+        if budget < self.least_queries:
             raise ConfigError(
                 [
-                    f"budget: {oracle.budget:,} queries do not pay for one step; "
+                    f"budget: {budget:,} queries do not pay for one step; "
                     f"{type(self).__name__} needs at least {self.least_queries:,}."
                 ]
             )

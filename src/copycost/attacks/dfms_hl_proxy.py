@@ -40,7 +40,7 @@ class DFMSHLProxy(DFMS):
         """With `pool`, which must hold what the victim takes; its order comes from `seed`."""
         if pool is None:
             return self.start(student, oracle, engine, seed)
-        check_pool(pool, oracle, engine)
+        check_pool(pool, oracle)
         s = self.begin(pool, student, oracle, engine, seed)
         order = s.random.uniform(len(pool)).argsort(stable=True).cpu()
         s.queue = order[: s.proxies]

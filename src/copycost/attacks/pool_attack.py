@@ -150,7 +150,7 @@ class PoolAttack(Attack):
         """A student with `pool`, which must hold what the victim takes."""
         if pool is None:
             return self.start(student, oracle, engine, seed)
-        check_pool(pool, oracle, engine)
+        check_pool(pool, oracle)
         return self.begin(pool, student, oracle, engine, derive(seed, "attack"))
 
     def begin(
@@ -265,11 +265,6 @@ class PoolAttack(Attack):
         return s.order[at * held // batches : (at + 1) * held // batches]
 
 
-def check_pool(pool: Pool, oracle: Oracle, engine: Engine) -> None:
-    """Raise unless an attack can start with `pool`.
-
-    `ConfigError` in one of several processes, `SpecMismatch` for what the victim does not take.
-    """
-    if engine.ranks.several:
-        raise ConfigError(["pool: attacks with a pool run in one process, not in several."])
+def check_pool(pool: Pool, oracle: Oracle) -> None:
+    """Raise `SpecMismatch` if the victim does not take what is in `pool`."""
     oracle.spec.check_shape(pool.floats(torch.arange(1)))

@@ -28,6 +28,8 @@ from copycost.version import __version__
 
 USER_ERROR = 2
 """Exit status for anything a user can cause and mend."""
+FOR_SEVERAL = ("audit",)
+"""Commands that the processes of `torchrun` do together."""
 
 app = typer.Typer(
     name="copycost",
@@ -48,12 +50,21 @@ def _tell_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
     ] = False,
 ) -> None:
     """Of the command itself; the others are the commands'."""
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world != "1" and context.invoked_subcommand not in FOR_SEVERAL:
+        raise ConfigError(
+            [
+                f"torchrun: WORLD_SIZE is {world}, and only `copycost audit` is for several "
+                f"processes. Start `copycost {context.invoked_subcommand}` without torchrun."
+            ]
+        )
 
 
 app.add_typer(data_app, name="data")

@@ -184,13 +184,17 @@ def _run(
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
     from copycost.cli.stopping import stop_after  # noqa: PLC0415
     from copycost.engine import use_threads  # noqa: PLC0415
+    from copycost.ranks import launched  # noqa: PLC0415
     from copycost.report.page import write_report  # noqa: PLC0415
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
     from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
+    from copycost.runner.making import check_devices, check_runs  # noqa: PLC0415
 
     config = AuditConfig.read(values)
     use_threads(config.threads)
     runs = config.runs()
+    check_runs(runs, launched()[1])
+    check_devices(runs)
     stop = stop_after(max_minutes)
     with stop.on_signals():
         try:

@@ -131,6 +131,13 @@ class RunConfig(BaseModel):
             raise ValueError(f"{name} {why}. Leave --pool out")
         return pool
 
+    @field_validator("device")
+    @classmethod
+    def _cpu_has_no_graphs(cls, device: str, info: ValidationInfo) -> str:
+        if device == "cpu" and info.data.get("compile") == "graphs":
+            raise ValueError("cpu has no CUDA graphs. Set compile to on or off")
+        return device
+
     @field_validator("defences")
     @classmethod
     def _known_defences(cls, defences: tuple[str, ...]) -> tuple[str, ...]:

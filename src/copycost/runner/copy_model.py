@@ -11,7 +11,7 @@ from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.errors import ConfigError, RunError
+from copycost.errors import RunError
 from copycost.files import AnyPath
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
@@ -31,7 +31,7 @@ from copycost.runner.folder import (
     claimed,
     own,
 )
-from copycost.runner.making import attack_of, engine_of, fresh_student, ready_victim
+from copycost.runner.making import attack_of, check_runs, engine_of, fresh_student, ready_victim
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
 from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
@@ -69,7 +69,8 @@ def copy_model(
 
     Raises `RunError` if the folder holds another run or another process has it.
     """
-    folder, engine = Path(folder), _engine(config, target)
+    folder, engine = Path(folder), engine_of(config, target.victim)
+    check_runs([config], engine.ranks.count)
     with (
         Stop.given_or_own(stop) as asked,
         claimed(folder, config, target, engine.ranks),
@@ -84,13 +85,6 @@ def copy_model(
             place = _Place(target, folder, engine, ledger, recorder)
             shown = watcher if watcher is not None and engine.ranks.leads else Silent()
             return _Job.prepare(config, place, asked, shown).work()
-
-
-def _engine(config: RunConfig, target: Target) -> Engine:
-    engine = engine_of(config, target.victim)
-    if engine.ranks.several and config.record_queries != "off":
-        raise ConfigError(["record_queries: only a run of one process keeps its queries."])
-    return engine
 
 
 def _finished(folder: Path) -> Record | None:
@@ -127,7 +121,7 @@ class _Job:
     @classmethod
     def prepare(cls, config: RunConfig, place: _Place, stop: Stop, watcher: Watcher) -> _Job:
         ranks = place.engine.ranks
-        attack = attack_of(config, ranks)
+        attack = attack_of(config, ranks.count)
         pool = load_pool(config, attack, place.target.victim.spec)
         api = _api(config, place, attack)
         oracle = Oracle(
@@ -139,7 +133,9 @@ class _Job:
             recorder=place.recorder,
         )
         attack.check(oracle)
-        auditor = _auditor(config, place) if ranks.leads else None
+        # A slow victim is waited for here: what comes next has not the patience for it.
+        with ranks.leader_first():
+            auditor = _auditor(config, place) if ranks.leads else None
         run = Run(
             place.folder,
             attack,

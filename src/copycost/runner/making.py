@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
+from copycost.devices import usable
 from copycost.engine import Engine
+from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build, derive
-from copycost.ranks import Ranks
 from copycost.runner.answering import answering, check_victim_precision
 from copycost.runner.config import RunConfig
 from copycost.settings import read_settings
@@ -28,16 +31,53 @@ def engine_of(config: RunConfig, victim: Victim) -> Engine:
         estimate=config.estimate_precision,
         victim=config.victim_precision,
     )
-    attack = attack_of(config, engine.ranks)
+    attack = attack_of(config, engine.ranks.count)
     # Trainings on a pool have batches of a size of their own, which grows with what was asked.
     engine.batch_size = None if attack.needs_pool else attack.batch_size
     return engine
 
 
-def attack_of(config: RunConfig, ranks: Ranks) -> Attack:
-    """The attack as one of `ranks` carries it out, with its share of each batch."""
+def attack_of(config: RunConfig, processes: int = 1) -> Attack:
+    """The attack as one of several processes carries it out, with its share of each batch."""
     attack: Attack = read_settings(ATTACKS[config.attack], dict(config.settings))
-    return attack.shared_by(ranks.count)
+    return attack.shared_by(processes)
+
+
+def check_runs(runs: Sequence[RunConfig], processes: int) -> None:
+    """Raise `ConfigError`, with a fault of each run, where `processes` cannot do one together.
+
+    Or where a share of the budget pays for no step. All of it is known before there is a victim.
+    """
+    problems: dict[str, None] = {}
+    for run in runs:
+        try:
+            _check_shares(run, processes)
+        except ConfigError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_devices(runs: Sequence[RunConfig]) -> None:
+    """Raise `ConfigError`, with every fault, for devices that are not here, or cannot do it."""
+    asked = {
+        (run.device, run.precision, run.estimate_precision, run.victim_precision, run.compile)
+        for run in runs
+    }
+    problems = set[str]()
+    for device, *precisions, compile in asked:
+        try:
+            usable(device, precisions, compile)
+        except ConfigError as error:
+            problems |= set(error.problems)
+    if problems:
+        raise ConfigError(sorted(problems))
+
+
+def _check_shares(config: RunConfig, processes: int) -> None:
+    if processes > 1 and config.record_queries != "off":
+        raise ConfigError(["record_queries: only a run of one process keeps its queries."])
+    attack_of(config, processes).check_budget(config.budget // processes)
 
 
 def ready_victim(victim: Victim, engine: Engine, attack: Attack) -> Victim:

@@ -158,8 +158,9 @@ class Run:
                 values[f"{name}/gradient norm"] = float(player.gradient_norm())
         self._check_finite(state, values)
         self._oracle.verify()
-        if self._auditor is not None:
-            values |= self._judge(self._auditor, state)
+        with self._ranks.leader_first():  # others go on to what is not patient enough to wait
+            if self._auditor is not None:
+                values |= self._judge(self._auditor, state)
         values |= self._attack.diagnose(state, self._oracle)
         self._check_finite(state, values)
         self._trail.sound = self._trail.steps

@@ -18,7 +18,10 @@ POLL_SECONDS = 1.0
 FULL_SECONDS = 30.0
 """Before a job is offered again that was not taken."""
 BUSY_SECONDS = 5.0
-"""Between two looks at a run that another process has in hand."""
+"""Before the second look at a run that another process has in hand; each later pause is twice as
+long: a look may be a job in a cluster's queue, and the run may take days."""
+BUSY_MOST = 300.0
+"""The longest of these pauses."""
 
 
 class Watcher(Protocol):
@@ -49,6 +52,8 @@ class _Item:
     task: Task
     lost: int = 0
     """Times its worker was lost."""
+    pause: float = 0.0
+    """Seconds it was left alone when it was last found in other hands."""
     not_before: float = 0.0
 
 
@@ -114,8 +119,9 @@ class Schedule:
         again = not self._stop.reason and self._deserves_another_try(item, outcome)
         self._watcher.ended(item.task, outcome, again=again)
         if again:
-            busy = outcome.ended is Ended.BUSY
-            item.not_before = time.monotonic() + (BUSY_SECONDS if busy else 0)
+            if outcome.ended is Ended.BUSY:
+                item.pause = min(2 * item.pause or BUSY_SECONDS, BUSY_MOST)
+                item.not_before = time.monotonic() + item.pause
             self._waiting.append(item)
         else:
             self._outcomes[item.number] = self._final(item, outcome)

@@ -11,6 +11,7 @@ from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
+from copycost.runner.making import check_devices
 from copycost.runner.record import Record, read_record
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Executor, Pool, Terms
@@ -73,9 +74,15 @@ class Sweep:
 
         A run that fails does not keep the others from theirs. Two sweeps may work side by
         side: a run that another process has in hand is waited for, not repeated.
+
+        Raises `ConfigError`, before anything starts, for devices that are missing where the
+        executor is to find them: on this machine.
         """
-        if not self.untrained and all(result.finished for result in self.look()):
+        left = [result.config for result in self.look() if not result.finished]
+        if not left:
             return self.look()
+        if executor.here:
+            check_devices(left)
         stop = stop or Stop()
         with executor.open(terms) as pool:
             failed = self._train_victims(pool, stop, watcher, retries)

@@ -12,8 +12,10 @@ from pathlib import Path
 from copycost.engine import use_threads
 from copycost.errors import Busy, CopycostError
 from copycost.files import write_atomically
+from copycost.ranks import leave
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import exclusive
 from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.sweep.victims import Home
@@ -90,9 +92,10 @@ class CopyVictim(Task):
 
     def run(self, stop: Stop) -> Outcome:
         """Run it, go on with it, or find that it is finished."""
-        target = self.home.load()
         try:
-            record = copy_model(self.config, target, self.folder, stop=stop)
+            with exclusive(self.folder):
+                pass  # whoever finds the run in other hands need not load the victim
+            record = copy_model(self.config, self.home.load(), self.folder, stop=stop)
         except Busy:
             return Outcome(Ended.BUSY)
         return Outcome(Ended.FINISHED if record.finished else Ended.STOPPED)
@@ -105,6 +108,7 @@ class CopyVictim(Task):
 
 def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
     """Do `task` in this process; whatever goes wrong is an outcome, its traceback on disk."""
+    leave()  # a task is one process's, whatever world the sweep was started in
     try:
         use_threads(threads)
         outcome = task.run(stop)

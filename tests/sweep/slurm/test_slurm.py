@@ -7,9 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +23,6 @@ from tests.sweep.slurm.cluster import Cluster, missing
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'copycost[slurm]'")
 
 slow = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # a socket's path is short
-    with Cluster(folder) as running:
-        yield running
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -68,6 +68,11 @@ class Pool(Protocol):
 class Executor(Protocol):
     """Settings of a kind of workers; a frozen pydantic dataclass, so that they are checked."""
 
+    @property
+    def here(self) -> bool:
+        """Whether tasks are done on this machine, with its devices."""
+        ...
+
     def open(self, terms: Terms) -> AbstractContextManager[Pool]:
         """Make the workers ready for the block; `ConfigError` if something for that is missing.
 

@@ -29,6 +29,11 @@ The first optimiser a process makes imports torch._dynamo."""
 class Local:
     """Processes on this machine. By default one for each GPU, else one for each core."""
 
+    @property
+    def here(self) -> bool:
+        """Always."""
+        return True
+
     @contextmanager
     def open(self, terms: Terms) -> Iterator[LocalPool]:
         """Start the fork server; at the end, workers under way stop cleanly."""

@@ -37,6 +37,11 @@ class Ray:
     gpus: float | None = Field(default=None, ge=0)
     """GPUs of a run, 0.5 for two runs on one; None: one if the cluster has any."""
 
+    @property
+    def here(self) -> bool:
+        """With a Ray of one's own."""
+        return self.address is None
+
     @contextmanager
     def open(self, terms: Terms) -> Iterator[Pool]:
         """Connect or start; at the end Ray ends what is still under way."""

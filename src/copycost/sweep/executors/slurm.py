@@ -60,6 +60,11 @@ class Slurm:
     sbatch: dict[str, str] = Field(default_factory=dict)
     """Any other option of sbatch, by its long name."""
 
+    @property
+    def here(self) -> bool:
+        """Never: on the nodes that Slurm gives."""
+        return False
+
     @contextmanager
     def open(self, terms: Terms) -> Iterator[Pool]:
         """Check that Slurm is there; at the end, jobs under way are told to stop."""

@@ -1,0 +1,65 @@
+"""Which device a name means here, and whether it can do what is asked. Nothing is started on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+
+from copycost.arithmetic import Precision
+from copycost.compiling import Compile, has_compiler
+from copycost.errors import ConfigError
+
+AMPERE = (8, 0)
+"""Compute capability of the first NVIDIA GPUs with TF32 and bfloat16."""
+NEEDS_AMPERE = (Precision.TF32, Precision.BFLOAT16)
+
+Devices = int | list[int]
+"""As Fabric takes them: how many, or which."""
+
+
+def usable(
+    device: str, precisions: Collection[Precision | str | None], compile: Compile | str
+) -> tuple[str, Devices]:
+    """The accelerator, cpu or cuda, and which of its devices `device` means.
+
+    `device` is auto (CUDA where there is any), cpu, cuda or cuda:N; None among the `precisions`
+    asks nothing. Raises `ConfigError` for a device that is not there, or that cannot do what is
+    asked.
+    """
+    accelerator, devices = _resolve(device)
+    _check_compile(accelerator, Compile(compile))
+    if accelerator == "cuda":
+        index = devices[0] if isinstance(devices, list) else 0
+        _check_precisions(index, {Precision(name) for name in precisions if name})
+    return accelerator, devices
+
+
+def _resolve(device: str) -> tuple[str, Devices]:
+    kind, _, index = device.partition(":")
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cpu" and not index:
+        return "cpu", 1
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise ConfigError([f"device: expected auto, cpu, cuda or cuda:N, got {device!r}."])
+    present = torch.cuda.device_count()
+    if int(index or 0) >= present:
+        raise ConfigError([f"device: {device} is not there; {present} CUDA devices are. Use cpu."])
+    return "cuda", [int(index or 0)]
+
+
+def _check_compile(accelerator: str, compile: Compile) -> None:
+    if compile is Compile.GRAPHS and accelerator != "cuda":
+        raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
+    if compile is Compile.ON and accelerator == "cpu" and not has_compiler():
+        raise ConfigError(
+            ["compile: a CPU needs a C++ compiler for it, and there is none. Use off."]
+        )
+
+
+def _check_precisions(index: int, used: Collection[Precision]) -> None:
+    coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
+    if coarse and torch.cuda.get_device_capability(index) < AMPERE:
+        name, missing = torch.cuda.get_device_name(index), " and ".join(coarse)
+        raise ConfigError([f"precision: {name} has no {missing}. Use float32."])
