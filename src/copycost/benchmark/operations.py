@@ -27,7 +27,7 @@ def flops_per_query(plan: Plan, victim: Victim) -> float:
     """
     config = replace(plan, compile=Compile.OFF).config()
     engine = engine_of(config, victim)
-    attack = attack_of(config, engine.ranks)
+    attack = attack_of(config, engine.ranks.count)
     ready = ready_victim(victim, engine, attack)
     oracle = Oracle(ready, access=config.access, budget=config.budget)
     student = fresh_student(config, victim.spec, victim.classes)
