@@ -159,7 +159,7 @@ def test_what_is_for_one_process_is_refused_to_several(copycost, monkeypatch, tm
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert "WORLD_SIZE is 2" in err
-    assert f"Start `copycost {arguments[0]}` without torchrun." in err
+    assert f"Start `copycost {arguments[0]}` without torchrun, or unset WORLD_SIZE." in err
     assert not list(tmp_path.iterdir())
 
 

@@ -62,7 +62,8 @@ def _options(
         raise ConfigError(
             [
                 f"torchrun: WORLD_SIZE is {world}, and only `copycost audit` is for several "
-                f"processes. Start `copycost {context.invoked_subcommand}` without torchrun."
+                f"processes. Start `copycost {context.invoked_subcommand}` without torchrun, or "
+                "unset WORLD_SIZE."
             ]
         )
 
