@@ -262,6 +262,15 @@ def test_a_presets_pool_is_dropped_with_the_attacks_that_take_it(copycost, runs_
     assert "random-noise takes none. Leave --pool out" in " ".join(err.split())
 
 
+def test_so_it_is_in_a_comparison(copycost):
+    labels = ("bench", "--preset", "bench-digits-label", "--attack", "ideal", "--dry-run")
+    code, _, err = copycost(*labels)
+    assert code == 0, err
+    code, _, err = copycost(*labels, "--pool", "digits")
+    assert code == 2
+    assert "ideal takes none. Leave --pool out" in " ".join(err.split())
+
+
 def test_lists(copycost):
     kinds = ("attacks", "victims", "students", "generators", "datasets", "schedules", "presets")
     for kind in (*kinds, "defences"):

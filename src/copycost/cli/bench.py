@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from copycost.cli import options
-from copycost.cli.audit import parse_settings, settle_settings
+from copycost.cli.audit import drop_unused_pool, parse_settings, settle_settings
 from copycost.presets import BENCHES
 from copycost.types import Access
 
@@ -100,6 +100,8 @@ def bench_command(
         "threads": threads,
     }
     values = _start_from(preset or (None if victim else DEFAULT_PRESET))
+    if attack:
+        drop_unused_pool(values["shared"], attack)
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
     values |= {name: value for name, value in several.items() if value is not None}
     given = parse_settings(settings or [])
