@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 
+from copycost import presets
 from copycost.attacks import ATTACKS
 from copycost.datasets.base import Dataset, Labelled
 from copycost.presets import PRESETS
 from copycost.presets.victims import VICTIMS
 from copycost.runner.audit import AuditConfig, audit
 from copycost.runner.config import RunConfig
+from copycost.runner.record import read_record
 from copycost.runner.target import Target
 from copycost.settings import read_settings
 from copycost.training.train import prepare
@@ -72,6 +76,42 @@ def _few_images_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attack's look at its own health would take most of the time."""
     for place in ("generative.DIAGNOSED", "health.IMAGES"):
         monkeypatch.setattr(f"copycost.attacks.{place}", 2)
+
+
+PLACES = Path(presets.__file__).parent
+HEADS = sorted(
+    path for path in PLACES.glob("*.py") if path.stem not in ("__init__", "published", "study")
+)
+MEASURED = {
+    "digits": ("results/digits", "seed0"),
+    "precision": ("results/precision/runs", ""),
+}
+"""By preset, the folder of the records that its head times, and which of them are one seed's."""
+
+
+def head(name: str) -> dict[str, str]:
+    """What the head of a preset's file says, by the word before the colon."""
+    text = ast.get_docstring(ast.parse((PLACES / f"{name}.py").read_text("utf-8"))) or ""
+    return dict(
+        re.findall(r"^([A-Z]\w+): +(.*?)(?=^[A-Z]\w+: |\Z)", text, re.MULTILINE | re.DOTALL)
+    )
+
+
+@pytest.mark.parametrize("name", [path.stem for path in HEADS])
+def test_the_head_of_a_preset_says_what_it_is_and_how_long_it_takes(name: str) -> None:
+    said = head(name)
+    assert {"Paper", "Command", "Hardware", "Expected"} <= set(said)
+    time = said.get("Time", said["Hardware"]).replace("--max-minutes", "")
+    assert re.search(r"\b(second|minute|hour)s?\b|\bnot measured\b", time), time
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_times_of_heads_are_those_of_the_records(name: str) -> None:
+    folder, of_one_seed = MEASURED[name]
+    root = Path(__file__).parents[2]
+    found = [read_record(p) for p in (root / folder).rglob(f"*{of_one_seed}*/record.json")]
+    minutes = round(sum(record.seconds for record in found) / 60)
+    assert f"{minutes} minutes" in head(name)["Time"]
 
 
 @pytest.mark.parametrize("name", CASES)
