@@ -7,6 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -60,6 +61,21 @@ def two_steps(config: RunConfig) -> int:
     """Queries that two steps take, and a few more that pay for no third."""
     attack = read_settings(ATTACKS[config.attack], dict(config.settings))
     return int(2 * attack.batch_size * attack.queries_per_image + 1)
+
+
+WITH_A_POOL_OF_THE_USERS = [
+    name
+    for name in PRESETS
+    if PRESETS[name]["shared"].get("pool", "").startswith(("folder:", "cifar10"))
+]
+
+
+def tiny_pool(file: Path) -> str:
+    """As many random photographs as JBDA starts with, and a few more."""
+    images = np.random.default_rng(0).integers(0, 256, (160, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(160) % 10
+    np.savez(file, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    return f"npz:{file}"
 
 
 # Even two steps of the ResNets at full size take a CPU ten seconds.
@@ -120,6 +136,8 @@ def test_every_preset_runs_small(name: str, tmp_path: Path) -> None:
     attacks = values["attacks"]
     values["settings"] = {a: {**values["settings"].get(a, {}), **tiny(a)} for a in attacks}
     values["shared"] = {**values["shared"], "evaluations": 1, "device": "cpu"}
+    if name in WITH_A_POOL_OF_THE_USERS:
+        values["shared"]["pool"] = tiny_pool(tmp_path / "pool.npz")
     budget = max(two_steps(run) for run in AuditConfig.read(values).runs())
     values["shared"]["budget"] = budget
     runs = AuditConfig.read(values).runs()
