@@ -11,7 +11,8 @@
 #   tools/lease.sh benchmark   there: speed in bfloat16 by CUDA graphs; what takes the time; layouts
 #   tools/lease.sh more        there: without graphs, what the account costs, large batches, float32
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
-#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on
+#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on.
+#                              VICTIM=house-numbers-resnet34 is the one that stands for SVHN's
 #   tools/lease.sh dfme        there: DFME on that victim, with the paper's rates and 2 million
 #                              queries; again to go on. PRECISION=float32 EPSILON=1e-3 is its
 #                              arithmetic, and slow
@@ -21,7 +22,9 @@
 #                              BUDGET=2000000 too
 #   tools/lease.sh attacks     there: the last two at once, as each leaves the device idle at times
 #   tools/lease.sh reproduce   there: the paper's figures; again to go on. FIGURES="--figure 2
-#                              --seeds 1" is one run of 18 million queries on CIFAR-10
+#                              --seeds 1" is one run of 18 million queries on CIFAR-10. Its victims
+#                              are to be there: 2, 6 and 8 copy that of CIFAR-10, 7 and 9 that of
+#                              house numbers, and 3 to 5 have runs of both
 #
 # One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`. With the
 # victim that comes home (.data/victim.txz.*, as they are: 64 MiB may travel) the next one holds
@@ -32,7 +35,13 @@
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
 # Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is
-# packed is unpacked by: cat NAME.tgz.* | tar xz, and the victim by: cat victim.txz.* | tar xJ
+# packed is unpacked by: cat NAME.tgz.* | tar xz, and a victim by: cat victim.txz.* | tar xJ
+#
+# Between leases `reproduce` goes on run by run: with .data/reproduce.tgz.* and the victim (that of
+# house numbers is house-numbers-resnet34.txz.*) finished runs are not done again, and new ones copy
+# the same weights. Two victims are more than may travel; so do figures of one in one lease, and
+# let figures 3 to 5 be drawn at home from both. A run that a lease cuts short begins anew: its
+# checkpoint of 117 MB may not travel either. So ask for what there is time for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" folder="${DATA:-.data}"
@@ -58,17 +67,31 @@ prepare() {
   fi
   export PYTHONPATH="$PWD/src:$work/site" PYTHONUNBUFFERED=1
   if [ -f .whl/commit ]; then COPYCOST_COMMIT="$(cat .whl/commit)" && export COPYCOST_COMMIT; fi
-  if [ -f "$folder/victim.txz.00" ] && [ ! -d "$(kept)" ]; then
-    cat "$folder"/victim.txz.* >"$work/victim.txz"
-    python3 -m tarfile -e "$work/victim.txz" "$work"
-    mkdir -p "$work/runs/victims"
-    mv "$work/victim" "$(kept)"
+  carried cifar10-resnet34
+  carried house-numbers-resnet34
+  if [ -f "$folder/reproduce.tgz.00" ] && [ ! -d "$work/pages" ]; then
+    cat "$folder"/reproduce.tgz.* | tar -C "$work" -xz
   fi
 }
-kept() { # where audits look for the victim
+carried() { # VICTIM: from home to its place, if it was brought
+  local packed
+  packed="$(packed "$1")"
+  if [ ! -f "$folder/$packed.00" ] || [ -d "$(kept "$1")" ]; then return; fi
+  cat "$folder/$packed".* >"$work/$packed"
+  python3 -m tarfile -e "$work/$packed" "$work"
+  mkdir -p "$work/runs/victims"
+  mv "$work/victim" "$(kept "$1")"
+}
+packed() { # VICTIM: what it travels as; CIFAR-10's, the one that audits copy, has the short name
+  if [ "$1" = cifar10-resnet34 ]; then echo victim.txz; else echo "$1.txz"; fi
+}
+learnt() { # VICTIM: the data it is trained on
+  if [ "$1" = cifar10-resnet34 ]; then echo "$data"; else echo house-numbers; fi
+}
+kept() { # VICTIM: where runs look for it
   python3 -c 'import pathlib, sys, copycost.runner.targets as t
 print(t.victim_folder(pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], 0))' \
-    "$work/runs/victims" cifar10-resnet34 "$data"
+    "$work/runs/victims" "$1" "$(learnt "$1")"
 }
 copycost() { python3 -m copycost "$@"; }
 left() { awk "BEGIN { m = $minutes - ($(date +%s) - $BEGAN) / 60; print (m > 0 ? m : 0) }"; }
@@ -119,18 +142,23 @@ beside() { # SECONDS PART COMMAND…: the part, for so long or 0 for any time, w
 begin() { beside 240 check victim; }
 precision() { copycost precision table --nets resnet --device "$device" --out "$out"; }
 victim() {
-  local place
-  place="$(kept)"
+  local name="${VICTIM:-cifar10-resnet34}" place packed
+  place="$(kept "$name")" packed="$(packed "$name")"
   if [ -d "$place" ]; then return; fi
-  stoppable copycost train-victim cifar10-resnet34 --data "$data" --device "$device" \
+  stoppable copycost train-victim "$name" --data "$(learnt "$name")" --device "$device" \
     --max-minutes "$(left)" --out "$place"
   if [ -d "$place" ]; then
-    python3 tools/round_victim.py "$place" "$data" "$device" "$work/victim.txz"
-    parts victim.txz <"$work/victim.txz"
+    python3 tools/round_victim.py "$place" "$(learnt "$name")" "$device" "$work/$packed"
+    parts "$packed" <"$work/$packed"
   fi
 }
+needs() { # VICTIM: trained by the command that copies it, it would not be rounded, nor come home
+  if [ -d "$(kept "$1")" ]; then return; fi
+  echo "no victim yet: VICTIM=$1 $0 victim, again to go on" >&2
+  return 1
+}
 audited() { # PRESET OPTION…
-  if [ ! -d "$(kept)" ]; then echo "no victim yet: $0 victim, again to go on" >&2; return 1; fi
+  needs cifar10-resnet34 || return
   stoppable copycost audit --preset "$1" --data "$data" --device "$device" \
     --first-seed "${SEED:-0}" --compile "${COMPILE:-graphs}" --max-minutes "$(left)" \
     --out "$work/runs" "${@:2}" || return
@@ -151,15 +179,18 @@ audit() {
 without_graphs_if_need_be() { audit || COMPILE=on audit; }
 attacks() { beside 0 dfme without_graphs_if_need_be; }
 reproduce() {
-  local chosen
+  local chosen needed name status=0
   read -ra chosen <<<"${FIGURES:-}"
+  needed="$(python3 tools/victims_of.py "${chosen[@]}")"
+  for name in $needed; do needs "$name" || return; done
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
-    --device "$device" --compile graphs --max-minutes "$(left)" --out "$work/pages" \
-    --work "$work/runs" "${chosen[@]}"
-  pack reproduce pages
+    --device "$device" --compile "${COMPILE:-graphs}" --max-minutes "$(left)" \
+    --out "$work/pages" --work "$work/runs" "${chosen[@]}" || status=$?
+  pack reproduce pages # what is finished comes home even if a run failed
+  return "$status"
 }
 
-if [ $# -eq 0 ]; then sed -n '2,35s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
+if [ $# -eq 0 ]; then sed -n '2,44s/^# \{0,1\}//p' "$0" >&2; exit 2; fi
 if [ "$1" = wheels ]; then wheels; exit; fi
 for part in "$@"; do
   case "$part" in

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from copycost import presets
 from copycost.attacks import ATTACKS
 from copycost.datasets.base import Dataset, Labelled
 from copycost.presets import PRESETS
 from copycost.presets.victims import VICTIMS
 from copycost.runner.audit import AuditConfig, audit
 from copycost.runner.config import RunConfig
+from copycost.runner.record import read_record
 from copycost.runner.target import Target
 from copycost.settings import read_settings
 from copycost.training.train import prepare
@@ -58,6 +63,21 @@ def two_steps(config: RunConfig) -> int:
     return int(2 * attack.batch_size * attack.queries_per_image + 1)
 
 
+WITH_A_POOL_OF_THE_USERS = [
+    name
+    for name in PRESETS
+    if PRESETS[name]["shared"].get("pool", "").startswith(("folder:", "cifar10"))
+]
+
+
+def tiny_pool(file: Path) -> str:
+    """As many random photographs as JBDA starts with, and a few more."""
+    images = np.random.default_rng(0).integers(0, 256, (160, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(160) % 10
+    np.savez(file, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    return f"npz:{file}"
+
+
 # Even two steps of the ResNets at full size take a CPU ten seconds.
 CASES = [
     pytest.param(name, marks=pytest.mark.slow)
@@ -74,12 +94,50 @@ def _few_images_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"copycost.attacks.{place}", 2)
 
 
+PLACES = Path(presets.__file__).parent
+HEADS = sorted(
+    path for path in PLACES.glob("*.py") if path.stem not in ("__init__", "published", "study")
+)
+MEASURED = {
+    "digits": ("results/digits", "seed0"),
+    "precision": ("results/precision/runs", ""),
+}
+"""By preset, the folder of the records that its head times, and which of them are one seed's."""
+
+
+def head(name: str) -> dict[str, str]:
+    """What the head of a preset's file says, by the word before the colon."""
+    text = ast.get_docstring(ast.parse((PLACES / f"{name}.py").read_text("utf-8"))) or ""
+    return dict(
+        re.findall(r"^([A-Z]\w+): +(.*?)(?=^[A-Z]\w+: |\Z)", text, re.MULTILINE | re.DOTALL)
+    )
+
+
+@pytest.mark.parametrize("name", [path.stem for path in HEADS])
+def test_the_head_of_a_preset_says_what_it_is_and_how_long_it_takes(name: str) -> None:
+    said = head(name)
+    assert {"Paper", "Command", "Hardware", "Expected"} <= set(said)
+    time = said.get("Time", said["Hardware"]).replace("--max-minutes", "")
+    assert re.search(r"\b(second|minute|hour)s?\b|\bnot measured\b", time), time
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_times_of_heads_are_those_of_the_records(name: str) -> None:
+    folder, of_one_seed = MEASURED[name]
+    root = Path(__file__).parents[2]
+    found = [read_record(p) for p in (root / folder).rglob(f"*{of_one_seed}*/record.json")]
+    minutes = round(sum(record.seconds for record in found) / 60)
+    assert f"{minutes} minutes" in head(name)["Time"]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_every_preset_runs_small(name: str, tmp_path: Path) -> None:
     values = dict(PRESETS[name])
     attacks = values["attacks"]
     values["settings"] = {a: {**values["settings"].get(a, {}), **tiny(a)} for a in attacks}
     values["shared"] = {**values["shared"], "evaluations": 1, "device": "cpu"}
+    if name in WITH_A_POOL_OF_THE_USERS:
+        values["shared"]["pool"] = tiny_pool(tmp_path / "pool.npz")
     budget = max(two_steps(run) for run in AuditConfig.read(values).runs())
     values["shared"]["budget"] = budget
     runs = AuditConfig.read(values).runs()

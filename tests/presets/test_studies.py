@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from math import isfinite
 
@@ -9,6 +10,7 @@ import pytest
 
 from copycost.attacks import ATTACKS
 from copycost.claims.base import Course
+from copycost.claims.final import Reaches
 from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.kwon2023.scales import FULL, epochs
 from copycost.presets.victims import VICTIMS
@@ -94,6 +96,10 @@ def test_the_head_of_a_study_says_how_it_is_run(key):
     option = f"--figure {STUDIES[key].figure}" if STUDIES[key].figure else f"--analysis {key}"
     assert f"Command:  copycost reproduce kwon2023 {option}\n" in head
     assert all(f"\n{word}:" in head for word in ("Paper", "Hardware", "Time", "Expected"))
+    assert re.search(r"^Time: .*\d minutes?\b|^Time: .*not measured yet", head, re.MULTILINE)
+    expected = " ".join(head.partition("\nExpected:")[2].split())
+    aims = [claim.reported for claim in STUDIES[key].claims if isinstance(claim, Reaches)]
+    assert [aim for aim in aims if f"{100 * aim:.4g} %" not in expected] == []
 
 
 def test_full_scale_is_the_papers_setting():

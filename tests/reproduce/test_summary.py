@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from copycost.attacks import ATTACKS
 from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.published import PUBLISHED
@@ -70,7 +71,12 @@ def test_the_docs_name_the_other_methods_presets_too(tmp_path: Path) -> None:
     assert found["DFMS-HL (`dfms-hl-cifar10-8m`)"] == "84.51 % [M]"
     assert found["IDEAL (`ideal-cifar10-100k`)"] == "no figure known"
     assert found["DisGUIDE (`disguide-cifar10-20m`)"] == "94.02 % [S] of the vote of two students"
-    gpu = {name for name in PRESETS if name.partition("-")[2].startswith(("cifar10-", "svhn-"))}
+    assert found["JBDA, by HODA (`jbda-cifar10-50k`)"] == "41.00 % [F] of a ResNet-18"
+    gpu = {name for name in PRESETS if "-cifar10-" in name or "-svhn-" in name}
+    assert set(ATTACKS) - {PRESETS[name]["attacks"][0] for name in gpu} == {
+        "in-distribution",
+        "random-noise",
+    }, "the ceiling and the floor aim at no published figure"
     ours = {name for name in gpu if name.startswith("frugal-")}
     assert not [name for name in gpu - ours if not any(f"`{name}`" in line for line in found)]
     page = (ROOT / "docs" / "methods" / "frugal.md").read_text(encoding="utf-8")

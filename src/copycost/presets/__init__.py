@@ -92,6 +92,30 @@ PRESETS: Registry[dict[str, Any]] = Registry(
             "copycost.presets.qedg_cifar10:PRESET",
             "QEDG's own CIFAR-10 setting at 30,000 labels; for a GPU",
         ),
+        "knockoff-cifar10-50k": Entry(
+            "copycost.presets.pool_cifar10:PRESET_KNOCKOFF",
+            "Knockoff by 50,000 queries on CIFAR-10, a pool of CIFAR-100; for a GPU",
+        ),
+        "knockoff-adaptive-cifar10-50k": Entry(
+            "copycost.presets.pool_cifar10:PRESET_ADAPTIVE",
+            "the same, learning while asking what to ask",
+        ),
+        "active-thief-cifar10-30k": Entry(
+            "copycost.presets.pool_cifar10:PRESET_ACTIVE_THIEF",
+            "ActiveThief by 30,000 queries on CIFAR-10, the same pool; for a GPU",
+        ),
+        "jbda-cifar10-50k": Entry(
+            "copycost.presets.pool_cifar10:PRESET_JBDA",
+            "JBDA by 50,000 queries on CIFAR-10, seeds of the same pool; for a GPU",
+        ),
+        "fixmatch-cifar10-250": Entry(
+            "copycost.presets.pool_cifar10:PRESET_FIXMATCH",
+            "FixMatch's own CIFAR-10 setting by 250 labels of the victim; for a GPU",
+        ),
+        "dfms-hl-proxy-cifar10-8m": Entry(
+            "copycost.presets.pool_cifar10:PRESET_PROXY",
+            "DFMS-HL by 8 million labels on CIFAR-10, proxies of CIFAR-100; for a GPU",
+        ),
     },
 )
 """Values for `AuditConfig`; options of the command line go over them. Loads no PyTorch."""

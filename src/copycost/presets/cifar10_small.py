@@ -2,7 +2,8 @@
 
 Paper:    none; shows the whole way on real colour images, not a strong attack.
 Command:  copycost audit --preset cifar10-small --data cifar10
-Hardware: two CPU cores, some minutes.
+Hardware: two CPU cores
+Time:     not measured in full
 Expected: agreement above random noise; nothing near a published figure at this budget.
 """
 

@@ -2,7 +2,8 @@
 
 Paper:    Sanyal, Addepalli, Babu, CVPR 2022 (arXiv:2204.11022).
 Command:  copycost audit --preset dfms-hl-cifar10-8m --data cifar10
-Hardware: one H100-class GPU. Not run yet.
+Hardware: one H100-class GPU
+Time:     not measured
 Expected: 84.51 % accuracy for this victim and student (from memory); 85.92 % of a victim with
           93.7 %, both ResNet-18, is quoted second-hand for synthetic shapes.
 Caution:  the authors' student is trained before and after in stages that are not here: see

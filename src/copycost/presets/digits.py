@@ -2,7 +2,8 @@
 
 Paper:    none; a demonstration of DFME at a size that runs anywhere.
 Command:  copycost audit, or make audit
-Hardware: two CPU cores, about three minutes a seed.
+Hardware: one CPU core
+Time:     4 minutes a seed (results/digits)
 Expected: median agreement of DFME over three seeds at least 0.90, and at least 0.30 above
           uniform random noise at the same budget; that of Frugal no lower than DFME's. Measured:
           see results/digits.

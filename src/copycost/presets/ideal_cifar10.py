@@ -2,7 +2,8 @@
 
 Paper:    Zhang, Chen, Lyu, ICLR 2023 (arXiv:2205.11158).
 Command:  copycost audit --preset ideal-cifar10-100k --data cifar10
-Hardware: one GPU; 80,200 student steps. Not run yet.
+Hardware: one GPU
+Time:     not measured; 80,200 student steps
 Expected: no figure to compare with. The abstract claims 5.83 points more than DFME on CIFAR-10
           with 0.02 of its queries (read first-hand), but the released code asks every image
           again in every epoch, 20.05 million times in all by this configuration.

@@ -2,8 +2,8 @@
 
 Paper:    Kariyappa et al., CVPR 2021, table 1.
 Command:  copycost audit --preset maze-cifar10-30m --data cifar10
-Hardware: one H100-class GPU. Not run yet; other implementations took 4 to 8 hours for 20 million
-          queries on an H200. It goes on where it stopped, so --max-minutes makes slices.
+Hardware: one H100-class GPU; it goes on where it stopped, so --max-minutes makes slices
+Time:     not measured; other implementations took 4 to 8 hours for 20 million queries on an H200
 Memory:   5.8 GiB on the device for the replay memory, and as much on the disk for a checkpoint.
 Expected: 89.85 % accuracy at 30 million queries, of a victim with 92.26 % (reported; quoted
           second-hand, the victim's from memory).

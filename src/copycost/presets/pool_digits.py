@@ -3,7 +3,8 @@
 Paper:    none; a demonstration of attacks that start with unlabelled images.
 Command:  copycost audit --preset pool-digits
           copycost audit --preset pool-digits-k-centre
-Hardware: one CPU core, about a minute a seed for the first, a quarter of one for the second
+Hardware: one CPU core
+Time:     about a minute a seed for the first, a quarter of a minute for the second
 Expected: each attack agrees with the victim by 0.10 more than random noise at least, and the
           ceiling with it far more than all others: house numbers of 32×32 in colour, made grey
           and 8×8, are a poor pool for scanned digits.

@@ -2,7 +2,8 @@
 
 Paper:    none; the comparison is new. See docs/precision.md.
 Command:  copycost precision students
-Hardware: one CPU core; every record says how long its run took.
+Hardware: one CPU core
+Time:     8 minutes for 30 runs (results/precision/runs)
 Expected: see docs/precision.md, drawn from the records under results/precision/runs.
 Caution:  the generator's rate is ten times that of the digits preset. At the preset's own rate
           the direction of the generator's steps made no difference in trials, so that no

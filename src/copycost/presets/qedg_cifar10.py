@@ -2,8 +2,8 @@
 
 Paper:    Pei et al., AAAI 2025.
 Command:  copycost audit --preset qedg-cifar10-30k --data cifar10
-Hardware: one GPU; about 93,000 student steps, with two passes through the student each. Not run
-          yet.
+Hardware: one GPU
+Time:     not measured; about 93,000 student steps, with two passes through the student each
 Expected: no figure was found. The budget is that of the authors' script (read first-hand).
 Caution:  the authors' code names torchvision's ImageNet weights for its student, which no data-free
           attack has; here it starts from random ones.

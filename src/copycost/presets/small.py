@@ -4,8 +4,8 @@ Paper:    none; to see that each attack learns more from its queries than noise 
 Command:  copycost audit --preset small
           copycost audit --preset small-label
           copycost audit --preset small-label-shapes
-Hardware: one CPU core, about a minute for the first, two for the second and half a minute for the
-          third, a seed
+Hardware: one CPU core
+Time:     a seed takes about a minute for the first, two for the second, half of one for the third
 Expected: each attack agrees with the victim by 0.10 more than random noise at least. Attacks that
           start with a pool stand in pool-digits.
 Caution:  settings were chosen on this victim, among some 250 runs of all attacks together, at seeds

@@ -1,8 +1,8 @@
 """Passages of the docs that hold numbers, written from committed records and never by hand.
 
 A passage stands between `<!-- generated: NAME -->` and `<!-- end -->`; its text comes from the
-function that `PASSAGES` lists under NAME. `python -m copycost.report.generated` writes them all
-again; a test says when one is out of date.
+function that `PASSAGES` lists under NAME. The heads of studies say how long these took, in a line
+`Time:`. `python -m copycost.report.generated` writes it all again; a test says what is out of date.
 """
 
 from __future__ import annotations
@@ -143,6 +143,12 @@ FIGURES: Registry[Callable[[Path], str | None]] = Registry(
 )
 """Functions from the folder `results` to SVG, or None without records: docs/figures/NAME.svg."""
 
+TIMES: Registry[Callable[[Path], dict[str, str]]] = Registry(
+    "folder of heads",
+    {"kwon2023": Entry("copycost.reproduce.heads:times", "how long each study took")},
+)
+"""Functions from the folder `results` to what the `Time:` of each file in presets/NAME says."""
+
 _PASSAGE = re.compile(
     r"^<!-- generated: (?P<name>[\w-]+) -->\n.*?^<!-- end -->$", re.MULTILINE | re.DOTALL
 )
@@ -176,15 +182,27 @@ def draw_figures(root: Path) -> None:
             write_atomically(root / "docs" / "figures" / f"{name}.svg", svg.encode())
 
 
+def heads(root: Path) -> dict[Path, str]:
+    """By file of the package that has such a line, its text with the line written anew."""
+    lines = {
+        root / "src" / "copycost" / "presets" / name / file: f"Time:     {time}"
+        for name, times in TIMES.items()
+        for file, time in times(root / "results").items()
+    }
+    return {
+        path: re.sub("^Time: .*$", line, path.read_text(encoding="utf-8"), count=1, flags=re.M)
+        for path, line in lines.items()
+    }
+
+
 def main() -> None:
-    """Write all passages and figures of the folder on the command line, by default this one."""
+    """Write all passages, heads and figures of the folder that is named, by default this one."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
     draw_figures(root)
-    for page in pages(root):
-        text = page.read_text(encoding="utf-8")
-        new = filled(text, root / "results")
-        if new != text:
-            page.write_text(new, encoding="utf-8")
+    written = {page: filled(page.read_text("utf-8"), root / "results") for page in pages(root)}
+    for path, new in (written | heads(root)).items():
+        if new != path.read_text("utf-8"):
+            path.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ _QUOTED = "dfme"
 
 def short_passage(results: Path) -> str:
     """The README's table: the quoted numbers one by one, the other figures counted."""
-    full, quick = (_figures(results, scale) for scale in SETTINGS)
+    figures = [key for key in STUDIES if STUDIES[key].figure is not None]
+    full, quick = (once(results, scale, figures) for scale in SETTINGS)
     quoted = [result for result in full if result.key == HEADLINE]
     others = [result for result in full if result.key != HEADLINE]
     lines = [line for result in quoted for line in _lines(result)]
@@ -112,11 +113,10 @@ def same_run(record: Record, config: RunConfig) -> bool:
     return is_run_of(record, likened)
 
 
-def _figures(results: Path, scale: str) -> list[StudyResult]:
-    """Each figure once: on the paper's data, unless only what stands for it was run in full."""
+def once(results: Path, scale: str, keys: Sequence[str]) -> list[StudyResult]:
+    """Each study once: on the paper's data, unless only what stands for it was run in full."""
     records = committed(results, scale)
-    figures = [key for key in STUDIES if STUDIES[key].figure is not None]
-    found = (_on_each_data(key, SCALES[scale], records) for key in figures)
+    found = (_on_each_data(key, SCALES[scale], records) for key in keys)
     return [max(kinds, key=lambda one: one.complete) for kinds in found]
 
 

@@ -2,8 +2,9 @@
 
 Paper:    Kwon et al. 2023, figure 4, and its remark on vanishing gradients
 Command:  copycost reproduce kwon2023 --analysis gradients
-Hardware: quick: two CPU cores; full: aimed at one H100-class GPU, not run yet
-Time:     `--dry-run` says it for the device at hand; every record says how long its run took
+Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
+Time:     quick: 6 runs, 5 minutes in all; full: not measured yet, `--dry-run` estimates it
+          without the diagnosis, which is timed in its own record
 Expected: nothing is reported in numbers; see the records under results/kwon2023
 """
 

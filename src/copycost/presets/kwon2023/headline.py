@@ -2,9 +2,10 @@
 
 Paper:    Kwon et al. 2023, text, figures and DFME's table 1
 Command:  copycost reproduce kwon2023 --analysis headline
-Hardware: quick: two CPU cores; full: aimed at one H100-class GPU, not run yet
-Time:     `--dry-run` says it for the device at hand; every record says how long its run took
-Expected: nothing is reported in numbers; see the records under results/kwon2023
+Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
+Time:     quick: 30 runs, 14 minutes in all; full: not measured yet, `--dry-run` estimates it
+Expected: DFME's settings: 88.1 % on CIFAR-10 with 20 million queries, 95.2 % on SVHN with 2 million
+          (quoted second-hand); the paper's: 86.18 % and 96.02 % at epoch 200 (reported)
 """
 
 from __future__ import annotations

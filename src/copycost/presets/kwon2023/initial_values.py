@@ -2,8 +2,8 @@
 
 Paper:    Kwon et al. 2023, its remark that results depend on the initial values
 Command:  copycost reproduce kwon2023 --analysis initial-values
-Hardware: quick: two CPU cores; full: aimed at one H100-class GPU, not run yet
-Time:     `--dry-run` says it for the device at hand; every record says how long its run took
+Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
+Time:     quick: 10 runs, 9 minutes in all; full: not measured yet, `--dry-run` estimates it
 Expected: nothing is reported in numbers; see the records under results/kwon2023
 """
 
