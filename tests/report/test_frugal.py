@@ -11,11 +11,13 @@ from tests.report.conftest import MakeRecord
 from copycost.report.frugal import (
     NOT_RUN,
     cifar10_passage,
+    photographs_passage,
+    twentieth_passage,
+)
+from copycost.report.frugal_lessons import (
     digits_aim_passage,
     lessons_passage,
     losses_passage,
-    photographs_passage,
-    twentieth_passage,
 )
 from copycost.report.frugal_parts import label_parts_passage, parts_passage
 

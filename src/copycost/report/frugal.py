@@ -4,40 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from copycost.attacks.frugal import Frugal
 from copycost.report.knowledge import held
 from copycost.report.markdown import measured_on, table
 from copycost.report.table import Group, group_records, in_words
-from copycost.report.wording import attack_name, percent, plural
+from copycost.report.wording import attack_name, percent
 from copycost.runner.record import Record, records_in
-from copycost.settings import read_settings
 from copycost.types import Access
 
 NOT_RUN = "*Not run yet: there is no committed record.*"
 USUAL_LOSS = "l1"
-LOSSES = {USUAL_LOSS: "L1, mean over classes", "l2": "L2"}
-DIGITS = "digits-cnn"
 SHARE = 20
 """Frugal is to reach with one query what DFME reaches with so many."""
-
-
-class DigitsAim(NamedTuple):
-    """What two students that disagree, and replay, reached on digits in the first try."""
-
-    agreement: float
-    budget: int
-
-
-DIGITS_AIM = DigitsAim(0.99, 60_000)
 
 
 def twentieth_passage(results: Path) -> str:
     """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
     # DFME's runs on digits are those of the embedded audit; its Frugal has other settings.
     audited = [record for record in records_in(results / "digits") if record.attack != "frugal"]
-    records = _usual_loss([*records_in(results / "frugal" / "twentieth"), *audited])
+    records = of_usual_loss([*records_in(results / "frugal" / "twentieth"), *audited])
     groups = [group for group in group_records(records) if group.attack != "random-noise"]
     noise = [group for group in group_records(records) if group.attack == "random-noise"]
     asked = {group.setting.victim for group in groups if group.attack == "frugal"}
@@ -70,7 +55,7 @@ def cifar10_passage(results: Path) -> str:
 
 
 def _by_images(folder: Path) -> str:
-    groups = group_records(_usual_loss(records_in(folder)))
+    groups = group_records(of_usual_loss(records_in(folder)))
     if not groups:
         return NOT_RUN
     groups.sort(key=median_agreement, reverse=True)
@@ -83,7 +68,7 @@ def _by_images(folder: Path) -> str:
             attack_name(group.attack),
             str(group.setting.access),
             drawn_kinds(group.records[0]),
-            _views(group.records[0]),
+            views(group.records[0]),
             held(group.records[0]),
             f"{group.setting.budget:,}",
             in_words(group.agreement),
@@ -91,11 +76,11 @@ def _by_images(folder: Path) -> str:
         ]
         for group in groups
     ]
-    note = f"{_of_one_recipe(groups)} {over_seeds(groups)}"
+    note = f"{of_one_recipe(groups)} {over_seeds(groups)}"
     return "\n\n".join([table(head, rows), note, made_by(groups)])
 
 
-def _of_one_recipe(groups: Sequence[Group]) -> str:
+def of_one_recipe(groups: Sequence[Group]) -> str:
     """Who copies whom."""
     first = groups[0]
     return (
@@ -111,123 +96,19 @@ def _victims_accuracy(groups: Sequence[Group]) -> str:
     return " to ".join(ends)
 
 
-def lessons_passage(results: Path) -> str:
-    """Frugal by how long, and how, it learns from an answer, and by what it asks."""
-    groups = group_records(_usual_loss(records_in(results / "frugal" / "lessons")))
-    if not groups:
-        return NOT_RUN
-    groups.sort(key=lambda one: (*_of_lesson(one), median_agreement(one)))
-    head = [
-        "data", "access", "images", "queries", "students", "steps", "as asked",
-        "the attacker holds", "agreement", "accuracy", "seconds a run",
-    ]  # fmt: skip
-    recipes = [
-        _of_one_recipe([group for group in groups if group.victim.dataset == data])
-        for data in dict.fromkeys(group.victim.dataset for group in groups)
-    ]
-    note = " ".join([*recipes, over_seeds(groups)])
-    return "\n\n".join([table(head, [_lesson(group) for group in groups]), note, made_by(groups)])
-
-
-def _of_lesson(group: Group) -> tuple[str, bool, int]:
-    """The same for groups that are to be compared; labels after probabilities."""
-    return group.victim.dataset, _by_labels(group), group.setting.budget
-
-
-def _by_labels(group: Group) -> bool:
+def by_labels(group: Group) -> bool:
+    """Whether nothing but labels was told."""
     return group.setting.access is Access.LABEL
 
 
-def _lesson(group: Group) -> list[str]:
-    """Students, steps of each for a batch of queries, and the share of a lesson as asked."""
-    record = group.records[0]
-    settings = read_settings(Frugal, record.config["settings"])
-    kept = settings.as_asked if settings.shift or settings.flip else 1.0
-    return [
-        group.victim.dataset,
-        str(group.setting.access),
-        drawn_kinds(record),
-        f"{group.setting.budget:,}",
-        f"{settings.members}",
-        f"{settings.student_steps}",
-        percent(kept),
-        held(record),
-        in_words(group.agreement),
-        in_words(group.accuracy),
-        f"{group.seconds.median:,.0f}",
-    ]
-
-
-def digits_aim_passage(results: Path) -> str:
-    """Whether the best settings on record pass the agreement of the first try on digits."""
-    groups = [
-        group
-        for group in _own_groups(results, "twentieth", "lessons")
-        if (group.setting.victim, group.setting.budget) == (DIGITS, DIGITS_AIM.budget)
-        and group.setting.access is Access.PROBABILITIES
-    ]
-    if not groups:
-        return NOT_RUN
-    best = max(groups, key=median_agreement)
-    settings = read_settings(Frugal, best.records[0].config["settings"])
-    verdict = "passed" if median_agreement(best) > DIGITS_AIM.agreement else "missed"
-    return (
-        f"{percent(DIGITS_AIM.agreement)} with {DIGITS_AIM.budget:,} queries on digits is "
-        f"{verdict}: {in_words(best.agreement)} by {plural(settings.members, 'student')}, "
-        f"{settings.student_steps} steps for a batch of {settings.batch_size} queries, and "
-        f"{LOSSES[_loss(best.records[0])]}: the best of {len(groups)} settings on record. "
-        f"{over_seeds([best])}"
-    )
-
-
-def losses_passage(results: Path) -> str:
-    """Frugal by the norm that its students descend, where all else was the same."""
-    found: dict[tuple[str, ...], dict[str, Group]] = {}
-    for group in _own_groups(results, "twentieth", "photographs", "lessons"):
-        found.setdefault(_but_for_loss(group), {})[_loss(group.records[0])] = group
-    pairs = {key: by_loss for key, by_loss in found.items() if by_loss.keys() >= LOSSES.keys()}
-    if not pairs:
-        return NOT_RUN
-    head = [
-        "data", "student", "access", "queries", "images", "learnt", "students", "steps",
-        *LOSSES.values(),
-    ]  # fmt: skip
-    rows = [
-        [*key, *(in_words(by_loss[loss].agreement) for loss in LOSSES)]
-        for key, by_loss in sorted(pairs.items())
-    ]
-    shown = [by_loss[loss] for by_loss in pairs.values() for loss in LOSSES]
-    return "\n\n".join([table(head, rows), over_seeds(shown), made_by(shown)])
-
-
-def _own_groups(results: Path, *folders: str) -> list[Group]:
-    records = [record for name in folders for record in records_in(results / "frugal" / name)]
-    return group_records([record for record in records if record.attack == "frugal"])
-
-
-def _but_for_loss(group: Group) -> tuple[str, ...]:
-    """What two groups share that differ by their loss alone, as it is printed."""
-    setting, record = group.setting, group.records[0]
-    settings = read_settings(Frugal, record.config["settings"])
-    return (
-        group.victim.dataset,
-        f"`{setting.student}`",
-        str(setting.access),
-        f"{setting.budget:,}",
-        drawn_kinds(record),
-        _views(record),
-        f"{settings.members}",
-        f"{settings.student_steps}",
-    )
-
-
-def _loss(record: Record) -> str:
+def loss_of(record: Record) -> str:
     """The loss of a run's students; older records have none but the usual one."""
     return str(record.config["settings"].get("loss", USUAL_LOSS))
 
 
-def _usual_loss(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if _loss(record) == USUAL_LOSS]
+def of_usual_loss(records: Sequence[Record]) -> list[Record]:
+    """Those whose students descended the default's norm."""
+    return [record for record in records if loss_of(record) == USUAL_LOSS]
 
 
 def drawn_kinds(record: Record) -> str:
@@ -236,7 +117,7 @@ def drawn_kinds(record: Record) -> str:
     return ", ".join(f"`{name}`" for name in sources) or "–"
 
 
-def _views(record: Record) -> str:
+def views(record: Record) -> str:
     """How a run's images are shown to its students, if it may move them."""
     settings = record.config["settings"]
     if "sources" not in settings:
@@ -263,7 +144,7 @@ def _row(group: Group, noise: Sequence[Group]) -> list[str]:
 
 def _place(group: Group) -> tuple[str, bool, str]:
     # Probabilities before labels, DFME before what is compared with it.
-    return group.victim.dataset, _by_labels(group), group.attack
+    return group.victim.dataset, by_labels(group), group.attack
 
 
 def over_seeds(groups: Sequence[Group]) -> str:
@@ -297,7 +178,7 @@ def _verdict(own: Group, model: Group) -> str:
     share = model.setting.budget / own.setting.budget
     same = own.setting.victim_hash == model.setting.victim_hash
     other = "" if same else " Each copied its own victim, both trained by one recipe."
-    labels = " by labels alone" if _by_labels(own) else ""
+    labels = " by labels alone" if by_labels(own) else ""
     told = ", told probabilities," if model.setting.access != own.setting.access else ""
     return (
         f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "

@@ -28,7 +28,8 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),
         "frugal-digits-aim": Entry(
-            "copycost.report.frugal:digits_aim_passage", "whether the first try is beaten on digits"
+            "copycost.report.frugal_lessons:digits_aim_passage",
+            "whether the first try is beaten on digits",
         ),
         "frugal-parts": Entry(
             "copycost.report.frugal_parts:parts_passage", "Frugal without each of its parts"
@@ -43,10 +44,11 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "copycost.report.frugal:cifar10_passage", "the same at CIFAR-10's own size"
         ),
         "frugal-lessons": Entry(
-            "copycost.report.frugal:lessons_passage", "Frugal by how it learns from an answer"
+            "copycost.report.frugal_lessons:lessons_passage",
+            "Frugal by how it learns from an answer",
         ),
         "frugal-losses": Entry(
-            "copycost.report.frugal:losses_passage", "Frugal by the norm of its loss"
+            "copycost.report.frugal_lessons:losses_passage", "Frugal by the norm of its loss"
         ),
         "full-scale-runs": Entry(
             "copycost.report.full_scale:runs_passage", "what attacks reached at a paper's scale"
