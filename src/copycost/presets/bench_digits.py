@@ -43,8 +43,7 @@ def _compared(
     }
 
 
-_BUDGETS = (2_000, 4_000, 8_000)
 PRESET = _compared(small.PRESET, (3_000, 6_000, 12_000), "in-distribution")
-PRESET_LABEL = _compared(small.PRESET_LABEL, _BUDGETS, "in-distribution")
+PRESET_LABEL = _compared(small.PRESET_LABEL, (2_000, 4_000, 8_000), "in-distribution")
 # So few queries teach a fresh student nothing in ten passes, whatever they are.
 PRESET_POOL = _compared(pool_digits.PRESET, (250, 500, 1_000), passes=100)
