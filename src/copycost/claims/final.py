@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import ge, gt
 
@@ -84,9 +85,7 @@ class AboutEqual:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        names = (self.series, self.other)
-        found, beside = finals(courses, *names), agreements(courses, *names)
-        return compared(self.text, "accuracy", found, self._near, beside)
+        return _ends(self.text, courses, (self.series, self.other), self._near)
 
     def _near(self, first: float, second: float) -> bool:
         return abs(first - second) <= self.within + ROUNDING
@@ -106,9 +105,7 @@ class Better:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of the last students' accuracy."""
-        names = (self.series, self.than)
-        found, beside = finals(courses, *names), agreements(courses, *names)
-        return compared(self.text, "accuracy", found, gt, beside)
+        return _ends(self.text, courses, (self.series, self.than), gt)
 
 
 @dataclass(frozen=True)
@@ -126,6 +123,12 @@ class Bounds:
         """By the medians over seeds, beside the best of the others."""
         medians = {n: middle(found) for n, found in finals(courses, *courses).items()}
         best = max(medians.keys() - {self.series}, key=lambda name: (medians[name], name))
-        names = (self.series, best)
-        found, beside = finals(courses, *names), agreements(courses, *names)
-        return compared(self.text, "accuracy", found, ge, beside)
+        return _ends(self.text, courses, (self.series, best), ge)
+
+
+def _ends(
+    text: str, courses: Courses, names: tuple[str, str], ahead: Callable[[float, float], bool]
+) -> Finding:
+    """Two series compared by the accuracies of their last students, agreement beside them."""
+    found, beside = finals(courses, *names), agreements(courses, *names)
+    return compared(text, "accuracy", found, ahead, beside)

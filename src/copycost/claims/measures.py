@@ -64,7 +64,7 @@ class Spread:
     def judge(self, courses: Courses) -> Finding:
         """Ranges of the last students, and the share of runs whose student learnt nothing."""
         runs = courses[self.series]
-        accuracies = [run.final("accuracy") for run in runs]
+        (accuracies,) = finals(courses, self.series).values()
         measured = {
             "seeds": float(len(runs)),
             **_range("accuracy", accuracies),
