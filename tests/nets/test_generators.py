@@ -50,7 +50,7 @@ def test_layers_are_those_of_generator_a():
     generator = GENERATORS["dfme"](InputSpec((3, 32, 32)))
     assert isinstance(generator, DFMEGenerator)
     kinds = [type(layer).__name__ for layer in generator.layers]
-    norm, up, conv, leaky = "BatchNorm2d", "Upsample", "Conv2d", "LeakyReLU"
+    norm, up, conv, leaky = "BatchNorm", "Upsample", "Conv2d", "LeakyReLU"
     assert kinds == [norm, *(2 * [up, conv, norm, leaky]), conv, norm]
     linear = 256 * 8192 + 8192
     convolutions = (9 * 128 * 128 + 128) + (9 * 128 * 64 + 64) + (9 * 64 * 3 + 3)

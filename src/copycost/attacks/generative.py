@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.nets import GENERATORS
 from copycost.nets.generator import squash
+from copycost.nets.images import image_shape
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
@@ -69,8 +71,8 @@ class Generative(Attack):
         """
         if not batches:
             return []
-        generator = s.need_generator()
-        made = (generator(s.normal(n, self.latent)) for _ in range(batches))
+        noise = [s.normal(n, self.latent) for _ in range(batches)]
+        made = s.need_generator().each(noise, math.prod(image_shape(oracle.spec)[1:]))
         images = torch.cat([self.pictures(x, oracle.spec, s.random) for x in made])
         return Batch(images, oracle(images)).split(n)
 

@@ -14,6 +14,7 @@ from copycost.attacks.average import Average
 from copycost.attacks.replay import Replay
 from copycost.compiling import Compile
 from copycost.engine import Engine, restore_optimizer
+from copycost.nets.apart import each
 from copycost.noise import Noise
 from copycost.schedules import Schedule
 
@@ -37,6 +38,16 @@ class Player:
         """Run the network in the run's arithmetic."""
         output: Tensor = self.module(x)
         return output
+
+    @torch.no_grad()
+    def each(self, batches: list[Tensor], places: int) -> list[Tensor]:
+        """What the network makes of batches [n, ...], as of one after the other.
+
+        A CPU gets small ones together; `places` are those of one image that is made.
+        """
+        if self.engine.device.type == "cpu" and self.engine.compile is Compile.OFF:
+            return each(self.network, self, batches, places)
+        return [self(batch) for batch in batches]
 
     def set_time(self, t: float) -> None:
         """Set the learning rates for a share `t` of the budget spent."""

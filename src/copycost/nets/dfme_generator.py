@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from copycost.errors import ConfigError, SpecMismatch
+from copycost.nets.apart import BatchNorm
 from copycost.nets.generator import Generator
 from copycost.nets.images import image_shape
 from copycost.types import InputSpec
@@ -35,17 +36,17 @@ class DFMEGenerator(Generator):
         self.width = width
         self.linear = nn.Linear(latent, width * self.start[0] * self.start[1])
         self.layers = nn.Sequential(
-            nn.BatchNorm2d(width),
+            BatchNorm(width),
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(width, width, 3, padding=1),
-            nn.BatchNorm2d(width),
+            BatchNorm(width),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Upsample(scale_factor=2, mode="nearest"),
             nn.Conv2d(width, width // 2, 3, padding=1),
-            nn.BatchNorm2d(width // 2),
+            BatchNorm(width // 2),
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width // 2, channels, 3, padding=1),
-            nn.BatchNorm2d(channels, affine=False),
+            BatchNorm(channels, affine=False),
         )
 
     def forward(self, z: Tensor) -> Tensor:
