@@ -8,9 +8,10 @@ Hardware: two CPU cores share the runs; docs/bench.md has the seconds of every r
 Expected: nothing is promised; the numbers are in the records that the commands write.
 Caution:  the settings are those of the presets small, small-label and pool-digits, on the victim
           that they were chosen on, at a budget among those compared here: a few dozen runs an
-          attack, our own no more than others. None of them is its authors' setting: at a few
-          hundred steps rates and schedules made for millions of queries teach hardly anything.
-          Adversarial examples stay within a tenth of the range, where chance changes few labels.
+          attack, and of the two best by labels 45 more each; our own no more than the next best.
+          None of them is its authors' setting: at a few hundred steps rates and schedules made for
+          millions of queries teach hardly anything. Adversarial examples stay within a tenth of
+          the range, where chance changes few labels.
 """
 
 from __future__ import annotations

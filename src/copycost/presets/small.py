@@ -10,12 +10,12 @@ Expected: each attack agrees with the victim by 0.10 more than random noise at l
           start with a pool stand in pool-digits.
 Caution:  settings were chosen on this victim, among some 250 runs of all attacks together, at seeds
           0 to 2: rates are the students', not the authors'. Of noise too the best was taken, of
-          nine settings each by probabilities and by labels. The two best by labels, Frugal and
-          QEDG, were then tried at 15 settings more each, three seeds of each: the best median is
-          here. On other victims, and against images
-          of normal numbers or of smooth fields, the floor comes closer. By labels Dual Student
-          stayed near the floor at its authors' rates and loss; it is here by cross-entropy, with a
-          generator so slow that one which never moved did as well: what learns is its students.
+          nine settings each by probabilities and by labels. The two best by labels,
+          Frugal and QEDG, were then tried at 15 settings more each, three seeds of each: the best
+          medians are here. On other victims, and against images of normal numbers or of smooth
+          fields, the floor comes closer. By labels Dual Student stayed near the floor at its
+          authors' rates and loss; it is here by cross-entropy, with a generator so slow that one
+          which never moved did as well: what learns is its students.
 """
 
 from __future__ import annotations
