@@ -36,6 +36,10 @@ for victim in house-numbers-16 fashion-mnist-16; do
     "${own[@]}" --set frugal.loss=l2
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --access label --evaluations 6 "${small[@]}"
+  # By labels one student that sees what it was told a little moved as well.
+  sweep --out "$whole" --victim "$victim" --attack frugal --budget 6000 --access label \
+    --evaluations 6 --set frugal.batch_size=32 --set frugal.student_steps=64 \
+    --set frugal.members=1 --set frugal.shift=0.0625 --set frugal.balanced=false
   sweep --out "$whole" --victim "$victim" --attack disguide --budget 120000 --access label \
     --evaluations 20 --set disguide.batch_size=32 --set disguide.width=32 \
     --set disguide.schedule=cosine
