@@ -19,9 +19,9 @@ SPEC = InputSpec(shape=(1, 8, 8))
 PIXELS = 64
 
 
-def player(precision: str = "float32", spec: InputSpec = SPEC) -> Player:
+def player(precision: str = "float32") -> Player:
     torch.manual_seed(0)
-    generator = DFMEGenerator(spec, latent=16, width=8)
+    generator = DFMEGenerator(SPEC, latent=16, width=8)
     optimizer = torch.optim.Adam(generator.parameters(), fused=True)
     return Player(Engine("cpu", precision), generator, optimizer, Constant())
 
@@ -115,6 +115,18 @@ def test_afterwards_a_batch_is_one_again_even_if_a_call_failed():
     images = made(z)
     torch.testing.assert_close(images.mean(dim=(0, 2, 3)), torch.zeros(1), atol=1e-5, rtol=0)
     images.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_norm_gives_the_same_bits_as_one_batch_after_the_other(affine, dtype):
+    apart, alone = BatchNorm(3, affine=affine), nn.BatchNorm2d(3, affine=affine)
+    apart.apart = 4
+    x = torch.randn(12, 3, 5, 5, dtype=dtype).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        assert torch.equal(apart(x), torch.cat([alone(batch) for batch in x.split(4)]))
+    for name, value in alone.state_dict().items():
+        assert torch.equal(apart.state_dict()[name], value), name
 
 
 def test_no_gradient_is_lost_unseen():
