@@ -101,6 +101,18 @@ def test_the_json_is_what_the_runs_left(bench, executor, tmp_path):
     assert record_of(found).complete
 
 
+def test_a_class_is_todays_whatever_the_record_says(bench, executor, tmp_path):
+    few = ("batch_size=16", "members=1", "student_steps=1", "sources=patches")
+    words = [word for one in few for word in ("--set", f"frugal.{one}")]
+    bench("--json", *words, attacks=("--attack", "frugal"))
+    for path in (tmp_path / "work").glob("frugal-*/record.json"):
+        written = json.loads(path.read_text())
+        assert written["knowledge"] == "procedural images"
+        path.write_text(json.dumps(written | {"knowledge": "strictly data-free"}))
+    _, found, _ = bench("--json", *words, attacks=("--attack", "frugal"))
+    assert found["attacks"][0]["class"] == "procedural images"
+
+
 def check_run(run: dict[str, Any], budget: dict[str, Any], folder: Path) -> None:
     record = read_record(folder)
     assert run["state"] == "finished"

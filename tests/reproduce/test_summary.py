@@ -14,8 +14,9 @@ from copycost.presets.published import PUBLISHED
 from copycost.presets.study import Scale, varied
 from copycost.report import wording
 from copycost.report.generated import PASSAGES
+from copycost.reproduce.matching import same_run
 from copycost.reproduce.sources import sourced
-from copycost.reproduce.summary import NOT_RUN, same_run, short_passage, whole_passage
+from copycost.reproduce.summary import NOT_RUN, short_passage, whole_passage
 from copycost.runner.config import RunConfig
 from tests.reproduce.made_up import Values, measured, planned, record_of
 

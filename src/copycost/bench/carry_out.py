@@ -17,6 +17,7 @@ from copycost.bench.result import (
 )
 from copycost.bench.work import Measure
 from copycost.errors import ConfigError
+from copycost.report.knowledge import held
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import has_diverged
 from copycost.runner.record import Record
@@ -102,7 +103,7 @@ class Bench:
         records = [r.record for r in self.results if r.config.attack == name and r.record]
         return AttackResult(
             attack=name,
-            kind=records[0].knowledge if records else attack.assumed,
+            kind=held(records[0]) if records else attack.assumed,
             access=self.config.access,
             queries_per_image=attack.queries_per_image,
             batch_size=attack.batch_size,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.presets.kwon2023 import STUDIES
+from copycost.reproduce.matching import once
 from copycost.reproduce.result import StudyResult
-from copycost.reproduce.summary import SETTINGS, once
+from copycost.reproduce.summary import SETTINGS
 
 UNMEASURED = "not measured yet, `--dry-run` estimates it"
 
