@@ -41,14 +41,17 @@ class SyncedNorm(_BatchNorm):
             return super().forward(x)
         dims = [0, *range(2, x.ndim)]
         shape = [1, -1, *[1] * (x.ndim - 2)]
-        mean = _mean_over_ranks(x.float().mean(dims))
+        # A sum divided afterwards: the gradient of PyTorch's mean is laid out channels first.
+        count = x.numel() // x.shape[1]
+        mean = _mean_over_ranks(x.float().sum(dims) / count)
         centred = x.float() - mean.view(shape)
-        variance = _mean_over_ranks(centred.square().mean(dims))
-        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1])
-        y = centred * (variance + self.eps).rsqrt().view(shape)
-        if self.affine:
-            y = y * self.weight.view(shape) + self.bias.view(shape)
-        return y.to(x.dtype)
+        variance = _mean_over_ranks(centred.square().sum(dims) / count)
+        self._remember(mean.detach(), variance.detach(), count)
+        scale = (variance + self.eps).rsqrt()
+        if not self.affine:
+            return (centred * scale.view(shape)).to(x.dtype)
+        scale = scale * self.weight
+        return torch.addcmul(self.bias.view(shape), centred, scale.view(shape)).to(x.dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Inputs of any number of dimensions are taken."""
