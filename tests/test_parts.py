@@ -27,7 +27,7 @@ class Counted(nn.Module):
 
 @pytest.mark.parametrize(
     ("inputs", "expected"),
-    [(0, [0]), (1, [1]), (5, [5]), (6, [5, 1]), (11, [5, 5, 1]), (15, [5, 5, 5])],
+    [(0, [0]), (1, [1]), (5, [5]), (6, [3, 3]), (11, [4, 4, 3]), (15, [5, 5, 5])],
 )
 def test_a_large_batch_is_answered_in_parts_and_in_order(inputs: int, expected: list[int]) -> None:
     module = Counted()

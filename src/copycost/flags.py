@@ -89,7 +89,7 @@ def generator_collapsed(spread: float | None) -> list[Flag]:
 
 
 def estimate_drowned(correlation: float | None) -> list[Flag]:
-    """The generator is trained on rounding noise: see `gradients.quality`."""
+    """The generator is trained on noise: see `gradients.quality`."""
     if correlation is None or correlation >= ESTIMATE_FLOOR:
         return []
     detail = f"correlation {correlation:.2f} with the true directional derivative on a stand-in"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,9 @@ class InParts(nn.Module):
         if len(x) <= inputs:
             answer: Tensor = self.module(x)
             return answer
-        return torch.cat([self.module(part) for part in torch.split(x, inputs)])
+        # Evenly: some models squeeze what they answer one input.
+        parts = torch.tensor_split(x, math.ceil(len(x) / inputs))
+        return torch.cat([self.module(part) for part in parts])
 
 
 def in_parts(module: nn.Module, device: torch.device) -> nn.Module:

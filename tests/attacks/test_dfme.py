@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
+from copycost.defences.stack import defend
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
 from copycost.testing import TINY, TinyNet, tiny_victim
@@ -126,3 +127,27 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
         for network in (s.need_generator().network, generator)
     )
     torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("defences", "least", "most"),
+    [([], 0.95, 1.0), (["rounding:2"], -0.5, 0.5), (["noise:0.1"], -0.5, 0.5)],
+)
+def test_health_sees_what_a_defence_hides(defences: list[str], least: float, most: float) -> None:
+    victim = defend(tiny_victim(), defences)
+    oracle = Oracle(victim, access="probabilities", budget=10_000, defences=defences)
+    attack = DFME(**SMALL, epsilon=1e-3)  # type: ignore[arg-type]
+    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
+    kept = {name: value.clone() for name, value in victim.state().items()}
+    assert least <= attack.diagnose(state, oracle)["estimate/correlation"] <= most
+    assert oracle.spent == 0
+    assert all(torch.equal(value, kept[name]) for name, value in victim.state().items())
+
+
+def test_weights_that_were_held_before_stay_held_when_seen_through() -> None:
+    student, state, _ = step()
+    held = next(student.net.parameters())
+    held.requires_grad_(False)
+    with state.student.seen_through():
+        assert not any(weight.requires_grad for weight in student.parameters())
+    assert [not weight.requires_grad for weight in student.parameters()].count(True) == 1

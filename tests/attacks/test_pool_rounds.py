@@ -190,3 +190,23 @@ def test_a_pool_of_another_shape_is_refused():
     with pytest.raises(SpecMismatch):
         begin(attack, asked)
     assert noise().spec == TINY
+
+
+@pytest.mark.parametrize("name", ["knockoff", "active-thief", "knockoff-adaptive"])
+@pytest.mark.parametrize("budget", [2, 3, 4, 5, 7])
+def test_rounds_of_one_query_leave_none_unspent(name, budget):
+    attack, asked = make(name), oracle(budget)
+    state = begin(attack, asked)
+    finish(attack, state, asked)
+    assert asked.spent == budget
+    assert state.student.updates
+    assert state.learnt == budget
+
+
+def test_the_last_gradient_is_told_while_more_is_asked():
+    attack, asked = make("knockoff"), oracle(90)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: state.trained == 1)
+    norm = float(state.student.gradient_norm())
+    attack.step(state, asked, attack.images(state, asked))
+    assert float(state.student.gradient_norm()) == norm > 0

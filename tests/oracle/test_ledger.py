@@ -159,3 +159,21 @@ def test_what_cannot_be_read_is_not_called_a_foreign_file(tmp_path):
     foreign.write_text("no database, but long enough to be taken for the header of one" * 20)
     with pytest.raises(RunError, match="foreign is not a ledger"):
         spent_in(foreign, "attacker")
+
+
+def test_what_was_settled_can_be_booked_as_lost(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 100, block=10)
+        account.charge(25)
+        account.settle()
+        account.write_off(7)
+        account.write_off(0)
+        assert (account.spent, account.lost) == (25, 7)
+    assert spent_in(path, "attacker") == 25
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 100, block=10)
+        assert (account.spent, account.lost) == (25, 7)
+        account.charge(75)
+        with pytest.raises(BudgetExceeded):
+            account.charge(1)

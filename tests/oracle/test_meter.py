@@ -183,8 +183,10 @@ def test_the_attacker_sees_no_way_to_the_victim():
         "classes",
         "forfeit",
         "lost",
+        "rehearsal",
         "settle",
         "spec",
         "spent",
         "verify",
+        "write_off",
     }

@@ -7,7 +7,8 @@ import safetensors.torch
 import torch
 
 from copycost.errors import RunError
-from copycost.runner.checkpoint import Saver, load_checkpoint, save_checkpoint
+from copycost.runner import checkpoint
+from copycost.runner.checkpoint import VERSION, Saver, load_checkpoint, save_checkpoint
 
 
 def test_everything_comes_back_with_its_type(tmp_path):
@@ -50,8 +51,10 @@ def test_a_damaged_file_is_an_error(tmp_path, cut):
 
 @pytest.mark.parametrize("structure", ["", "[", "[1]", "{}", '{"dict": [["a"]]}', '{"what": 1}'])
 def test_so_is_one_whose_structure_is(tmp_path, structure):
-    metadata = {"version": "1", "structure": structure}
-    safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "c", metadata)
+    tensors = {"a": torch.ones(1)}
+    checksum = checkpoint._checksum(tensors, structure)
+    metadata = {"version": VERSION, "structure": structure, "checksum": checksum}
+    safetensors.torch.save_file(tensors, tmp_path / "c", metadata)
     with pytest.raises(RunError, match="damaged"):
         load_checkpoint(tmp_path / "c")
 
@@ -75,11 +78,11 @@ def test_a_number_changed_in_the_header_is_damage(tmp_path):
         load_checkpoint(path)
 
 
-def test_a_checkpoint_from_before_checksums_is_read(tmp_path):
-    structure = '{"dict": [["a", {"tensor": "/a"}]]}'
-    metadata = {"version": "1", "structure": structure}
-    safetensors.torch.save_file({"/a": torch.ones(1)}, tmp_path / "c", metadata)
-    assert load_checkpoint(tmp_path / "c") == {"a": torch.ones(1)}
+def test_one_without_a_checksum_is_damaged(tmp_path):
+    metadata = {"version": VERSION, "structure": '{"dict": []}'}
+    safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "c", metadata)
+    with pytest.raises(RunError, match=r"damaged.*checksum"):
+        load_checkpoint(tmp_path / "c")
 
 
 def test_what_cannot_be_saved_is_named(tmp_path):

@@ -93,3 +93,13 @@ def test_in_full_is_json_and_reads_back_the_same(budget, seed, lr, loss):
     again = RunConfig.read(full)
     assert again.in_full() == full
     assert again.identity("v") == config.identity("v")
+
+
+def test_an_attack_named_twice_is_run_once():
+    audit = AuditConfig.read({"attacks": ["dfme", "random-noise", "dfme"]})
+    assert [run.attack for run in audit.runs()] == ["dfme", "random-noise"]
+
+
+def test_what_each_run_has_of_its_own_cannot_be_shared():
+    with pytest.raises(ConfigError, match="seed, settings cannot be all runs'"):
+        AuditConfig.read({"shared": {"seed": 9, "settings": {"batch_size": 7}}})

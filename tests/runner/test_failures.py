@@ -25,8 +25,10 @@ from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import victim_folder
 from copycost.runner.transfers import read_transfer_set
-from copycost.testing import TINY, tiny_victim
+from copycost.testing import TINY, TinyNet, tiny_victim
+from copycost.types import InputSpec
 from copycost.victims.function import FunctionVictim
+from copycost.victims.module import ModuleVictim
 from tests.runner.conftest import tiny_config, tiny_target
 from tests.stops import StopAt
 
@@ -254,6 +256,45 @@ def test_data_of_other_classes_than_the_victims_is_refused() -> None:
     held_out = Labelled(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 3, 4]))
     with pytest.raises(SpecMismatch, match=r"labels from 0 to 3.*4 classes, got label 4 in digits"):
         Target(tiny_victim(), held_out, "digits")
+    held_out = Labelled(held_out.inputs, torch.tensor([0, -1, 3]))  # as some mark what has no label
+    with pytest.raises(SpecMismatch, match=r"labels from 0 to 3.*got label -1"):
+        Target(tiny_victim(), held_out, "digits")
+
+
+def test_a_victim_that_is_trained_on_is_another_victim(tmp_path: Path) -> None:
+    module = TinyNet()
+    target = tiny_target(ModuleVictim(module, TINY, 4))
+    copy_model(tiny_config(**NOISE), target, tmp_path / "before")
+    with torch.no_grad():
+        module.second.neg_()
+    with pytest.raises(RunError, match="another victim"):
+        copy_model(tiny_config(**NOISE), target, tmp_path / "before")
+
+
+def test_answers_in_memory_that_is_used_again_are_kept() -> None:
+    buffer = np.empty((9, 4), np.float32)
+
+    def ask(x: np.ndarray[Any, Any]) -> Any:
+        buffer[: len(x)] = x[:, 0, 0, :4]
+        return buffer[: len(x)]
+
+    victim = FunctionVictim(ask, TINY, 4, "logits")
+    x = torch.rand(2, 5, 1, 8, 8) - 0.5
+    answers = [victim(batch) for batch in x]
+    for batch, answer in zip(x, answers, strict=True):
+        assert torch.equal(answer, batch[:, 0, 0, :4])
+
+
+def test_inputs_come_as_a_client_expects_them() -> None:
+    seen = []
+
+    def ask(x: np.ndarray[Any, Any]) -> Any:
+        seen.append(x.flags["C_CONTIGUOUS"])
+        return np.zeros((len(x), 4))
+
+    x = torch.rand(5, 3, 8, 8).to(memory_format=torch.channels_last)
+    FunctionVictim(ask, InputSpec((3, 8, 8)), 4, "logits")(x)
+    assert seen == [True]
 
 
 @pytest.mark.parametrize(

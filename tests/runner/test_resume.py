@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -164,6 +165,28 @@ def test_after_a_crash_nothing_charged_is_forgotten(tmp_path):
     assert "queries-lost" in [flag.name for flag in record.flags]
 
 
+def test_what_was_settled_and_never_saved_is_lost_too(tmp_path, monkeypatch):
+    """As by a crash while a checkpoint is being written, or before the first is there."""
+    kept = 0
+    for at in (100, 1700):
+        with monkeypatch.context() as patched:
+            patched.setattr(Saver, "put", crash)
+            with pytest.raises(Crash):
+                run_until(tmp_path, at)
+        stopped = run_until(tmp_path, at + 300)
+        assert f"went on from {kept:,} queries after a crash" in stopped.resumed[-1]
+        kept = stopped.spent
+    record = copy_model(tiny_config(), tiny_target(), tmp_path)
+    told = [re.search(r"([\d,]+) queries charged since", line) for line in record.resumed]
+    lost = sum(int(found[1].replace(",", "")) for found in told if found)
+    assert record.accounts["attacker"].lost == lost > 0
+    assert "queries-lost" in [flag.name for flag in record.flags]
+
+
+def crash(*_: object) -> None:
+    raise Crash
+
+
 def test_a_crash_takes_nothing_from_the_auditor(tmp_path):
     with pytest.raises(Crash):
         copy_model(tiny_config(), tiny_target(), tmp_path, watcher=CrashAt(Stop(), 100))
@@ -285,19 +308,10 @@ def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(
     record = copy_model(tiny_config(attack=attack), target, folder)
     assert record.finished
     assert f"went on from {good['spent']:,} queries after a crash" in record.resumed[0]
+    found = re.search(r"crash; ([\d,]+) queries charged since then", record.resumed[0])
+    assert found is not None
+    assert record.accounts["attacker"].lost == int(found[1].replace(",", "")) > 0
     assert not (folder / UNSTABLE_FILE).exists()
-
-
-def test_a_checkpoint_of_a_release_that_did_not_count_all_steps_is_gone_on_with(tmp_path):
-    whole = copy_model(tiny_config(), tiny_target(), tmp_path / "whole")
-    folder = tmp_path / "parts"
-    run_until(folder, 1000)
-    saved = load_checkpoint(folder / CHECKPOINT_FILE)
-    assert saved is not None
-    save_checkpoint(folder / CHECKPOINT_FILE, {**saved, "steps": saved.pop("trail")["steps"]})
-    parts = copy_model(tiny_config(), tiny_target(), folder)
-    assert without_time(parts) == without_time(whole)
-    assert parts.student_hash == whole.student_hash
 
 
 def test_a_lost_state_never_replaces_a_good_one(tmp_path, monkeypatch):

@@ -136,3 +136,20 @@ def test_a_worker_whose_sweep_is_gone_stops_cleanly(values, tmp_path):
     assert record is not None
     assert record.ended == "end of the sweep"
     assert record.accounts["attacker"].lost == 0
+
+
+class Pipe:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, reason: str) -> None:
+        self.sent.append(reason)
+
+
+def test_a_worker_is_told_once_to_stop():
+    """What nobody reads would fill the line to it, and then the sweep would wait for ever."""
+    job = object.__new__(LocalJob)
+    job.pipe, job._told = Pipe(), False  # type: ignore[assignment]
+    for _ in range(300):
+        job.stop("SIGTERM")
+    assert job.pipe.sent == ["SIGTERM"]  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ class FixMatch(Knockoff):
     """Ask some of the pool, and learn from the rest what the student is sure of itself.
 
     Where the student is sure of a weak view of an image that was not asked, it has to say the
-    same of a strong view. The optimiser's settings are FixMatch's.
+    same of a strong view.
     """
 
     student_lr: float = Field(default=0.03, gt=0)

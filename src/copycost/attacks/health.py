@@ -1,4 +1,4 @@
-"""Whether a finite difference is slope or rounding noise, in a running attack."""
+"""Whether a finite difference is slope or noise, in a running attack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from copycost.gradients.forward import forward_difference
 from copycost.gradients.quality import slope_correlation, true_gradient
 from copycost.nets.generator import squash
 from copycost.nets.seeded import fresh_copy
+from copycost.oracle.access import release
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Network
+from copycost.types import Access, Answer
 
 IMAGES = 64
 """Generated images at which the estimate is tried."""
@@ -31,8 +34,9 @@ def estimate_correlation(
 ) -> float:
     """Correlation of an estimate along one direction with the truth, on a victim's stand-in.
 
-    In the run's arithmetic and with its ε, at images the generator makes of `latent` numbers
-    each. Asks nothing and changes nothing: see `gradients.quality`.
+    In the run's arithmetic, with its ε, and through the defences and the access that it has, at
+    images the generator makes of `latent` numbers each. The truth is the undefended slope. Asks
+    nothing and changes nothing: see `gradients.quality`.
     """
     step = attack.estimate_step(s.engine, oracle.spec)
     assert step is not None, "this attack estimates no gradients"
@@ -43,15 +47,17 @@ def estimate_correlation(
     true = copy.deepcopy(s.student.network).eval()
     stand_in = fresh_copy(true, seed=1).eval()
 
-    def gap(student: Callable[[Tensor], Tensor], victim: Callable[[Tensor], Tensor]) -> Gap:
+    def gap(student: Network, answers: Callable[[Tensor], Answer]) -> Gap:
         def at(p: Tensor) -> Tensor:
             images = squash(p, oracle.spec)
-            return attack.loss(student(images).float(), victim(images).float())
+            return attack.miss(student, images, answers(images))
 
         return at
 
     # Not the student itself: where it is compiled, these few points would be compiled for as well.
     student = computed_in(s.engine.estimate_precision(step), s.engine.device, true)
-    measured = gap(student, s.engine.like_victim(stand_in, step))
+    measured = gap(student, oracle.rehearsal(s.engine.like_victim(stand_in, step)))
     estimate, _ = estimator(measured, x, 1, step.epsilon, random)
-    return slope_correlation(estimate, true_gradient(gap(true, stand_in), x))
+    told = max(oracle.access, Access.PROBABILITIES, key=lambda access: access.rank)
+    undefended = gap(true, lambda images: release(stand_in(images), Access.LOGITS, told, 0))
+    return slope_correlation(estimate, true_gradient(undefended, x))

@@ -106,9 +106,12 @@ class KnockoffAdaptive(Knockoff):
         answer = self.ask(s, oracle, asked)
         learns = n >= SMALLEST_BATCH  # one image may be left of a round, or of the pool
         with nullcontext() if learns else s.scout.evaluating():
-            gaps = self.miss(s.scout, x, answer)
-        logits = recover_logits(answer, oracle.classes, self.recovery, self.floor)
-        s.bandit.learn(drawn, logits.softmax(dim=1), gaps.detach(), left)
+            scores = s.scout(x).float()
+        gaps = self.miss(lambda _: scores, x, answer)
+        p = recover_logits(answer, oracle.classes, self.recovery, self.floor).softmax(dim=1)
+        # Not KL, which the scout descends: that leaves out the entropy of what was answered.
+        surprise = -(p * scores.detach().log_softmax(dim=1)).sum(dim=1)
+        s.bandit.learn(drawn, p, surprise, left)
         if learns:
             s.scout.descend(gaps.mean())
         return {"scout/gap": gaps.detach().mean()}

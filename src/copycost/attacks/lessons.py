@@ -50,7 +50,7 @@ class Lessons(Generative):
     loss: LossSetting = cross_entropy
     """Disagreement of student and victim; that of the labels at every access level."""
     epochs: int = Field(default=1, ge=1)
-    """Passes over all answers in one lesson."""
+    """Steps of one lesson: as many as so many passes over all answers would take."""
     memory_mib: int = Field(default=297, ge=1)
     """Bound of the memory in MiB: 100,000 CIFAR-10 images with ten probabilities each."""
 
@@ -74,7 +74,7 @@ class Lessons(Generative):
         s.need_memory().put(Batch(images, oracle(images)))
 
     def begin_lesson(self, s: LessonState, epochs: int) -> None:
-        """Put `epochs` passes over all that is held in front of the next query."""
+        """Put as many steps as `epochs` passes over all that is held before the next query."""
         held = len(s.need_memory())
         batch = self.batch_size * s.engine.ranks.count
         s.due = epochs * max(1, held // batch) if held >= SMALLEST_BATCH else 0

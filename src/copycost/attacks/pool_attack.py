@@ -190,9 +190,9 @@ class PoolAttack(Attack):
         """Indices [n] to ask in this round, in this order, none of them asked before."""
 
     def images(self, s: State, oracle: Oracle) -> int:
-        """A batch, or what is left of the budget, the round or the pool."""
+        """A batch, or what is left of the round or the pool; to ask one alone trains nothing."""
         assert isinstance(s, PoolState)
-        return min(self.affordable(oracle), self._left_in_round(s, oracle))
+        return min(self.batch_size, self._left_in_round(s, oracle))
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
         """Ask the next `n` inputs of the round and keep the answers."""
@@ -207,7 +207,6 @@ class PoolAttack(Attack):
         """Ask the inputs of `indices` and keep the answers."""
         answer = oracle(s.inputs(indices))
         s.answers.put(indices, answer)
-        s.student.optimizer.zero_grad()  # those of a training that is past: not in a checkpoint
         return answer
 
     def studies(self, s: State, oracle: Oracle) -> bool:

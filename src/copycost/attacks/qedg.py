@@ -34,7 +34,7 @@ class QEDGState(SynthesisState):
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a saved `state`."""
         super().restore(state)
-        self.last_begun = state.get("last_begun", False)  # of an older checkpoint
+        self.last_begun = state["last_begun"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -73,9 +73,9 @@ class QEDG(Synthesis):
     sure: float = Field(default=0.95, gt=0, le=1)
     """The student's probability above which it counts as sure."""
     epochs: int = Field(default=20, ge=1)
-    """Passes over all answers after each round."""
+    """After each round as many steps as so many passes over all answers would take."""
     last_epochs: int = Field(default=1000, ge=1)
-    """Further passes after the last query."""
+    """The same after the last query."""
 
     def generator_momenta(self) -> tuple[float, float]:
         """PyTorch's own."""

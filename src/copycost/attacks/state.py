@@ -75,12 +75,15 @@ class Player:
     @contextmanager
     def seen_through(self) -> Iterator[Callable[[Tensor], Tensor]]:
         """The network in evaluation mode, its weights held: gradients reach its input alone."""
-        self.network.requires_grad_(False)
+        learning = [weight for weight in self.network.parameters() if weight.requires_grad]
+        for weight in learning:
+            weight.requires_grad_(False)
         try:
             with self.evaluating():
                 yield self.engine.as_trained(self.module)
         finally:
-            self.network.requires_grad_(True)
+            for weight in learning:
+                weight.requires_grad_(True)
 
     def gradient_norm(self) -> Tensor:
         """Euclidean norm of the gradient of the last step, over all weights; 0 before it."""
@@ -104,7 +107,7 @@ class Player:
         self.network.load_state_dict(state["network"])
         restore_optimizer(self.optimizer, state["optimizer"])
         self.updates = state["updates"]
-        self._norm = state.get("gradient norm")  # which a checkpoint of an older release lacks
+        self._norm = state["gradient norm"]
 
 
 @dataclass

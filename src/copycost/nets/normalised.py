@@ -10,7 +10,7 @@ class Normalised(nn.Module):
     """A module behind `(x - mean) / std`, per channel; the two numbers are saved with it.
 
     Victims take inputs in their spec's range. Handing the range after normalisation to an
-    attacker would give away what he is not assumed to know (methods.md 3.1).
+    attacker would give away what he is not assumed to know.
     """
 
     mean: Tensor

@@ -162,20 +162,29 @@ class Account:
         try:
             yield
         except BaseException:
-            self._write_off(n)
+            self._lose(n)
             raise
 
     def forfeit(self, n: int) -> None:
         """Charge `n` queries that will not be sent, as lost."""
         if n:
-            self._db.execute(
-                "INSERT INTO reservations (account, opened, reserved, used, state)"
-                " VALUES (?, ?, ?, ?, 'lost')",
-                (self.name, datetime.now(UTC).isoformat(), n, n),
-            )
+            self._book(n, n, "lost")
             self._settled += n
 
-    def _write_off(self, n: int) -> None:
+    def write_off(self, n: int) -> None:
+        """Book `n` of the queries that are settled as lost; as many are charged as before."""
+        if n:
+            self._book(n, n, "lost")  # first, lest a crash in between leave them uncharged
+            self._book(0, -n, "settled")
+
+    def _book(self, reserved: int, used: int, state: str) -> None:
+        self._db.execute(
+            "INSERT INTO reservations (account, opened, reserved, used, state)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (self.name, datetime.now(UTC).isoformat(), reserved, used, state),
+        )
+
+    def _lose(self, n: int) -> None:
         """Of the queries charged last, book `n` as lost: they were sent, and nothing came back."""
         self.forfeit(n)  # first, lest a crash in between leave them uncharged
         self._used -= n

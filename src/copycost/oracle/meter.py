@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import Tensor
 
 from copycost.errors import RunError, SpecMismatch
 from copycost.oracle.access import check_access, release
 from copycost.oracle.ledger import Ledger
+from copycost.oracle.rehearsal import Network, StandIn, rehearsed
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
@@ -32,8 +35,10 @@ class Oracle:
         ledger: Ledger | None = None,
         k: int = 5,
         recorder: Recorder | None = None,
+        defences: Iterable[str] = (),
     ) -> None:
         """`victim` comes with its defences on; `budget` is in queries; `k` is for top-k access.
+        `defences` names those that it has, for `rehearsal`.
 
         Without a `ledger` the account is kept in memory and ends with the process. A
         `recorder` keeps what is asked and released; it is flushed here and closed by whoever
@@ -44,7 +49,7 @@ class Oracle:
             raise SpecMismatch("a budget of at least 1 query", str(budget))
         self.access = Access(access)
         check_access(victim.output, self.access, k, victim.classes)
-        self._victim, self._k = victim, k
+        self._victim, self._k, self._defences = victim, k, tuple(defences)
         block = budget // BLOCKS_PER_BUDGET if victim.free else 1
         self._account = (ledger or Ledger()).account("attacker", budget, block)
         self._extremes: Tensor | None = None
@@ -98,6 +103,11 @@ class Oracle:
             self._record(self._recorder, first, x, answer)
         return answer
 
+    def rehearsal(self, network: Network) -> Callable[[Tensor], Answer]:
+        """What would be released of `network`'s logits, were it the victim. Asks nothing."""
+        stand_in = StandIn(network, self.spec, self.classes)
+        return rehearsed(stand_in, self._defences, self.access, self._k)
+
     def verify(self) -> None:
         """Raise `SpecMismatch` if any input since the last call was out of range."""
         if self._extremes is not None:
@@ -116,6 +126,10 @@ class Oracle:
     def forfeit(self, n: int) -> None:
         """Give up `n` queries unasked: they are charged, and count as lost."""
         self._account.forfeit(n)
+
+    def write_off(self, n: int) -> None:
+        """Book `n` of the queries spent as lost: answers came, and were not kept."""
+        self._account.write_off(n)
 
     @property
     def lost(self) -> int:

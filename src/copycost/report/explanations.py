@@ -122,17 +122,20 @@ EXPLANATIONS = {
         ),
     ),
     "estimate-drowned": Explanation(
-        title="The generator was trained on rounding noise",
+        title="The generator was trained on noise",
         raised_if=(
-            "with the run's own arithmetic and step size, the estimated gradient correlates by "
-            f"less than {flags.ESTIMATE_FLOOR:g} with the true directional derivative. It is "
+            "with the run's own arithmetic and step size, and through its defences and its access, "
+            "the estimated gradient correlates by "
+            f"less than {flags.ESTIMATE_FLOOR:g} with the true directional derivative of the "
+            "undefended model. It is "
             "measured on a model that can be differentiated and stands in for the victim, and "
             "costs no queries."
         ),
         why=(
             "The attack estimates a gradient from the small change in the victim's answers between "
             "two nearby inputs. In low precision (TF32, bfloat16, float16) that change can be "
-            "smaller than the rounding error. Nothing fails; the generator merely learns nothing, "
+            "smaller than the rounding error, and a defence that rounds or adds noise hides it. "
+            "Nothing fails; the generator merely learns nothing, "
             "and the attack may look weaker than it is. The flag also marks runs that feed the "
             "generator random gradients on purpose, as a control."
         ),

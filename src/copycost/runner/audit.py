@@ -8,7 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from copycost.attacks import ATTACKS
 from copycost.errors import ConfigError
@@ -47,9 +55,11 @@ class AuditConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attacks: tuple[Annotated[str, listed(ATTACKS)], ...] = Field(
-        default=("dfme", FLOOR_ATTACK), min_length=1
-    )
+    attacks: Annotated[
+        tuple[Annotated[str, listed(ATTACKS)], ...],
+        AfterValidator(lambda names: tuple(dict.fromkeys(names))),
+    ] = Field(default=("dfme", FLOOR_ATTACK), min_length=1)
+    """Each once, however often it is named."""
     seeds: int = Field(default=1, ge=1)
     """Runs of each attack: seeds first_seed, first_seed + 1, …"""
     first_seed: int = Field(default=0, ge=0)
@@ -82,6 +92,15 @@ class AuditConfig(BaseModel):
         stray = set(self.settings) - set(self.attacks)
         if stray:
             raise ValueError(f"settings for {', '.join(sorted(stray))}, which is not to be run")
+        return self
+
+    @model_validator(mode="after")
+    def _shared_is_shared(self) -> Self:
+        own = sorted({"attack", "settings", "seed"} & set(self.shared))
+        if own:
+            raise ValueError(
+                f"shared: {', '.join(own)} cannot be all runs'. Use attacks, settings, first_seed"
+            )
         return self
 
     @model_validator(mode="after")

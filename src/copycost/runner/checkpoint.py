@@ -20,7 +20,7 @@ from torch import Tensor
 from copycost.errors import RunError
 from copycost.files import write_atomically
 
-VERSION = "1"
+VERSION = "2"
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -71,7 +71,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         )
     try:
         structure = metadata["structure"]
-        _check(metadata.get("checksum"), tensors, structure)
+        if metadata["checksum"] != _checksum(tensors, structure):
+            raise ValueError("its checksum is not what was written")
         state: dict[str, Any] = _rebuild(json.loads(structure), tensors)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, repr(error)) from None
@@ -95,12 +96,6 @@ def _write(path: Path, tensors: dict[str, Tensor], structure: str) -> None:
     checksum = _checksum(tensors, structure)
     metadata = {"version": VERSION, "structure": structure, "checksum": checksum}
     write_atomically(path, safetensors.torch.save(tensors, metadata))
-
-
-def _check(said: str | None, tensors: dict[str, Tensor], structure: str) -> None:
-    """Raise `ValueError` if this is not what was written; old files do not say what that was."""
-    if said is not None and said != _checksum(tensors, structure):
-        raise ValueError("its checksum is not what was written")
 
 
 def _checksum(tensors: dict[str, Tensor], structure: str) -> str:

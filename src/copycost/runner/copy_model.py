@@ -131,6 +131,7 @@ class _Job:
             ledger=place.ledger,
             k=config.top_k,
             recorder=place.recorder,
+            defences=config.defences,
         )
         attack.check(oracle)
         # A slow victim is waited for here: what comes next has not the patience for it.

@@ -94,22 +94,16 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
         raise RunError(
             f"{folder} holds another run: other settings or another victim. Use another folder."
         )
-    if found.get("declared") != target.declared_hash and not _is_of_old(found, target):
+    if found.get("declared") != target.declared_hash:
         raise RunError(
             f"{folder} holds a run of this victim with another range, output or number of classes, "
             "or judged on other data. Use another folder."
         )
-    if found.get("ranks", 1) != ranks.count:
+    if found.get("ranks") != ranks.count:
         raise RunError(
-            f"{folder} was begun by {found.get('ranks', 1)} processes, each with a ledger of its "
+            f"{folder} was begun by {found.get('ranks')} processes, each with a ledger of its "
             f"own, and cannot go on with {ranks.count}. Start as many, or use another folder."
         )
-
-
-def _is_of_old(claim: dict[str, object], target: Target) -> bool:
-    """Of a run begun before claims said so, when all held-out images were asked in [0, 1]."""
-    spec = target.victim.spec
-    return "declared" not in claim and (spec.low, spec.high) == (0.0, 1.0)
 
 
 def _read_claim(path: Path) -> dict[str, object]:

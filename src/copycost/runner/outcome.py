@@ -43,7 +43,7 @@ class Outcome:
     spent: int
     """Queries charged to the attacker, by all ranks together."""
     lost: int
-    """Of these, charged for what a crash left unsettled."""
+    """Of these, charged for nothing: see `AccountFacts`."""
     pool: Pool | None
 
     def record(self, state: State, recorder: Recorder | None) -> Record:

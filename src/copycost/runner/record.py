@@ -68,7 +68,8 @@ class AccountFacts(Facts):
     spent: int
     """Charged, lost ones included."""
     lost: int = 0
-    """Charged for a reservation that a crash left open; they may not all have been sent."""
+    """Charged, and brought nothing: to a victim that failed, or before a crash, where they may not
+    all have been sent."""
 
 
 class Point(Facts):

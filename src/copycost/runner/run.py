@@ -119,6 +119,7 @@ class Run:
         if saved is not None:
             self._restore(state, saved)
         elif self._oracle.spent:
+            self._write_off_since(spent=0, lost=0)
             self._note_resumption(0)
         self._trail.begin(self.spent)
         self._clock = self._saved_at = time.monotonic()
@@ -139,7 +140,7 @@ class Run:
             self._check_finite(state, {name: float(loss) for name, loss in losses.items()})
             self._trail.sound = self._trail.steps
         self.watcher.step(self.spent)
-        due = self._oracle.spent >= self._next * self._oracle.budget / self._evaluations
+        due = self._oracle.spent * self._evaluations >= self._next * self._oracle.budget
         pause = max(SAVE_EVERY_SECONDS, self._rest)
         if due and not self._attack.studies(state, self._oracle):
             self.log(state)
@@ -167,8 +168,7 @@ class Run:
         point = Point(queries=self.spent, seconds=self.seconds, values=values)
         self.curve.append(point)
         self._sums, self._counts = {}, {}
-        share = self._oracle.spent / self._oracle.budget
-        self._next = int(share * self._evaluations) + 1
+        self._next = self._oracle.spent * self._evaluations // self._oracle.budget + 1
         self.watcher.point(point)
 
     def _mean_losses(self, state: State) -> dict[str, float]:
@@ -196,7 +196,11 @@ class Run:
         self._mean_losses(state)
         self._trail.sound = self._trail.steps
         self._oracle.settle()
-        own_content = {"victim": self._api.state(), "sums": self._sums}
+        own_content = {
+            "victim": self._api.state(),
+            "sums": self._sums,
+            "account": (self._oracle.spent, self._oracle.lost),
+        }
         shared: dict[str, Any] = {
             "attack": state.state(),
             "trail": self._trail.state(),
@@ -253,8 +257,7 @@ class Run:
         self._api.restore(mine["victim"])
         device = state.engine.device
         self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
-        if "trail" in saved:  # an older release counted its steps from evaluation to evaluation
-            self._trail.restore(saved["trail"])
+        self._trail.restore(saved["trail"])
         self._next = saved["next"]
         self._counts = dict(saved["counts"])
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
@@ -266,7 +269,13 @@ class Run:
                 f"{saved['spent']:,}: the ledger was lost or replaced. Bring it back, or delete "
                 "the folder to start over; what was asked stays asked."
             )
+        self._write_off_since(*mine["account"])
         self._note_resumption(saved["spent"])
+
+    def _write_off_since(self, spent: int, lost: int) -> None:
+        """What was settled after a checkpoint, and never reached the next one, brought nothing."""
+        unkept = (self._oracle.spent - spent) - (self._oracle.lost - lost)
+        self._oracle.write_off(max(0, unkept))
 
     def _note_resumption(self, at: int) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -46,10 +46,12 @@ class Target:
         held_out = replace(self.held_out, low=spec.low, high=spec.high)
         object.__setattr__(self, "held_out", held_out)
         classes = self.victim.classes
-        if len(self.held_out) and int(self.held_out.labels.max()) >= classes:
+        labels = self.held_out.labels
+        foreign = labels[(labels < 0) | (labels >= classes)]
+        if len(foreign):
             raise SpecMismatch(
                 f"held-out labels from 0 to {classes - 1}, for a victim of {classes} classes",
-                f"label {int(self.held_out.labels.max())} in {self.dataset}",
+                f"label {int(foreign[0])} in {self.dataset}",
                 "judge the victim on data of its own classes",
             )
 
@@ -66,9 +68,9 @@ class Target:
         labels = held_out.labels.cpu().numpy().tobytes()
         return hashlib.sha256(said.encode() + labels).hexdigest()
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
-        """sha256 of the victim's weights, or of its name where its weights cannot be seen."""
+        """sha256 of the victim's weights as they are now, or of its name where it has none here."""
         if isinstance(self.victim, ModuleVictim):
             return content_hash(self.victim.module)
         return hashlib.sha256(f"name:{self.victim.name}".encode()).hexdigest()

@@ -61,15 +61,16 @@ class Victim(ABC):
         every time; so are its values where it was given on the CPU, but elsewhere the first time
         only: looking at values waits for the device.
         """
-        # A copy: a model that normalises in place would change what the attacker asked.
-        given = self.answer(x.clone()).detach()
+        # A copy: a model that normalises in place would change what the attacker asked. Laid out
+        # as an owner's code expects, which may flatten by `view` or hand on the bytes.
+        given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
         self._check_shape(given, len(x))
         answer = given.long() if self.output is Access.LABEL else given.float()
         if given.device.type == "cpu" or not self._checked:
             self._check_whole(given)
             self._check_values(answer)
             self._checked = self._checked or len(x) > 1  # one answer tells too little
-        return answer.to(x.device)
+        return answer.to(x.device, copy=True)  # of a buffer, maybe, that is used again
 
     def state(self) -> dict[str, Tensor]:
         """What must be saved for the answers to go on as if never interrupted."""

@@ -35,11 +35,13 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
         return victim
     try:
         plain = copy.deepcopy(victim.module)
-    except (RuntimeError, TypeError):
-        return victim  # some cannot be copied: with parametrised weights, or a lock
-    module = engine.compiled(arranged(_folded(plain.eval(), victim.spec, victim.device)))
+    except Exception:  # the module's own code; some have parametrised weights, or a lock
+        return victim
+    quick = _quick(plain.eval(), victim.spec, victim.device)
+    if quick is None:
+        return victim
     return ModuleVictim(
-        in_parts(module, victim.device),
+        in_parts(engine.compiled(quick), victim.device),
         victim.spec,
         victim.classes,
         victim.output,
@@ -49,31 +51,53 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
 
 
 @torch.no_grad()
-def _folded(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module:
-    """A copy of `plain` with batch norms folded in, or `plain` itself where that fails.
+def _quick(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module | None:
+    """The quickest of some copies of `plain` that answers random inputs as it does.
 
-    The copy counts only if it answers random inputs as the module does. What a module cannot
+    None for a module that remembers having been asked: only itself will do. What a module cannot
     answer is told when it is asked, and not here.
     """
     random = torch.Generator(device).manual_seed(0)
     share = torch.rand((TRIED, *spec.shape), generator=random, device=device)
     x = spec.low + (spec.high - spec.low) * share
+    before = _memory(plain)
     try:
         wanted = plain(x.clone())  # each its own: some normalise in place
-        folded = _folded_where_traceable(copy.deepcopy(plain))
-        same = _close(folded(x.clone()), wanted) and _close(plain(x.clone()), wanted)
     except Exception:  # the module's own code, which may raise anything
         return plain
-    return folded if same else plain
+    if _memory(plain) != before:
+        return None
+    for ways in ((_folded, arranged), (_folded,), (arranged,)):
+        try:
+            quick = copy.deepcopy(plain)
+            for way in ways:
+                quick = way(quick)
+            if _close(quick(x.clone()), wanted) and _close(plain(x.clone()), wanted):
+                return quick
+        except Exception:  # it cannot be traced, or flattens by `view`, which needs a layout
+            continue
+    return plain
 
 
-def _folded_where_traceable(module: nn.Module) -> nn.Module:
+def _memory(module: nn.Module) -> list[tuple[str, str, object]]:
+    """Plain values that the parts of a module keep beside its weights: a count, a switch."""
+    return [
+        (name, key, value)
+        for name, part in module.named_modules()
+        for key, value in vars(part).items()
+        if isinstance(value, bool | int | float | str)
+    ]
+
+
+def _folded(module: nn.Module) -> nn.Module:
     """`module` with norms folded in, or in its parts where the whole cannot be traced."""
+    if not any(isinstance(part, _NORMS) for part in module.modules()):
+        return module  # a trace for nothing would lose what its code does beside computing
     try:
         return fold_norms(module)
     except Exception:  # a trace runs the module's own code, which may raise anything
         for name, child in module.named_children():
-            setattr(module, name, _folded_where_traceable(child))
+            setattr(module, name, _folded(child))
         return module
 
 

@@ -28,13 +28,12 @@ class ModuleVictim(Victim):
         *,
         name: str = "module",
         device: torch.device | str = "cpu",
-        precision: Precision = Precision.FLOAT32,
     ) -> None:
         """Move the module to `device`; its weights are never changed."""
         super().__init__(spec, classes, output_of(output), name)
         self.module = module.to(device)
         self.device = torch.device(device)
-        self.precision = precision
+        self.precision = Precision.FLOAT32
 
     def computed_in(self, precision: Precision) -> Self:
         """The same victim, its module shared, answering in another arithmetic."""

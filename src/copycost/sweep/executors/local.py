@@ -90,7 +90,7 @@ class LocalJob:
     ) -> None:
         """Start at once."""
         self.pipe, theirs = context.Pipe()
-        self.ended = False
+        self.ended = self._told = False
         self.process: ForkServerProcess = context.Process(
             target=work, args=(task, theirs, gpu, threads), name=task.name
         )
@@ -111,7 +111,10 @@ class LocalJob:
         return found
 
     def stop(self, reason: str) -> None:
-        """Tell the worker why."""
+        """Tell the worker why, once: a pipe that nobody reads is full in the end, and blocks."""
+        if self._told:
+            return
+        self._told = True
         with suppress(OSError):  # it is gone
             self.pipe.send(reason)
 
