@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -314,3 +315,16 @@ def test_k_means_finds_what_lies_apart():
     else:
         pytest.fail("no seed of ten found the three groups")
     assert k_means(points[:2], 2, Noise(0, CPU)).unique().tolist() == [0, 1]
+
+
+def test_a_scouts_loss_is_a_cross_entropy(monkeypatch):
+    """Not KL, which leaves out the entropy of the answer and so ranks images otherwise."""
+    attack, asked = make("knockoff-adaptive"), oracle(100)
+    s, seen = begin(attack, asked), list[Tensor]()
+    scout = copy.deepcopy(s.scout.network)
+    monkeypatch.setattr(s.bandit, "learn", lambda drawn, p, losses, left: seen.extend((p, losses)))
+    attack.step(s, asked, 16)
+    p, losses = seen
+    scores = scout(s.inputs(s.answers.indices[:16]))
+    expected = torch.nn.functional.cross_entropy(scores, p, reduction="none")
+    torch.testing.assert_close(losses, expected)

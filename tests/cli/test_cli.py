@@ -249,6 +249,22 @@ def test_bad_input_is_one_clear_message_and_status_2(copycost, runs_folder, argu
     assert "Traceback" not in err
 
 
+def test_a_pool_that_is_not_there_is_told_before_anything_is_spent(copycost, runs_folder):
+    more = ("--attack", "random-noise", "--attack", "knockoff", "--budget", "30")
+    for pool, expected in (("nope", "no data set 'nope'"), ("npz:/nope.npz", "nope.npz")):
+        code, _, err = copycost("audit", *more, "--pool", pool, "--out", str(runs_folder / "none"))
+        assert code == 2
+        assert expected in " ".join(err.split())
+    assert not (runs_folder / "none").exists()
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**64)])
+def test_a_seed_that_no_generator_takes_is_refused(copycost, tmp_path, seed):
+    arguments = ("digits-lenet", "--seed", seed, "--out", str(tmp_path / "v"))
+    code, _, err = copycost("train-victim", *arguments)
+    assert (code, (tmp_path / "v").exists()) == (2, False), err
+
+
 SMALL_LABEL = ("audit", "--preset", "small-label", "--student", "lenet", "--budget", "200")
 
 

@@ -204,3 +204,10 @@ def test_a_single_array_is_no_npz(tmp_path: Path) -> None:
     np.save(tmp_path / "own.npy", np.zeros(3))
     with pytest.raises(DataError, match=r"expected a \.npz file"):
         load(f"npz:{tmp_path / 'own.npy'}")
+
+
+def test_labels_that_number_no_classes_are_refused_at_once(tmp_path: Path) -> None:
+    ids = {"y_test": np.full(6, 10**12)}
+    np.savez(tmp_path / "own.npz", **(_arrays((6, 4, 5)) | ids))
+    with pytest.raises(DataError, match=r"own\.npz: expected labels from 0.*got 1,000,000,000,000"):
+        load(f"npz:{tmp_path / 'own.npz'}")

@@ -87,7 +87,10 @@ def test_estimates_are_told_of_runs_that_took_them(
     make_record: MakeRecord, write: Write, tmp_path: Path
 ) -> None:
     assert estimates_passage(tmp_path) == NOT_RUN
-    values = [{"accuracy": 0.5, "estimate/correlation": found} for found in (0.5, 0.75, 0.9)]
+    values = [
+        {"accuracy": 0.5, "agreement": 0.5, "estimate/correlation": found}
+        for found in (0.5, 0.75, 0.9)
+    ]
     curve = [Point(queries=n, seconds=n, values=told) for n, told in enumerate(values)]
     arithmetic = {"training": "float32", "estimate": "bfloat16", "epsilon": "2.8"}
     around = make_record().surroundings.model_copy(update={"arithmetic": arithmetic})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from copycost import (
     Ledger,
@@ -14,7 +17,11 @@ from copycost import (
     save_model,
     write_report,
 )
+from copycost.errors import RunError
+from copycost.runner.kept_training import keeping
+from copycost.runner.stopping import Stop
 from copycost.sweep.sweep import Sweep
+from copycost.testing import SpyVictim, tiny_victim
 from tests.runner.conftest import tiny_config, tiny_target
 
 
@@ -40,3 +47,23 @@ def test_a_model_and_a_ledger_by_text(tmp_path: Path) -> None:
 def test_a_sweep_goes_where_its_text_says(tmp_path: Path) -> None:
     config = tiny_config(victim="digits-cnn", student="gap-cnn")
     assert Sweep([config], str(tmp_path)).folder == Sweep([config], tmp_path).folder
+
+
+def test_a_path_whose_checkpoints_could_not_be_read_is_refused_before_a_query(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / os.fsdecode(b"U\xff")
+    spy = SpyVictim(tiny_victim())
+    with pytest.raises(RunError, match=r"udcff': expected a path in UTF-8"):
+        copy_model(tiny_config(), tiny_target(spy), folder)
+    assert spy.count == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_victim_may_be_trained_into_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with keeping(Path(), Stop()):
+        assert (tmp_path / ".here.work").exists()

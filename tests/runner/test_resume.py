@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -366,3 +367,19 @@ def test_another_victim_is_another_run(tmp_path):
     copy_model(tiny_config(), tiny_target(), tmp_path)
     with pytest.raises(RunError, match="another victim"):
         copy_model(tiny_config(), tiny_target(tiny_victim(seed=9)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"accounts": {}}, "accounts: expected the attacker's"),
+        ({"curve": []}, "curve: expected accuracy and agreement at its last point"),
+        ({"seconds": "long"}, "seconds"),
+    ],
+)
+def test_a_record_that_lacks_what_all_have_is_named(tmp_path, change, expected):
+    copy_model(tiny_config(budget=500), tiny_target(), tmp_path)
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RunError, match=f"is not a valid record: {expected}"):
+        read_record(tmp_path)

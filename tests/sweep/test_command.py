@@ -112,17 +112,32 @@ def test_what_audits_can_be_told_of_arithmetic_and_recording_sweeps_can_too(copy
 
 def test_a_failed_run_is_loud_and_the_status_is_1(copycost):
     code, out, err = copycost(
-        "--attack", "random-noise", "--budget", "1", "--budget", "600", "--workers", "1", "--json"
+        "--set", "dfme.student_lr=1e30", "--seeds", "1", "--workers", "1", "--json"
     )
     assert code == 1
     failed, finished = json.loads(out)["runs"]
     assert (failed["state"], finished["state"]) == ("failed", "finished")
-    assert "do not pay for one step" in failed["error"]
+    assert "in step 1." in failed["error"]
     assert Path(failed["error_file"]).read_text().startswith("Traceback")
-    assert f"FAILED    random-noise budget 1 seed 0: {failed['error']}" in err
+    assert f"FAILED    dfme seed 0: {failed['error']}" in err
     assert failed["error_file"] in err
     assert "2 runs: 1 finished, 1 failed" in err
     assert "Traceback (most recent call last)" not in err
+
+
+def test_what_no_run_could_do_is_told_before_the_first(copycost, tmp_path):
+    noise = ("--attack", "random-noise", "--budget", "600")
+    code, _, err = copycost(*noise, "--budget", "1")
+    assert code == 2
+    assert "do not pay for one step" in err
+    code, _, err = copycost(*noise, "--attack", "knockoff", "--pool", "npz:/nope.npz")
+    assert code == 2
+    assert "nope.npz" in err
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "runs").write_text("a file")
+    code, _, err = copycost(*noise, "--victim", "digits-lenet")
+    assert code == 2
+    assert "expected a folder to write in" in err
 
 
 def test_a_time_limit_ends_with_status_3(copycost):

@@ -189,12 +189,14 @@ def _run(
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
     from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
     from copycost.runner.making import check_devices, check_runs  # noqa: PLC0415
+    from copycost.runner.pools import check_pools  # noqa: PLC0415
 
     config = AuditConfig.read(values)
     use_threads(config.threads)
     runs = config.runs()
     check_runs(runs, launched()[1])
     check_devices(runs)
+    check_pools(runs)
     stop = stop_after(max_minutes)
     with stop.on_signals():
         try:

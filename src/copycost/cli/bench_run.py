@@ -17,6 +17,7 @@ from copycost.bench.result import BenchRecord
 from copycost.cli.output import console, print_json, say
 from copycost.cli.stopping import stop_after
 from copycost.cli.sweep_run import Log, exit_status, tell_failures
+from copycost.files import ensure_writable
 from copycost.report import wording
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
@@ -60,6 +61,7 @@ class Command:
 
     def run(self, max_minutes: float | None, as_json: bool) -> int:
         """Do it, write the page, tell what was found, and return the exit status."""
+        ensure_writable(self.folder)
         stop = stop_after(max_minutes)
         with stop.on_signals():
             self.bench.run(Local(), self.terms, stop, Log())

@@ -14,6 +14,8 @@ from copycost.cli.stopping import stop_after
 from copycost.errors import ConfigError
 from copycost.report.page import write_report
 from copycost.report.table import group_records, rows
+from copycost.runner.making import check_runs
+from copycost.runner.pools import check_pools
 from copycost.runner.stopping import Stop
 from copycost.settings import read_settings
 from copycost.sweep.executors import EXECUTORS
@@ -52,7 +54,7 @@ class Command:
         chosen = _collect(problems, lambda: _read_executor(executor, own))
         asked = {"folder": out, "workers": workers, "threads": grid.threads if grid else None}
         terms: Terms | None = _collect(problems, lambda: read_settings(Terms, asked))
-        sweep = _collect(problems, lambda: Sweep(grid.runs(), out)) if grid else None
+        sweep = _collect(problems, lambda: _sweep(grid, out)) if grid else None
         if not (sweep and chosen and terms):
             raise ConfigError(problems)
         return cls(sweep, chosen, replace(terms, folder=sweep.folder, gpus=sweep.gpus))
@@ -118,6 +120,14 @@ def tell_failures(results: Sequence[Result]) -> None:
         if result.state is State.FAILED:
             trace = f" Traceback: {result.error_file}" if result.error_file else ""
             say(f"FAILED    {result.name}: {result.error}{trace}")
+
+
+def _sweep(grid: Grid, out: Path) -> Sweep:
+    """Its runs, of which each can be begun: with a pool that is there, and what a step costs."""
+    runs = grid.runs()
+    check_runs(runs, processes=1)
+    check_pools(runs)
+    return Sweep(runs, out)
 
 
 def _read_executor(name: str, own: dict[str, Any]) -> Executor:

@@ -20,7 +20,7 @@ def train_command(
         Path | None, typer.Option(help="Folder for the saved model; by default where audits look.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Data set as NAME or NAME:PATH.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,

@@ -16,6 +16,7 @@ from copycost.errors import DataError
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _CHANNELS = (1, 3)
+_MOST_CLASSES = 100_000
 _LAYOUTS = "[N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3"
 
 
@@ -34,6 +35,11 @@ def load_npz(path: Path | None) -> Dataset:
     arrays = _read(path)
     train, test = (_part(path, arrays, part) for part in ("train", "test"))
     classes = 1 + max(int(part.labels.max()) for part in (train, test))
+    if classes > _MOST_CLASSES:
+        raise DataError(
+            f"{path}: expected labels from 0, one number a class, at most {_MOST_CLASSES:,}; got "
+            f"{classes - 1:,}. Number the classes from 0"
+        )
     names = tuple(str(i) for i in range(classes))
     return Dataset(path.stem, path.stem, names, train, test)
 

@@ -44,10 +44,11 @@ def has_diverged(folder: Path | None) -> bool:
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process; `Busy` if another process holds it.
 
-    `RunError` where the file system has no locks.
+    `RunError` where the file system has no locks, or where no checkpoint could be read again.
 
     The lock goes with the process, so a crash leaves nothing to clean up.
     """
+    _check_path(folder.absolute())
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as file:
         try:
@@ -60,6 +61,16 @@ def exclusive(folder: Path) -> Iterator[None]:
                 "once. Choose a folder on a file system with locks."
             ) from None
         yield
+
+
+def _check_path(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise RunError(
+            f"{str(path)!a}: expected a path in UTF-8, as safetensors reads no other. "
+            "Use another folder."
+        ) from None
 
 
 @contextmanager

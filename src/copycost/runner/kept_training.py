@@ -88,6 +88,7 @@ class KeptTraining:
 @contextmanager
 def keeping(folder: Path, stop: Stop) -> Iterator[KeptTraining]:
     """Hold the place beside a victim's `folder` for its training; `Busy` if another has it."""
+    folder = folder.absolute()  # "." has no name
     work = folder.with_name(f".{folder.name}.work")
     with exclusive(work):
         yield KeptTraining(work / CHECKPOINT_FILE, stop)

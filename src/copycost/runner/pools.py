@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from torch import Tensor
@@ -34,6 +35,12 @@ def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None
         )
     images, provenance, origin = _training_images(reference)
     return Pool.fitting(images, spec, provenance, origin)
+
+
+def check_pools(runs: Iterable[RunConfig]) -> None:
+    """Raise for a pool that cannot be read, as `load_pool` does: known before there is a victim."""
+    for reference in {run.pool for run in runs if run.pool is not None}:
+        _training_images(reference)
 
 
 def pool_facts(pool: Pool | None) -> PoolFacts | None:

@@ -221,7 +221,20 @@ def read_record(path: AnyPath) -> Record:
     except ValidationError as error:
         problems = "; ".join(explain(error))
         raise RunError(f"{path} is not a valid record: {problems}. {AGAIN}") from None
+    lacking = _lacking(record)
+    if lacking:
+        raise RunError(f"{path} is not a valid record: {lacking}. {AGAIN}")
     return record.model_copy(update={"curve": [_as_measured(point) for point in record.curve]})
+
+
+def _lacking(record: Record) -> str:
+    """What every record has and this one has not."""
+    attacker = record.accounts.get("attacker")
+    if attacker is None or attacker.budget is None or "auditor" not in record.accounts:
+        return "accounts: expected the attacker's, with its budget, and the auditor's"
+    if record.finished and not {"accuracy", "agreement"} <= record.result.keys():
+        return "curve: expected accuracy and agreement at its last point"
+    return ""
 
 
 def _as_measured(point: Point) -> Point:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from copycost.errors import ConfigError, RunError
-from copycost.files import AnyPath
+from copycost.files import AnyPath, ensure_writable
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.making import check_devices
@@ -75,14 +75,15 @@ class Sweep:
         A run that fails does not keep the others from theirs. Two sweeps may work side by
         side: a run that another process has in hand is waited for, not repeated.
 
-        Raises `ConfigError`, before anything starts, for devices that are missing where the
-        executor is to find them: on this machine.
+        Raises `ConfigError`, before anything starts, for a folder that cannot be written in and
+        for devices that are missing where the executor is to find them: on this machine.
         """
         left = [result.config for result in self.look() if not result.finished]
         if not left:
             return self.look()
         if executor.here:
             check_devices(left)
+        ensure_writable(self.folder)
         stop = stop or Stop()
         with executor.open(terms) as pool:
             failed = self._train_victims(pool, stop, watcher, retries)
