@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from copycost.datasets.base import Labelled
-from copycost.errors import Busy, RunError, SpecMismatch, Unstable, VictimFailed
+from copycost.errors import Busy, CopycostError, RunError, SpecMismatch, Unstable, VictimFailed
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.copy_model import copy_model
@@ -25,7 +25,7 @@ from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import victim_folder
 from copycost.runner.transfers import read_transfer_set
-from copycost.testing import TINY, TinyNet, tiny_victim
+from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 from copycost.types import InputSpec
 from copycost.victims.function import FunctionVictim
 from copycost.victims.module import ModuleVictim
@@ -259,6 +259,29 @@ def test_data_of_other_classes_than_the_victims_is_refused() -> None:
     held_out = Labelled(held_out.inputs, torch.tensor([0, -1, 3]))  # as some mark what has no label
     with pytest.raises(SpecMismatch, match=r"labels from 0 to 3.*got label -1"):
         Target(tiny_victim(), held_out, "digits")
+
+
+@pytest.mark.parametrize(
+    ("shape", "more", "message"),
+    [
+        ((1, 5, 7), {"attack": "dfme", "settings": {}}, "5"),
+        (
+            (1, 8, 8),
+            {"attack": "jbda", "pool": "digits", "settings": {"memory_mib": 1}, "budget": 20_000},
+            "1 MiB hold",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_before_the_auditor_pays(
+    tmp_path: Path, shape: tuple[int, ...], more: dict[str, Any], message: str
+) -> None:
+    spec = InputSpec(shape)
+    spy = SpyVictim(ModuleVictim(TinyNet(spec), spec, 4))
+    images, labels = torch.zeros(9, *shape, dtype=torch.uint8), torch.zeros(9, dtype=torch.int64)
+    target = Target(spy, Labelled(images, labels), "own")
+    with pytest.raises(CopycostError, match=message):
+        copy_model(tiny_config(**NOISE | more), target, tmp_path)
+    assert spy.count == 0
 
 
 def test_a_victim_that_is_trained_on_is_another_victim(tmp_path: Path) -> None:

@@ -104,7 +104,11 @@ class Oracle:
         return answer
 
     def rehearsal(self, network: Network) -> Callable[[Tensor], Answer]:
-        """What would be released of `network`'s logits, were it the victim. Asks nothing."""
+        """What would be released of `network`'s logits, were it the victim. Asks nothing.
+
+        For what an auditor wants to know of an attack, never for what the attack does: attackers
+        do not know the defences.
+        """
         stand_in = StandIn(network, self.spec, self.classes)
         return rehearsed(stand_in, self._defences, self.access, self._k)
 

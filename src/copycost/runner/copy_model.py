@@ -115,6 +115,7 @@ class _Job:
     attack: Attack
     pool: Pool | None
     oracle: Oracle
+    state: State
     auditor: Auditor | None
     run: Run
 
@@ -134,6 +135,9 @@ class _Job:
             defences=config.defences,
         )
         attack.check(oracle)
+        student = fresh_student(config, oracle.spec, oracle.classes)
+        # First, as a generator or a pool that does not fit is then told before anyone asks.
+        state = attack.start_with(pool, student, oracle, place.engine, config.seed)
         # A slow victim is waited for here: what comes next has not the patience for it.
         with ranks.leader_first():
             auditor = _auditor(config, place) if ranks.leads else None
@@ -148,22 +152,21 @@ class _Job:
             stop=stop,
             watcher=watcher,
         )
-        return cls(config, place, attack, pool, oracle, auditor, run)
+        return cls(config, place, attack, pool, oracle, state, auditor, run)
 
     def work(self) -> Record:
         """Extract, then write the record; a stopped run gets one too, and keeps its checkpoint."""
         config, engine, folder = self.config, self.place.engine, self.place.folder
-        fresh = self._fresh_student()
-        state = extract(self.attack, self.oracle, fresh, engine, self.run, config.seed, self.pool)
-        images = self._samples(state)
+        extract(self.attack, self.state, self.oracle, self.run)
+        images = self._samples()
         spent, lost = (sum(engine.ranks.all(n)) for n in (self.oracle.spent, self.oracle.lost))
         if self.auditor is not None:
             outcome = Outcome(
                 config, self.attack, self.run, self.auditor, engine, spent, lost, self.pool
             )
-            record = outcome.record(state, self.place.recorder)
+            record = outcome.record(self.state, self.place.recorder)
             if record.finished:
-                self._keep(state.judged, record)
+                self._keep(self.state.judged, record)
             if images is not None:
                 save_samples(folder / SAMPLES_FILE, images, self.oracle.spec)
             record.write(folder)
@@ -174,14 +177,11 @@ class _Job:
                 own(folder / name, engine.ranks).unlink(missing_ok=True)
         return record
 
-    def _fresh_student(self) -> nn.Module:
-        return fresh_student(self.config, self.oracle.spec, self.oracle.classes)
-
-    def _samples(self, state: State) -> Tensor | None:
+    def _samples(self) -> Tensor | None:
         """What the attack asks now, if it can be looked at; all ranks make them together."""
         if self.oracle.spec.modality is not Modality.IMAGE:
             return None
-        return self.attack.samples(state, self.oracle, SAMPLES)
+        return self.attack.samples(self.state, self.oracle, SAMPLES)
 
     def _keep(self, student: nn.Module, record: Record) -> None:
         """Save the student as a model and as ONNX."""
@@ -195,7 +195,8 @@ class _Job:
             test_accuracy=record.result["accuracy"],
         )
         save_model(folder / STUDENT_FOLDER, student, card)
-        plain = self._fresh_student()  # without what the engine put into it
+        # Without what the engine put into it.
+        plain = fresh_student(self.config, spec, self.oracle.classes)
         plain.load_state_dict(student.state_dict())
         export_onnx(plain, spec, folder / ONNX_FILE)
 

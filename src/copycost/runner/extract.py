@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
-from copycost.engine import Engine
 from copycost.errors import SpecMismatch, VictimFailed
 from copycost.oracle.meter import Oracle
-from copycost.pool import Pool
 from copycost.runner.run import Run
 
 
-def extract(
-    attack: Attack,
-    oracle: Oracle,
-    student: nn.Module,
-    engine: Engine,
-    run: Run,
-    seed: int,
-    pool: Pool | None = None,
-) -> State:
-    """Train `student` by querying `oracle` until it cannot pay for more, or `run` is stopped.
+def extract(attack: Attack, state: State, oracle: Oracle, run: Run) -> None:
+    """Play `attack` from `state` until `oracle` cannot be paid for more, or `run` is stopped.
 
     The loop owns time, evaluation and storage; the attack owns the arithmetic of one step.
     Time is the share of the budget spent, so one schedule serves every budget.
 
-    Returns the players as they stand when the budget ends, not at their best: choosing by
+    Leaves the players as they stand when the budget ends, not at their best: choosing by
     test accuracy would use labels that a data-free attacker does not have.
     """
-    attack.check(oracle)
-    state = attack.start_with(pool, student, oracle, engine, seed)
     run.begin(state)
 
     with run.saving():
@@ -48,7 +36,6 @@ def extract(
         if run.finished and run.curve[-1].queries != run.spent:
             run.log(state)
         run.save(state)
-    return state
 
 
 def advance(attack: Attack, state: State, oracle: Oracle) -> dict[str, Tensor]:
