@@ -73,7 +73,7 @@ class BenchConfig(AuditConfig):
     def skipped(self) -> list[Skipped]:
         """Who cannot run, and why: attacks altogether, or at budgets that pay for no step."""
         found = []
-        for attack in dict.fromkeys(self.attacks):
+        for attack in self.attacks:
             reason = self._unable(attack)
             if reason:
                 found.append(Skipped(attack=attack, budget=None, reason=reason))
@@ -121,7 +121,7 @@ class BenchConfig(AuditConfig):
             }
             for seed in range(self.first_seed, self.first_seed + self.seeds)
             for budget in self._budgets
-            for attack in dict.fromkeys(self.attacks)
+            for attack in self.attacks
             if not {(attack, None), (attack, budget)} & left_out
         ]
 

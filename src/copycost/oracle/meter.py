@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from copycost.defences.stack import defend
 from copycost.errors import RunError, SpecMismatch
 from copycost.oracle.access import check_access, release
 from copycost.oracle.ledger import Ledger
-from copycost.oracle.rehearsal import Network, StandIn, rehearsed
+from copycost.oracle.rehearsal import Network, StandIn
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
@@ -109,8 +110,8 @@ class Oracle:
         For what an auditor wants to know of an attack, never for what the attack does: attackers
         do not know the defences.
         """
-        stand_in = StandIn(network, self.spec, self.classes)
-        return rehearsed(stand_in, self._defences, self.access, self._k)
+        defended = defend(StandIn(network, self.spec, self.classes), self._defences)
+        return lambda x: release(defended(x), defended.output, self.access, self._k)
 
     def verify(self) -> None:
         """Raise `SpecMismatch` if any input since the last call was out of range."""

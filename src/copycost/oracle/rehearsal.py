@@ -1,14 +1,12 @@
-"""What would be released of an attacker's own network in the victim's place."""
+"""An attacker's own network in the victim's place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from torch import Tensor
 
-from copycost.defences.stack import defend
-from copycost.oracle.access import release
-from copycost.types import Access, Answer, InputSpec
+from copycost.types import Access, InputSpec
 from copycost.victims.base import Victim
 
 Network = Callable[[Tensor], Tensor]
@@ -26,14 +24,3 @@ class StandIn(Victim):
     def answer(self, x: Tensor) -> Tensor:
         """The network's logits [N, K]."""
         return self._network(x)
-
-
-def rehearsed(
-    stand_in: StandIn, defences: Iterable[str], access: Access, k: int
-) -> Callable[[Tensor], Answer]:
-    """Inputs -> what an oracle would release, if `stand_in` were the victim behind `defences`.
-
-    What they draw is drawn from streams of their own.
-    """
-    defended = defend(stand_in, defences)
-    return lambda x: release(defended(x), defended.output, access, k)

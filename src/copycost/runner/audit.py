@@ -106,7 +106,7 @@ class AuditConfig(BaseModel):
     @model_validator(mode="after")
     def _pool_is_used(self) -> Self:
         if self.shared.get("pool") is not None and not any(map(takes_pool, self.attacks)):
-            take = "takes" if len(set(self.attacks)) == 1 else "take"
+            take = "takes" if len(self.attacks) == 1 else "take"
             raise ValueError(f"pool: {', '.join(self.attacks)} {take} none. Leave --pool out")
         return self
 
