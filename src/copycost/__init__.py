@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from copycost.datasets.base import Labelled
     from copycost.defences.stack import defend
     from copycost.engine import use_threads
-    from copycost.errors import CopycostError
+    from copycost.errors import CopycostError, Interrupted
     from copycost.oracle.ledger import Ledger
     from copycost.oracle.meter import Oracle
     from copycost.report.page import write_report
@@ -42,6 +42,7 @@ _PLACES = {
     "CopycostError": "copycost.errors:CopycostError",
     "FunctionVictim": "copycost.victims.function:FunctionVictim",
     "InputSpec": "copycost.types:InputSpec",
+    "Interrupted": "copycost.errors:Interrupted",
     "Labelled": "copycost.datasets.base:Labelled",
     "Ledger": "copycost.oracle.ledger:Ledger",
     "ModuleVictim": "copycost.victims.module:ModuleVictim",
@@ -69,6 +70,7 @@ __all__ = [
     "CopycostError",
     "FunctionVictim",
     "InputSpec",
+    "Interrupted",
     "Labelled",
     "Ledger",
     "ModuleVictim",

@@ -61,6 +61,10 @@ class Busy(RunError):
     """Another process is at work on it, and will be done some time."""
 
 
+class Interrupted(Exception):
+    """Stopped, as was asked, before there was a result; the same call goes on from where it was."""
+
+
 class VictimFailed(CopycostError):
     """What answers for the victim raised an error of its own, which is this one's cause."""
 

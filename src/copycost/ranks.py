@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, Interrupted
 
 PATIENCE = timedelta(days=1)
 """How long one rank waits for another: long enough for rank 0 to train a victim, or to ask a slow
@@ -27,6 +27,9 @@ TOLD = (
     "MASTER_PORT", "TORCHELASTIC_RUN_ID",
 )  # fmt: skip
 """The variables by which `torchrun` tells a process its place."""
+
+_DONE, _INTERRUPTED, _FAILED = range(3)
+"""How what rank 0 did first has ended."""
 
 
 class Ranks:
@@ -98,21 +101,28 @@ class Ranks:
     def leader_first(self) -> Iterator[None]:
         """The block runs on rank 0, and on the others when it is done there.
 
-        If it raises on rank 0 the others raise too, rather than wait for ever.
+        If it raises on rank 0 the others raise too, rather than wait for ever: `Interrupted`
+        where it did so there.
         """
         if not self.leads:
             self._follow()
             yield
             return
-        failed = 1
+        ended = _FAILED
         try:
             yield
-            failed = 0
+            ended = _DONE
+        except Interrupted:
+            ended = _INTERRUPTED
+            raise
         finally:
-            self.largest(failed)
+            self.largest(ended)
 
     def _follow(self) -> None:
-        if self.largest(0):
+        ended = self.largest(_DONE)
+        if ended == _INTERRUPTED:
+            raise Interrupted
+        if ended == _FAILED:
             raise ConfigError(["Rank 0 failed; its own message says why."])
 
 

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from copycost.bench import work
 from copycost.bench.fresh import FreshTraining, Recipe, Trained, train_fresh
 from copycost.bench.queries import Queries, first_queries
-from copycost.errors import RunError, Unstable
+from copycost.errors import Interrupted, RunError, Unstable
 from copycost.losses import kl
 from copycost.oracle.transfer.frames import Arrays, Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.recovery import recover_logits
-from copycost.runner.kept_training import Interrupted, KeptTraining
+from copycost.runner.kept_training import KeptTraining
 from copycost.runner.stopping import Stop
 from copycost.schedules import Constant, Steps
 from copycost.testing import TINY, TinyNet

@@ -194,7 +194,7 @@ def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
     code, _, err = copycost(*audit, "--max-minutes", "0")
     assert code == 3
     assert re.search(r"Training the victim digits-lenet: \d+ epochs", err)
-    assert "Stopped by time limit while the victim was trained" in err
+    assert "Stopped by time limit before the attacker's first query" in err
     (folder,) = (tmp_path / "victims").glob(".digits-lenet-*.work")
     assert (folder / "checkpoint.safetensors").exists()
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from lightning_fabric.strategies.ddp import DDPStrategy
 
-from copycost.errors import CopycostError
+from copycost.errors import CopycostError, Interrupted
 from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.run import Silent
@@ -83,12 +83,16 @@ def work(
         take_longer_than_the_group_waits(patience)
     stop = Stop()
     watcher = StopAt(stop_at)  # rank 0 alone has a watcher that is called
+    if stop_at == rank == 0:
+        stop.ask("SIGTERM")
     try:
         with stop.on_signals():
             record = copy_model(
                 tiny_config(**config), tiny_target(), folder, stop=stop, watcher=watcher
             )
         outcome = record.ended
+    except Interrupted:
+        outcome = "Interrupted"
     except CopycostError as error:
         outcome = f"{type(error).__name__}: {error}"
     outcome_file(folder, rank).write_text(outcome)
@@ -108,7 +112,8 @@ def run_ranks(
 ) -> list[str]:
     """Run `config` in `folder` with `count` ranks; how it ended for each.
 
-    `patience`: seconds after which collectives give up, for an auditor that takes longer.
+    `stop_at` 0 is before the auditor asks. `patience`: seconds after which collectives give up,
+    for an auditor that takes longer.
     """
     for rank in range(count):
         outcome_file(folder, rank).unlink(missing_ok=True)

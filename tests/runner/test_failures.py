@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from copycost.datasets.base import Labelled
 from copycost.errors import Busy, CopycostError, RunError, SpecMismatch, Unstable, VictimFailed
 from copycost.oracle.ledger import Ledger, spent_in
+from copycost.runner.audit import audit
 from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import CHECKPOINT_FILE, LEDGER_FILE, UNSTABLE_FILE, exclusive
@@ -122,6 +124,41 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     assert again.spent == asked.spent + 40
     assert parts.victim.accuracy == whole.victim.accuracy
     assert parts.result["agreement"] == whole.result["agreement"]
+
+
+@pytest.mark.parametrize("call", [1, 2, 4, 5])
+def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    stop, calls = Stop(), 0
+
+    def ask(x: np.ndarray[Any, Any]) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            stop.ask("Ctrl-C")
+        return tiny_victim()(torch.from_numpy(x)).softmax(1).numpy()
+
+    victim = FunctionVictim(ask, TINY, 4, "probabilities", name="service")
+    runs = [tiny_config(**NOISE)]
+    assert audit(runs, tiny_target(victim), tmp_path, stop=stop) == []
+    assert calls == call
+    ((record, folder),) = audit(runs, tiny_target(victim), tmp_path)
+    assert record.accounts["auditor"].spent == spent_in(folder / LEDGER_FILE, "auditor") == 240
+    assert record.accounts["auditor"].lost == 0
+    assert calls == 6 + 20
+
+
+def test_a_script_that_is_interrupted_then_ends_by_the_signal(tmp_path: Path) -> None:
+    def ask(x: np.ndarray[Any, Any]) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return tiny_victim()(torch.from_numpy(x)).softmax(1).numpy()
+
+    victim = FunctionVictim(ask, TINY, 4, "probabilities", name="service")
+    with pytest.raises(KeyboardInterrupt):
+        copy_model(tiny_config(**NOISE), tiny_target(victim), tmp_path)
+    assert spent_in(tmp_path / LEDGER_FILE, "auditor") == 120, "what is paid for is kept"
 
 
 def test_a_paid_victim_that_fails_the_auditor_costs_its_call_and_nothing_else(

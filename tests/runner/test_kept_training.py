@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from copycost.engine import Engine
-from copycost.errors import Busy, RunError, Unstable
+from copycost.errors import Busy, Interrupted, RunError, Unstable
 from copycost.runner import kept_training
 from copycost.runner.folder import CHECKPOINT_FILE
-from copycost.runner.kept_training import Interrupted, KeptTraining, keeping
+from copycost.runner.kept_training import KeptTraining, keeping
 from copycost.runner.stopping import Stop
 from copycost.runner.targets import train_victim
 from copycost.training.recipe import Recipe

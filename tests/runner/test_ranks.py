@@ -125,6 +125,12 @@ def test_a_signal_to_one_rank_stops_both_and_they_go_on_bit_for_bit(tmp_path):
     assert parts.accounts["attacker"] == whole.accounts["attacker"]
 
 
+def test_a_signal_before_the_first_query_stops_both(tmp_path):
+    config = {"settings": SETTINGS, "budget": 2 * STEP}
+    assert run_ranks(2, tmp_path / "run", config, 0) == ["Interrupted", "Interrupted"]
+    assert run_ranks(2, tmp_path / "run", config) == FINISHED
+
+
 def test_another_number_of_ranks_is_refused(tmp_path):
     folder, config = tmp_path / "run", {"settings": SETTINGS, "budget": 3000}
     run_ranks(2, folder, config, 1200)

@@ -14,7 +14,7 @@ from copycost.bench.adversarial import TransferRate, transfer_rate
 from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
-from copycost.errors import Busy, RunError
+from copycost.errors import Busy, Interrupted, RunError
 from copycost.files import write_atomically
 from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
@@ -23,7 +23,7 @@ from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import AUDITOR_FILE, LEDGER_FILE, exclusive
-from copycost.runner.kept_training import Interrupted, KeptTraining
+from copycost.runner.kept_training import KeptTraining
 from copycost.runner.record import Facts
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -97,7 +97,7 @@ class Measure(Task):
         account = ledger.account("auditor", None, block=len(target.held_out))
         cache = self.folder / AUDITOR_FILE
         config = self.config
-        auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device)
+        auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device, stop)
         if self.transfer() is None:
             rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed)
             _write(self._transfer_file, rate)

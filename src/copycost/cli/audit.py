@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +13,12 @@ from copycost.attacks import ATTACKS
 from copycost.cli import options
 from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.training_lines import TrainingLines
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, Interrupted
 from copycost.presets import PRESETS
 from copycost.types import Access
 
 if TYPE_CHECKING:
-    from copycost.ranks import Ranks
+    from copycost.engine import Engine
     from copycost.runner.audit import AuditConfig
     from copycost.runner.config import RunConfig
     from copycost.runner.record import Record
@@ -183,11 +184,10 @@ def _run(
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
     from copycost.cli.stopping import stop_after  # noqa: PLC0415
-    from copycost.engine import use_threads  # noqa: PLC0415
+    from copycost.engine import Engine, use_threads  # noqa: PLC0415
     from copycost.ranks import launched  # noqa: PLC0415
     from copycost.report.page import write_report  # noqa: PLC0415
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
-    from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
     from copycost.runner.making import check_devices, check_runs  # noqa: PLC0415
     from copycost.runner.pools import check_pools  # noqa: PLC0415
 
@@ -198,19 +198,20 @@ def _run(
     check_devices(runs)
     check_pools(runs)
     stop = stop_after(max_minutes)
+    done: list[tuple[Record, Path]] = []
     with stop.on_signals():
-        try:
-            target, ranks = _target(runs[0], out, stop)
-        except Interrupted:
-            say(f"Stopped by {stop.reason} while the victim was trained. Run it again to go on.")
-            _tell_nothing(as_json)
-            raise typer.Exit(STOPPED) from None
-        say(_plan(runs))
-        done = audit(runs, target, out, stop=stop, display=LiveDisplay(console), ranks=ranks)
+        engine = Engine(runs[0].device, runs[0].precision, runs[0].compile)
+        ranks = engine.ranks
+        with suppress(Interrupted):
+            target = _target(runs[0], out, engine, stop)
+            say(_plan(runs))
+            done = audit(runs, target, out, stop=stop, display=LiveDisplay(console), ranks=ranks)
+        stop.agree(ranks)
     if not done:
-        say(f"Stopped by {stop.reason} before the first run began. Run it again to go on.")
+        say(f"Stopped by {stop.reason} before the attacker's first query. Run it again to go on.")
         if ranks.leads:
             _tell_nothing(as_json)
+        ranks.wait()  # torchrun ends all processes when the first has ended so
         raise typer.Exit(STOPPED)
     if ranks.leads:
         report = write_report(
@@ -219,20 +220,18 @@ def _run(
         _tell([record for record, _ in done], report, config, as_json)
     if len(done) < len(runs) or not all(record.finished for record, _ in done):
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
-        ranks.wait()  # torchrun ends all processes when the first has ended so
+        ranks.wait()
         raise typer.Exit(STOPPED)
 
 
-def _target(first: RunConfig, out: Path, stop: Stop) -> tuple[Target, Ranks]:
-    """The victim that all runs copy, and the processes that work on them together."""
-    from copycost.engine import Engine  # noqa: PLC0415 -- see `_run`
-    from copycost.runner.targets import load_target  # noqa: PLC0415
+def _target(first: RunConfig, out: Path, engine: Engine, stop: Stop) -> Target:
+    """The victim that all runs copy."""
+    from copycost.runner.targets import load_target  # noqa: PLC0415 -- see `_run`
 
-    engine = Engine(first.device, first.precision, first.compile)
     if hint := slower_than_need_be(first, engine.device.type):
         say(hint)
     with engine.ranks.leader_first():
-        target = load_target(
+        return load_target(
             first.victim,
             first.data,
             out / "victims",
@@ -240,7 +239,6 @@ def _target(first: RunConfig, out: Path, stop: Stop) -> tuple[Target, Ranks]:
             watcher=TrainingLines(first.victim),
             stop=stop,
         )
-    return target, engine.ranks
 
 
 def slower_than_need_be(first: RunConfig, device: str) -> str:

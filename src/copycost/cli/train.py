@@ -11,6 +11,7 @@ import typer
 from copycost.cli import options
 from copycost.cli.output import STOPPED, print_json, say
 from copycost.cli.training_lines import TrainingLines
+from copycost.errors import Interrupted
 from copycost.presets.victims import VICTIMS
 
 
@@ -35,7 +36,6 @@ def train_command(
     # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.
     from copycost.cli.stopping import stop_after  # noqa: PLC0415
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
-    from copycost.runner.kept_training import Interrupted  # noqa: PLC0415
     from copycost.runner.targets import train_victim, victim_folder  # noqa: PLC0415
 
     use_threads(threads)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from copycost.errors import Interrupted
 from copycost.presets.study import Scale, varied
 from copycost.reproduce.plan import Plan
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
-from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing import diagnose
 from copycost.studies.vanishing_record import Grid, VanishingRecord

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from copycost.attacks import ATTACKS
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, Interrupted
 from copycost.files import AnyPath
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig, takes_pool
@@ -64,7 +64,10 @@ class AuditConfig(BaseModel):
     """Runs of each attack: seeds first_seed, first_seed + 1, …"""
     first_seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
-    """Threads of one operation; None: as many as there are cores. Small nets are faster with 1."""
+    """Threads of one operation; None: as many as there are cores. Small nets are faster with 1.
+
+    For the command line, and for a sweep's workers: a script calls `use_threads` itself.
+    """
     settings: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     """By attack, its own settings that differ from its defaults."""
     shared: dict[str, JsonValue] = Field(default_factory=dict)
@@ -155,8 +158,12 @@ def audit(
             if asked.reason:
                 break
             folder = run_folder(Path(root), config, target.content_hash)
-            with display.run(config, f"{number}/{len(runs)}") as watcher:
-                record = copy_model(config, target, folder, stop=asked, watcher=watcher)
+            try:
+                with display.run(config, f"{number}/{len(runs)}") as watcher:
+                    record = copy_model(config, target, folder, stop=asked, watcher=watcher)
+            except Interrupted:
+                asked.agree(ranks or Ranks())
+                break
             done.append((record, folder))
     return done
 

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from copycost.defences.stack import defend
+from copycost.errors import Interrupted
 from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
 from copycost.oracle.ledger import Account
 from copycost.recovery import FLOOR
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.record import VictimFacts
+from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.types import Access
 from copycost.victims.base import Victim
@@ -39,20 +41,24 @@ class Auditor:
         account: Account,
         cache: Path,
         device: torch.device,
+        stop: Stop | None = None,
     ) -> None:
         """Answers are kept in `cache`, so that a resumed run does not ask again.
 
-        If the victim fails before all are there, those that are there are kept as well.
+        If the victim fails before all are there, those that are there are kept as well. So they
+        are when `stop` is asked meanwhile, which raises `Interrupted`.
         """
         self.target, self._defences, self._device = target, defences, device
-        self.account = account
+        self.account, self._stop = account, stop or Stop()
         saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
             try:
                 saved = self._ask_all(seed)
             except BaseException:
-                save_checkpoint(cache, {"asked": self._asked})
+                if account.spent:
+                    save_checkpoint(cache, {"asked": self._asked})
+                    account.settle()
                 raise
             account.settle()
             save_checkpoint(cache, saved)
@@ -128,6 +134,8 @@ class Auditor:
         victim.restore(kept["state"])
         try:
             for at in range(sum(map(len, answers)), len(self.target.held_out), CHUNK):
+                if self._stop.reason:
+                    raise Interrupted
                 x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
                 with self.account.charging(len(x)):
                     answers.append(victim(x))

@@ -65,7 +65,8 @@ def copy_model(
     Without a `stop`, the first Ctrl-C or SIGTERM stops the run at the end of a step, all saved,
     and takes its usual effect then: the same call goes on. `Stop(max_minutes)` sets a time limit,
     and hears of signals within `stop.on_signals()`: the record of a run that it stopped is
-    returned.
+    returned. One that comes before the attacker's first query, while the auditor asks about the
+    held-out data, leaves no record yet: then `Interrupted` is raised.
 
     Raises `RunError` if the folder holds another run or another process has it.
     """
@@ -140,7 +141,7 @@ class _Job:
         state = attack.start_with(pool, student, oracle, place.engine, config.seed)
         # A slow victim is waited for here: what comes next has not the patience for it.
         with ranks.leader_first():
-            auditor = _auditor(config, place) if ranks.leads else None
+            auditor = _auditor(config, place, stop) if ranks.leads else None
         run = Run(
             place.folder,
             attack,
@@ -210,7 +211,7 @@ def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
     return defend(ready, config.defences, seed)
 
 
-def _auditor(config: RunConfig, place: _Place) -> Auditor:
+def _auditor(config: RunConfig, place: _Place, stop: Stop) -> Auditor:
     # A victim that costs money is charged for each request by itself, as the attacker is.
     block = len(place.target.held_out) if place.target.victim.free else 1
     account = place.ledger.account("auditor", None, block=block)
@@ -226,4 +227,5 @@ def _auditor(config: RunConfig, place: _Place) -> Auditor:
         account,
         place.folder / AUDITOR_FILE,
         place.engine.device,
+        stop,
     )

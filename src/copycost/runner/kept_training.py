@@ -11,17 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from copycost.errors import RunError, Unstable
+from copycost.errors import Interrupted, RunError, Unstable
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, exclusive
 from copycost.runner.stopping import Stop
 
 SECONDS = 60.0
 """Between two checkpoints: what a killed training loses at the most, a step aside."""
-
-
-class Interrupted(Exception):
-    """A training was stopped; the next one goes on from where it was."""
 
 
 class Resumable(Protocol):

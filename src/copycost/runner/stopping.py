@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from copycost.errors import Interrupted
 from copycost.ranks import Ranks
 
 _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}
@@ -57,10 +58,13 @@ class Stop:
             yield stop or cls()
             return
         own = cls()
-        with own.on_signals():
-            yield own
-        if own._heard is not None:
-            signal.raise_signal(own._heard)
+        try:
+            with own.on_signals():
+                yield own
+        except Interrupted:
+            own._pass_on()
+            raise
+        own._pass_on()
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -77,6 +81,10 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _pass_on(self) -> None:
+        if self._heard is not None:
+            signal.raise_signal(self._heard)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._asked and number == signal.SIGINT:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, Interrupted
 from copycost.presets.precision import ARMS, BASE, SEEDS
 from copycost.runner.audit import Display, NoDisplay
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
-from copycost.runner.kept_training import Interrupted
 from copycost.runner.record import SAMPLES_FILE, Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -63,8 +62,11 @@ def compare(
     for number, (name, config) in enumerate(runs.items(), start=1):
         if stop.reason:
             break
-        with display.run(config, f"{number}/{len(runs)} {name}:") as watcher:
-            record = copy_model(config, target, work / name, stop=stop, watcher=watcher)
+        try:
+            with display.run(config, f"{number}/{len(runs)} {name}:") as watcher:
+                record = copy_model(config, target, work / name, stop=stop, watcher=watcher)
+        except Interrupted:
+            break
         if record.finished:
             record.write(out / name)
             shutil.copyfile(work / name / SAMPLES_FILE, out / name / SAMPLES_FILE)

@@ -21,11 +21,11 @@ from copycost.arithmetic import Precision, described
 from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.engine import Engine, arranged
-from copycost.errors import ConfigError, RunError
+from copycost.errors import ConfigError, Interrupted, RunError
 from copycost.oracle.meter import Oracle
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import advance
-from copycost.runner.kept_training import Interrupted, KeptTraining, keeping
+from copycost.runner.kept_training import KeptTraining, keeping
 from copycost.runner.making import engine_of, fresh_student, ready_victim
 from copycost.runner.stopping import Stop
 from copycost.runner.surroundings import surroundings

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from copycost.datasets import DATASETS
 from copycost.engine import Engine
-from copycost.errors import Busy, ConfigError
+from copycost.errors import Busy, ConfigError, Interrupted
 from copycost.presets.victims import VICTIMS
 from copycost.runner.config import RunConfig
-from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import load_target, victim_folder

@@ -10,13 +10,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from copycost.engine import use_threads
-from copycost.errors import Busy, CopycostError
+from copycost.errors import Busy, CopycostError, Interrupted
 from copycost.files import write_atomically
 from copycost.ranks import leave
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import exclusive
-from copycost.runner.kept_training import Interrupted
 from copycost.runner.stopping import Stop
 from copycost.sweep.victims import Home
 
@@ -98,6 +97,8 @@ class CopyVictim(Task):
             record = copy_model(self.config, self.home.load(), self.folder, stop=stop)
         except Busy:
             return Outcome(Ended.BUSY)
+        except Interrupted:
+            return Outcome(Ended.STOPPED)
         return Outcome(Ended.FINISHED if record.finished else Ended.STOPPED)
 
     @property
