@@ -269,6 +269,17 @@ def test_a_dry_run_writes_nothing(bench, executor, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_could_not_be_done_or_written_is_told_before_the_first_run(bench, executor, tmp_path):
+    code, _, err = bench("--pool", "npz:/nope.npz", "--dry-run")
+    assert code == 2
+    assert "nope.npz" in err
+    (tmp_path / "out").write_text("a file")
+    code, _, err = bench()
+    assert code == 2
+    assert "expected a folder to write in" in err
+    assert executor.done == []
+
+
 def test_when_nobody_can_run_every_reason_is_said(bench, executor):
     code, _, err = bench(attacks=("--attack", "knockoff", "--attack", "jbda"))
     assert code == 2

@@ -90,6 +90,29 @@ def test_rows_are_found_in_any_order_and_their_inputs_stay_on_the_disk(transfer)
     assert not any(in_memory(call.inputs) for call in found._calls)
 
 
+@pytest.mark.parametrize("most", [0, 1, 6, 7, 8, 12, 20, 27, 39])
+def test_whole_calls_are_kept_out_where_there_are_any_so_small(transfer, most):
+    queries, ends = first_queries(transfer, 43), torch.tensor(CALLS).cumsum(0)
+    partings = [queries.parted(most, torch.Generator().manual_seed(seed)) for seed in range(20)]
+    kept = set()
+    for rows, others in partings:
+        assert sorted(torch.cat([rows, others]).tolist()) == list(range(40))
+        calls, rest = (torch.bucketize(some, ends, right=True) for some in (rows, others))
+        assert not set(calls.tolist()) & set(rest.tolist())
+        assert bool(len(rows)) == bool(most)
+        assert len(rows) <= most
+        kept |= set(calls.tolist())
+    assert kept == {call for call, n in enumerate(CALLS) if n <= most}, "each has its chance"
+
+
+def test_rows_of_any_call_are_kept_out_where_none_is_so_small():
+    layout = Layout.choose(TINY, 4, Access.LABEL, Encoding.BYTES)
+    call = Arrays(np.zeros((30, 1, 8, 8), np.uint8), np.zeros(30, np.int32), None)
+    kept, others = Queries(layout, [call, call]).parted(4, torch.Generator().manual_seed(0))
+    assert len(kept) == 4
+    assert sorted(torch.cat([kept, others]).tolist()) == list(range(60))
+
+
 def in_memory(array: Any) -> bool:
     """Whether an array has memory of its own, or a view of an array that has."""
     while isinstance(array.base, np.ndarray):

@@ -101,8 +101,22 @@ def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
         victim = SpyVictim(tiny_victim())
         victim.free = False
         Oracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
-        account = ledger.account("attacker", 100_000)
-        assert account.lost == 6
+    with Ledger(tmp_path / "l") as ledger:
+        assert ledger.account("attacker", 100_000).lost == 6
+
+
+def test_two_oracles_of_one_ledger_share_its_budget():
+    ledger = Ledger()
+    first, second = (
+        Oracle(tiny_victim(), access="logits", budget=10, ledger=ledger) for _ in range(2)
+    )
+    first(images(6))
+    assert second.spent == 6
+    with pytest.raises(BudgetExceeded):
+        second(images(5))
+    second(images(4))
+    assert first.spent == 10
+    assert not first.lost
 
 
 def test_a_crash_costs_a_free_victims_run_half_a_percent_of_the_budget_at_most(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from copycost.attacks.dfme import DFME
-from copycost.errors import RunError, Unstable
+from copycost.errors import Interrupted, RunError, Unstable
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.ledger import Ledger
@@ -35,7 +35,7 @@ from copycost.victims.base import Victim
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import load_model
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
-from tests.stops import StopAt
+from tests.stops import Soon, StopAt
 
 
 class Crash(Exception):
@@ -210,8 +210,10 @@ def test_held_out_data_is_asked_about_once(tmp_path):
 
 
 def test_a_time_limit_stops_cleanly_and_zero_minutes_does_not_hang(tmp_path):
-    record = copy_model(tiny_config(), tiny_target(), tmp_path, stop=Stop(max_minutes=0))
+    record = copy_model(tiny_config(), tiny_target(), tmp_path, stop=Soon(looks=3))
     assert (record.ended, record.spent) == ("time limit", 0)
+    with pytest.raises(Interrupted):
+        copy_model(tiny_config(), tiny_target(), tmp_path / "other", stop=Stop(max_minutes=0))
     assert copy_model(tiny_config(), tiny_target(), tmp_path).finished
 
 
@@ -358,8 +360,7 @@ def test_a_student_never_starts_from_its_victims_weights(tmp_path):
     # Equal weights give a KL of 1e-9 or so, which is above 0 as well.
     untrained = build(ARCHITECTURES["lenet"], TINY, 4, 0)
     target = tiny_target(ModuleVictim(untrained, TINY, 4, name="untrained"))
-    stop = Stop(max_minutes=0)
-    record = copy_model(tiny_config(seed=0), target, tmp_path, stop=stop)
+    record = copy_model(tiny_config(seed=0), target, tmp_path, stop=Soon(looks=3))
     assert record.curve[0].values["kl"] > 1e-4
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from copycost.errors import ConfigError
 from copycost.ranks import launched
+from copycost.runner.config import RunConfig
 from copycost.runner.folder import exclusive
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
@@ -87,16 +88,22 @@ def test_a_run_that_fails_is_loud_keeps_its_traceback_and_lets_the_others_be(val
     assert not (broken / "error.txt").exists()
 
 
-def test_a_users_error_is_one_line(values, tmp_path):
-    values |= {"axes": {"budget": [600, 3]}}
+def test_a_users_error_is_one_line(values, tmp_path, monkeypatch):
+    def refused(config: RunConfig, *_: object, **__: object) -> None:
+        raise ConfigError([f"{config.attack} cannot.", "Take another."])
+
+    monkeypatch.setattr("copycost.sweep.work.copy_model", refused)
     results = do(sweep_of(values, tmp_path))
-    failed = [result for result in results if result.state is State.FAILED]
-    assert {result.config.budget for result in failed} == {3}
-    for result in failed:
-        assert result.error is not None
-        assert "do not pay for one step" in result.error
-        assert "\n" not in result.error
-        assert "Error:" not in result.error
+    assert [(result.state, result.error) for result in results] == [
+        (State.FAILED, f"{attack} cannot. Take another.") for attack in ("dfme", "random-noise")
+    ]
+
+
+def test_budgets_that_pay_for_no_step_are_refused_before_anything_is_done(values, tmp_path):
+    sweep, executor = sweep_of(values | {"axes": {"budget": [600, 3]}}, tmp_path), Inline()
+    with pytest.raises(ConfigError, match="do not pay for one step"):
+        do(sweep, executor)
+    assert executor.done == []
 
 
 def test_devices_of_other_machines_are_not_looked_for_here(values, tmp_path, monkeypatch):

@@ -48,7 +48,8 @@ class Recipe:
     loss: LossSetting = kl
     """Disagreement with the logits recovered from what was released, their mean 0."""
     kept_out: float = Field(default=0.05, ge=0, lt=0.5)
-    """Share of the queries that is not learnt from, by which a student is chosen."""
+    """Share of the queries that is not learnt from, by which a student is chosen: at most, as
+    whole calls of the oracle are kept out."""
     checks: int = Field(default=10, ge=1)
     """Moments, evenly over the training, at which a student may be chosen."""
 
@@ -118,7 +119,7 @@ class FreshTraining:
             "seed": seed,
         }
         chance = torch.Generator().manual_seed(seed)
-        self._kept, self._learnt = _split(recipe, len(queries), chance)
+        self._kept, self._learnt = _split(recipe, queries, chance)
         self._learner = _Learner(recipe, build(), device)
         self._choice = _Choice(build(), queries, self._kept, device)
         self._rows = _Rows(self._learnt, recipe.batch_size, chance)
@@ -269,13 +270,12 @@ class _Rows:
         self._chance.set_state(state["chance"])
 
 
-def _split(recipe: Recipe, n: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def _split(recipe: Recipe, queries: Queries, chance: torch.Generator) -> tuple[Tensor, Tensor]:
     """Row numbers kept out and learnt from, at random."""
-    order = torch.randperm(n, generator=chance)
-    kept = int(recipe.kept_out * n)
-    if n - kept < SMALLEST_BATCH:
-        raise RunError(f"A fresh student cannot learn from {n} recorded queries.")
-    return order[:kept], order[kept:]
+    kept = int(recipe.kept_out * len(queries))
+    if len(queries) - kept < SMALLEST_BATCH:
+        raise RunError(f"A fresh student cannot learn from {len(queries)} recorded queries.")
+    return queries.parted(kept, chance)
 
 
 def refuse_lost(loss: float, step: int) -> None:

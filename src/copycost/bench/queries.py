@@ -39,6 +39,22 @@ class Queries:
         """n."""
         return len(self.labels)
 
+    def parted(self, most: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Row numbers of whole calls, at most so many rows, and of all others; at random.
+
+        A finite difference's images, which hardly differ, are asked in one call: so none of the
+        first has its twin among the others. Only where no call is so small, rows of any are taken.
+        """
+        lengths = torch.from_numpy(self._ends - self._starts)
+        small = torch.randperm(len(lengths), generator=chance)
+        small = small[lengths[small] <= most]
+        calls = small[lengths[small].cumsum(0) <= most]
+        rows = torch.randperm(len(self), generator=chance)
+        if not len(calls):
+            return rows[:most], rows[most:]
+        first = torch.isin(torch.from_numpy(self._calls_of(rows)), calls)
+        return rows[first], rows[~first]
+
     def of(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Answer]:
         """Inputs [m, *shape] in the spec's range and their answers, of `rows` [m], m > 0."""
         places, spec = self._places(rows), self.layout.spec
@@ -52,10 +68,12 @@ class Queries:
         return inputs, Answer(self.layout.access, self.labels[rows].to(device), scores)
 
     def _places(self, rows: Tensor) -> Rows:
-        numbers = rows.numpy()
-        which = np.searchsorted(self._ends, numbers, side="right")
-        at = (numbers - self._starts[which]).tolist()
+        which = self._calls_of(rows)
+        at = (rows.numpy() - self._starts[which]).tolist()
         return [(self._calls[call], row) for call, row in zip(which.tolist(), at, strict=True)]
+
+    def _calls_of(self, rows: Tensor) -> np.ndarray[Any, Any]:
+        return np.searchsorted(self._ends, rows.numpy(), side="right")
 
 
 def first_queries(transfer: TransferSet, budget: int) -> Queries:

@@ -37,6 +37,7 @@ class Command:
         """Check everything; `ConfigError` lists all faults."""
         config = BenchConfig.read(values)
         bench = Bench(config, work)
+        bench.sweep.check()
         terms = Terms(folder=work, workers=workers, threads=config.threads, gpus=bench.sweep.gpus)
         return cls(bench, terms, out / f"bench-{config.identity()[:12]}")
 

@@ -14,8 +14,6 @@ from copycost.cli.stopping import stop_after
 from copycost.errors import ConfigError
 from copycost.report.page import write_report
 from copycost.report.table import group_records, rows
-from copycost.runner.making import check_runs
-from copycost.runner.pools import check_pools
 from copycost.runner.stopping import Stop
 from copycost.settings import read_settings
 from copycost.sweep.executors import EXECUTORS
@@ -123,11 +121,9 @@ def tell_failures(results: Sequence[Result]) -> None:
 
 
 def _sweep(grid: Grid, out: Path) -> Sweep:
-    """Its runs, of which each can be begun: with a pool that is there, and what a step costs."""
-    runs = grid.runs()
-    check_runs(runs, processes=1)
-    check_pools(runs)
-    return Sweep(runs, out)
+    sweep = Sweep(grid.runs(), out)
+    sweep.check()
+    return sweep
 
 
 def _read_executor(name: str, own: dict[str, Any]) -> Executor:

@@ -38,6 +38,7 @@ class Ledger:
 
         Raises `RunError` if the file is not a ledger.
         """
+        self._accounts: dict[str, Account] = {}
         self._where = str(path) if path else "a ledger in memory"
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -57,8 +58,9 @@ class Ledger:
         """The account `name`, with what earlier sessions spent; `budget` None is no limit.
 
         `block` is how many queries one durable write reserves at least. A reservation that
-        an earlier session left open is closed as lost. Raises `RunError` if the account
-        exists with another budget.
+        an earlier session left open is closed as lost. Whoever asks for the account again has the
+        same one, as it was first asked for, so that two cannot spend one budget twice. Raises
+        `RunError` if the account exists with another budget.
         """
         self._db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (name, budget))
         (stored,) = self._db.execute(
@@ -69,12 +71,14 @@ class Ledger:
                 f"{self._where} holds account {name!r} with a budget of {stored}, not {budget}. "
                 "Use another run folder for another budget."
             )
-        self._db.execute(
-            "UPDATE reservations SET state = 'lost', used = reserved"
-            " WHERE account = ? AND state = 'open'",
-            (name,),
-        )
-        return Account(self._db, name, budget, max(1, block))
+        if name not in self._accounts:
+            self._db.execute(
+                "UPDATE reservations SET state = 'lost', used = reserved"
+                " WHERE account = ? AND state = 'open'",
+                (name,),
+            )
+            self._accounts[name] = Account(self._db, name, budget, max(1, block))
+        return self._accounts[name]
 
     def close(self) -> None:
         """Close the file. Accounts that were not settled keep their reservation open."""

@@ -11,7 +11,8 @@ from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath, ensure_writable
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
-from copycost.runner.making import check_devices
+from copycost.runner.making import check_devices, check_runs
+from copycost.runner.pools import check_pools
 from copycost.runner.record import Record, read_record
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Executor, Pool, Terms
@@ -61,6 +62,16 @@ class Sweep:
             for run, home, name in zip(self.runs, self._homes, self._names, strict=True)
         ]
 
+    def check(self) -> None:
+        """Raise for runs, of those not finished, that cannot begin: known before there is a victim.
+
+        `ConfigError`, with every fault, for budgets that pay for no step; for a pool that cannot
+        be read what `load_pool` raises.
+        """
+        left = self._left()
+        check_runs(left, processes=1)
+        check_pools(left)
+
     def run(
         self,
         executor: Executor,
@@ -75,12 +86,14 @@ class Sweep:
         A run that fails does not keep the others from theirs. Two sweeps may work side by
         side: a run that another process has in hand is waited for, not repeated.
 
-        Raises `ConfigError`, before anything starts, for a folder that cannot be written in and
-        for devices that are missing where the executor is to find them: on this machine.
+        Raises, before anything starts, what `check` does, and `ConfigError` for a folder that
+        cannot be written in and for devices that are missing where the executor is to find them:
+        on this machine.
         """
-        left = [result.config for result in self.look() if not result.finished]
+        left = self._left()
         if not left:
             return self.look()
+        self.check()
         if executor.here:
             check_devices(left)
         ensure_writable(self.folder)
@@ -99,6 +112,9 @@ class Sweep:
             self._result(number, result, ended.get(number) or failed.get(home.folder))
             for number, (result, home) in enumerate(zip(plan, self._homes, strict=True))
         ]
+
+    def _left(self) -> list[RunConfig]:
+        return [result.config for result in self.look() if not result.finished]
 
     def _train_victims(
         self, pool: Pool, stop: Stop, watcher: Watcher | None, retries: int
