@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -126,6 +128,21 @@ def test_a_gradient_given_is_the_one_taken() -> None:
 def test_a_device_that_is_not_there_is_a_clear_error(device: str) -> None:
     with pytest.raises(ConfigError, match="device"):
         Engine(device)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_nothing_is_begun(mode: Any) -> None:
+    with mode(), pytest.raises(ConfigError, match="Gradients are off"):
+        Engine("cpu")
+
+
+def test_another_default_type_is_a_clear_error() -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(ConfigError, match=r"is torch.float64, where float32 is expected"):
+            Engine("cpu")
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_threads_default_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

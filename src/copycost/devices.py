@@ -35,6 +35,23 @@ def usable(
     return accelerator, devices
 
 
+def check_modes() -> None:
+    """Raise `ConfigError`, with every fault, where PyTorch is so set that nothing can be learnt."""
+    problems = []
+    if torch.get_default_dtype() is not torch.float32:
+        problems.append(
+            f"PyTorch's default type is {torch.get_default_dtype()}, where float32 is expected: "
+            "torch.set_default_dtype(torch.float32)."
+        )
+    if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
+        problems.append(
+            "Gradients are off, and nothing is learnt without. Call it outside of torch.no_grad "
+            "and torch.inference_mode, after torch.set_grad_enabled(True)."
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
 def _resolve(device: str) -> tuple[str, Devices]:
     kind, _, index = device.partition(":")
     if kind == "auto":

@@ -28,7 +28,7 @@ from copycost.arithmetic import (
 )
 from copycost.compiling import Compile, Compiled
 from copycost.convolutions import fewer_products
-from copycost.devices import Devices, usable
+from copycost.devices import Devices, check_modes, usable
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
@@ -58,8 +58,10 @@ class Engine:
         is safe: see `estimate_precision` and `victim_precision`.
 
         Under `torchrun` this process is one of several ranks, which share every batch. Raises
-        `ConfigError` for a device that is not there, or that cannot do what is asked.
+        `ConfigError` for a device that is not there, or that cannot do what is asked, and where
+        PyTorch computes in other types by default or without gradients.
         """
+        check_modes()
         self.precision, self.compile = Precision(precision), Compile(compile)
         self._estimate = Precision(estimate) if estimate else None
         self._victim = Precision(victim) if victim else None
