@@ -9,7 +9,6 @@ import pytest
 from tests.report.conftest import MakeRecord
 
 from copycost.report.frugal import (
-    NOT_RUN,
     cifar10_passage,
     photographs_passage,
     twentieth_passage,
@@ -20,6 +19,7 @@ from copycost.report.frugal_lessons import (
     losses_passage,
 )
 from copycost.report.frugal_parts import label_parts_passage, parts_passage
+from copycost.report.markdown import NOT_RUN
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from tests.report.conftest import MakeRecord
 
-from copycost.report.frugal import NOT_RUN
 from copycost.report.full_scale import (
     aims_passage,
     curves_figure,
     estimates_passage,
     runs_passage,
 )
+from copycost.report.markdown import NOT_RUN
 from copycost.runner.record import Point
 from copycost.types import Access
 

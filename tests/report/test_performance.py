@@ -9,9 +9,9 @@ import pytest
 
 from copycost.benchmark.result import Benchmark, Overhead, Part, Repetition, Speed, TransferCost
 from copycost.benchmark.result import summary as summarise
+from copycost.report.markdown import NOT_RUN
 from copycost.report.operations import operations_passage
 from copycost.report.performance import (
-    NOT_RUN,
     aim_passage,
     cpu_aim_passage,
     honesty_passage,

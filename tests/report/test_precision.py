@@ -12,7 +12,7 @@ from copycost.flags import Flag
 from copycost.presets.precision import ARMS
 from copycost.report import precision
 from copycost.report.generated import FIGURES, PASSAGES, draw_figures
-from copycost.report.precision import NOT_RUN
+from copycost.report.markdown import NOT_RUN
 from copycost.runner.record import Record, Surroundings
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord
 

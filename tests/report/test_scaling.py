@@ -10,7 +10,7 @@ import pytest
 
 from copycost.attacks.dfme import DFME
 from copycost.nets import ARCHITECTURES
-from copycost.report.performance import NOT_RUN
+from copycost.report.markdown import NOT_RUN
 from copycost.report.scaling import (
     CLASSES,
     SPEC,

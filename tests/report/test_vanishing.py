@@ -10,7 +10,8 @@ from tests.report.test_precision import AROUND
 
 from copycost.report import vanishing
 from copycost.report.generated import PASSAGES
-from copycost.report.vanishing import NOT_RUN, cosine_curves, norm_curves
+from copycost.report.markdown import NOT_RUN
+from copycost.report.vanishing import cosine_curves, norm_curves
 from copycost.report.vanishing_figure import figure_of_results, vanishing_figure
 from copycost.report.vanishing_seeds import diagnoses
 from copycost.report.vanishing_verdict import verdict

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from copycost.bench.result import BenchRecord, read_bench
 from copycost.bench.tables import rows
-from copycost.report.markdown import measured_on, table
+from copycost.bench.tuning import TUNING_FILE, read_tuning
+from copycost.report import wording
+from copycost.report.markdown import NOT_RUN, measured_on, table
+from copycost.report.table import in_words, spread
 
-NOT_RUN = "*Not run yet: there is no committed record.*"
 HEAD = (
     "attack",
     "queries",
@@ -20,6 +22,7 @@ HEAD = (
     "seconds",
     "collapsed",
 )
+TUNING_HEAD = ("attack", "tries", "agreement of all, first seed", "settings of before", "chosen")
 
 
 def digits_passage(results: Path) -> str:
@@ -35,6 +38,37 @@ def label_passage(results: Path) -> str:
 def pool_passage(results: Path) -> str:
     """Every attack of `bench-digits-pool` at every budget."""
     return _passage(results / "bench" / "digits-pool" / "bench.json")
+
+
+def tuning_passage(results: Path) -> str:
+    """How the settings of `bench-digits` were chosen."""
+    return _tuning(results / "bench" / "digits" / TUNING_FILE)
+
+
+def label_tuning_passage(results: Path) -> str:
+    """How those of `bench-digits-label` were."""
+    return _tuning(results / "bench" / "digits-label" / TUNING_FILE)
+
+
+def _tuning(path: Path) -> str:
+    if not path.exists():
+        return NOT_RUN
+    record = read_tuning(path)
+    lines = [
+        (
+            wording.attack_name(attack),
+            wording.count(len(tuned.trials)),
+            in_words(spread(trial.agreement[0] for trial in tuned.trials)),
+            in_words(spread(tuned.trials[0].agreement)),
+            "the same" if tuned.best is tuned.trials[0] else in_words(spread(tuned.best.agreement)),
+        )
+        for attack, tuned in record.attacks.items()
+    ]
+    note = (
+        f"{record.budget:,} queries of `{record.victim.name}`; medians and ranges, of what was "
+        f"chosen over {wording.plural(len(record.seeds), 'seed')}."
+    )
+    return "\n\n".join([table(TUNING_HEAD, lines), note, measured_on(record.surroundings)])
 
 
 def _passage(path: Path) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.report.knowledge import held
-from copycost.report.markdown import measured_on, table
+from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.table import Group, group_records, in_words
 from copycost.report.wording import attack_name, percent
 from copycost.runner.record import Record, records_in
 from copycost.types import Access
 
-NOT_RUN = "*Not run yet: there is no committed record.*"
 USUAL_LOSS = "l1"
 SHARE = 20
 """Frugal is to reach with one query what DFME reaches with so many."""

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from copycost.attacks.frugal import Frugal
 from copycost.report.frugal import (
-    NOT_RUN,
     USUAL_LOSS,
     by_labels,
     drawn_kinds,
@@ -20,7 +19,7 @@ from copycost.report.frugal import (
     views,
 )
 from copycost.report.knowledge import held
-from copycost.report.markdown import table
+from copycost.report.markdown import NOT_RUN, table
 from copycost.report.table import Group, group_records, in_words
 from copycost.report.wording import percent, plural
 from copycost.runner.record import records_in

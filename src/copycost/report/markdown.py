@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from copycost.runner.record import Surroundings
 
+NOT_RUN = "*Not run yet: there is no committed record.*"
+"""In place of a passage whose record is missing."""
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table with a line for every row of cells."""

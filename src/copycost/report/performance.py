@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from copycost.benchmark.result import Benchmark, Overhead, Speed, read_benchmark
-from copycost.report.markdown import short, table
+from copycost.report.markdown import NOT_RUN, short, table
 from copycost.report.wording import attack_name
 
-NOT_RUN = "*Not run yet: there is no committed record.*"
 FOLDER = "benchmark"
 AIMED = "cifar-resnet34"
 AIM_RATE, AIM_RATIO = 40_000, 8.0

@@ -11,8 +11,7 @@ from torch import nn
 
 from copycost.attacks.dfme import DFME
 from copycost.nets import ARCHITECTURES, GENERATORS
-from copycost.report.markdown import short, table
-from copycost.report.performance import NOT_RUN
+from copycost.report.markdown import NOT_RUN, short, table
 from copycost.types import InputSpec
 
 SPEC = InputSpec(shape=(3, 32, 32))

@@ -13,7 +13,7 @@ import numpy as np
 
 from copycost.report import wording
 from copycost.report.figures import Curve
-from copycost.report.markdown import measured_on, table
+from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.vanishing_seeds import (
     At,
     Measure,
@@ -32,7 +32,6 @@ from copycost.report.vanishing_seeds import (
 from copycost.report.vanishing_verdict import verdict
 from copycost.studies.vanishing_record import Cell, VanishingRecord
 
-NOT_RUN = "*Not run yet: there is no committed record.*"
 FIGURE = (
     "![Norms of gradients, and cosines of the estimate with the true gradient, over queries]"
     "(figures/vanishing-gradients.svg)"

@@ -1,0 +1,49 @@
+"""How the settings of a comparison were chosen: the record that `tools/tuning.py` leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from copycost.runner.record import Facts, Surroundings, VictimFacts
+
+TUNING_FILE = "tuning.json"
+
+
+class Trial(Facts):
+    """Settings of an attack, and the agreements they led to, a seed each."""
+
+    settings: dict[str, Any]
+    agreement: tuple[float, ...]
+
+
+class Tuned(Facts):
+    """One attack's tries, of which the first are the settings it had before."""
+
+    space: dict[str, tuple[Any, ...]]
+    """Values that others were drawn from, at random."""
+    trials: tuple[Trial, ...]
+    chosen: dict[str, Any]
+    """Of those tried at all seeds the ones with the best median agreement."""
+
+    @property
+    def best(self) -> Trial:
+        """The tries of what was chosen."""
+        return next(trial for trial in self.trials if trial.settings == self.chosen)
+
+
+class Tuning(Facts):
+    """All attacks of a comparison at one budget, each tried as often as the others."""
+
+    bench: str
+    victim: VictimFacts
+    budget: int
+    seeds: tuple[int, ...]
+    """The first for all tries, the others for the best of them; none is the comparison's."""
+    attacks: dict[str, Tuned]
+    surroundings: tuple[Surroundings, ...]
+
+
+def read_tuning(path: Path) -> Tuning:
+    """The record in the file `path`."""
+    return Tuning.model_validate_json(path.read_bytes())
