@@ -25,10 +25,7 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "bench-digits-label": Entry("copycost.bench.passage:label_passage", "the same by labels"),
         "bench-digits-pool": Entry("copycost.bench.passage:pool_passage", "the same with a pool"),
         "bench-digits-tuning": Entry(
-            "copycost.bench.passage:tuning_passage", "how the first one's settings were chosen"
-        ),
-        "bench-digits-label-tuning": Entry(
-            "copycost.bench.passage:label_tuning_passage", "how those by labels were"
+            "copycost.bench.passage:tuning_passage", "how their settings were chosen"
         ),
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
