@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import log
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -91,3 +93,9 @@ def test_finite_for_any_number_of_classes(classes, floor, seed):
         found = recover_logits(release(of, Access.LOGITS, access, k), classes, mean, floor)
         assert found.shape == (3, classes)
         assert bool(found.isfinite().all())
+
+
+def test_what_stands_for_a_class_not_released_and_where_logits_are_centred_by_default():
+    answer = Answer(Access.LABEL, torch.tensor([2, 0]), None)
+    assert torch.equal(recover_logits(answer, 3), recover_logits(answer, 3, mean))
+    assert float(recover_logits(answer, 3, none)[0, 0]) == pytest.approx(log(1e-7))

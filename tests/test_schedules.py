@@ -38,7 +38,17 @@ def test_text_reads_back(schedule):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "linear", "steps:0.5", "steps:2:0.3", "steps:x:0.3", "steps:0.5:-1", "cosine:1:2"]
+    "text",
+    [
+        "",
+        "linear",
+        "steps:0.5",
+        "steps:2:0.3",
+        "steps:x:0.3",
+        "steps:0.5:-1",
+        "cosine:1:2",
+        "cosine:0.5:0.3",
+    ],
 )
 def test_impossible_texts_are_refused(text):
     with pytest.raises(ValueError, match=r".+"):

@@ -16,7 +16,7 @@ from copycost.metrics.transferability import PGD
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
 from copycost.runner.target import Target
-from copycost.testing import TINY, SpyVictim
+from copycost.testing import TINY, SpyVictim, TinyNet
 from copycost.types import Access
 from copycost.victims.module import ModuleVictim
 
@@ -152,3 +152,16 @@ def test_the_change_by_chance_is_as_large_as_an_example_may_be(tmp_path, monkeyp
 def test_a_victim_that_is_always_wrong_leaves_nothing_to_try(tmp_path, monkeypatch, w, inputs):
     found, asked, _ = judged(tmp_path, monkeypatch, inputs, Linear(w, 0.0), Linear(w, 0.0), N)
     assert (found.tried, found.on_victim, found.by_chance, asked) == (0, None, None, 0)
+
+
+def test_a_place_in_the_box_is_a_share_of_the_range_and_within_it():
+    x = torch.tensor([[[[0.0, 0.95]]], [[[-0.5, -0.95]]]])
+    there = PGD(epsilon=0.1).near(x, x.sign() + (x == 0), (-1.0, 1.0))
+    torch.testing.assert_close(there, torch.tensor([[[[0.2, 1.0]]], [[[-0.7, -1.0]]]]))
+
+
+def test_examples_are_made_where_gradients_are_switched_off():
+    x, labels = torch.full((2, 1, 8, 8), 0.5), torch.zeros(2, dtype=torch.int64)
+    with torch.no_grad():
+        made = PGD().against(TinyNet(TINY, 4), x, labels, (0.0, 1.0), torch.zeros_like(x))
+    assert not torch.equal(made, x)

@@ -25,7 +25,7 @@ from copycost.runner.kept_training import KeptTraining
 from copycost.runner.stopping import Stop
 from copycost.schedules import Constant, Steps
 from copycost.testing import TINY, TinyNet
-from copycost.types import Access, Answer
+from copycost.types import Access, Answer, InputSpec, Modality
 from tests.stops import Soon
 
 CPU = torch.device("cpu")
@@ -62,6 +62,12 @@ def transfer(request, tmp_path) -> TransferSet:
             recorder.put(first, x, Answer(request.param, p.argmax(1), scores))
             first += n + (3 if n == 20 else 0)
     return TransferSet(tmp_path / "transfer")
+
+
+@pytest.fixture
+def queries(transfer) -> Queries:
+    """All of them."""
+    return first_queries(transfer, 43)
 
 
 # Charged before each call: 0, 7, 30, 31.
@@ -295,3 +301,57 @@ def test_it_learns(tmp_path: Path):
     unseen = torch.rand(500, 1, 8, 8, generator=random)
     agreed = (found.last(unseen).argmax(1) == TinyNet(TINY, 4, 9)(unseen).argmax(1)).float().mean()
     assert agreed > 0.7
+
+
+def test_a_student_is_looked_at_as_it_will_be_used(queries):
+    """A check must not count as learning: batch statistics are of what was learnt from."""
+
+    norms = [nn.BatchNorm1d(64) for _ in range(2)]
+    left = iter(norms)
+
+    def build() -> nn.Module:
+        return nn.Sequential(nn.Flatten(), next(left), nn.Linear(64, 4))
+
+    recipe = Recipe(batch_size=8, kept_out=0.2, checks=4)
+    found = train_fresh(recipe, build, queries, 12, 0, CPU)
+    assert found.kept_out == 8
+    assert int(norms[0].num_batches_tracked or 0) == 12
+    assert not any(norm.training for norm in norms)
+
+
+def test_the_second_step_has_the_momentum_of_the_first(queries):
+    recipe = Recipe(lr=0.3, momentum=0.5, schedule=Constant(), weight_decay=0, kept_out=0)
+    net = TinyNet(TINY, 4, 3)
+    x, answer = queries.of(torch.arange(40), CPU)
+    weights = list(net.parameters())
+    speeds = [torch.zeros_like(weight) for weight in weights]
+    for _ in range(2):
+        gradients = torch.autograd.grad(kl(net(x), recover_logits(answer, 4)).mean(), weights)
+        with torch.no_grad():
+            for weight, speed, gradient in zip(weights, speeds, gradients, strict=True):
+                speed *= 0.5
+                speed += gradient
+                weight.sub_(0.3 * speed)
+    found = train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 2, 0, CPU)
+    torch.testing.assert_close(list(found.last.parameters()), weights)
+
+
+@pytest.mark.parametrize("change", ["recipe", "queries", "steps", "seed"])
+def test_another_training_is_for_another_purpose(queries, change):
+    usual = {"recipe": Recipe(), "queries": queries, "steps": 4, "seed": 0}
+    fewer = Queries(queries.layout, queries._calls[:3])
+    others = {"recipe": Recipe(lr=0.01), "queries": fewer, "steps": 5, "seed": 1}
+
+    def purpose(**settings: Any) -> dict[str, Any]:
+        return FreshTraining(build=lambda: TinyNet(TINY, 4, 3), device=CPU, **settings).purpose
+
+    assert purpose(**usual | {change: others[change]}) != purpose(**usual)
+
+
+def test_tokens_are_numbers_of_the_kind_that_embeddings_take():
+    spec = InputSpec(shape=(6,), modality=Modality.TEXT, vocabulary=70_000)
+    layout = Layout.choose(spec, 4, Access.LABEL, Encoding.EXACT)
+    call = Arrays(np.full((3, 6), 69_999, np.int32), np.zeros(3, np.int32), None)
+    x, _ = Queries(layout, [call]).of(torch.arange(3), CPU)
+    assert x.dtype == torch.int64
+    assert int(x.max()) == 69_999

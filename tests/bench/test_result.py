@@ -336,3 +336,22 @@ def test_a_line_of_the_table_says_which_student_each_number_is_of(record):
         "collapsed": "33.3 %",
     }
     assert {name: told[name][: len(start)] for name, start in starts.items()} == starts
+
+
+@pytest.mark.parametrize("missing", ["fresh", "transfer"])
+def test_a_run_that_is_not_measured_leaves_the_bench_unfinished(record, missing):
+    first = record.attacks[0].budgets[0].runs[0].model_copy(update={missing: None})
+    assert record.complete
+    assert not with_run(record, first).complete
+
+
+def test_what_a_fresh_student_learnt_counts_where_the_run_is_not_finished():
+    fresh = run(0, 0.4, 0.3).fresh
+    assert bench_run(0, "stopped", None, None, fresh, None).fresh == fresh
+
+
+def test_what_was_spent_is_the_attackers_and_not_its_budget():
+    made = made_up(0, {"accuracy": 0.4, "agreement": 0.4})
+    one = bench_run(0, "finished", made, None, None, None)
+    assert one.attacker == made.accounts["attacker"]
+    assert budget_result(100, [one]).own["spent"].median == 98

@@ -174,3 +174,9 @@ def test_seeds_that_overlap_are_told_beside_the_verdict(theirs, overlap):
         Better("A", "B"),
     ]
     assert [claim.judge(courses).overlap for claim in claims] == [overlap] * 4
+
+
+def test_flat_after_is_by_the_median_over_seeds():
+    flat, steep = (course(accuracy=[0.1, 0.8, a, 0.8, 0.8]) for a in (0.8, 0.1))
+    found = FlatAfter("A", after=0.4).judge({"A": [flat, steep, flat]})
+    assert (found.holds, found.measured) == (True, {"farthest from the end, A": 0.0})

@@ -16,6 +16,8 @@ from copycost.claims.measures import (
     QueriesTo,
     Ranking,
     Spread,
+    knows_nothing,
+    least_budgets,
 )
 from tests.claims.courses import course, ending
 
@@ -212,3 +214,34 @@ def test_where_either_has_one_seed_nothing_is_said_of_how_far_they_are_apart(bes
 def test_a_victim_that_knows_nothing_is_reached_by_nobody():
     nothing = [course(victim=0.0, accuracy=[0.1, 0.2, 0.3, 0.4, 0.5])]
     assert QueriesTo().judge({"A": nothing}).measured == {}
+
+
+def test_one_run_that_is_not_comparable_is_enough():
+    one, other = ending(0.9, 0.9)
+    found = Reaches("A", 0.86).judge({"A": [one, replace(other, comparable=False)]})
+    assert (found.holds, found.gap, found.comparable) == (None, None, False)
+
+
+def test_what_an_axis_moves_is_the_median_over_the_other():
+    """Over x 0.1, 0.2 and 0.6, at y of 1, 2 and 3."""
+    places, ends = {}, {}
+    for y, moved in ((1.0, 0.1), (2.0, 0.2), (3.0, 0.6)):
+        for x, end in ((1.0, 0.3), (2.0, 0.3 + moved)):
+            places[f"{x} {y}"], ends[f"{x} {y}"] = (x, y), ending(end)
+    assert Grid("x", "y", places).judge(ends).measured["moved by x"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "one_answer", "nothing"),
+    [
+        (0.14, 0.1, True), (0.16, 0.1, False),  # of ten classes half as often again decides
+        (0.54, 0.5, True), (0.56, 0.5, False),  # of two a tenth of the rest
+        (0.905, 0.9, True), (0.92, 0.9, False),
+    ],
+)  # fmt: skip
+def test_who_hardly_does_better_than_one_answer_knows_nothing(accuracy, one_answer, nothing):
+    assert knows_nothing(accuracy, one_answer) is nothing
+
+
+def test_a_share_that_is_reached_but_for_rounding_is_reached():
+    assert least_budgets([(10, 0.72 / 0.9)])["80%"] == 10

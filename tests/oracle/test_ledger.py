@@ -97,8 +97,25 @@ def test_never_more_than_the_budget_and_never_less_than_sent(budget, block, acti
                 account.charge(action)
         assert account.spent == sent <= budget
     # As after a crash: whatever is open is lost, and still within the budget.
-    after = ledger.account("attacker", budget, block)
-    assert sent <= after.spent <= budget
+    query = "SELECT COALESCE(SUM(COALESCE(used, reserved)), 0) FROM reservations"
+    (after,) = ledger._db.execute(query).fetchone()
+    assert sent <= after <= budget
+
+
+def test_what_is_reserved_never_exceeds_the_budget(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        account = ledger.account("attacker", 25, block=10)
+        for n in (10, 10, 5):
+            account.charge(n)
+        assert spent_in(tmp_path / "l", "attacker") == 25
+
+
+def test_a_crash_after_a_call_that_failed_costs_that_call_and_nothing_else(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        account = ledger.account("attacker", 100, block=100)
+        with pytest.raises(ConnectionError), account.charging(7):
+            raise ConnectionError
+        assert spent_in(tmp_path / "l", "attacker") == 7
 
 
 def test_two_accounts_do_not_mix():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from copycost.defences.rounding import Rounding
+from copycost.defences.stack import defend
 from copycost.errors import BudgetExceeded, SpecMismatch
 from copycost.oracle.access import release
 from copycost.oracle.ledger import Ledger
@@ -103,6 +104,30 @@ def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
         Oracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
     with Ledger(tmp_path / "l") as ledger:
         assert ledger.account("attacker", 100_000).lost == 6
+
+
+@pytest.mark.parametrize("budget", [0, -3])
+def test_no_budget_is_refused(budget):
+    with pytest.raises(SpecMismatch, match="at least 1 query"):
+        Oracle(tiny_victim(), access="label", budget=budget)
+
+
+def test_asking_nothing_costs_nothing():
+    oracle = Oracle(tiny_victim(), access="label", budget=1)
+    assert len(oracle(images(0)).labels) == 0
+    assert oracle.spent == 0
+
+
+def test_a_rehearsal_answers_as_the_oracle_would_and_asks_nothing():
+    victim, defences = tiny_victim(), ("rounding:1",)
+    oracle = Oracle(defend(victim, defences), access="top-k", k=2, budget=6, defences=defences)
+    rehearsed = oracle.rehearsal(victim.module)(images(6))
+    assert oracle.spent == 0
+    asked = oracle(images(6))
+    assert torch.equal(rehearsed.labels, asked.labels)
+    assert rehearsed.scores is not None
+    assert asked.scores is not None
+    assert torch.equal(rehearsed.scores, asked.scores)
 
 
 def test_two_oracles_of_one_ledger_share_its_budget():

@@ -73,6 +73,7 @@ def test_what_was_asked_comes_back(
         assert call.first == first
         first += len(x)
         assert torch.equal(call.labels, answer.labels)
+        assert call.inputs.dtype == (torch.float32 if spec is WIDE else torch.int64)
         if answer.scores is None:
             assert call.scores is None
         else:
@@ -475,3 +476,45 @@ def test_inputs_of_low_precision_are_quantised_in_float32() -> None:
     exact = 127.5 * (x.double() + 1)
     assert (recorder_module.quantise(x, spec) - exact).abs().max() < 0.501
     assert ((127.5 * x + 127.5).round() - exact).abs().max() > 0.6
+
+
+def test_what_is_flushed_is_on_the_disk_and_so_is_every_segment_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, fsync = set[int](), os.fsync
+
+    def noted(file: int) -> None:
+        synced.add(os.fstat(file).st_ino)
+        fsync(file)
+
+    with Recorder(tmp_path, layout(), segment_bytes=300) as recorder:
+        monkeypatch.setattr(os, "fsync", noted)
+        for first in (0, 5, 10):
+            recorder.put(first, asked(WIDE, 5), answered(Access.PROBABILITIES, 5))
+        recorder.flush()
+        places = segments(tmp_path)
+        assert len(places) > 1
+        assert synced >= {place.stat().st_ino for place in places}
+
+
+def test_a_write_that_ends_early_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, part: write(file, part[: len(part) // 2 + 1]))
+    given = record(tmp_path, layout())
+    for (_, answer), call in zip(given, TransferSet(tmp_path).calls(), strict=True):
+        assert torch.equal(call.labels, answer.labels)
+
+
+def test_a_call_that_asked_nothing_may_be_the_last(tmp_path: Path) -> None:
+    record(tmp_path, layout(), (7, 0))
+    assert TransferSet(tmp_path).torn_bytes == 0
+    with Recorder(tmp_path, layout()) as recorder:
+        assert recorder.torn_bytes == 0
+
+
+@pytest.mark.parametrize(("less", "expected"), [(0, 1), (1, 2)])
+def test_a_segment_may_be_filled_to_its_limit(tmp_path: Path, less: int, expected: int) -> None:
+    record(tmp_path / "whole", layout(), (7, 7))
+    (whole,) = segments(tmp_path / "whole")
+    record(tmp_path / "cut", layout(), (7, 7), segment_bytes=whole.stat().st_size - less)
+    assert len(segments(tmp_path / "cut")) == expected

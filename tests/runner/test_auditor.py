@@ -11,6 +11,7 @@ from copycost.defences.stack import defend
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
 from copycost.testing import TINY, TinyNet, tiny_victim
+from copycost.types import Access
 from tests.runner.conftest import tiny_target
 
 
@@ -34,6 +35,17 @@ def test_the_commonest_class_is_counted(auditor):
     assert facts.commonest_label == max(labels.count(k) for k in range(4)) / 120
     assert facts.one_answer == facts.commonest_label
     assert facts.model_copy(update={"commonest_label": None}).one_answer == 1 / 4
+
+
+@pytest.mark.parametrize("output", [Access.LOGITS, Access.PROBABILITIES])
+def test_the_divergence_is_counted_from_the_victim(tmp_path, output):
+    account, place = Ledger().account("auditor", None), tmp_path / "auditor"
+    target, student = tiny_target(tiny_victim(output)), TinyNet(TINY, 4, seed=3)
+    auditor = Auditor(target, (), 0, account, place, torch.device("cpu"))
+    x = target.held_out.floats()
+    p, q = tiny_victim().module(x).softmax(1).detach(), student(x).softmax(1).detach()
+    by_hand = float((p * (p / q).log()).sum(1).mean())
+    assert auditor.evaluate(student)["kl"] == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_members_of_a_vote_keep_each_its_mode(auditor):

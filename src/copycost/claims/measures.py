@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from copycost.claims.base import (
+    ROUNDING,
     Course,
     Courses,
     Finding,
@@ -45,7 +46,7 @@ def least_budgets(reached: Iterable[tuple[int, float]]) -> dict[str, int | None]
     """
     found = sorted(reached)
     return {
-        f"{share:.0%}": next((budget for budget, best in found if best >= share), None)
+        f"{share:.0%}": next((budget for budget, best in found if best >= share - ROUNDING), None)
         for share in SHARES_OF_VICTIM
     }
 

@@ -1,0 +1,76 @@
+"""Views of images: what they change, how far, and that nothing else is changed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from copycost.attacks.views import _bent, _cut, _recoloured, strong, weak
+from copycost.noise import Noise
+from copycost.types import InputSpec
+
+CPU = torch.device("cpu")
+SPEC = InputSpec((1, 64, 64), low=-1.0, high=3.0)
+
+
+def test_a_bent_view_is_turned_sheared_or_zoomed_and_one_of_them_alone():
+    maps = _bent(3_000, 1.0, Noise(0, CPU))
+    maps = maps[
+        (maps - torch.eye(2)).abs().amax(dim=(1, 2)) > 0.01
+    ]  # of small ones none tells its kind
+    (a, b), (c, d) = maps.permute(1, 2, 0)
+    still = torch.isclose(a, torch.ones(()), atol=1e-6) & torch.isclose(
+        d, torch.ones(()), atol=1e-6
+    )
+    turned = (
+        torch.isclose(a * d - b * c, torch.ones(()), atol=1e-5)
+        & torch.isclose(b, -c, atol=1e-6)
+        & ~still
+    )
+    sheared = still & (c == 0)
+    zoomed = (b == 0) & (c == 0) & (a == d) & ~still
+    assert bool((turned ^ sheared ^ zoomed).all())
+    for kind in (turned, sheared, zoomed):
+        assert 850 < int(kind.sum()) < 1_100
+    assert float(torch.atan2(c, a)[turned].abs().max()) == pytest.approx(math.pi / 6, rel=0.02)
+    assert float(b[sheared].abs().max()) == pytest.approx(0.3, rel=0.02)
+    assert float(a[zoomed].max()) == pytest.approx(1.4, rel=0.02)
+    assert float(a[zoomed].min()) == pytest.approx(1 / 1.4, rel=0.02)
+
+
+def test_a_recoloured_view_has_another_contrast_or_another_brightness():
+    """Of each image alone, by shares of the range, here 4 wide."""
+    middle = torch.linspace(0.7, 1.3, 400).view(-1, 1, 1, 1)
+    x = middle + 0.1 * (torch.rand(400, 1, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5)
+    seen = _recoloured(x, SPEC, Noise(0, CPU))
+    moved = (seen - x).flatten(1)
+    brighter = (moved.amax(1) - moved.amin(1)) < 1e-5
+    contrast = (seen - x).mean(dim=(1, 2, 3)).abs() < 1e-5
+    assert bool((brighter ^ contrast).all())
+    assert 150 < int(brighter.sum()) < 250
+    assert float(moved[brighter].abs().max()) == pytest.approx(0.4 * 4, rel=0.05)
+    spreads = (seen.std(dim=(1, 2, 3)) / x.std(dim=(1, 2, 3)))[contrast]
+    assert float(spreads.max()) == pytest.approx(3, rel=0.1)
+    assert float(spreads.min()) == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_what_is_cut_out_is_mid_grey_and_no_more_than_half_a_side():
+    seen = _cut(torch.full((500, 1, 64, 64), 2.5), SPEC, Noise(0, CPU))
+    assert set(seen.unique().tolist()) == {1.0, 2.5}
+    gone = seen[:, 0] == 1.0
+    for sides in (gone.any(dim=1).sum(dim=1), gone.any(dim=2).sum(dim=1)):
+        assert 28 < int(sides.max()) <= 32
+
+
+def test_strong_views_are_cut_into():
+    views = strong(torch.full((200, 1, 64, 64), 2.5), SPEC, Noise(0, CPU), 0.125, True)
+    assert int((views.flatten(1).amax(1) > views.flatten(1).amin(1)).sum()) > 150
+
+
+def test_a_view_shows_the_image_mirrored_past_its_edge():
+    x = torch.full((50, 1, 8, 8), 2.0)
+    assert torch.allclose(
+        weak(x, InputSpec((1, 8, 8), low=-1.0, high=3.0), Noise(0, CPU), 0.5, False), x
+    )
