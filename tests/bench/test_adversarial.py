@@ -83,7 +83,7 @@ def test_a_search_begins_where_it_is_told_to(w):
 
 def judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: Tensor, victim: nn.Module,
-    student: nn.Module, wrong: int = 0,
+    student: nn.Module, wrong: int = 0, seed: int = 0,
 ):  # fmt: skip
     """The transfer rate, the spy, and the account; `wrong` labels are not what the victim says."""
     spy = SpyVictim(ModuleVictim(victim, TINY, 2, Access.LOGITS))
@@ -95,8 +95,23 @@ def judged(
     monkeypatch.setattr(adversarial, "load_model", lambda folder: (student, None))
     before = spy.count
     pgd = PGD(epsilon=EPSILON, step=0.05, steps=8)
-    found = transfer_rate(tmp_path, auditor, pgd, Engine("cpu"), seed=0)
+    found = transfer_rate(tmp_path, auditor, pgd, Engine("cpu"), seed=seed)
     return found, spy.count - before, account
+
+
+def test_each_seed_begins_elsewhere(tmp_path, monkeypatch, w, inputs):
+    asked, ask = list[Tensor](), Auditor.labels_of
+
+    def noted(auditor: Auditor, x: Tensor) -> Tensor:
+        asked.append(x)
+        return ask(auditor, x)
+
+    monkeypatch.setattr(Auditor, "labels_of", noted)
+    for seed in (0, 0, 1):
+        judged(tmp_path, monkeypatch, inputs, Linear(w, 0.0), Linear(w, 1.0), seed=seed)
+    first, again, other = asked[1::2]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_the_share_is_that_of_the_inputs_nearer_to_the_threshold_than_the_box_reaches(
