@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -148,17 +147,6 @@ def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
     assert record.accounts["auditor"].spent == spent_in(folder / LEDGER_FILE, "auditor") == 240
     assert record.accounts["auditor"].lost == 0
     assert calls == 6 + 20
-
-
-def test_a_script_that_is_interrupted_then_ends_by_the_signal(tmp_path: Path) -> None:
-    def ask(x: np.ndarray[Any, Any]) -> Any:
-        signal.raise_signal(signal.SIGINT)
-        return tiny_victim()(torch.from_numpy(x)).softmax(1).numpy()
-
-    victim = FunctionVictim(ask, TINY, 4, "probabilities", name="service")
-    with pytest.raises(KeyboardInterrupt):
-        copy_model(tiny_config(**NOISE), tiny_target(victim), tmp_path)
-    assert spent_in(tmp_path / LEDGER_FILE, "auditor") == 120, "what is paid for is kept"
 
 
 def test_a_paid_victim_that_fails_the_auditor_costs_its_call_and_nothing_else(

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from copycost.oracle.ledger import spent_in
 from copycost.runner import stopping
+from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import LEDGER_FILE
 from copycost.runner.stopping import Stop
+from copycost.testing import TINY, tiny_victim
+from copycost.victims.function import FunctionVictim
+from tests.runner.conftest import tiny_config, tiny_target
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +95,17 @@ def test_who_gives_none_has_one_of_his_own_and_the_signal_after_it():
     assert reasons == ["Ctrl-C"], "who gives one listens by himself"
     with Stop.given_or_own(None) as asked:
         assert not asked.reason
+
+
+def test_a_script_that_is_interrupted_then_ends_by_the_signal(tmp_path):
+    def ask(x):
+        signal.raise_signal(signal.SIGINT)
+        return tiny_victim()(torch.from_numpy(x)).softmax(1).numpy()
+
+    victim = FunctionVictim(ask, TINY, 4, "probabilities", name="service")
+    with pytest.raises(KeyboardInterrupt):
+        copy_model(tiny_config(), tiny_target(victim), tmp_path)
+    assert spent_in(tmp_path / LEDGER_FILE, "auditor") == 120, "what is paid for is kept"
 
 
 def test_another_thread_hears_no_signals():
