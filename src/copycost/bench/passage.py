@@ -42,7 +42,15 @@ def pool_passage(results: Path) -> str:
 
 def tuning_passage(results: Path) -> str:
     """How the settings of `bench-digits` were chosen."""
-    path = results / "bench" / "digits" / TUNING_FILE
+    return _tuning(results / "bench" / "digits" / TUNING_FILE)
+
+
+def label_tuning_passage(results: Path) -> str:
+    """How those of `bench-digits-label` were."""
+    return _tuning(results / "bench" / "digits-label" / TUNING_FILE)
+
+
+def _tuning(path: Path) -> str:
     if not path.exists():
         return NOT_RUN
     record = read_tuning(path)

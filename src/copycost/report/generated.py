@@ -27,6 +27,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "bench-digits-tuning": Entry(
             "copycost.bench.passage:tuning_passage", "how their settings were chosen"
         ),
+        "bench-digits-label-tuning": Entry(
+            "copycost.bench.passage:label_tuning_passage", "how those by labels were"
+        ),
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),
