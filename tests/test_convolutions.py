@@ -85,6 +85,7 @@ def test_a_fresh_copy_has_the_fresh_weights_of_the_two_layers():
         (nn.Upsample(scale_factor=2), nn.Conv2d(3, 5, 3, padding=1, padding_mode="reflect")),
         (nn.Upsample(scale_factor=3), nn.Conv2d(3, 5, 3, padding=1)),
         (nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(3, 5, 3, padding=1)),
+        (nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3, padding=1, groups=2)),
         (nn.ReLU(), nn.Conv2d(7, 3, 3, padding=1, stride=2)),
         (nn.ReLU(), nn.Conv2d(7, 5, 3, padding=1)),
         (nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1)),

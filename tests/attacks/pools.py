@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -11,11 +12,13 @@ from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.attacks.pool_attack import PoolAttack
 from copycost.engine import Engine
+from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
 from copycost.pool import Pool
 from copycost.runner.extract import advance
 from copycost.settings import read_settings
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
+from copycost.types import InputSpec
 
 POOLED = [name for name, attack in ATTACKS.items() if issubclass(attack, PoolAttack)]
 SMALL = {
@@ -73,3 +76,26 @@ def finish(attack: Attack, state: Any, asked: Oracle, until: Any = lambda: False
 
 def weights(state: Any) -> Tensor:
     return torch.cat([p.detach().flatten() for p in state.judged.parameters()])
+
+
+def descents(player: Any) -> list[float]:
+    """The losses that a player is given to descend; it stays where it is."""
+    losses: list[float] = []
+
+    def descend(loss: Tensor, gradient: Tensor | None = None) -> None:
+        losses.append(float(loss.detach()))
+
+    player.descend = descend
+    return losses
+
+
+def noted_views(monkeypatch: pytest.MonkeyPatch, maker: str) -> list[tuple[int, float, bool]]:
+    """Of how many images `maker` is to make views, and how; it gives their negatives."""
+    asked: list[tuple[int, float, bool]] = []
+
+    def view(x: Tensor, spec: InputSpec, random: Noise, shift: float, flip: bool) -> Tensor:
+        asked.append((len(x), shift, flip))
+        return 1 - x
+
+    monkeypatch.setattr(f"copycost.attacks.{maker}", view)
+    return asked

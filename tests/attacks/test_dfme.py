@@ -144,6 +144,13 @@ def test_health_sees_what_a_defence_hides(defences: list[str], least: float, mos
     assert all(torch.equal(value, kept[name]) for name, value in victim.state().items())
 
 
+def test_health_is_that_of_the_estimator_in_use() -> None:
+    attack = DFME(**SMALL, estimator="random")  # type: ignore[arg-type]
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
+    assert abs(attack.diagnose(state, oracle)["estimate/correlation"]) < 0.5
+
+
 def test_weights_that_were_held_before_stay_held_when_seen_through() -> None:
     student, state, _ = step()
     held = next(student.net.parameters())

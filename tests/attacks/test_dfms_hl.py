@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
 import pytest
 import torch
-from tests.attacks.pools import Seen, finish, noise
+from tests.attacks.pools import Seen, finish, noise, noted_views
 
 from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.dfms_hl_proxy import DFMSHLProxy
@@ -16,6 +17,7 @@ from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets.discriminator import Discriminator
 from copycost.oracle.meter import Oracle
+from copycost.schedules import Steps
 from copycost.testing import TINY, TinyNet
 from copycost.types import Access, InputSpec
 
@@ -81,6 +83,26 @@ def test_the_generators_gradient_is_that_of_the_mean_predictions_entropy():
     assert victim.count == 0
 
 
+@pytest.mark.parametrize("diversity", [0.0, 3.0])
+def test_the_generator_flees_the_discriminator(diversity):
+    attack = DFMSHL(**SMALL | {"like": shapes})
+    s, _, _ = begin(attack)
+    generator, student = s.need_generator().network, s.student.network
+    critic = copy.deepcopy(s.more["discriminator"].network)
+    saved = copy.deepcopy(generator.state_dict())
+    z = s.normal(16, 8)
+    attack._contest(s, TINY, (generator(z).tanh() + 1) / 2, diversity)
+    found = [p.grad.clone() for p in generator.parameters() if p.grad is not None]
+
+    generator.load_state_dict(saved)
+    generator.zero_grad()
+    x = (generator(z).tanh() + 1) / 2
+    p = student(x).softmax(1).mean(0) + 1e-6
+    (diversity * (p * p.log()).sum() - critic(x).sigmoid().log().mean()).backward()
+    wanted = [p.grad for p in generator.parameters() if p.grad is not None]
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
+
+
 def test_the_generator_learns_to_cover_the_classes():
     attack = DFMSHL(**SMALL | {"generator_lr": 1e-2})
     s, oracle, _ = begin(attack)
@@ -118,6 +140,14 @@ def test_the_victim_sees_augmented_images_and_the_generator_learns_by_its_own():
     assert not torch.allclose(asked[1], asked[0])
 
 
+def test_the_victim_sees_strong_views_moved_by_an_eighth_and_mirrored(monkeypatch):
+    attack = DFMSHL(**SMALL)
+    s, oracle, _ = begin(attack)
+    asked = noted_views(monkeypatch, "dfms.strong")
+    attack.step(s, oracle, 16)
+    assert asked == [(16, 0.125, True)]
+
+
 @pytest.mark.parametrize("kind", [DFMSHL, DFMSHLProxy])
 def test_with_proxies_it_prepares_first_and_in_this_order(kind):
     attack = kind(**SMALL | ({"like": shapes} if kind is DFMSHL else {}))
@@ -140,6 +170,26 @@ def test_with_proxies_it_prepares_first_and_in_this_order(kind):
     assert victim.count == 40
     attack.step(s, oracle, attack.images(s, oracle))
     assert (victim.count, len(s.need_memory())) == (56, 40)
+
+
+def test_warming_up_takes_whole_batches_and_no_diversity(monkeypatch):
+    attack, contests = DFMSHL(**SMALL | {"like": shapes, "proxies_asked": 0}), []
+
+    def contest(self, s, spec, x, diversity):
+        contests.append((len(x), diversity))
+        return {}
+
+    monkeypatch.setattr(DFMSHL, "_contest", contest)
+    s, oracle, _ = begin(attack)
+    attack.study(s, oracle)
+    assert contests == [(16, 0.0)]
+
+
+def test_the_discriminator_follows_the_schedule():
+    s, _, _ = begin(DFMSHL(**SMALL | {"like": shapes, "schedule": Steps((0.5,), 0.1)}))
+    s.more["discriminator"].set_time(0.9)
+    (group,) = s.more["discriminator"].optimizer.param_groups
+    assert group["lr"] == pytest.approx(2e-5)
 
 
 def test_the_first_proxies_are_of_the_pool_and_none_is_asked_twice():

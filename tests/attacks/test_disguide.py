@@ -25,12 +25,12 @@ COLOUR = InputSpec((3, 8, 8))
 
 
 def begin(
-    attack: DisGUIDE, access: str = "probabilities", spec: InputSpec = COLOUR
+    attack: DisGUIDE, access: str = "probabilities", spec: InputSpec = COLOUR, seed: int = 1
 ) -> tuple[State, Oracle, SpyVictim]:
     spy = SpyVictim(tiny_victim(spec=spec))
     oracle = Oracle(spy, access=access, budget=100_000)
     student = build(ARCHITECTURES["gap-cnn"], spec, 4, seed=3)
-    return attack.start(student, oracle, Engine("cpu"), seed=1), oracle, spy
+    return attack.start(student, oracle, Engine("cpu"), seed), oracle, spy
 
 
 def small(**more) -> DisGUIDE:
@@ -203,6 +203,12 @@ def test_the_first_student_counts_and_the_vote_stands_beside_it():
     s, _, _ = begin(small(members=3))
     assert s.judged is s.student.network
     assert list(s.beside) == ["member 2", "member 3", "ensemble"]
+
+
+def test_members_of_other_seeds_start_apart():
+    states = [begin(small(), seed=seed)[0] for seed in (1, 2)]
+    first, second = (next(s.more["member 2"].network.parameters()) for s in states)
+    assert not torch.equal(first, second)
 
 
 def test_all_students_vote():

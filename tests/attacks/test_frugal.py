@@ -71,6 +71,11 @@ def test_the_average_follows_every_step_of_the_student():
     assert s.averages["student"].state()["calls"] == s.student.updates == 10
 
 
+def test_the_average_has_the_momentum_asked_for():
+    _, s, _, _ = begin(average_momentum=0.7)
+    assert s.averages["student"]._momentum == 0.7
+
+
 def test_kinds_of_images_have_equal_chances():
     attack, s, oracle, _ = begin(sources=("normal", "uniform"), generated=True)
     images = attack._mixed(s, oracle.spec, 900, s.random)
@@ -130,11 +135,14 @@ def test_of_several_candidates_the_most_disputed_are_asked(balanced, monkeypatch
     attack, s, _, _ = begin(candidates=4, balanced=balanced)
     made = torch.rand(24, *SPEC.shape)
     monkeypatch.setattr(Frugal, "_mixed", lambda self, s, spec, n, random: made[:n])
-    chosen = attack._chosen(s, SPEC, 6)
-    p = attack.logits(s, made).softmax(dim=2)
+    scores = 3 * torch.randn(2, 24, 4, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(Frugal, "logits", lambda self, s, images: scores)
+    p = scores.softmax(dim=2)
     doubt, vote = disagreement(p), p.mean(dim=0).argmax(dim=1)
-    expected = made[by_turns(doubt, vote if balanced else vote * 0, p.shape[2])[:6]]
-    assert torch.equal(chosen, expected)
+    assert len(vote.unique()) == 4
+    assert not torch.equal(vote, p[0].argmax(dim=1)), "the first student does not decide"
+    expected = made[by_turns(doubt, vote if balanced else vote * 0, 4)[:6]]
+    assert torch.equal(attack._chosen(s, SPEC, 6), expected)
 
 
 def test_one_student_alone_asks_what_it_is_least_sure_of(monkeypatch):
@@ -181,6 +189,7 @@ def test_frugal_asks_noise_of_other_things_than_images_too():
     for needy in (Frugal(), Frugal(sources=(uniform,), flip=True)):
         with pytest.raises(SpecMismatch, match="expected a victim of images"):
             needy.check(oracle)
+    assert Frugal(sources=(uniform,), generated=True).needs_images
 
 
 @pytest.mark.parametrize("asked_now", [12, 7], ids=["a batch", "the end of a budget"])

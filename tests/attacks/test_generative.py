@@ -6,18 +6,24 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from tests.attacks.pools import descents
+from torch import Tensor, nn
 
 from copycost.attacks.dfme import DFME
+from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.disguide import DisGUIDE
 from copycost.attacks.dual_student import DualStudent
 from copycost.attacks.frugal import Frugal
 from copycost.attacks.generative import Generative
+from copycost.attacks.ideal import IDEAL
 from copycost.attacks.maze import MAZE
+from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.flags import generator_collapsed
 from copycost.oracle.meter import Oracle
+from copycost.runner.extract import advance
+from copycost.schedules import Steps
 from copycost.testing import SpyVictim, TinyNet, tiny_victim
 from copycost.types import InputSpec
 
@@ -70,6 +76,62 @@ def test_a_step_asks_once_for_the_estimate_and_once_for_the_students(
 
 
 @pytest.mark.parametrize(
+    ("attack", "cost"),
+    [
+        (DFME(**SMALL, generator_steps=3, student_steps=2, directions=2), 3 * 3 + 2),
+        (DisGUIDE(**SMALL, generator_steps=3), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_generator_steps_as_often_as_told(attack: Generative, cost: int) -> None:
+    s, oracle, spy = begin(attack)
+    attack.step(s, oracle, 8)
+    assert s.need_generator().updates == 3
+    assert spy.count == 8 * attack.queries_per_image == 8 * cost
+
+
+def test_the_generator_follows_the_schedule() -> None:
+    s, _, _ = begin(DFME(**SMALL, schedule=Steps((0.5,), 0.1), generator_lr=0.01))
+    s.need_generator().set_time(0.9)
+    (group,) = s.need_generator().optimizer.param_groups
+    assert group["lr"] == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("kind", [MAZE, DisGUIDE])
+def test_replayed_batches_are_as_large_as_fresh_ones(
+    kind: type[MAZE | DisGUIDE], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, whole = [], Replay.draw
+
+    def draw(memory: Replay, n: int, *how: Any) -> Batch:
+        drawn.append(n)
+        return whole(memory, n, *how)
+
+    monkeypatch.setattr(Replay, "draw", draw)
+    attack = kind(**SMALL, replay_steps=3)
+    s, oracle, _ = begin(attack)
+    attack.step(s, oracle, 6)
+    assert drawn == [6, 6, 6]
+
+
+@pytest.mark.parametrize("kind", [DFME, MAZE, DisGUIDE, IDEAL, DFMSHL])
+def test_students_descend_the_mean_gap(
+    kind: type[Generative], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def miss(self: Generative, student: Any, x: Tensor, answer: Any) -> Tensor:
+        return torch.full((len(x),), 2.0)
+
+    monkeypatch.setattr(kind, "miss", miss)
+    attack = kind(**SMALL)
+    s, oracle, _ = begin(attack)
+    students = [player for name, player in s.players.items() if name != "generator"]
+    losses = [descents(player) for player in students]
+    for _ in range(3):
+        advance(attack, s, oracle)
+    assert all(set(found) == {2.0} for found in losses)
+
+
+@pytest.mark.parametrize(
     ("attack", "evaluating"),
     [
         (DFME(**SMALL), False),
@@ -106,3 +168,11 @@ def test_the_spread_is_a_share_of_the_range() -> None:
         found.append(attack.diagnose(s, oracle)["generator/spread"])
     assert found[1] == pytest.approx(found[0], rel=1e-4)
     assert found[0] > 0.01
+
+
+def test_one_image_many_times_has_no_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = torch.rand(SPEC.shape)
+    monkeypatch.setattr(DisGUIDE, "made", lambda self, s, oracle, n: image.expand(n, *SPEC.shape))
+    attack = DisGUIDE(**SMALL)
+    s, oracle, _ = begin(attack)
+    assert attack.diagnose(s, oracle)["generator/spread"] == pytest.approx(0, abs=1e-6)

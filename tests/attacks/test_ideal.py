@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.attacks.pools import Seen, finish
+from tests.attacks.pools import Seen, finish, noted_views
 
 from copycost.attacks.ideal import IDEAL, openness
 from copycost.engine import Engine
@@ -152,6 +152,22 @@ def test_the_batch_of_the_best_step_is_kept(monkeypatch):
     torch.testing.assert_close(kept, shown[1])
     assert all(float((kept - other).abs().max()) > 1e-3 for other in (shown[0], *shown[2:]))
     assert float(reached) == 1.0
+
+
+def test_the_generator_learns_from_what_the_student_says_of_views(monkeypatch):
+    attack = IDEAL(**SMALL | {"synthesis_steps": 1, "flip": True})
+    s, oracle, _ = begin(attack)
+    asked, shown = noted_views(monkeypatch, "synthesis.weak"), []
+
+    def objective(self, s, scores, targets, images):
+        shown.append(images.detach())
+        return scores.sum()
+
+    monkeypatch.setattr(IDEAL, "objective", objective)
+    s.student.network.register_forward_pre_hook(lambda _, given: shown.append(given[0].detach()))
+    kept, _ = attack._synthesise(s, oracle, 16)
+    assert asked == [(16, 0.125, True)]
+    torch.testing.assert_close(shown, [1 - kept, 1 - kept])
 
 
 def test_the_generator_reaches_what_it_is_asked_for():

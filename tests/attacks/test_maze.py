@@ -115,6 +115,13 @@ def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
         torch.testing.assert_close(after[name], before[name] + 0.5 * p.grad / 16, msg=name)
 
 
+def test_the_generators_descent_has_its_own_rate_momentum_and_decay():
+    attack = small(generator_lr=0.017, generator_momentum=0.3, generator_weight_decay=0.011)
+    s, _, _ = begin(attack)
+    (group,) = s.need_generator().optimizer.param_groups
+    assert [group[key] for key in ("lr", "momentum", "weight_decay")] == [0.017, 0.3, 0.011]
+
+
 def test_memory_keeps_the_last_batch_of_each_step():
     attack = small(student_steps=3)
     s, oracle, _ = begin(attack)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from tests.attacks.pools import Seen, begin, finish, make, noise, oracle
+from tests.attacks.pools import Seen, begin, descents, finish, make, noise, noted_views, oracle
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -15,7 +15,7 @@ from copycost.attacks.active_thief import farthest, probabilities
 from copycost.attacks.bandit import Bandit
 from copycost.attacks.fixmatch import FixMatch, consistency
 from copycost.attacks.groups import k_means
-from copycost.attacks.jbda import JBDAState
+from copycost.attacks.jbda import JBDA, JBDAState
 from copycost.attacks.views import _bent, strong, weak
 from copycost.engine import Engine
 from copycost.errors import ConfigError
@@ -53,15 +53,42 @@ def test_k_centre_takes_no_point_twice_where_all_coincide():
     assert sorted(farthest(same, same[:1], 9).tolist()) == list(range(6))
 
 
-def test_a_round_asks_what_the_student_is_least_sure_of():
-    attack, asked = make("active-thief", rounds=3, first=0.2), oracle(100)
+def after_the_first_round(strategy):
+    attack, asked = make("active-thief", rounds=3, first=0.2, strategy=strategy), oracle(100)
     state = begin(attack, asked)
     finish(attack, state, asked, until=lambda: state.trained == 1)
+    return attack, state, asked
+
+
+def test_a_round_asks_what_the_student_is_least_sure_of():
+    attack, state, asked = after_the_first_round("entropy")
     assert (asked.spent, state.ends) == (20, [20, 47, 74, 100])
     unsure = entropy(probabilities(state, state.unasked()))
     expected = state.unasked()[unsure.topk(27).indices]
     finish(attack, state, asked, until=lambda: asked.spent == 47)
     assert set(state.answers.indices[20:].tolist()) == set(expected.tolist())
+
+
+def test_the_random_strategy_asks_any_in_every_round():
+    attack, state, asked = after_the_first_round("random")
+    place, free = state.random.state(), state.unasked()
+    chosen = attack.choose(state, asked, 27)
+    state.random.restore(place)
+    assert torch.equal(chosen, free[state.shuffled(len(free))[:27]])
+
+
+def test_k_centre_keeps_away_from_all_that_was_asked():
+    attack, state, asked = after_the_first_round("k-centre")
+    free = state.unasked()
+    points, centres = (probabilities(state, of) for of in (free, state.answers.indices))
+    assert torch.equal(attack.choose(state, asked, 27), free[farthest(points, centres, 27)])
+
+
+def test_the_student_is_looked_at_in_evaluation_mode():
+    state, modes = begin(make("active-thief"), oracle(100)), list[bool]()
+    state.student.network.register_forward_pre_hook(lambda net, _: modes.append(net.training))
+    probabilities(state, torch.arange(9))
+    assert modes == [False]
 
 
 # JBDA
@@ -87,6 +114,42 @@ def test_images_are_moved_along_the_sign_of_the_jacobian():
     # Rounded to bytes; each is the child of one seed, in another order.
     assert float(gaps.amin(dim=1).max()) <= 0.5 / 255 + 1e-6
     assert len(set(gaps.argmin(dim=1).tolist())) == 30
+
+
+def test_seeds_are_drawn_at_random():
+    attack, asked = make("jbda", seeds=30), oracle(60)
+    state = begin(attack, asked)
+    attack.choose(state, asked, 30)
+    assert not torch.equal(state.made, state.pool.images[:30])
+
+
+def test_several_moves_go_the_distance_of_one(monkeypatch):
+    attack, asked = make("jbda", seeds=30, moves=2, distance=0.1), oracle(60)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: asked.spent == 30)
+    monkeypatch.setattr("copycost.attacks.jbda.slope", lambda student, x, y: torch.ones_like(x))
+    moved = attack._moved(state, asked, torch.arange(30)) / 255
+    expected = (state.inputs(state.answers.indices) + 0.1).clamp(0, 1)
+    torch.testing.assert_close(moved, expected, rtol=0, atol=0.5 / 255 + 1e-6)
+
+
+def test_the_last_training_alone_is_longer():
+    attack, asked = make("jbda", seeds=30, epochs=2, last_epochs=5), oracle(60)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: state.trained == 1)
+    assert state.student.updates == 2 * (30 // 16)
+    finish(attack, state, asked)
+    assert state.student.updates == 2 * (30 // 16) + 5 * (60 // 16)
+
+
+def test_images_that_repeat_within_a_round_are_not_paid_for_twice(monkeypatch):
+    attack, asked = make("jbda", seeds=30), oracle(60)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: state.trained == 1)
+    black = torch.zeros(30, *TINY.shape, dtype=torch.uint8)
+    monkeypatch.setattr(JBDA, "_moved", lambda self, s, oracle, rows: black)
+    attack.choose(state, asked, 30)
+    assert len(state.made[30:].unique(dim=0)) == 30
 
 
 def test_a_reservoir_bounds_a_round():
@@ -173,6 +236,34 @@ def test_images_without_an_answer_were_not_asked(monkeypatch):
     assert float(torch.cdist(shown, rest, p=math.inf).amin(dim=1).max()) < 1e-6
 
 
+def fixmatch_at_its_first_lesson(**more):
+    attack, asked = make("fixmatch", **more), oracle(40)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: attack.studies(state, asked))
+    return attack, state
+
+
+def test_views_are_as_many_and_reach_as_far_as_told(monkeypatch):
+    attack, state = fixmatch_at_its_first_lesson(ratio=3, flip=True, shift=0.2)
+    weak, strong = (noted_views(monkeypatch, f"fixmatch.{kind}") for kind in ("weak", "strong"))
+    attack.learn(state, torch.arange(10))
+    assert weak == [(10, 0.2, True), (30, 0.2, True)]
+    assert strong == [(30, 0.2, True)]
+
+
+def test_images_without_an_answer_count_by_their_weight():
+    attack, state = fixmatch_at_its_first_lesson(weight=3.0, threshold=1e-6)
+    losses = descents(state.student)
+    told = attack.learn(state, torch.arange(10))
+    weighed = told["student/gap"] + 3 * told["student/inconsistency"]
+    assert losses == [pytest.approx(float(weighed))]
+
+
+def test_the_average_that_is_the_copy_has_the_momentum_asked_for():
+    state = begin(make("fixmatch", average=0.7), oracle(40))
+    assert state.averages["student"]._momentum == 0.7
+
+
 def test_weak_views_are_moved_by_whole_pixels():
     x = torch.rand(50, 2, 8, 6, generator=torch.Generator().manual_seed(1))
     views = weak(x, TINY, Noise(0, CPU), 0.25, False)
@@ -234,6 +325,12 @@ def test_the_bandit_moves_as_the_formula_says():
     expected = [e + (1 / 6) * float(q) for e, q in zip(expected, p, strict=True)]
     expected[1] -= 1 / 6
     assert bandit.preferences.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_certainty_is_the_lead_of_the_first_class_over_the_second():
+    bandit = Bandit(2, ("certainty",), window=4, classes=3)
+    bandit.learn([0], torch.tensor([[0.3, 0.5, 0.2]]), torch.zeros(1), torch.tensor([9, 9]))
+    assert bandit._recent[:, 0].tolist() == pytest.approx([0.2])
 
 
 def test_diversity_is_what_exceeds_the_recent_mean():
@@ -328,3 +425,33 @@ def test_a_scouts_loss_is_a_cross_entropy(monkeypatch):
     scores = scout(s.inputs(s.answers.indices[:16]))
     expected = torch.nn.functional.cross_entropy(scores, p, reduction="none")
     torch.testing.assert_close(losses, expected)
+
+
+def test_a_scout_descends_the_mean_gap():
+    attack, asked = make("knockoff-adaptive"), oracle(100)
+    s = begin(attack, asked)
+    losses = descents(s.scout)
+    told = attack.step(s, asked, 16)
+    assert losses == [pytest.approx(float(told["scout/gap"]))]
+
+
+def test_a_scout_has_a_rate_of_its_own_that_stays_and_the_students_momentum():
+    more = {"scout_lr": 0.3, "student_momentum": 0.7, "schedule": "cosine"}
+    s = begin(make("knockoff-adaptive", **more), oracle(100))
+    s.scout.set_time(0.9)
+    (group,) = s.scout.optimizer.param_groups
+    assert (group["lr"], group["momentum"]) == (0.3, 0.7)
+
+
+def test_a_policy_that_prefers_nothing_has_all_the_entropy():
+    attack, asked = make("knockoff-adaptive"), oracle(100)
+    s = begin(attack, asked)
+    assert attack.diagnose(s, asked)["policy/entropy"] == pytest.approx(1)
+
+
+def test_any_images_of_a_group_are_asked():
+    attack = make("knockoff-adaptive")
+    s = begin(attack, oracle(200))
+    group = int(attack._left(s).argmax())
+    members = (s.groups == group).nonzero().flatten()
+    assert not torch.equal(attack._members(s, [group] * 10), members[:10])

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from tests.attacks.pools import POOLED, Seen, begin, finish, make, noise, oracle, weights
+from tests.attacks.pools import POOLED, Seen, begin, descents, finish, make, noise, oracle, weights
 
 from copycost.attacks.random_noise import RandomNoise
 from copycost.engine import Engine
@@ -100,6 +100,17 @@ def test_a_training_takes_the_epochs_and_the_rates_it_says():
     epochs = [torch.cat(rows[i : i + 3]) for i in range(0, 12, 3)]
     assert all(torch.equal(epoch.sort().values, torch.arange(50)) for epoch in epochs)
     assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_a_training_descends_the_mean_gap(monkeypatch):
+    attack, asked = make("knockoff", rounds=1), oracle(32)
+    monkeypatch.setattr(
+        type(attack), "miss", lambda self, student, x, answer: torch.full((len(x),), 2.0)
+    )
+    state = begin(attack, asked)
+    losses = descents(state.student)
+    finish(attack, state, asked)
+    assert set(losses) == {2.0}
 
 
 @pytest.mark.parametrize("name", POOLED)

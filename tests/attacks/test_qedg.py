@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.attacks.pools import Seen, finish
+from tests.attacks.pools import Seen, finish, noted_views
 
 from copycost.attacks.qedg import QEDG, likeness, worthwhile
 from copycost.attacks.replay import Batch
@@ -44,6 +44,7 @@ def test_the_defaults_are_the_authors():
     assert (attack.over_confidence, attack.diversity, attack.threshold) == (1, 0.01, 0.7)
     assert (attack.balance, attack.epochs, attack.last_epochs) == (2, 20, 50 * 20)
     assert (attack.student_lr, attack.student_weight_decay) == (0.01, 0)
+    assert attack.generator_momenta() == (0.9, 0.999)
 
 
 def test_likeness_counts_each_pair_of_one_class_once():
@@ -86,6 +87,23 @@ def test_it_asks_what_the_student_is_unsure_of_and_never_waits_for_it():
             assert float(p[0].mean()) < float(p[1].mean())
 
 
+def test_every_candidate_is_a_strong_view_of_the_reach_asked_for(monkeypatch):
+    attack = make(candidates=3, flip=True, shift=0.2)
+    s, oracle, _ = begin(attack)
+    asked = noted_views(monkeypatch, "qedg.strong")
+    attack.chosen(s, oracle, torch.rand(16, 1, 8, 8))
+    assert asked == [(16, 0.2, True)] * 3
+
+
+def test_how_sure_the_student_is_is_found_in_evaluation_mode():
+    attack, modes = make(), []
+    s, oracle, _ = begin(attack)
+    s.student.network.register_forward_pre_hook(lambda network, _: modes.append(network.training))
+    attack.chosen(s, oracle, torch.rand(16, 1, 8, 8))
+    attack._freely_augmented(s, torch.rand(16, 1, 8, 8))
+    assert modes == [False, False]
+
+
 def test_wrong_answers_weigh_more():
     attack = make(balance=3, free_share=0)
     s, _, _ = begin(attack)
@@ -112,6 +130,16 @@ def test_only_sure_images_are_mirrored_and_by_chance():
         assert least <= len(moved) <= most
         for i in moved:
             assert torch.equal(seen[i], x[i].flip(1)) or torch.equal(seen[i], x[i].flip(2))
+
+
+def test_images_are_mirrored_one_way_or_the_other():
+    attack = make(sure=1e-6, free_share=1.0)
+    s, _, _ = begin(attack)
+    x = torch.rand(40, 1, 8, 8)
+    seen = attack._freely_augmented(s, x)
+    across, down = ((seen == x.flip(side)).flatten(1).all(dim=1) for side in (3, 2))
+    assert bool((across ^ down).all())
+    assert 5 < int(across.sum()) < 35
 
 
 def test_each_image_is_asked_once_and_the_last_lesson_is_longer():

@@ -104,6 +104,22 @@ def test_a_convolution_used_twice_is_left_alone() -> None:
     torch.testing.assert_close(folded(x), module(x))
 
 
+def test_a_convolution_also_used_beside_its_norm_is_left_alone() -> None:
+    class Beside(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            both: Tensor = y + self.norm(y)
+            return both
+
+    module = lived_in(Beside())
+    x = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(fold_norms(copy.deepcopy(module))(x), module(x))
+
+
 def test_parts_of_a_real_victim_answer_as_the_whole_does() -> None:
     victim = ModuleVictim(lived_in(build(ARCHITECTURES["gap-cnn"], SPEC, 10, 0)), SPEC, 10)
     quick = quickened(victim, Engine("cpu"))

@@ -268,3 +268,9 @@ def test_onnx_gives_the_same_logits_for_any_batch(tmp_path, name):
         x = torch.rand(count, 2, 8, 8) * 3 - 1
         (found,) = session.run(["logits"], {"input": x.numpy()})
         torch.testing.assert_close(torch.from_numpy(found), module(x), atol=1e-4, rtol=0)
+
+
+def test_an_export_leaves_evaluation_mode_as_it_was(tmp_path):
+    module, _ = make()
+    export_onnx(module.eval(), SPEC, tmp_path / "model.onnx")
+    assert not module.training

@@ -51,6 +51,19 @@ def test_function_may_return_labels():
     assert answer.tolist() == [0, 1, 2]
 
 
+def test_an_answer_stays_as_it_was_where_a_function_uses_its_buffer_again():
+    buffer = torch.zeros(2, 4)
+
+    def predict(x):
+        buffer.zero_()[:, int(x.max())] = 1
+        return buffer
+
+    victim = FunctionVictim(predict, TINY, 4, "probabilities")
+    first = victim(torch.zeros(2, 1, 8, 8))
+    victim(torch.ones(2, 1, 8, 8))
+    assert first.argmax(1).tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("output", "row", "message"),
     [
