@@ -1,7 +1,7 @@
 """Choose the settings of a comparison on digits: as many tries for each attack, the floor included.
 
-    python tools/tuning.py digits WORK > results/bench/tuning/digits.json
-    python tools/tuning.py digits-label WORK > results/bench/tuning/digits-label.json
+    python tools/tuning.py digits WORK > results/bench/digits/tuning.json
+    python tools/tuning.py digits-label WORK > results/bench/digits-label/tuning.json
 
 An attack is tried with the settings it has now and with others drawn from its space: all of
 them at one seed, the best again at two more, and the best median agreement of those is chosen. The
@@ -49,6 +49,13 @@ GENERATOR: Space = {
     "latent": (64, 256),
     "generator_lr": (2e-5, 1e-4, 5e-4, 2e-3),
 }
+DISGUIDE: Space = {
+    **STUDENT,
+    **GENERATOR,
+    "student_steps": (1, 2),
+    "replay_steps": (3, 8, 16),
+    "grey_every": (0, 8),
+}
 SYNTHESIS: Space = {
     "batch_size": (250, 500),
     "latent": (64, 256),
@@ -75,13 +82,7 @@ SPACES: dict[str, dict[str, Space]] = {
             "replay_steps": (5, 10, 20),
             "directions": (1, 2),
         },
-        "disguide": {
-            **STUDENT,
-            **GENERATOR,
-            "student_steps": (1, 2),
-            "replay_steps": (3, 8, 16),
-            "grey_every": (0, 8),
-        },
+        "disguide": DISGUIDE,
         "dual-student": {
             **STUDENT,
             **GENERATOR,
@@ -93,13 +94,7 @@ SPACES: dict[str, dict[str, Space]] = {
         "random-noise": NOISE,
     },
     "digits-label": {
-        "disguide": {
-            **STUDENT,
-            **GENERATOR,
-            "student_steps": (1, 2),
-            "replay_steps": (3, 8, 16),
-            "grey_every": (0, 8),
-        },
+        "disguide": DISGUIDE,
         "dual-student": {
             **STUDENT,
             **GENERATOR,

@@ -87,12 +87,14 @@ def test_a_module_that_does_not_fold_answers_as_it_is(module: nn.Module) -> None
     assert type(quick.module.module) is type(module)
 
 
-def test_a_convolution_used_twice_is_left_alone() -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+class ConvolutionAndNorm(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
 
+
+def test_a_convolution_used_twice_is_left_alone() -> None:
+    class Twice(ConvolutionAndNorm):
         def forward(self, x: Tensor) -> Tensor:
             y: Tensor = self.norm(self.conv(self.conv(x)))
             return y
@@ -105,11 +107,7 @@ def test_a_convolution_used_twice_is_left_alone() -> None:
 
 
 def test_a_convolution_also_used_beside_its_norm_is_left_alone() -> None:
-    class Beside(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
-
+    class Beside(ConvolutionAndNorm):
         def forward(self, x: Tensor) -> Tensor:
             y = self.conv(x)
             both: Tensor = y + self.norm(y)

@@ -6,8 +6,8 @@ Command:  copycost bench
           copycost bench --preset bench-digits-pool
 Hardware: two CPU cores share the runs; docs/bench.md has the seconds of every run
 Expected: nothing is promised; the numbers are in the records that the commands write.
-Caution:  settings were chosen on this victim and its held-out data, at the middle one of the
-          budgets compared here, by tools/tuning.py: those of the presets small and small-label
+Caution:  settings were chosen on this victim and its held-out data, at one of the budgets
+          compared here, by tools/tuning.py: those of the presets small and small-label
           and as many others of each attack, the floor included, at seeds that are not those
           compared. Those with a pool are of pool-digits, by hand. None of them is its authors'
           setting: at a few hundred steps rates and schedules made for millions of queries teach

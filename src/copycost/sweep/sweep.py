@@ -68,9 +68,7 @@ class Sweep:
         `ConfigError`, with every fault, for budgets that pay for no step; for a pool that cannot
         be read what `load_pool` raises.
         """
-        left = self._left()
-        check_runs(left, processes=1)
-        check_pools(left)
+        _check(self._left())
 
     def run(
         self,
@@ -93,7 +91,7 @@ class Sweep:
         left = self._left()
         if not left:
             return self.look()
-        self.check()
+        _check(left)
         if executor.here:
             check_devices(left)
         ensure_writable(self.folder)
@@ -158,6 +156,11 @@ class Sweep:
         return replace(
             now, state=State.FAILED, error=outcome.error, error_file=_existing(task.error_file)
         )
+
+
+def _check(runs: Sequence[RunConfig]) -> None:
+    check_runs(runs, processes=1)
+    check_pools(runs)
 
 
 def _seen(task: TrainVictim, outcome: Outcome) -> Outcome:
