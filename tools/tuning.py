@@ -2,6 +2,7 @@
 
     python tools/tuning.py digits WORK > results/bench/digits/tuning.json
     python tools/tuning.py digits-label WORK > results/bench/digits-label/tuning.json
+    python tools/tuning.py digits-pool WORK > results/bench/digits-pool/tuning.json
 
 An attack is tried with the settings it has now and with others drawn from its space: all of
 them at one seed, the best again at two more, and the best median agreement of those is chosen. The
@@ -20,7 +21,7 @@ from statistics import median
 from typing import Any
 
 from copycost.bench.tuning import Trial, Tuned, Tuning
-from copycost.presets import small
+from copycost.presets import pool_digits, small
 from copycost.runner.audit import fit
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import has_diverged
@@ -29,7 +30,7 @@ from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.sweep import Sweep
 
-TRIES = {"digits": 20, "digits-label": 12}
+TRIES = {"digits": 20, "digits-label": 12, "digits-pool": 16}
 AGAIN = 4
 """Of so many tries one is run at the other seeds too."""
 SEEDS = (100, 101, 102)
@@ -70,6 +71,13 @@ FRUGAL: Space = {
     "candidates": (2, 4, 8),
     "balanced": (True, False),
     "recent": (0.25, 0.5, 0.75),
+}
+POOL: Space = {
+    "batch_size": (16, 32, 64),
+    "student_lr": (0.01, 0.02, 0.05, 0.1, 0.2),
+    "student_weight_decay": (0.0, 5e-4, 2e-3),
+    "schedule": ("cosine", "constant"),
+    "epochs": (25, 50, 100),
 }
 NOISE: Space = {**STUDENT, "distribution": ("uniform", "normal")}
 SPACES: dict[str, dict[str, Space]] = {
@@ -116,8 +124,46 @@ SPACES: dict[str, dict[str, Space]] = {
         "frugal": FRUGAL,
         "random-noise": NOISE,
     },
+    "digits-pool": {
+        "in-distribution": POOL,
+        "knockoff": {**POOL, "rounds": (1, 2, 4)},
+        "knockoff-adaptive": {
+            **POOL,
+            "groups": (10, 30),
+            "window": (25, 100),
+            "scout_lr": (5e-4, 5e-3, 5e-2),
+        },
+        "active-thief": {
+            **POOL,
+            "strategy": ("entropy", "k-centre", "random"),
+            "rounds": (2, 4),
+            "first": (0.1, 0.3, 0.5),
+        },
+        "jbda": {
+            **POOL,
+            "epochs": (5, 10, 20),
+            "last_epochs": (50, 100),
+            "seeds": (50, 150, 300),
+            "distance": (0.05, 0.1, 0.3),
+            "direction": ("answer", "random-class"),
+            "moves": (1, 2),
+        },
+        "fixmatch": {
+            **POOL,
+            "epochs": (15, 30, 60),
+            "ratio": (3, 7),
+            "threshold": (0.8, 0.95),
+            "weight": (0.3, 1.0),
+            "shift": (0.0, 0.125),
+        },
+        "random-noise": NOISE,
+    },
 }
-PRESETS = {"digits": small.PRESET, "digits-label": small.PRESET_LABEL}
+PRESETS = {
+    "digits": small.PRESET,
+    "digits-label": small.PRESET_LABEL,
+    "digits-pool": pool_digits.PRESET,
+}
 
 
 @dataclass

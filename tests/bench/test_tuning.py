@@ -17,7 +17,11 @@ from tests.bench.made_up import made_up
 
 Tries = list[tuple[dict[str, Any], tuple[float, ...]]]
 RESULTS = Path(__file__).parents[2] / "results" / "bench"
-RECORDS = {"digits": bench_digits.PRESET, "digits-label": bench_digits.PRESET_LABEL}
+RECORDS = {
+    "digits": bench_digits.PRESET,
+    "digits-label": bench_digits.PRESET_LABEL,
+    "digits-pool": bench_digits.PRESET_POOL,
+}
 
 
 @pytest.mark.parametrize(

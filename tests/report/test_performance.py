@@ -137,22 +137,26 @@ def test_the_aim_is_a_rate_and_a_ratio(
     assert "`gpu`" in text
 
 
-def test_the_aim_of_a_cpu_is_told_for_each_batch_size(tmp_path: Path) -> None:
+def test_the_aim_of_a_cpu_is_told_for_each_machine_and_batch_size(tmp_path: Path) -> None:
     def timed(size: int, ratio: float, **more: str) -> Speed:
         return speed().model_copy(update={"batch_size": size, "ratio": ratio, **more})
 
     (tmp_path / "benchmark").mkdir()
     small = [timed(1024, 1.5), timed(32, 1.499)]
     bfloat16 = {"setting": "cifar-resnet20", "precision": "bfloat16"}
-    for name, results in (
-        ("a", [*small, timed(32, 1.9, **bfloat16)]),
-        ("b", [timed(64, 1.6), timed(256, 9.0, device="cuda:0")]),
+    for name, hardware, results in (
+        ("a", "2 x Test", [*small, timed(32, 1.9, **bfloat16)]),
+        ("b", "2 x Test", [timed(64, 1.6), timed(256, 9.0, device="cuda:0")]),
+        ("c", "2 x Other", [timed(64, 1.3)]),
     ):
         made = record().model_copy(update={"results": results})
+        made.surroundings["hardware"] = hardware
         (tmp_path / "benchmark" / f"{name}.json").write_text(made.model_dump_json())
     assert cpu_aim_passage(tmp_path).splitlines()[2:] == [
-        "- `cifar-resnet20`, bfloat16: **reached** at 32 (1.90).",
-        "- `digits`, float32: **reached** at 64 (1.60), 1,024 (1.50); **missed** at 32 (1.50).",
+        "- `cifar-resnet20`, bfloat16, 2 x Test: **reached** at 32 (1.90).",
+        "- `digits`, float32, 2 x Other: **missed** at 64 (1.30).",
+        "- `digits`, float32, 2 x Test: "
+        "**reached** at 64 (1.60), 1,024 (1.50); **missed** at 32 (1.50).",
     ]
 
 

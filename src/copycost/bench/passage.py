@@ -50,6 +50,11 @@ def label_tuning_passage(results: Path) -> str:
     return _tuning(results / "bench" / "digits-label" / TUNING_FILE)
 
 
+def pool_tuning_passage(results: Path) -> str:
+    """How those of `bench-digits-pool` were."""
+    return _tuning(results / "bench" / "digits-pool" / TUNING_FILE)
+
+
 def _tuning(path: Path) -> str:
     if not path.exists():
         return NOT_RUN

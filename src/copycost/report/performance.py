@@ -55,12 +55,13 @@ def aim_passage(results: Path) -> str:
 
 
 def cpu_aim_passage(results: Path) -> str:
-    """One line for each setting and arithmetic timed on a CPU: where the aim is reached."""
+    """One line for each setting, arithmetic and CPU: where the aim is reached."""
     found: dict[str, list[Speed]] = {}
     for record in benchmarks(results).values():
         for result in record.results:
             if result.device == "cpu":
-                found.setdefault(f"`{result.setting}`, {result.how}", []).append(result)
+                timed = f"`{result.setting}`, {result.how}, {record.surroundings['hardware']}"
+                found.setdefault(timed, []).append(result)
     lines = [f"- {setting}: {_where(timed)}." for setting, timed in sorted(found.items())]
     head = f"The aim on two CPU cores is {AIM_RATIO_CPU:g} times the plain loop, by batch sizes:"
     return "\n".join([head, "", *lines]) if lines else NOT_RUN
