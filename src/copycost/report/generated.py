@@ -31,7 +31,7 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "copycost.bench.passage:label_tuning_passage", "how those by labels were"
         ),
         "bench-digits-pool-tuning": Entry(
-            "copycost.bench.passage:pool_tuning_passage", "how those by pools were"
+            "copycost.bench.passage:pool_tuning_passage", "how those with a pool were"
         ),
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
