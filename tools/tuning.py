@@ -72,13 +72,7 @@ FRUGAL: Space = {
     "balanced": (True, False),
     "recent": (0.25, 0.5, 0.75),
 }
-POOL: Space = {
-    "batch_size": (16, 32, 64),
-    "student_lr": (0.01, 0.02, 0.05, 0.1, 0.2),
-    "student_weight_decay": (0.0, 5e-4, 2e-3),
-    "schedule": ("cosine", "constant"),
-    "epochs": (25, 50, 100),
-}
+POOL: Space = {**STUDENT, "batch_size": (16, 32, 64), "epochs": (25, 50, 100)}
 NOISE: Space = {**STUDENT, "distribution": ("uniform", "normal")}
 SPACES: dict[str, dict[str, Space]] = {
     "digits": {
