@@ -71,16 +71,6 @@ _TUNED_LABEL: dict[str, Any] = {
         "student_weight_decay": 0.0005,
         "width": 32,
     },
-    "dfms-hl": {
-        "batch_size": 16,
-        "diversity": 500.0,
-        "generator_lr": 2e-05,
-        "latent": 64,
-        "schedule": "cosine",
-        "student_lr": 0.05,
-        "student_weight_decay": 0.0005,
-        "width": 16,
-    },
     "dfms-hl-proxy": {
         "batch_size": 32,
         "epochs": 40,
