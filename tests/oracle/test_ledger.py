@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copycost.errors import BudgetExceeded, RunError
+from copycost.errors import BudgetExceeded, Busy, RunError
 from copycost.oracle.ledger import Ledger, spent_in
 
 
@@ -194,3 +194,42 @@ def test_what_was_settled_can_be_booked_as_lost(tmp_path):
         account.charge(75)
         with pytest.raises(BudgetExceeded):
             account.charge(1)
+
+
+def test_two_ledgers_on_one_file_cannot_spend_its_budget_twice(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 100, block=10)
+        account.charge(60)
+        with pytest.raises(Busy, match=r"Another process is working on .*ledger\.sqlite"):
+            Ledger(path)
+        account.charge(40)
+        account.settle()
+    with Ledger(path) as ledger, pytest.raises(BudgetExceeded):
+        ledger.account("attacker", 100).charge(1)
+
+
+def test_an_account_holds_the_file_even_when_its_ledger_is_gone(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    account = Ledger(path).account("attacker", 100, block=10)
+    with pytest.raises(Busy):
+        Ledger(path)
+    account.charge(7)
+    del account
+    with Ledger(path) as ledger:
+        assert ledger.account("attacker", 100).spent == 10  # left open: all of it is lost
+
+
+def test_a_ledger_that_could_not_be_opened_holds_nothing(tmp_path):
+    path = tmp_path / "l"
+    path.write_bytes(b"this is not a database" * 100)
+    for _ in range(2):
+        with pytest.raises(RunError, match="not a ledger"):
+            Ledger(path)
+    path.unlink()
+    path.mkdir()
+    for _ in range(2):
+        with pytest.raises(RunError, match="cannot be opened"):
+            Ledger(path)
+    with pytest.raises(RunError, match=r"cannot be opened: .*File exists"):
+        Ledger(__file__ + "/ledger.sqlite")

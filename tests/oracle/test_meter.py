@@ -9,7 +9,7 @@ from copycost.defences.rounding import Rounding
 from copycost.defences.stack import defend
 from copycost.errors import BudgetExceeded, SpecMismatch
 from copycost.oracle.access import release
-from copycost.oracle.ledger import Ledger
+from copycost.oracle.ledger import Ledger, spent_in
 from copycost.oracle.meter import Oracle
 from copycost.testing import ScriptedVictim, SpyVictim, tiny_victim
 from copycost.types import Access
@@ -74,10 +74,7 @@ def test_the_charge_is_durable_before_the_victim_is_called(tmp_path):
 
     class Looking(SpyVictim):
         def answer(self, x):
-            with Ledger(path) as ledger:
-                (self.reserved,) = ledger._db.execute(
-                    "SELECT SUM(reserved) FROM reservations"
-                ).fetchone()
+            self.reserved = spent_in(path, "attacker")
             return super().answer(x)
 
     victim = Looking(tiny_victim())

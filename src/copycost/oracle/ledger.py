@@ -16,6 +16,7 @@ from typing import Self
 
 from copycost.errors import BudgetExceeded, RunError
 from copycost.files import AnyPath
+from copycost.locks import Lock
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, budget INTEGER);
@@ -36,23 +37,29 @@ class Ledger:
     def __init__(self, path: AnyPath | None = None) -> None:
         """Open or create `path`; None keeps the ledger in memory, for tries that need no record.
 
-        Raises `RunError` if the file is not a ledger.
+        One ledger at a time is open on a file: two would spend its budgets twice. The lock is a
+        file beside it, `….lock`. Raises `Busy` if another is, in this process or any other;
+        `RunError` if the file is not a ledger or cannot be opened or locked.
         """
         self._accounts: dict[str, Account] = {}
         self._where = str(path) if path else "a ledger in memory"
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._lock = self._hold(Path(path)) if path else None
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise RunError(f"{self._where} cannot be opened: {error}.") from None
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            self._db.close()
+            self.close()
             raise RunError(f"{self._where} is not a ledger of copycost: {error}.") from None
+
+    @staticmethod
+    def _hold(path: Path) -> Lock:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Lock(path.with_name(f"{path.name}.lock"), str(path))
 
     def account(self, name: str, budget: int | None, block: int = 1) -> Account:
         """The account `name`, with what earlier sessions spent; `budget` None is no limit.
@@ -77,12 +84,14 @@ class Ledger:
                 " WHERE account = ? AND state = 'open'",
                 (name,),
             )
-            self._accounts[name] = Account(self._db, name, budget, max(1, block))
+            self._accounts[name] = Account(self._db, self._lock, name, budget, max(1, block))
         return self._accounts[name]
 
     def close(self) -> None:
         """Close the file. Accounts that were not settled keep their reservation open."""
         self._db.close()
+        if self._lock is not None:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         """The ledger itself; it is closed at the end of the block."""
@@ -126,9 +135,17 @@ def _read_only(path: Path) -> str:
 class Account:
     """A number of queries that may be spent, and how many have been. Made by `Ledger.account`."""
 
-    def __init__(self, db: sqlite3.Connection, name: str, budget: int | None, block: int) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        lock: Lock | None,
+        name: str,
+        budget: int | None,
+        block: int,
+    ) -> None:
         """Not to be called by users: see `Ledger.account`."""
         self._db, self.name, self.budget, self._block = db, name, budget, block
+        self._lock = lock  # the file stays held for as long as anybody can charge here
         self._reservation: int | None = None
         self._reserved = self._used = 0
         self._settled = self._sum("state != 'open'")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from copycost.errors import Busy, RunError
+from copycost.errors import RunError
 from copycost.files import write_atomically
+from copycost.locks import Lock
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig
 from copycost.runner.record import RECORD_FILE
@@ -50,16 +50,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     """
     _check_path(folder.absolute())
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"Another process is working on {folder}. Wait for it.") from None
-        except OSError as error:
-            raise RunError(
-                f"{folder} cannot be locked ({error.strerror}): two processes might work on it at "
-                "once. Choose a folder on a file system with locks."
-            ) from None
+    with Lock(folder / "lock", str(folder)):
         yield
 
 
