@@ -1,11 +1,13 @@
-"""Choose the settings of a comparison on digits: as many tries for each attack, the floor included.
+"""Choose the settings of a comparison: as many tries for each attack, on digits the floor included.
 
     python tools/tuning.py digits WORK > results/bench/digits/tuning.json
     python tools/tuning.py digits-label WORK > results/bench/digits-label/tuning.json
     python tools/tuning.py digits-pool WORK > results/bench/digits-pool/tuning.json
+    python tools/tuning.py twentieth WORK > results/frugal/twentieth/tuning.json
+    python tools/tuning.py twentieth-label WORK > results/frugal/twentieth/tuning-label.json
 
 An attack is tried with the settings it has now and with others drawn from its space: all of
-them at one seed, the best again at two more, and the best median agreement of those is chosen. The
+them at one seed, the best again at others, and the best median agreement of those is chosen. The
 seeds are none of those that the comparison reports. Runs lie under WORK; the same command goes on.
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -30,10 +32,8 @@ from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.sweep import Sweep
 
-TRIES = {"digits": 20, "digits-label": 12, "digits-pool": 16}
 AGAIN = 4
 """Of so many tries one is run at the other seeds too."""
-SEEDS = (100, 101, 102)
 WORKERS = 2
 
 Settings = dict[str, Any]
@@ -71,6 +71,18 @@ FRUGAL: Space = {
     "candidates": (2, 4, 8),
     "balanced": (True, False),
     "recent": (0.25, 0.5, 0.75),
+}
+LARGER: Space = {
+    "batch_size": (16, 32, 64),
+    "student_lr": (0.02, 0.05, 0.1, 0.2),
+    "student_weight_decay": STUDENT["student_weight_decay"],
+    "schedule": STUDENT["schedule"],
+}
+FRUGAL_LARGER: Space = {
+    **FRUGAL,
+    **LARGER,
+    "student_steps": (16, 32, 64),
+    "shift": (0.0, 0.0625),
 }
 POOL: Space = {**STUDENT, "batch_size": (16, 32, 64), "epochs": (25, 50, 100)}
 NOISE: Space = {**STUDENT, "distribution": ("uniform", "normal")}
@@ -152,11 +164,74 @@ SPACES: dict[str, dict[str, Space]] = {
         },
         "random-noise": NOISE,
     },
+    "twentieth": {
+        "dfme": {**LARGER, **GENERATOR, "student_steps": (5, 9, 15), "loss": ("l1", "l2")},
+        "frugal": {**FRUGAL_LARGER, "loss": ("l1", "l2")},
+    },
+    "twentieth-label": {
+        "disguide": {**DISGUIDE, **LARGER},
+        "frugal": FRUGAL_LARGER,
+    },
 }
-PRESETS = {
-    "digits": small.PRESET,
-    "digits-label": small.PRESET_LABEL,
-    "digits-pool": pool_digits.PRESET,
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and how often each attack is tried."""
+
+    bench: str
+    preset: Mapping[str, Any]
+    tries: int
+    seeds: tuple[int, ...] = (100, 101, 102)
+    more: Mapping[str, int] = field(default_factory=dict)
+    """Budgets of attacks that have another than all."""
+
+
+_COSINE: Settings = {"width": 32, "schedule": "cosine"}
+_LARGER: Settings = {
+    "victim": "house-numbers-16",
+    "student": "gap-cnn",
+    "device": "cpu",
+    "budget": 6_000,
+}
+COMPARISONS = {
+    "digits": Comparison("bench-digits", small.PRESET, 20),
+    "digits-label": Comparison("bench-digits-label", small.PRESET_LABEL, 12),
+    "digits-pool": Comparison("bench-digits-pool", pool_digits.PRESET, 16),
+    "twentieth": Comparison(
+        "frugal-twentieth",
+        {
+            "threads": 1,
+            "settings": {
+                "dfme": _COSINE | {"batch_size": 16, "student_steps": 9, "student_weight_decay": 0},
+                "frugal": {"batch_size": 32, "student_steps": 32},
+            },
+            "shared": _LARGER,
+        },
+        tries=12,
+        seeds=(100, 101),
+        more={"dfme": 120_000},
+    ),
+    "twentieth-label": Comparison(
+        "frugal-twentieth",
+        {
+            "threads": 1,
+            "settings": {
+                "disguide": _COSINE | {"batch_size": 32},
+                "frugal": {
+                    "batch_size": 32,
+                    "student_steps": 64,
+                    "members": 1,
+                    "shift": 0.0625,
+                    "balanced": False,
+                },
+            },
+            "shared": _LARGER | {"access": "label"},
+        },
+        tries=12,
+        seeds=(100, 101),
+        more={"disguide": 120_000},
+    ),
 }
 
 
@@ -185,13 +260,16 @@ def draw(space: Space, now: Settings, tries: int, random: Random) -> list[Try]:
     return [Try(settings, []) for settings in found.values()]
 
 
-def run_at(seed: int, tries: Tries, preset: Mapping[str, Any], work: Path) -> list[Record]:
+def run_at(seed: int, tries: Tries, compared: Comparison, work: Path) -> list[Record]:
     """Run every trial at a seed and note its agreement; a run that diverged has learnt nothing."""
+    preset = compared.preset
     trials = [(attack, trial) for attack, some in tries.items() for trial in some]
     shared = preset["shared"] | {"evaluations": 1}
     runs = [
         RunConfig.read(
-            {**fit(shared, attack), "attack": attack, "settings": trial.settings, "seed": seed}
+            fit(shared, attack)
+            | {"attack": attack, "settings": trial.settings, "seed": seed}
+            | {"budget": compared.more.get(attack, shared["budget"])}
         )
         for attack, trial in trials
     ]
@@ -206,28 +284,30 @@ def run_at(seed: int, tries: Tries, preset: Mapping[str, Any], work: Path) -> li
 
 def main(name: str, work: str) -> None:
     """Print the record of it."""
-    preset, spaces = PRESETS[name], SPACES[name]
+    compared, spaces = COMPARISONS[name], SPACES[name]
+    now, count = compared.preset["settings"], compared.tries
     tries = {
-        attack: draw(space, preset["settings"][attack], TRIES[name], Random(f"{name} {attack}"))
+        attack: draw(space, now[attack], count, Random(f"{name} {attack}"))
         for attack, space in spaces.items()
     }
-    first, *others = SEEDS
-    records = run_at(first, tries, preset, Path(work))
+    first, *others = compared.seeds
+    records = run_at(first, tries, compared, Path(work))
     best = {
-        attack: sorted(some, key=lambda one: one.median, reverse=True)[: TRIES[name] // AGAIN]
+        attack: sorted(some, key=lambda one: one.median, reverse=True)[: count // AGAIN]
         for attack, some in tries.items()
     }
     for seed in others:
-        records += run_at(seed, best, preset, Path(work))
+        records += run_at(seed, best, compared, Path(work))
     around = {r.surroundings.model_dump_json(): r.surroundings for r in records}
     tuning = Tuning(
-        bench=f"bench-{name}",
+        bench=compared.bench,
         victim=records[0].victim,
-        budget=preset["shared"]["budget"],
-        seeds=SEEDS,
+        budget=compared.preset["shared"]["budget"],
+        seeds=compared.seeds,
         attacks={
             attack: Tuned(
                 space={key: tuple(values) for key, values in space.items()},
+                budget=compared.more.get(attack),
                 chosen=max(best[attack], key=lambda one: one.median).settings,
                 trials=tuple(Trial(**vars(one)) for one in tries[attack]),
             )

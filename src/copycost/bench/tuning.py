@@ -23,6 +23,8 @@ class Tuned(Facts):
     space: dict[str, tuple[Any, ...]]
     """Values that others were drawn from, at random."""
     trials: tuple[Trial, ...]
+    budget: int | None = None
+    """Its own, where it has another than the comparison's."""
     chosen: dict[str, Any]
     """Of those tried at all seeds the ones with the best median agreement."""
 
@@ -33,7 +35,7 @@ class Tuned(Facts):
 
 
 class Tuning(Facts):
-    """All attacks of a comparison at one budget, each tried as often as the others."""
+    """All attacks of a comparison, each tried as often as the others."""
 
     bench: str
     victim: VictimFacts
