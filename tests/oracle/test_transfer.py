@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from copycost.errors import RunError, SpecMismatch
+from copycost.errors import Busy, RunError, SpecMismatch
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.oracle.meter import Oracle
 from copycost.oracle.transfer import recorder as recorder_module
@@ -411,6 +411,39 @@ def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     thread.join(30)
     recorder.close()
     assert len(TransferSet(tmp_path)) == put == 3 * WAITING
+
+
+def test_what_waited_behind_a_fault_is_dropped_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails once and then works: a frame after one that is missing would be a hole."""
+    go, append = threading.Event(), Appender.append
+
+    def failing(self: Appender, first: int, *rest: object) -> None:
+        assert go.wait(30)
+        if first == 1:
+            raise OSError(errno.EIO, "Input/output error")
+        append(self, first, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Appender, "append", failing)
+    recorder = Recorder(tmp_path, layout())
+    for seed in range(5):
+        recorder.put(seed, asked(WIDE, 1, seed), answered(Access.PROBABILITIES, 1, seed))
+    go.set()
+    with pytest.raises(RunError, match=r"Input/output error.* 1 are"):
+        recorder.close()
+    assert len(TransferSet(tmp_path)) == 1
+
+
+def test_a_second_recorder_is_refused_and_tears_nothing(tmp_path: Path) -> None:
+    with Recorder(tmp_path, layout()) as recorder:
+        recorder.put(0, asked(WIDE, 3), answered(Access.PROBABILITIES, 3))
+        recorder.flush()
+        with pytest.raises(Busy, match="Another process is working on"):
+            Recorder(tmp_path, layout())
+        recorder.put(3, asked(WIDE, 3, 1), answered(Access.PROBABILITIES, 3, 1))
+    assert record(tmp_path, layout(), ()) == []
+    assert len(TransferSet(tmp_path)) == 6
 
 
 def test_an_error_on_its_way_is_not_hidden_by_the_disk(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from copycost.errors import RunError
 from copycost.files import sync_folder, write_atomically
+from copycost.locks import Lock
 from copycost.oracle.transfer.frames import (
     MAGIC,
     Buffer,
@@ -23,6 +24,8 @@ from copycost.oracle.transfer.frames import (
 
 SEGMENT_BYTES = 256 * 2**20
 """A segment takes no further frame that would make it longer than this."""
+
+LOCK_FILE = "lock"
 
 DAMAGED = ".damaged"
 """How files end that hold what was cut off a segment."""
@@ -38,9 +41,12 @@ class Appender:
     def __init__(self, folder: Path, layout: Layout, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Open or begin the transfer set in `folder`.
 
-        Raises `RunError` if it is of another kind, or damaged in a segment before the last.
+        Raises `Busy` if another appends to it, `RunError` if it is of another kind, or damaged in
+        a segment before the last.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        # A frame that another is about to finish would be taken for a torn one, and cut off.
+        self._lock = Lock(folder / LOCK_FILE, str(folder))
         layout.claim(folder)
         self._folder, self._limit = folder, segment_bytes
         places = segments(folder)
@@ -69,8 +75,9 @@ class Appender:
         os.fsync(self._file)
 
     def close(self) -> None:
-        """Close the segment."""
+        """Close the segment, and let others append."""
         os.close(self._file)
+        self._lock.release()
 
     def _next(self) -> None:
         self.sync()
