@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from copycost.attacks import ATTACKS
-from copycost.bench.passage import tuning_passage
+from copycost.bench.passage import tuning_passage, twentieth_tuning_passage
 from copycost.bench.tuning import TUNING_FILE, Trial, Tuned, Tuning, read_tuning
 from copycost.presets import bench_digits
 from copycost.report.markdown import NOT_RUN
@@ -69,8 +69,29 @@ def test_the_tries_are_told(tmp_path: Path) -> None:
     assert "6,000 queries of `digits-cnn`" in told
 
 
-def tuned(some: Tries, chosen: int) -> Tuned:
+def test_budgets_of_their_own_are_told(tmp_path: Path) -> None:
+    assert twentieth_tuning_passage(tmp_path) == NOT_RUN
+    place = tmp_path / "frugal" / "twentieth"
+    place.mkdir(parents=True)
+    example = made_up(0, {"accuracy": 0.5, "agreement": 0.5})
+    tries: Tries = [({"student_lr": 0.1}, (0.3, 0.5))]
+    record = Tuning(
+        bench="frugal-twentieth",
+        victim=example.victim,
+        budget=6_000,
+        seeds=(100, 101),
+        attacks={"dfme": tuned(tries, 0, budget=120_000), "frugal": tuned(tries, 0)},
+        surroundings=(example.surroundings,),
+    )
+    (place / TUNING_FILE).write_text(record.model_dump_json())
+    told = twentieth_tuning_passage(tmp_path).replace("\u00a0", " ")
+    assert "6,000 queries (120,000 by DFME) of `digits-cnn`" in told
+    assert read_tuning(place / TUNING_FILE) == record
+
+
+def tuned(some: Tries, chosen: int, budget: int | None = None) -> Tuned:
     return Tuned(
+        budget=budget,
         space={"student_lr": (0.1, 0.2)},
         trials=tuple(Trial(settings=settings, agreement=found) for settings, found in some),
         chosen=some[chosen][0],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from copycost.bench.result import BenchRecord, read_bench
 from copycost.bench.tables import rows
-from copycost.bench.tuning import TUNING_FILE, read_tuning
+from copycost.bench.tuning import LABEL_TUNING_FILE, TUNING_FILE, Tuning, read_tuning
 from copycost.report import wording
 from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.table import in_words, spread
@@ -55,6 +55,16 @@ def pool_tuning_passage(results: Path) -> str:
     return _tuning(results / "bench" / "digits-pool" / TUNING_FILE)
 
 
+def twentieth_tuning_passage(results: Path) -> str:
+    """How the settings of Frugal, and of DFME at twenty times its queries, were chosen."""
+    return _tuning(results / "frugal" / "twentieth" / TUNING_FILE)
+
+
+def twentieth_label_tuning_passage(results: Path) -> str:
+    """How those by labels were, of DisGUIDE at twenty times Frugal's queries."""
+    return _tuning(results / "frugal" / "twentieth" / LABEL_TUNING_FILE)
+
+
 def _tuning(path: Path) -> str:
     if not path.exists():
         return NOT_RUN
@@ -70,10 +80,21 @@ def _tuning(path: Path) -> str:
         for attack, tuned in record.attacks.items()
     ]
     note = (
-        f"{record.budget:,} queries of `{record.victim.name}`; medians and ranges, of what was "
+        f"{_budgets(record)} of `{record.victim.name}`; medians and ranges, of what was "
         f"chosen over {wording.plural(len(record.seeds), 'seed')}."
     )
     return "\n\n".join([table(TUNING_HEAD, lines), note, measured_on(record.surroundings)])
+
+
+def _budgets(record: Tuning) -> str:
+    """In words: the one that all have, and after it the ones of those that have another."""
+    others = [
+        f"{tuned.budget:,} by {wording.attack_name(attack)}"
+        for attack, tuned in record.attacks.items()
+        if tuned.budget is not None
+    ]
+    shared = f"{record.budget:,} queries"
+    return f"{shared} ({wording.listing(others)})" if others else shared
 
 
 def _passage(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from copycost.runner.record import Facts, Surroundings, VictimFacts
 
 TUNING_FILE = "tuning.json"
+LABEL_TUNING_FILE = "tuning-label.json"
 
 
 class Trial(Facts):

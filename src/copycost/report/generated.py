@@ -36,6 +36,12 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-twentieth": Entry(
             "copycost.report.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),
+        "frugal-twentieth-tuning": Entry(
+            "copycost.bench.passage:twentieth_tuning_passage", "how its settings were chosen"
+        ),
+        "frugal-twentieth-label-tuning": Entry(
+            "copycost.bench.passage:twentieth_label_tuning_passage", "how those by labels were"
+        ),
         "frugal-digits-aim": Entry(
             "copycost.report.frugal_lessons:digits_aim_passage",
             "whether the first try is beaten on digits",
