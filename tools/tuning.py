@@ -82,6 +82,7 @@ FRUGAL_LARGER: Space = {
     **FRUGAL,
     **LARGER,
     "student_steps": (16, 32, 64),
+    "candidates": (4, 8, 16, 32),
     "shift": (0.0, 0.0625),
 }
 POOL: Space = {**STUDENT, "batch_size": (16, 32, 64), "epochs": (25, 50, 100)}
@@ -170,7 +171,7 @@ SPACES: dict[str, dict[str, Space]] = {
     },
     "twentieth-label": {
         "disguide": {**DISGUIDE, **LARGER},
-        "frugal": FRUGAL_LARGER,
+        "frugal": {**FRUGAL_LARGER, "adjustment": (0.0, 0.5, 1.0)},
     },
 }
 
@@ -204,7 +205,7 @@ COMPARISONS = {
             "threads": 1,
             "settings": {
                 "dfme": _COSINE | {"batch_size": 16, "student_steps": 9, "student_weight_decay": 0},
-                "frugal": {"batch_size": 32, "student_steps": 32},
+                "frugal": {"batch_size": 32, "student_steps": 64, "members": 1},
             },
             "shared": _LARGER,
         },
@@ -224,6 +225,7 @@ COMPARISONS = {
                     "members": 1,
                     "shift": 0.0625,
                     "balanced": False,
+                    "adjustment": 0.0,
                 },
             },
             "shared": _LARGER | {"access": "label"},

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.attacks.pools import Seen
+from torch.nn.functional import cross_entropy
 
 from copycost.attacks.dfms_hl import DFMSHL
-from copycost.attacks.frugal import Frugal, by_turns
+from copycost.attacks.frugal import Frugal, by_turns, log_shares
 from copycost.attacks.random_noise import RandomNoise
+from copycost.attacks.replay import Batch
 from copycost.attacks.sources import leaves, shapes, uniform
 from copycost.attacks.untrained import composed, coordinates, patches
 from copycost.engine import Engine
@@ -19,7 +21,7 @@ from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.settings import read_settings
 from copycost.testing import SpyVictim, tiny_victim
-from copycost.types import InputSpec, Modality
+from copycost.types import Access, Answer, InputSpec, Modality
 
 SPEC = InputSpec((1, 8, 8))
 
@@ -219,9 +221,9 @@ def lessons(monkeypatch, **settings):
         seen.append(whole(*asked))
         return seen[-1]
 
-    def taught(self, s, lesson):
+    def taught(self, s, lesson, *more):
         seen.append(lesson)
-        return teach(self, s, lesson)
+        return teach(self, s, lesson, *more)
 
     monkeypatch.setattr(memory, "draw", draw)
     monkeypatch.setattr(Frugal, "teach", taught)
@@ -272,6 +274,42 @@ def test_labels_are_enough():
     attack, s, oracle, _ = begin("label")
     losses = attack.step(s, oracle, 12)
     assert float(losses["student/gap"]) == pytest.approx(1.4, abs=0.7)  # near log 4 at the start
+
+
+def test_a_class_is_raised_by_its_share_of_all_answers():
+    found = log_shares(torch.tensor([7, 0, 1, 88]))
+    assert found.exp().tolist() == pytest.approx([0.08, 0.01, 0.02, 0.89])
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.5])
+def test_by_labels_students_learn_with_common_classes_raised(strength):
+    attack, s, oracle, _ = begin("label", adjustment=strength, members=1, student_steps=1)
+    images = torch.rand(9, *SPEC.shape, generator=torch.Generator().manual_seed(0))
+    s.need_memory().put(Batch(images, Answer(Access.LABEL, torch.tensor([2] * 8 + [0]), None)))
+    lesson = Batch(images[:4], Answer(Access.LABEL, torch.tensor([2, 2, 2, 0]), None))
+    said = s.student(lesson.images).detach()
+    raised = strength * log_shares(torch.tensor([1, 0, 8, 0]))
+    expected = cross_entropy(said + raised, lesson.answer.labels)
+    losses = attack.teach(s, lesson, attack._raised(s.need_memory(), oracle))
+    assert float(losses["student/gap"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_what_is_raised_is_of_all_answers_so_far_and_of_labels_alone(monkeypatch):
+    seen = []
+
+    def taught(self, s, lesson, raised):
+        seen.append(raised)
+        return {}
+
+    monkeypatch.setattr(Frugal, "teach", taught)
+    for access in ("label", "probabilities"):
+        attack, s, oracle, _ = begin(access, student_steps=2, adjustment=1.0)
+        for _ in range(2):
+            attack.step(s, oracle, 12)
+        if access == "label":
+            assert torch.equal(seen[-1], log_shares(s.need_memory().label_counts(4)))
+            assert not torch.equal(seen[0], seen[-1])
+    assert seen[4:] == [None] * 4
 
 
 def test_no_kind_of_image_at_all_is_an_error():

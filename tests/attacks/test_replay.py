@@ -61,6 +61,18 @@ def test_holds_what_a_list_that_forgets_its_oldest_holds(capacity, sizes, access
     assert held(replay) == set(expected)
 
 
+@pytest.mark.parametrize("access", [Access.LABEL, Access.PROBABILITIES])
+def test_labels_are_counted_of_what_is_held(access):
+    replay = memory(4, access)
+    assert replay.label_counts(3).tolist() == [0, 0, 0]
+    for labels in ([0, 0, 1], [2, 1, 2]):  # the first two make room
+        n = len(labels)
+        scores = torch.eye(3)[labels] if access is Access.PROBABILITIES else None
+        replay.put(Batch(torch.zeros(n, 1, 2, 2), Answer(access, torch.tensor(labels), scores)))
+    assert replay.label_counts(3).tolist() == [0, 2, 2]
+    assert replay.label_counts(5).tolist() == [0, 2, 2, 0, 0]
+
+
 def test_images_come_back_within_half_a_level_and_in_range():
     images = torch.rand(200, 1, 2, 2) * 4 - 1
     images[0], images[1] = -1, 3

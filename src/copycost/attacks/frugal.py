@@ -23,7 +23,7 @@ from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
-from copycost.types import InputSpec
+from copycost.types import Access, InputSpec
 
 RECENT_BATCHES = 4
 """How far back the recent answers go that half of each lesson is drawn from."""
@@ -63,6 +63,9 @@ class Frugal(Guided):
     """Whether half of them are mirrored: right for photographs, wrong for digits."""
     as_asked: float = Field(default=0.5, ge=0, le=1)
     """Share of a lesson that `shift` and `flip` leave alone: the victim answered those images."""
+    adjustment: float = Field(default=0.0, ge=0)
+    """τ: by labels, while students learn, each class is raised by τ · log of its share of all
+    answers (`log_shares`); 0 for none. It helped on some victims and harmed on another."""
     average_momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of the average of the first student's weights, which counts; 0: the student itself does."""
     memory_mib: int = Field(default=2968, ge=1)
@@ -113,12 +116,19 @@ class Frugal(Guided):
         memory = s.need_memory()
         memory.put(Batch(images, oracle(images)))
         window = RECENT_BATCHES * self.batch_size * s.engine.ranks.count
+        raised = self._raised(memory, oracle)
         for _ in range(self.student_steps):
             lesson = memory.draw(self.batch_size, s.random, self.recent, window)
-            losses |= self.teach(s, self._moved(s, oracle.spec, lesson))
+            losses |= self.teach(s, self._moved(s, oracle.spec, lesson), raised)
             for average in s.averages.values():
                 average.follow(s.student.network)
         return losses
+
+    def _raised(self, memory: Replay, oracle: Oracle) -> Tensor | None:
+        """What is added to the students' logits while they learn; None above label access."""
+        if oracle.access is not Access.LABEL or not self.adjustment:
+            return None
+        return self.adjustment * log_shares(memory.label_counts(oracle.classes))
 
     def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
         """The lesson with weak views in place of some images: close to them in the answer too."""
@@ -161,6 +171,16 @@ class Frugal(Guided):
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
         """As for any generator, if there is one."""
         return super().diagnose(s, oracle) if self.generated else {}
+
+
+def log_shares(counts: Tensor) -> Tensor:
+    """The log of each class's share of `counts` [K], to each of which one is added.
+
+    Random images are hardly ever of some classes. Who learns their labels as they come doubts
+    those classes everywhere; with this added to its logits, a student learns what it would say if
+    all classes were equally common (Menon et al. 2021, "Long-tail learning via logit adjustment").
+    """
+    return ((counts + 1) / (counts + 1).sum()).log()
 
 
 def by_turns(doubt: Tensor, vote: Tensor, classes: int) -> Tensor:

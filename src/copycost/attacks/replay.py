@@ -92,6 +92,12 @@ class Replay:
             return Batch(images, Answer(self._access, answers, None))
         return Batch(images, Answer(self._access, answers.argmax(dim=1), answers))
 
+    def label_counts(self, classes: int) -> Tensor:
+        """How many of the images held the victim gave each class, its first choice: [K], int64."""
+        held = self._answers[: len(self)]
+        labels = held if self._access is Access.LABEL else held.argmax(dim=1)
+        return torch.bincount(labels, minlength=classes)
+
     def state(self) -> dict[str, Any]:
         """All that is held; a checkpoint grows by as many bytes."""
         held = len(self)

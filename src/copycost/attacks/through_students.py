@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import torch
@@ -84,11 +85,19 @@ class ThroughStudents(Generative):
         with s.need_generator().evaluating():
             return self.asked(s, oracle, n, batches)
 
-    def teach(self, s: State, batch: Batch) -> dict[str, Tensor]:
-        """One step of every student on the same answers; the gaps, by name."""
+    def teach(self, s: State, batch: Batch, raised: Tensor | None = None) -> dict[str, Tensor]:
+        """One step of every student on the same answers; the gaps, by name.
+
+        `raised` [K] is added to what they say while they learn, and to nothing else.
+        """
         gaps = {}
         for name, student in self.students(s).items():
-            gap = self.miss(student, *batch).mean()
+            learner = student if raised is None else _raising(student, raised)
+            gap = self.miss(learner, *batch).mean()
             student.descend(gap)
             gaps[f"{name}/gap"] = gap.detach()
         return gaps
+
+
+def _raising(student: Player, raised: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda x: student(x).float() + raised
