@@ -230,7 +230,7 @@ COMPARISONS = {
             },
             "shared": _LARGER | {"access": "label"},
         },
-        tries=12,
+        tries=8,
         seeds=(100, 101),
         more={"disguide": 120_000},
     ),
