@@ -6,7 +6,7 @@
 #
 # `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; the
 # same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss, and
-# with more queries.
+# with more queries. `adjustment`: by labels with rare classes raised, on digits.
 # `parts`: Frugal on digits without each of its parts, or with one more; `parts-label`: the same by
 # labels. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
 # given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small images, how long and how it learns from
@@ -20,6 +20,7 @@ sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student "$student"
 
 whole="$out/twentieth"
 own=(--set frugal.batch_size=32 --set frugal.student_steps=32)
+long=(--set frugal.batch_size=32 --set frugal.members=1 --set frugal.student_steps=64)
 small=("${own[@]}" --set random-noise.batch_size=16 --set random-noise.schedule=cosine)
 for victim in house-numbers-16 fashion-mnist-16; do
   # DFME twice: at the rates of its authors for CIFAR-10 in batches that a small budget pays for,
@@ -36,13 +37,29 @@ for victim in house-numbers-16 fashion-mnist-16; do
     "${own[@]}" --set frugal.loss=l2
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --access label --evaluations 6 "${small[@]}"
-  # By labels one student that sees what it was told a little moved as well.
-  sweep --out "$whole" --victim "$victim" --attack frugal --budget 6000 --access label \
-    --evaluations 6 --set frugal.batch_size=32 --set frugal.student_steps=64 \
-    --set frugal.members=1 --set frugal.shift=0.0625 --set frugal.balanced=false
+  # What `tools/tuning.py twentieth` chose.
+  sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
+    --set dfme.width=16 --set dfme.schedule=cosine --set dfme.batch_size=64 \
+    --set dfme.student_steps=15 --set dfme.student_weight_decay=0.0005 --set dfme.student_lr=0.1 \
+    --set dfme.latent=256 --set dfme.generator_lr=0.002
+  sweep --out "$whole" --victim "$victim" --attack frugal --budget 6000 --evaluations 6 "${long[@]}"
+  # By labels one student that sees what it was told a little moved as well, and then with
+  # more candidates and with rare classes raised.
+  moving=("${long[@]}" --set frugal.shift=0.0625 --set frugal.balanced=false)
+  told=(--victim "$victim" --attack frugal --budget 6000 --access label --evaluations 6)
+  sweep --out "$whole" "${told[@]}" "${moving[@]}"
+  for adjustment in 0 0.5 1; do
+    sweep --out "$whole" "${told[@]}" "${moving[@]}" --set frugal.candidates=32 \
+      --set "frugal.adjustment=$adjustment"
+  done
   sweep --out "$whole" --victim "$victim" --attack disguide --budget 120000 --access label \
     --evaluations 20 --set disguide.batch_size=32 --set disguide.width=32 \
     --set disguide.schedule=cosine
+done
+for adjustment in 0 0.5 1; do
+  sweep --out "$out/adjustment" --victim digits-cnn --attack frugal --budget 6000 --access label \
+    --evaluations 6 "${long[@]}" --set frugal.balanced=false --set frugal.candidates=32 \
+    --set "frugal.adjustment=$adjustment"
 done
 # DFME's 240,000 on digits is the embedded audit, results/digits.
 for access in probabilities label; do

@@ -12,7 +12,9 @@ from copycost.bench.passage import tuning_passage, twentieth_tuning_passage
 from copycost.bench.tuning import TUNING_FILE, Trial, Tuned, Tuning, read_tuning
 from copycost.presets import bench_digits
 from copycost.report.markdown import NOT_RUN
+from copycost.runner.record import records_in
 from copycost.settings import read_settings
+from copycost.types import Access
 from tests.bench.made_up import made_up
 
 Tries = list[tuple[dict[str, Any], tuple[float, ...]]]
@@ -37,6 +39,24 @@ def test_what_is_compared_is_what_was_chosen_among_as_many_tries_for_each(name: 
         chosen = read_settings(known, dict(tuned.chosen))
         assert read_settings(known, preset["settings"][attack]) == chosen
         assert len(tuned.best.agreement) == len(record.seeds)
+
+
+def test_a_twentieth_was_run_as_it_was_chosen_among_as_many_tries_for_each() -> None:
+    folder = RESULTS.parent / "frugal" / "twentieth"
+    tuning, records = read_tuning(folder / TUNING_FILE), records_in(folder)
+    assert len({len(tuned.trials) for tuned in tuning.attacks.values()}) == 1
+    for attack, tuned in tuning.attacks.items():
+        known, budget = ATTACKS[attack], tuned.budget or tuning.budget
+        chosen = read_settings(known, dict(tuned.chosen))
+        seeds = {
+            record.seed
+            for record in records
+            if (record.attack, record.victim.name) == (attack, tuning.victim.name)
+            and (record.access, record.config["budget"]) == (Access.PROBABILITIES, budget)
+            and read_settings(known, record.config["settings"]) == chosen
+        }
+        assert seeds >= {0, 1, 2}
+        assert not seeds & set(tuning.seeds)
 
 
 def test_there_is_a_record() -> None:

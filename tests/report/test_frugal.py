@@ -18,7 +18,7 @@ from copycost.report.frugal_lessons import (
     lessons_passage,
     losses_passage,
 )
-from copycost.report.frugal_parts import label_parts_passage, parts_passage
+from copycost.report.frugal_parts import adjustment_passage, label_parts_passage, parts_passage
 from copycost.report.markdown import NOT_RUN
 
 
@@ -97,6 +97,19 @@ def test_labels_are_held_against_labels_and_against_probabilities(write, tmp_pat
     assert any(
         "by labels alone: missed" in line and "queries, DisGUIDE 80.0 %" in line for line in lines
     )
+
+
+def test_labels_are_compared_by_their_adjustment_and_older_records_are_left_out(write, tmp_path):
+    assert adjustment_passage(tmp_path) == NOT_RUN
+    write("frugal/twentieth", "frugal", [0.99], 5_000, access="label")
+    assert adjustment_passage(tmp_path) == NOT_RUN
+    for folder, strength, agreement in (("twentieth", 1.0, 0.6), ("adjustment", 0.5, 0.7)):
+        config = {"settings": {"adjustment": strength}}
+        write(f"frugal/{folder}", "frugal", [agreement], 5_000, access="label", config=config)
+        write(f"frugal/{folder}", "frugal", [0.98], 5_000, config=config)
+    lines = adjustment_passage(tmp_path).replace("\u00a0", " ").splitlines()
+    rows = [line.split(" | ")[1:4] for line in lines if "5,000" in line]
+    assert rows == [["5,000", "0.5", "70.0 %"], ["5,000", "1", "60.0 %"]]
 
 
 def test_more_than_a_twentieth_decides_nothing(write, tmp_path):

@@ -52,6 +52,10 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-parts-label": Entry(
             "copycost.report.frugal_parts:label_parts_passage", "the same by labels"
         ),
+        "frugal-adjustment": Entry(
+            "copycost.report.frugal_parts:adjustment_passage",
+            "Frugal by labels with rare classes learnt as if they were common",
+        ),
         "frugal-photographs": Entry(
             "copycost.report.frugal:photographs_passage", "kinds of images against photographs"
         ),
