@@ -209,6 +209,13 @@ def test_two_ledgers_on_one_file_cannot_spend_its_budget_twice(tmp_path):
         ledger.account("attacker", 100).charge(1)
 
 
+def test_a_link_to_a_ledger_is_that_ledger(tmp_path):
+    path, link = tmp_path / "ledger.sqlite", tmp_path / "link"
+    link.symlink_to(path)
+    with Ledger(path), pytest.raises(Busy):
+        Ledger(link)
+
+
 def test_an_account_holds_the_file_even_when_its_ledger_is_gone(tmp_path):
     path = tmp_path / "ledger.sqlite"
     account = Ledger(path).account("attacker", 100, block=10)

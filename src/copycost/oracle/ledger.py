@@ -59,7 +59,8 @@ class Ledger:
     @staticmethod
     def _hold(path: Path) -> Lock:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return Lock(path.with_name(f"{path.name}.lock"), str(path))
+        file = path.resolve()  # by whatever name it is opened, it has one lock
+        return Lock(file.with_name(f"{file.name}.lock"), str(path))
 
     def account(self, name: str, budget: int | None, block: int = 1) -> Account:
         """The account `name`, with what earlier sessions spent; `budget` None is no limit.
