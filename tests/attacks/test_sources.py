@@ -17,13 +17,14 @@ from copycost.attacks.sources import (
     uniform,
 )
 from copycost.attacks.untrained import (
+    _by_winners,
     _convolved,
-    _sorted_places,
     composed,
     coordinates,
     paled,
     patches,
     untrained,
+    winners,
 )
 from copycost.engine import Engine
 from copycost.types import InputSpec
@@ -63,7 +64,7 @@ def test_images_differ_and_a_seed_repeats_them(name):
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_what_is_drawn_by_rules_is_no_mere_noise(name):
-    drawn = name not in {"uniform", "normal", "untrained", "coordinates"}
+    drawn = name not in {"uniform", "normal", "untrained", "coordinates", "winners"}
     holds = "procedural images" if drawn else "strictly data-free"
     assert knowledge_of((SOURCES[name],)) == holds
     assert knowledge_of((SOURCES["uniform"], SOURCES[name])) == holds
@@ -118,7 +119,7 @@ def test_there_are_few_leaves_or_many(random):
     assert (int(colours.min()), int(colours.max())) == (3, 13)
 
 
-@pytest.mark.parametrize("source", [untrained, coordinates])
+@pytest.mark.parametrize("source", [untrained, coordinates, winners])
 def test_every_image_has_a_network_of_its_own(source, random):
     x = source(SPEC, 400, random)
     # Images of one network would share their mean image: the mean over images would stand out.
@@ -140,7 +141,7 @@ def test_untrained_networks_make_smoother_images_than_noise(random):
     assert roughness(untrained(SPEC, N, random)) < 0.5
 
 
-@pytest.mark.parametrize("source", [untrained, coordinates, composed, patches, textured])
+@pytest.mark.parametrize("source", [untrained, coordinates, winners, composed, patches, textured])
 def test_most_colour_images_are_pale_and_some_are_loud(source, random):
     x = source(SPEC, 400, random)
     saturation = (x - x.mean(dim=1, keepdim=True)).std(dim=(1, 2, 3)) / x.std(dim=(1, 2, 3))
@@ -154,8 +155,8 @@ def test_grey_images_have_no_saturation_to_draw(random):
     assert torch.equal(random.state(), before)
 
 
-@pytest.mark.parametrize("sharp", [composed, patches, textured])
-def test_what_is_cut_out_has_edges(sharp, random):
+@pytest.mark.parametrize("sharp", [winners, composed, patches, textured])
+def test_flat_things_have_edges(sharp, random):
     def steepest(source):
         x = source(SPEC, 200, random)
         return (x.diff(dim=-1).abs().amax(dim=(1, 2, 3)) / x.std(dim=(1, 2, 3))).median()
@@ -163,13 +164,13 @@ def test_what_is_cut_out_has_edges(sharp, random):
     assert float(steepest(sharp)) > 1.2 * float(steepest(untrained))
 
 
-def test_patches_are_flat_with_a_colour_for_each_kind_of_place(random):
-    images = _sorted_places(SPEC, 200, random, kinds=8).permute(0, 2, 3, 1)
+def test_winners_take_places_whole_with_a_colour_each(random):
+    images = _by_winners(SPEC, 200, random, units=8).permute(0, 2, 3, 1)
     colours = [len(image.reshape(-1, 3).unique(dim=0)) for image in images]
     assert max(colours) <= 8
     assert sum(number >= 3 for number in colours) > 150
     beside = (images[:, :, 1:] == images[:, :, :-1]).all(dim=3).float().mean()
-    assert float(beside) > 0.5, "most neighbours are of one kind"
+    assert float(beside) > 0.5, "most neighbours have one winner"
 
 
 @pytest.mark.parametrize("most", [2**24, 2 * 9 * 2 * 20, 1])

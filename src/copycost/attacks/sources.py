@@ -140,6 +140,10 @@ SOURCES: Registry[Source] = Registry(
         "coordinates": Entry(
             "copycost.attacks.untrained:coordinates", "by untrained networks of the place"
         ),
+        "winners": Entry(
+            "copycost.attacks.untrained:winners",
+            "flat colours by untrained networks of the place, one unit taking each",
+        ),
         "composed": Entry(
             "copycost.attacks.untrained:composed", "by untrained networks, one cut out over another"
         ),

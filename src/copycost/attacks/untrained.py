@@ -73,6 +73,33 @@ def _waves(spec: InputSpec, n: int, random: Noise, number: int) -> Tensor:
     return torch.sin(1.5 * frequency * (place @ random.normal(n, 2, number)) + phase)
 
 
+def winners(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Flat colours by untrained networks of the place, a fresh one for every image.
+
+    The last layer has eight units, of a colour each, and the one that is strongest at a place
+    takes it whole. A film of an untrained network's image hides up to six tenths of that.
+    """
+    return paled(_filmed(spec, n, random), spec, random)
+
+
+def _filmed(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    below, film = _by_winners(spec, n, random, units=8), either(spec, n, random)
+    return torch.lerp(below, film, 0.6 * random.uniform(n, 1, 1, 1))
+
+
+def _by_winners(spec: InputSpec, n: int, random: Noise, units: int) -> Tensor:
+    """Each place has the colour of the unit that is strongest there, after two layers."""
+    channels, inner = spec.shape[0], 16
+    x = _waves(spec, n, random, inner)
+    mixed = x @ (random.normal(n, inner, inner) / math.sqrt(inner))
+    x = torch.tanh(mixed + random.normal(n, 1, inner))
+    winner = (x @ random.normal(n, inner, units) + random.normal(n, 1, units)).argmax(dim=2)
+    colours = random.uniform(n, units, channels)
+    image = colours.gather(1, winner[:, :, None].expand(-1, -1, channels))
+    image = image.transpose(1, 2).reshape(n, *spec.shape)
+    return in_range(image, spec)
+
+
 def composed(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Images by untrained networks one over another, cut along an edge by a third network.
 
@@ -85,11 +112,9 @@ def composed(spec: InputSpec, n: int, random: Noise) -> Tensor:
 def patches(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Flat patches with sharp outlines, by untrained networks of the place and none but those.
 
-    A network sorts the places of an image into eight kinds, of a colour each, under a film of an
-    untrained network's image, which hides up to six tenths. Two such images are laid over a
-    third, as in `composed`.
+    Two images such as `winners` makes are laid over a third, as in `composed`.
     """
-    return paled(_laid_over(_filmed_patches, spec, n, random), spec, random)
+    return paled(_laid_over(_filmed, spec, n, random), spec, random)
 
 
 def _laid_over(layer: Source, spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -100,24 +125,6 @@ def _laid_over(layer: Source, spec: InputSpec, n: int, random: Noise) -> Tensor:
         above = cut > cut.mean(dim=(2, 3), keepdim=True)
         image = torch.where(above, layer(spec, n, random), image)
     return image
-
-
-def _filmed_patches(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    below, film = _sorted_places(spec, n, random, kinds=8), either(spec, n, random)
-    return torch.lerp(below, film, 0.6 * random.uniform(n, 1, 1, 1))
-
-
-def _sorted_places(spec: InputSpec, n: int, random: Noise, kinds: int) -> Tensor:
-    """Each place has the colour of the kind that a network of two layers finds likeliest there."""
-    channels, inner = spec.shape[0], 16
-    x = _waves(spec, n, random, inner)
-    mixed = x @ (random.normal(n, inner, inner) / math.sqrt(inner))
-    x = torch.tanh(mixed + random.normal(n, 1, inner))
-    kind = (x @ random.normal(n, inner, kinds) + random.normal(n, 1, kinds)).argmax(dim=2)
-    colours = random.uniform(n, kinds, channels)
-    image = colours.gather(1, kind[:, :, None].expand(-1, -1, channels))
-    image = image.transpose(1, 2).reshape(n, *spec.shape)
-    return in_range(image, spec)
 
 
 def either(spec: InputSpec, n: int, random: Noise) -> Tensor:
