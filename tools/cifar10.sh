@@ -18,7 +18,7 @@ sweep() {
   copycost sweep --out "$out" --victim "$victim" --data "$data" --student small-resnet \
     --seeds 3 --threads 1 --device cpu "$@"
 }
-for images in untrained,coordinates textured; do
+for images in untrained,coordinates winners textured; do
   sweep --attack frugal --budget 6000 --evaluations 3 --set frugal.batch_size=32 \
     --set frugal.student_steps=32 --set frugal.shift=0.0625 --set frugal.flip=true \
     --set frugal.as_asked=0 --set "frugal.sources=$images"

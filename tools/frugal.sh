@@ -84,7 +84,7 @@ small_lessons() { # VICTIM BUDGET ACCESS IMAGES OPTION…
     --evaluations 6 "${one[@]}" --set frugal.student_steps=64 --set "frugal.sources=$4" "${@:5}"
 }
 for access in probabilities label; do
-  for images in untrained,coordinates patches; do
+  for images in untrained,coordinates winners patches; do
     small_lessons house-numbers-16 6000 $access $images
     small_lessons digits-cnn 12000 $access $images
   done
@@ -133,13 +133,13 @@ if [ -n "$cifar10" ]; then
   plain=untrained,coordinates
   for share in 0.5 0 1; do lessons $plain 64 $share --budget 6000 --evaluations 3; done
   for steps in 32 128; do lessons $plain $steps 0.5 --budget 6000 --evaluations 3; done
-  for images in patches textured; do lessons $images 64 0.5 --budget 6000 --evaluations 3; done
-  for images in $plain patches; do lessons $images 64 0.5 --budget 24000 --evaluations 6; done
+  for images in winners patches textured; do lessons $images 64 0.5 --budget 6000 --evaluations 3; done
+  for images in $plain winners patches; do lessons $images 64 0.5 --budget 24000 --evaluations 6; done
   lessons patches 64 0.5 --budget 6000 --evaluations 3 --set frugal.loss=l2
   lessons patches 16 0.5 --budget 96000 --evaluations 6
   labels() { lessons "$1" "$2" 0.5 --access label --evaluations 6 --budget "$3"; }
   labels patches 64 6000
-  for images in $plain patches $plain,patches; do labels $images 16 24000; done
+  for images in $plain winners patches $plain,patches; do labels $images 16 24000; done
   labels patches 16 96000
 fi
 

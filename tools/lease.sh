@@ -123,7 +123,7 @@ check() {
 benchmark() {
   timed graphs --precision bfloat16 --compile graphs --no-overhead
   kernels graphs dfme
-  kernels graphs frugal 'sources="patches"' members=1 candidates=2 student_steps=8 batch_size=512
+  kernels graphs frugal 'sources="winners"' members=1 candidates=2 student_steps=8 batch_size=512
   python3 tools/layouts.py "$device" 1024 | tee "$out/layouts.json"
 }
 kernels() { python3 tools/kernels.py "$device" "$@" >>"$out/kernels.txt"; }

@@ -17,8 +17,8 @@ Expected: nothing is promised. The aims, as shares of the victim's accuracy by t
           which are reached. The aims are for an attacker who holds nothing, as in the first
           four; `patches` are images drawn by a rule, which is another class.
 Caution:  nothing was tuned at this size. The settings are one guess from small nets, made to fit
-          a short lease of a GPU: one student, half of what it learns moved and mirrored, six
-          steps for a batch of queries, two candidates for each.
+          a short lease of a GPU: one student, flat colours that untrained networks draw, half of
+          what is learnt moved and mirrored, six steps for a batch of queries, two candidates.
           More steps take longer and cost no query.
 """
 
@@ -34,7 +34,7 @@ PRESET_1M: dict[str, Any] = {
             "members": 1,
             "student_steps": 6,
             "candidates": 2,
-            "sources": "untrained,coordinates",
+            "sources": "winners",
             "shift": 0.0625,
             "flip": True,
         }
