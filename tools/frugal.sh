@@ -139,7 +139,9 @@ if [ -n "$cifar10" ]; then
   lessons patches 16 0.5 --budget 96000 --evaluations 6
   labels() { lessons "$1" "$2" 0.5 --access label --evaluations 6 --budget "$3"; }
   labels patches 64 6000
-  for images in $plain winners patches $plain,patches; do labels $images 16 24000; done
+  for images in $plain winners patches $plain,winners $plain,patches; do
+    labels $images 16 24000
+  done
   labels patches 16 96000
 fi
 
