@@ -15,8 +15,8 @@ from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.attacks.untrained import (
     Source,
     composed,
-    either,
     exposed,
+    filmed,
     in_range,
     paled,
     patches,
@@ -96,9 +96,7 @@ def textured(spec: InputSpec, n: int, random: Noise) -> Tensor:
     The film hides up to six tenths of what is below. Baradad et al. (2021) find leaves with
     textures better to learn from than plain ones; so does a copy of a model of photographs.
     """
-    below, film = leaves(spec, n, random), either(spec, n, random)
-    image = torch.lerp(below, film, 0.6 * random.uniform(n, 1, 1, 1))
-    return paled(image, spec, random)
+    return paled(filmed(leaves(spec, n, random), spec, random), spec, random)
 
 
 def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:

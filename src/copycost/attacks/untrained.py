@@ -79,12 +79,11 @@ def winners(spec: InputSpec, n: int, random: Noise) -> Tensor:
     The last layer has eight units, of a colour each, and the one that is strongest at a place
     takes it whole. A film of an untrained network's image hides up to six tenths of that.
     """
-    return paled(_filmed(spec, n, random), spec, random)
+    return paled(_filmed_winners(spec, n, random), spec, random)
 
 
-def _filmed(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    below, film = _by_winners(spec, n, random, units=8), either(spec, n, random)
-    return torch.lerp(below, film, 0.6 * random.uniform(n, 1, 1, 1))
+def _filmed_winners(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    return filmed(_by_winners(spec, n, random, units=8), spec, random)
 
 
 def _by_winners(spec: InputSpec, n: int, random: Noise, units: int) -> Tensor:
@@ -106,7 +105,7 @@ def composed(spec: InputSpec, n: int, random: Noise) -> Tensor:
     A ground, and two more images laid over it where a network of the place is above its mean:
     things with a texture each and sharp outlines.
     """
-    return paled(_laid_over(either, spec, n, random), spec, random)
+    return paled(_laid_over(_either, spec, n, random), spec, random)
 
 
 def patches(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -114,7 +113,7 @@ def patches(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
     Two images such as `winners` makes are laid over a third, as in `composed`.
     """
-    return paled(_laid_over(_filmed, spec, n, random), spec, random)
+    return paled(_laid_over(_filmed_winners, spec, n, random), spec, random)
 
 
 def _laid_over(layer: Source, spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -127,7 +126,13 @@ def _laid_over(layer: Source, spec: InputSpec, n: int, random: Noise) -> Tensor:
     return image
 
 
-def either(spec: InputSpec, n: int, random: Noise) -> Tensor:
+def filmed(below: Tensor, spec: InputSpec, random: Noise) -> Tensor:
+    """Images [N, C, H, W] under a film of an untrained network's, which hides up to six tenths."""
+    film = _either(spec, len(below), random)
+    return torch.lerp(below, film, 0.6 * random.uniform(len(below), 1, 1, 1))
+
+
+def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """By an untrained network of one kind or the other, with equal chances."""
     first = random.uniform(n, 1, 1, 1) < 0.5
     return torch.where(first, _by_convolutions(spec, n, random), _by_place(spec, n, random))
