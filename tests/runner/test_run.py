@@ -11,11 +11,13 @@ import torch
 from copycost.attacks.dfme import DFME
 from copycost.attacks.random_noise import RandomNoise
 from copycost.engine import Engine
-from copycost.errors import Unstable
+from copycost.errors import SpecMismatch, Unstable
 from copycost.oracle.meter import Oracle
 from copycost.ranks import Ranks
+from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.copy_model import copy_model
 from copycost.runner.extract import advance
+from copycost.runner.folder import CHECKPOINT_FILE
 from copycost.runner.run import Run, Silent
 from copycost.runner.stopping import Stop
 from copycost.schedules import Steps
@@ -43,6 +45,18 @@ def test_evaluations_that_were_passed_over_are_not_made_up_for(tmp_path):
     assert [point.queries for point in run.curve] == [0, 450, 514]
 
 
+def test_a_loss_on_the_curve_is_the_mean_of_the_steps_since_the_last_point_that_had_it(tmp_path):
+    run, state, oracle = begun(tmp_path)
+    steps = [{"gap": 1.0, "seldom": 7.0}, {"gap": 2.0}, {"gap": 6.0}, {"gap": 5.0}, {"gap": 4.0}]
+    for more, losses in zip((30, 30, 40, 50, 50), steps, strict=True):
+        oracle._account.charge(more)
+        run.after_step(state, {name: torch.tensor(loss) for name, loss in losses.items()})
+    _, first, second = run.curve
+    assert (first.queries, first.values["gap"], first.values["seldom"]) == (100, 3.0, 7.0)
+    assert (second.queries, second.values["gap"]) == (200, 4.5)
+    assert "seldom" not in second.values
+
+
 def test_an_unstable_run_says_which_step_it_was_and_on_which_queries(tmp_path):
     run, state, oracle = begun(tmp_path)
     for more in (50, 60, 10):
@@ -67,6 +81,34 @@ def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_nam
     where = r"in one of the steps 6 to 10\. The last batch is queries 181 to 200\."
     with pytest.raises(Unstable, match=where):
         run.after_step(state, {"student/gap": torch.tensor(1.0)})
+
+
+def test_where_inputs_are_looked_at_seldom_one_out_of_range_shows_at_the_next_evaluation(tmp_path):
+    """As on a GPU."""
+    run, state, oracle = begun(tmp_path)
+    oracle._extremes = torch.tensor([0.0, 1.5])
+    oracle._account.charge(99)
+    run.after_step(state, {})
+    oracle._account.charge(1)
+    with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\]"):
+        run.after_step(state, {})
+
+
+def test_a_rank_saves_when_another_one_does(tmp_path, monkeypatch):
+    """Their clocks differ; settling losses takes all of them."""
+    run, state, oracle = begun(tmp_path)
+    monkeypatch.setattr(run._ranks, "largest", lambda number: max(number, 1))
+    oracle._account.charge(10)
+    with run.saving():
+        run.after_step(state, {})
+    saved = load_checkpoint(tmp_path / CHECKPOINT_FILE)
+    assert saved is not None
+    assert saved["spent"] == 10
+
+
+def test_a_player_that_has_not_learnt_yet_has_no_gradient(tmp_path):
+    run, _, _ = begun(tmp_path)
+    assert not any("gradient norm" in name for name in run.curve[0].values)
 
 
 class Elsewhere:
