@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from copycost.attacks.dfme import DFME
 from copycost.attacks.random_noise import RandomNoise
 from copycost.engine import Engine
 from copycost.errors import SpecMismatch, Unstable
+from copycost.files import write_atomically
 from copycost.oracle.meter import Oracle
 from copycost.ranks import Ranks
+from copycost.runner import checkpoint
 from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.copy_model import copy_model
 from copycost.runner.extract import advance
@@ -67,6 +70,20 @@ def test_an_unstable_run_says_which_step_it_was_and_on_which_queries(tmp_path):
         run.after_step(state, {"student/gap": torch.tensor(float("nan"))})
 
 
+def test_an_unstable_run_names_a_checkpoint_that_was_still_being_written(tmp_path, monkeypatch):
+    run, state, _ = begun(tmp_path)
+
+    def slowly(path: Path, content: bytes) -> None:
+        if path.name == CHECKPOINT_FILE:
+            time.sleep(0.3)
+        write_atomically(path, content)
+
+    monkeypatch.setattr(checkpoint, "write_atomically", slowly)
+    run.save(state)
+    with pytest.raises(Unstable, match=f"The last good state.* is in .*{CHECKPOINT_FILE}"):
+        run.after_step(state, {"student/gap": torch.tensor(float("nan"))})
+
+
 def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_named(
     tmp_path, monkeypatch
 ):
@@ -104,6 +121,18 @@ def test_a_rank_saves_when_another_one_does(tmp_path, monkeypatch):
     saved = load_checkpoint(tmp_path / CHECKPOINT_FILE)
     assert saved is not None
     assert saved["spent"] == 10
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_failed_step_leaves_is_saved_by_one_process_and_not_by_one_of_several(
+    tmp_path, monkeypatch, count
+):
+    """Saving takes all ranks, and the others are not there."""
+    run, state, _ = begun(tmp_path)
+    monkeypatch.setattr(run, "_ranks", Ranks(0, count))
+    with run.saving():
+        run.keep(state)
+    assert (tmp_path / CHECKPOINT_FILE).exists() == (count == 1)
 
 
 def test_a_player_that_has_not_learnt_yet_has_no_gradient(tmp_path):
