@@ -9,8 +9,9 @@
 # with more queries. `adjustment`: by labels with rare classes raised, on digits.
 # `parts`: Frugal on digits without each of its parts, or with one more; `parts-label`: the same by
 # labels. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
-# given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small images, how long and how it learns from
-# an answer, and from what.
+# given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small
+# images, how long and how it learns from an answer, and from what. `label-photographs`: there, by
+# labels, how what is asked is chosen.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -143,6 +144,18 @@ if [ -n "$cifar10" ]; then
     labels $images 16 24000
   done
   labels patches 16 96000
+  # Labels of what was chosen among more candidates, without turns of the classes, rare ones raised.
+  chosen() { # BUDGET STEPS OPTION…
+    of_photographs label-photographs --attack frugal --access label --evaluations 6 \
+      "${views[@]}" "${one[@]}" --set "frugal.sources=$plain,winners" --set frugal.balanced=false \
+      --set frugal.adjustment=0.5 --set frugal.candidates=16 --budget "$1" \
+      --set "frugal.student_steps=$2" "${@:3}"
+  }
+  for steps in 16 32; do chosen 12000 $steps; done
+  for change in candidates=4 adjustment=0 balanced=true; do
+    chosen 12000 32 --set "frugal.$change"
+  done
+  chosen 24000 64
 fi
 
 own_part() { # FOLDER OPTION…

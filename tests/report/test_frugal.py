@@ -13,12 +13,13 @@ from copycost.report.frugal import (
     photographs_passage,
     twentieth_passage,
 )
+from copycost.report.frugal_labels import adjustment_passage, label_photographs_passage
 from copycost.report.frugal_lessons import (
     digits_aim_passage,
     lessons_passage,
     losses_passage,
 )
-from copycost.report.frugal_parts import adjustment_passage, label_parts_passage, parts_passage
+from copycost.report.frugal_parts import label_parts_passage, parts_passage
 from copycost.report.markdown import NOT_RUN
 
 
@@ -110,6 +111,24 @@ def test_labels_are_compared_by_their_adjustment_and_older_records_are_left_out(
     lines = adjustment_passage(tmp_path).replace("\u00a0", " ").splitlines()
     rows = [line.split(" | ")[1:4] for line in lines if "5,000" in line]
     assert rows == [["5,000", "0.5", "70.0 %"], ["5,000", "1", "60.0 %"]]
+
+
+def test_labels_of_photographs_are_shown_with_lessons_of_the_same_victim(write, tmp_path):
+    assert label_photographs_passage(tmp_path) == NOT_RUN
+    chosen = {"candidates": 16, "balanced": False, "adjustment": 0.5, "student_steps": 32}
+    own = {"access": "label", "victim": {"name": "photographs"}}
+    write("frugal/label-photographs", "frugal", [0.7], 9_000, config={"settings": chosen}, **own)
+    write("frugal/label-photographs", "frugal", [0.5], 6_000, config={"settings": chosen}, **own)
+    write("frugal/lessons", "frugal", [0.6], 9_000, **own)
+    write("frugal/lessons", "frugal", [0.99], 9_000, victim={"name": "photographs"})
+    write("frugal/lessons", "frugal", [0.98], 9_000, access="label", victim={"name": "another"})
+    lines = label_photographs_passage(tmp_path).replace("\u00a0", " ").splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")][2:]
+    assert [(row[0], *row[3:8]) for row in rows] == [
+        ("| 6,000", "16", "–", "0.5", "32", "50.0 %"),
+        ("| 9,000", "4", "of classes", "0", "16", "60.0 %"),
+        ("| 9,000", "16", "–", "0.5", "32", "70.0 %"),
+    ]
 
 
 def test_more_than_a_twentieth_decides_nothing(write, tmp_path):

@@ -17,9 +17,9 @@ Expected: nothing is promised. The aims, as shares of the victim's accuracy by t
           which are reached. The aims are for an attacker who holds nothing, as in the first
           four; `patches` are images drawn by a rule, which is another class.
 Caution:  nothing was tuned at this size. The settings are one guess from small nets, made to fit
-          a short lease of a GPU: one student, flat colours that untrained networks draw (by labels
-          other images as well), half of what is learnt moved and mirrored, six steps for a batch
-          of queries, two candidates for each.
+          a short lease of a GPU: one student, flat colours that untrained networks draw, half of
+          what is learnt moved and mirrored, six steps for a batch of queries, two candidates for
+          each. By labels: other images as well, eight candidates, and rare classes are raised.
           More steps take longer and cost no query.
 """
 
@@ -49,13 +49,19 @@ PRESET_1M: dict[str, Any] = {
 }
 
 
-def _with(sources: str, budget: int, **shared: Any) -> dict[str, Any]:
-    settings = {"frugal": {**PRESET_1M["settings"]["frugal"], "sources": sources}}
-    given = {**PRESET_1M["shared"], "budget": budget, **shared}
-    return {**PRESET_1M, "settings": settings, "shared": given}
+def _with(budget: int, access: str = "probabilities", **changes: Any) -> dict[str, Any]:
+    settings = {"frugal": {**PRESET_1M["settings"]["frugal"], **changes}}
+    shared = {**PRESET_1M["shared"], "budget": budget, "access": access}
+    return {**PRESET_1M, "settings": settings, "shared": shared}
 
 
-PRESET_2M = _with("winners", 2_000_000)
-PRESET_20M = _with("winners", 20_000_000)
-PRESET_LABEL_8M = _with("untrained,coordinates,winners", 8_000_000, access="label")
-PRESET_1M_PATCHES = _with("patches", 1_000_000)
+PRESET_2M = _with(2_000_000)
+PRESET_20M = _with(20_000_000)
+PRESET_LABEL_8M = _with(
+    8_000_000,
+    "label",
+    sources="untrained,coordinates,winners",
+    candidates=8,
+    adjustment=0.5,
+)
+PRESET_1M_PATCHES = _with(1_000_000, sources="patches")

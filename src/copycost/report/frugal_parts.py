@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import by_labels, made_by, median_agreement, over_seeds
+from copycost.report.frugal import made_by, median_agreement, over_seeds
 from copycost.report.markdown import NOT_RUN, table
 from copycost.report.table import Group, flatten, group_records, in_words
 from copycost.report.wording import MISSING
@@ -25,38 +25,6 @@ def parts_passage(results: Path) -> str:
 def label_parts_passage(results: Path) -> str:
     """The same by labels alone."""
     return _parts(results / "frugal" / "parts-label")
-
-
-def adjustment_passage(results: Path) -> str:
-    """Frugal by labels, with classes raised by their share of the answers and without."""
-    records = [
-        record
-        for folder in ("twentieth", "adjustment")
-        for record in records_in(results / "frugal" / folder)
-        # Records that are older than the setting were not made to be compared by it.
-        if record.attack == "frugal" and "adjustment" in record.config["settings"]
-    ]
-    groups = [group for group in group_records(records) if by_labels(group)]
-    if not groups:
-        return NOT_RUN
-    groups.sort(key=lambda group: (group.victim.dataset, _adjustment(group)))
-    head = ["data", "queries", "`adjustment`", "agreement", "accuracy", "commonest class"]
-    rows = [
-        [
-            group.victim.dataset,
-            f"{group.setting.budget:,}",
-            f"{_adjustment(group):g}",
-            in_words(group.agreement),
-            in_words(group.accuracy),
-            in_words(group.spread("commonest class")),
-        ]
-        for group in groups
-    ]
-    return "\n\n".join([table(head, rows), over_seeds(groups), made_by(groups)])
-
-
-def _adjustment(group: Group) -> float:
-    return float(group.records[0].config["settings"]["adjustment"])
 
 
 def _parts(folder: Path) -> str:

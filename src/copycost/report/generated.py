@@ -53,8 +53,12 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "copycost.report.frugal_parts:label_parts_passage", "the same by labels"
         ),
         "frugal-adjustment": Entry(
-            "copycost.report.frugal_parts:adjustment_passage",
+            "copycost.report.frugal_labels:adjustment_passage",
             "Frugal by labels with rare classes learnt as if they were common",
+        ),
+        "frugal-label-photographs": Entry(
+            "copycost.report.frugal_labels:label_photographs_passage",
+            "Frugal by labels of photographs",
         ),
         "frugal-photographs": Entry(
             "copycost.report.frugal:photographs_passage", "kinds of images against photographs"
