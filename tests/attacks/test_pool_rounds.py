@@ -133,6 +133,22 @@ def test_stopped_anywhere_it_goes_on_bit_for_bit(name):
         assert torch.equal(resumed.answers.indices, state.answers.indices)
 
 
+def test_what_was_free_to_ask_before_a_state_was_taken_up_is_forgotten():
+    attack = make("knockoff")
+    one, other = (begin(attack, oracle(200), seed=seed) for seed in (1, 2))
+    for state in (one, other):
+        finish(attack, state, oracle(200), until=lambda s=state: len(s.answers) == 32)
+    assert not torch.equal(one.unasked(), other.unasked())
+    one.restore(copy.deepcopy(other.state()))
+    assert torch.equal(one.unasked(), other.unasked())
+
+
+@pytest.mark.parametrize(("budget", "room"), [(20, 20), (500, 300)])
+def test_room_is_taken_for_what_can_be_asked_of_a_pool(budget, room):
+    state = begin(make("knockoff"), oracle(budget), noise(300))
+    assert len(state.answers._indices) == room
+
+
 @pytest.mark.parametrize("name", POOLED)
 def test_queries_that_a_crash_lost_leave_the_rest_usable(name):
     for lost in (60, 99, 100):
