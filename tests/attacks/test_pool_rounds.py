@@ -169,6 +169,23 @@ def test_what_a_crash_lost_is_not_asked_beyond_the_end_of_its_round():
     assert (asked.spent, len(state.answers)) == (100, 40)
 
 
+def test_what_a_crash_kept_a_round_from_asking_is_chosen_anew_in_the_next():
+    attack, asked = make("knockoff", rounds=2), oracle(200)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: len(state.answers) == 32)
+    asked._account.charge(68)
+    finish(attack, state, asked, until=lambda: state.trained == 1)
+    assert (state.learnt, len(state.queue)) == (32, 0)
+
+
+def test_one_answer_is_too_little_to_learn_from():
+    attack, asked = make("knockoff", rounds=1), oracle(100)
+    asked._account.charge(99)
+    state = begin(attack, asked)
+    finish(attack, state, asked)
+    assert (state.learnt, state.student.updates) == (1, 0)
+
+
 @pytest.mark.parametrize("name", POOLED)
 def test_without_a_pool_it_says_what_to_do(name):
     attack, asked = make(name), oracle(100)
