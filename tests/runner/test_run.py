@@ -111,6 +111,14 @@ def test_where_inputs_are_looked_at_seldom_one_out_of_range_shows_at_the_next_ev
         run.after_step(state, {})
 
 
+def test_a_diagnosis_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
+    run, state, _ = begun(tmp_path)
+    monkeypatch.setattr(RandomNoise, "diagnose", lambda *_: {"cosine": float("inf")})
+    with pytest.raises(Unstable, match="cosine became NaN or infinite"):
+        run.log(state)
+    assert len(run.curve) == 1
+
+
 def test_a_rank_saves_when_another_one_does(tmp_path, monkeypatch):
     """Their clocks differ; settling losses takes all of them."""
     run, state, oracle = begun(tmp_path)
