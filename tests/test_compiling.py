@@ -126,7 +126,10 @@ def test_a_run_compiles_for_its_steps_and_for_nothing_else(
         return fast
 
     monkeypatch.setattr(torch, "compile", spy)
-    own = {"dfme": {"width": 8, "latent": 8, "student_steps": 3}, "frugal": {"student_steps": 2}}
+    own = {
+        "dfme": {"width": 8, "latent": 8, "student_steps": 3},
+        "frugal": {"student_steps": 2, "candidates": 4},
+    }
     settings = {"batch_size": 16} | own[attack]
     config = tiny_config(attack=attack, settings=settings, compile="on", budget=16 * 5 * 4 + 27)
     copy_model(config, tiny_target(), tmp_path)

@@ -20,8 +20,12 @@ student=gap-cnn
 sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student "$student" "$@"; }
 
 whole="$out/twentieth"
-own=(--set frugal.batch_size=32 --set frugal.student_steps=32)
-long=(--set frugal.batch_size=32 --set frugal.members=1 --set frugal.student_steps=64)
+# All runs below give what differs between them, and this where they do not say otherwise.
+plain=(--set frugal.batch_size=32 --set frugal.members=2 --set frugal.candidates=4
+  --set frugal.sources=untrained,coordinates --set frugal.shift=0 --set frugal.adjustment=0)
+own=("${plain[@]}" --set frugal.student_steps=32)
+one=("${plain[@]}" --set frugal.members=1)
+long=("${one[@]}" --set frugal.student_steps=64)
 small=("${own[@]}" --set random-noise.batch_size=16 --set random-noise.schedule=cosine)
 for victim in house-numbers-16 fashion-mnist-16; do
   # DFME twice: at the rates of its authors for CIFAR-10 in batches that a small budget pays for,
@@ -79,7 +83,6 @@ done
 
 # One student with twice the steps, which costs what two cost, and by kinds of images. Of digits with
 # 12,000 queries, and by labels, one run each is on record.
-one=(--set frugal.batch_size=32 --set frugal.members=1)
 small_lessons() { # VICTIM BUDGET ACCESS IMAGES OPTION…
   sweep --out "$out/lessons" --victim "$1" --attack frugal --budget "$2" --access "$3" \
     --evaluations 6 "${one[@]}" --set frugal.student_steps=64 --set "frugal.sources=$4" "${@:5}"
@@ -128,26 +131,26 @@ if [ -n "$cifar10" ]; then
   done
   # Of some of these one run is on record, for want of time: the page says which.
   lessons() { # IMAGES STEPS SHARE OPTION…
-    of_photographs lessons --attack frugal "${views[@]}" "${one[@]}" --set "frugal.sources=$1" \
+    of_photographs lessons --attack frugal "${one[@]}" "${views[@]}" --set "frugal.sources=$1" \
       --set "frugal.student_steps=$2" --set "frugal.as_asked=$3" "${@:4}"
   }
-  plain=untrained,coordinates
-  for share in 0.5 0 1; do lessons $plain 64 $share --budget 6000 --evaluations 3; done
-  for steps in 32 128; do lessons $plain $steps 0.5 --budget 6000 --evaluations 3; done
+  both=untrained,coordinates
+  for share in 0.5 0 1; do lessons $both 64 $share --budget 6000 --evaluations 3; done
+  for steps in 32 128; do lessons $both $steps 0.5 --budget 6000 --evaluations 3; done
   for images in winners patches textured; do lessons $images 64 0.5 --budget 6000 --evaluations 3; done
-  for images in $plain winners patches; do lessons $images 64 0.5 --budget 24000 --evaluations 6; done
+  for images in $both winners patches; do lessons $images 64 0.5 --budget 24000 --evaluations 6; done
   lessons patches 64 0.5 --budget 6000 --evaluations 3 --set frugal.loss=l2
   lessons patches 16 0.5 --budget 96000 --evaluations 6
   labels() { lessons "$1" "$2" 0.5 --access label --evaluations 6 --budget "$3"; }
   labels patches 64 6000
-  for images in $plain winners patches $plain,winners $plain,patches; do
+  for images in $both winners patches $both,winners $both,patches; do
     labels $images 16 24000
   done
   labels patches 16 96000
   # Labels of what was chosen among more candidates, without turns of the classes, rare ones raised.
   chosen() { # BUDGET STEPS OPTION…
     of_photographs label-photographs --attack frugal --access label --evaluations 6 \
-      "${views[@]}" "${one[@]}" --set "frugal.sources=$plain,winners" --set frugal.balanced=false \
+      "${one[@]}" "${views[@]}" --set "frugal.sources=$both,winners" --set frugal.balanced=false \
       --set frugal.adjustment=0.5 --set frugal.candidates=16 --budget "$1" \
       --set "frugal.student_steps=$2" "${@:3}"
   }
@@ -160,7 +163,7 @@ fi
 
 own_part() { # FOLDER OPTION…
   sweep --out "$out/$1" --victim digits-cnn --attack frugal --evaluations 3 \
-    --set frugal.batch_size=32 "${@:2}"
+    "${plain[@]}" "${@:2}"
 }
 part() { own_part parts --budget 3000 "$@"; }
 part --set frugal.student_steps=32

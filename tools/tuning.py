@@ -22,12 +22,14 @@ from random import Random
 from statistics import median
 from typing import Any
 
+from copycost.attacks import ATTACKS
 from copycost.bench.tuning import Trial, Tuned, Tuning
 from copycost.presets import pool_digits, small
 from copycost.runner.audit import fit
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import has_diverged
 from copycost.runner.record import Record
+from copycost.settings import write_settings
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.sweep import Sweep
@@ -262,6 +264,11 @@ def draw(space: Space, now: Settings, tries: int, random: Random) -> list[Try]:
     return [Try(settings, []) for settings in found.values()]
 
 
+def in_full(attack: str, settings: Settings) -> Settings:
+    """`settings` over defaults: what suits a budget would take the place of some that are tried."""
+    return write_settings(ATTACKS[attack]()) | settings
+
+
 def run_at(seed: int, tries: Tries, compared: Comparison, work: Path) -> list[Record]:
     """Run every trial at a seed and note its agreement; a run that diverged has learnt nothing."""
     preset = compared.preset
@@ -270,7 +277,7 @@ def run_at(seed: int, tries: Tries, compared: Comparison, work: Path) -> list[Re
     runs = [
         RunConfig.read(
             fit(shared, attack)
-            | {"attack": attack, "settings": trial.settings, "seed": seed}
+            | {"attack": attack, "settings": in_full(attack, trial.settings), "seed": seed}
             | {"budget": compared.more.get(attack, shared["budget"])}
         )
         for attack, trial in trials

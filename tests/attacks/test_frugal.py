@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.attacks.pools import Seen
 from torch.nn.functional import cross_entropy
 
+from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.attacks.dfms_hl import DFMSHL
-from copycost.attacks.frugal import Frugal, by_turns, log_shares
+from copycost.attacks.frugal import STEPS, Frugal, by_turns, log_shares
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.replay import Batch
 from copycost.attacks.sources import leaves, shapes, uniform
@@ -19,6 +22,7 @@ from copycost.losses import disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
+from copycost.runner.config import MOST_QUERIES
 from copycost.settings import read_settings
 from copycost.testing import SpyVictim, tiny_victim
 from copycost.types import Access, Answer, InputSpec, Modality
@@ -310,6 +314,27 @@ def test_what_is_raised_is_of_all_answers_so_far_and_of_labels_alone(monkeypatch
             assert torch.equal(seen[-1], log_shares(s.need_memory().label_counts(4)))
             assert not torch.equal(seen[0], seen[-1])
     assert seen[4:] == [None] * 4
+
+
+@given(budget=st.integers(1, MOST_QUERIES))
+def test_what_suits_a_budget_are_settings(budget):
+    attack = read_settings(Frugal, Frugal.suited(budget))
+    assert 16 <= attack.batch_size <= 512
+    assert attack.batch_size.bit_count() == 1  # several processes can share it
+    assert 4 <= attack.student_steps <= 128
+    assert 2 <= attack.candidates <= 16
+    assert attack.assumed == STRICTLY_DATA_FREE
+
+
+@pytest.mark.parametrize("budget", [3_000, 6_000, 24_000, 100_000, 1_000_000])
+def test_a_student_takes_as_many_steps_at_any_budget(budget):
+    attack = read_settings(Frugal, Frugal.suited(budget))
+    assert budget / attack.batch_size * attack.student_steps == pytest.approx(STEPS, rel=0.05)
+
+
+def test_batches_grow_with_the_square_root_of_the_budget():
+    sizes = [Frugal.suited(budget)["batch_size"] for budget in (6_000, 24_000, 96_000, 384_000)]
+    assert sizes == [32, 64, 128, 256]
 
 
 def test_no_kind_of_image_at_all_is_an_error():

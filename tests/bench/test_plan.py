@@ -13,6 +13,7 @@ from copycost.bench.carry_out import Bench
 from copycost.bench.plan import BenchConfig
 from copycost.errors import ConfigError
 from copycost.presets import BENCHES
+from copycost.settings import write_settings
 from copycost.types import Access
 
 
@@ -28,6 +29,14 @@ def test_every_attack_runs_at_every_budget_with_every_seed_and_keeps_its_queries
     assert [seed for _, _, seed, _ in runs] == [0] * 4 + [1] * 4  # seed by seed
     assert list(config.plan()["dfme"]) == [120, 240]
     assert config.skipped == []
+
+
+def test_settings_that_follow_the_budget_are_told_as_at_the_largest(values):
+    asked = {"attacks": ("frugal",), "settings": {"frugal": {"members": 3}}}
+    config = BenchConfig.read(values | asked | {"budgets": (60_000, 6_000)})
+    assert write_settings(config.attack("frugal")) == config.runs()[-1].in_full()["settings"]
+    sizes = {run.budget: run.in_full()["settings"]["batch_size"] for run in config.runs()}
+    assert sizes[6_000] < sizes[60_000] == config.attack("frugal").batch_size
 
 
 def test_an_attack_without_its_pool_is_named_and_one_with_it_runs(values):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.report.conftest import MakeRecord
 
+from copycost.attacks.frugal import Frugal
 from copycost.report.frugal import (
     cifar10_passage,
     photographs_passage,
@@ -20,7 +21,9 @@ from copycost.report.frugal_lessons import (
     losses_passage,
 )
 from copycost.report.frugal_parts import label_parts_passage, parts_passage
+from copycost.report.frugal_suited import suited_passage
 from copycost.report.markdown import NOT_RUN
+from copycost.settings import write_settings
 
 
 @pytest.fixture
@@ -129,6 +132,25 @@ def test_labels_of_photographs_are_shown_with_lessons_of_the_same_victim(write, 
         ("| 9,000", "4", "of classes", "0", "16", "60.0 %"),
         ("| 9,000", "16", "–", "0.5", "32", "70.0 %"),
     ]
+
+
+def test_runs_with_no_setting_given_are_told_from_the_others(write, tmp_path):
+    assert suited_passage(tmp_path) == NOT_RUN
+    plain = write_settings(Frugal())
+    suited = plain | Frugal.suited(24_000)
+    some = [(0.3, plain), (0.9, suited), (0.8, suited | {"student_steps": 7})]
+    for agreement, settings in some:
+        write("frugal/suited", "frugal", [agreement], 24_000, config={"settings": settings})
+    write("frugal/suited", "frugal", [0.5], 6_000, config={"settings": suited}, access="label")
+    lines = suited_passage(tmp_path).replace("\u00a0", " ").splitlines()
+    rows = [line.split(" | ")[1:5] for line in lines if ",000 |" in line]
+    assert rows == [
+        ["probabilities", "24,000", "two students, 16 steps for each batch of 256", "30.0 %"],
+        ["probabilities", "24,000", "7 steps for each batch of 64, 8 candidates", "80.0 %"],
+        ["probabilities", "24,000", "the budget's: 32 steps for each batch of 64, 8 candidates",
+         "90.0 %"],
+        ["label", "6,000", "32 steps for each batch of 64, 8 candidates", "50.0 %"],
+    ]  # fmt: skip
 
 
 def test_more_than_a_twentieth_decides_nothing(write, tmp_path):

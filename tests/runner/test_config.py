@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copycost.attacks.frugal import Frugal
 from copycost.errors import ConfigError
 from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
+from copycost.runner.making import attack_of
+from copycost.settings import write_settings
 
 
 def test_all_faults_at_once():
@@ -52,8 +55,10 @@ def test_settings_of_an_attack_not_run_are_an_error():
 def test_runs_go_seed_by_seed():
     runs = AuditConfig.read({"seeds": 2, "first_seed": 5}).runs()
     assert [(r.attack, r.seed) for r in runs] == [
+        ("frugal", 5),
         ("dfme", 5),
         ("random-noise", 5),
+        ("frugal", 6),
         ("dfme", 6),
         ("random-noise", 6),
     ]
@@ -77,6 +82,29 @@ def test_identity_knows_defaults_written_out_but_not_how():
     assert short.identity("v") == long.identity("v")
     assert short.identity("v") != short.identity("w")
     assert short.identity("v") != RunConfig.read({"seed": 1}).identity("v")
+
+
+def test_what_suits_the_budget_stands_where_no_setting_is_given():
+    given = {"members": 3, "sources": "winners"}
+    small, large = (
+        RunConfig(attack="frugal", budget=budget, settings=given) for budget in (6_000, 1_000_000)
+    )
+    for config in (small, large):
+        full, attack = config.in_full()["settings"], attack_of(config)
+        assert full == write_settings(attack)
+        suited = Frugal.suited(config.budget)
+        assert full == {**write_settings(Frugal()), **suited, "members": 3, "sources": ["winners"]}
+    assert small.in_full()["settings"]["batch_size"] < large.in_full()["settings"]["batch_size"]
+
+
+def test_what_suits_the_budget_written_out_is_the_same_run():
+    told = RunConfig(attack="frugal", budget=6_000)
+    assert told.identity("v") == told.model_copy(
+        update={"settings": Frugal.suited(6_000)}
+    ).identity("v")
+    assert told.identity("v") != told.model_copy(
+        update={"settings": Frugal.suited(24_000)}
+    ).identity("v")
 
 
 @given(

@@ -84,6 +84,12 @@ def test_names_tell_runs_apart_and_leave_out_what_they_share(values):
     assert found[-1] == "random-noise budget 1,700 defences rounding:2 seed 1"
 
 
+def test_a_name_leaves_out_what_only_follows_the_budget(values):
+    values |= {"attacks": ("frugal",), "settings": {}, "axes": {"budget": [600, 60_000]}}
+    runs = Grid.read({**values, "variants": {"frugal": {"candidates": [1, 2]}}}).runs()
+    assert names(runs)[0] == "frugal budget 600 frugal.candidates 1 seed 0"
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

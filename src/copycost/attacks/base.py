@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import ClassVar, Self, final
 
 import torch
-from pydantic import Field
+from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -55,6 +55,11 @@ class Attack(ABC):
     """How the constant is chosen that the softmax forgot."""
     floor: float = Field(default=FLOOR, gt=0, lt=0.1)
     """Probability that a released 0 stands for."""
+
+    @classmethod
+    def suited(cls, budget: int) -> dict[str, JsonValue]:
+        """What a run of `budget` queries has instead of defaults where no setting was given."""
+        return {}
 
     @property
     def needs_images(self) -> bool:

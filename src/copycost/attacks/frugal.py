@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from pydantic import Field
+from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
@@ -27,6 +29,8 @@ from copycost.types import Access, InputSpec
 
 RECENT_BATCHES = 4
 """How far back the recent answers go that half of each lesson is drawn from."""
+STEPS = 12_000
+"""Of the student over a whole run, as far as bounds of a batch and of its steps allow."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -75,6 +79,26 @@ class Frugal(Guided):
         """Raise a validation error if there is no kind of image to ask about."""
         if not self.sources and not self.generated:
             raise ValueError("sources: name one, or let `generated` be true")
+
+    @classmethod
+    def suited(cls, budget: int) -> dict[str, JsonValue]:
+        """What copied best, or nearly so, on every victim it was tried on.
+
+        One student takes as many steps at any budget, of batches that grow with its square root:
+        so does what there is to learn from, and each answer is learnt from the fewer times.
+        """
+        batch = 2 ** round(math.log2(32 * math.sqrt(budget / 6_000)))
+        batch = min(max(batch, 16), 512)
+        steps = min(max(round(STEPS * batch / budget), 4), 128)
+        return {
+            "batch_size": batch,
+            "members": 1,
+            "sources": ["untrained", "coordinates", "winners"],
+            "candidates": min(max(steps // 4, 2), 16),
+            "student_steps": steps,
+            "shift": 0.0625,
+            "adjustment": 0.5,
+        }
 
     @property
     def needs_images(self) -> bool:

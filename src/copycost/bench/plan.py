@@ -14,7 +14,7 @@ from copycost.bench.fresh import Recipe
 from copycost.errors import ConfigError
 from copycost.metrics.transferability import PGD
 from copycost.runner.audit import AuditConfig, fit
-from copycost.runner.config import RunConfig, takes_pool
+from copycost.runner.config import RunConfig, read_attack, takes_pool
 from copycost.runner.record import Facts
 from copycost.settings import read_settings, write_settings
 from copycost.types import Access
@@ -86,9 +86,8 @@ class BenchConfig(AuditConfig):
         return found
 
     def attack(self, name: str) -> Attack:
-        """The attack of this name with its settings."""
-        attack: Attack = read_settings(ATTACKS[name], self._own(name))
-        return attack
+        """The attack of this name with its settings, as at the largest budget."""
+        return read_attack(name, self._own(name), max(self.budgets))
 
     def plan(self) -> Plan:
         """All runs by attack and budget, rising: one a seed; nothing of what is skipped."""

@@ -111,6 +111,7 @@ class AttackResult(Facts):
     queries_per_image: int
     """Queries of one step for each image of its batch."""
     batch_size: int
+    """At the largest budget, as are the settings."""
     settings: dict[str, Any]
     """The attack's own, every default written out."""
     budgets: tuple[BudgetResult, ...]

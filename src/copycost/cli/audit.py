@@ -42,7 +42,7 @@ def audit_command(
         list[str] | None,
         typer.Option(
             help="Repeat for several: `copycost list attacks`.",
-            show_default=options.UNSAID.format("dfme and random-noise"),
+            show_default=options.UNSAID.format("frugal, dfme and random-noise"),
         ),
     ] = None,
     budget: Annotated[

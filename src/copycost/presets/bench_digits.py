@@ -54,6 +54,8 @@ _TUNED: dict[str, Any] = {
         "members": 2,
         "candidates": 8,
         "balanced": False,
+        "sources": "untrained,coordinates",
+        "shift": 0,
     },
 }
 """The best of as many tries for each attack; those that stay as in `small` were the best there."""

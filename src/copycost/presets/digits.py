@@ -31,6 +31,7 @@ PRESET: dict[str, Any] = {
             "members": 1,
             "candidates": 1,
             "sources": "coordinates",
+            "shift": 0,
         },
         "random-noise": _STUDENT,
     },

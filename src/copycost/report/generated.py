@@ -46,6 +46,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "copycost.report.frugal_lessons:digits_aim_passage",
             "whether the first try is beaten on digits",
         ),
+        "frugal-suited": Entry(
+            "copycost.report.frugal_suited:suited_passage", "Frugal with no setting given"
+        ),
         "frugal-parts": Entry(
             "copycost.report.frugal_parts:parts_passage", "Frugal without each of its parts"
         ),

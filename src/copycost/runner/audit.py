@@ -58,7 +58,7 @@ class AuditConfig(BaseModel):
     attacks: Annotated[
         tuple[Annotated[str, listed(ATTACKS)], ...],
         AfterValidator(lambda names: tuple(dict.fromkeys(names))),
-    ] = Field(default=("dfme", FLOOR_ATTACK), min_length=1)
+    ] = Field(default=("frugal", "dfme", FLOOR_ATTACK), min_length=1)
     """Each once, however often it is named."""
     seeds: int = Field(default=1, ge=1)
     """Runs of each attack: seeds first_seed, first_seed + 1, …"""

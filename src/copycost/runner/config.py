@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from copycost.attacks import ATTACKS
+from copycost.attacks.base import Attack
 from copycost.defences.stack import read_defence
 from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
@@ -35,6 +37,13 @@ def takes_pool(attack: str) -> bool:
     return kind.needs_pool and kind.knowledge != IN_DISTRIBUTION
 
 
+def read_attack(name: str, settings: Mapping[str, JsonValue], budget: int) -> Attack:
+    """The attack of this name: `settings` over what suits the budget, over its defaults."""
+    kind = ATTACKS[name]
+    attack: Attack = read_settings(kind, {**kind.suited(budget), **settings})
+    return attack
+
+
 class RunConfig(BaseModel):
     """One attack on one victim with one seed."""
 
@@ -43,7 +52,7 @@ class RunConfig(BaseModel):
     attack: Annotated[str, listed(ATTACKS)] = "dfme"
     """A name in `copycost list attacks`."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
-    """The attack's own settings that differ from its defaults."""
+    """The attack's own settings that differ from what suits the budget, and from its defaults."""
     victim: str = ""
     """A name in `copycost list victims`, or the folder of a saved model; '' in Python, where
     the target is passed in."""
@@ -92,7 +101,7 @@ class RunConfig(BaseModel):
 
     def in_full(self) -> dict[str, JsonValue]:
         """Every setting with its default written out, the attack's too."""
-        attack = read_settings(ATTACKS[self.attack], dict(self.settings))
+        attack = read_attack(self.attack, self.settings, self.budget)
         return {**self.model_dump(mode="json"), "settings": write_settings(attack)}
 
     def identity(self, victim_hash: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.devices import usable
 from copycost.engine import Engine
@@ -14,8 +13,7 @@ from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build, derive
 from copycost.runner.answering import answering, check_victim_precision
-from copycost.runner.config import RunConfig
-from copycost.settings import read_settings
+from copycost.runner.config import RunConfig, read_attack
 from copycost.types import InputSpec
 from copycost.victims.base import Victim
 from copycost.victims.inference import quickened
@@ -39,8 +37,7 @@ def engine_of(config: RunConfig, victim: Victim) -> Engine:
 
 def attack_of(config: RunConfig, processes: int = 1) -> Attack:
     """The attack as one of several processes carries it out, with its share of each batch."""
-    attack: Attack = read_settings(ATTACKS[config.attack], dict(config.settings))
-    return attack.shared_by(processes)
+    return read_attack(config.attack, config.settings, config.budget).shared_by(processes)
 
 
 def check_runs(runs: Sequence[RunConfig], processes: int) -> None:

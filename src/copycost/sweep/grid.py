@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from copycost.attacks import ATTACKS
 from copycost.runner.audit import AuditConfig, fit
 from copycost.runner.config import RunConfig
 
@@ -95,12 +96,17 @@ def names(runs: Sequence[RunConfig]) -> list[str]:
 
 
 def _describe(run: RunConfig) -> dict[str, str]:
-    """Every setting but attack and seed as text; the attack's own as 'attack.setting'."""
+    """Every setting but attack and seed as text; the attack's own as 'attack.setting'.
+
+    Without those that only follow the budget.
+    """
     full = run.in_full()
     own = full.pop("settings")
+    follow = ATTACKS[run.attack].suited(run.budget).keys() - run.settings.keys()
     parts = {key: _text(value) for key, value in full.items() if key not in _NOT_AXES}
     assert isinstance(own, dict), "in_full writes the attack's settings out"
-    return parts | {f"{run.attack}.{key}": _text(value) for key, value in own.items()}
+    named = {key: value for key, value in own.items() if key not in follow}
+    return parts | {f"{run.attack}.{key}": _text(value) for key, value in named.items()}
 
 
 def _text(value: Any) -> str:
