@@ -13,6 +13,7 @@ from copycost.bench.carry_out import Bench
 from copycost.bench.plan import BenchConfig
 from copycost.errors import ConfigError
 from copycost.presets import BENCHES
+from copycost.runner.making import attack_of
 from copycost.settings import write_settings
 from copycost.types import Access
 
@@ -35,7 +36,7 @@ def test_settings_that_follow_the_budget_are_told_as_at_the_largest(values):
     asked = {"attacks": ("frugal",), "settings": {"frugal": {"members": 3}}}
     config = BenchConfig.read(values | asked | {"budgets": (60_000, 6_000)})
     assert write_settings(config.attack("frugal")) == config.runs()[-1].in_full()["settings"]
-    sizes = {run.budget: run.in_full()["settings"]["batch_size"] for run in config.runs()}
+    sizes = {run.budget: attack_of(run).batch_size for run in config.runs()}
     assert sizes[6_000] < sizes[60_000] == config.attack("frugal").batch_size
 
 

@@ -94,7 +94,7 @@ def test_what_suits_the_budget_stands_where_no_setting_is_given():
         assert full == write_settings(attack)
         suited = Frugal.suited(config.budget)
         assert full == {**write_settings(Frugal()), **suited, "members": 3, "sources": ["winners"]}
-    assert small.in_full()["settings"]["batch_size"] < large.in_full()["settings"]["batch_size"]
+    assert attack_of(small).batch_size < attack_of(large).batch_size
 
 
 def test_what_suits_the_budget_written_out_is_the_same_run():
