@@ -138,7 +138,7 @@ def test_the_function_that_the_docs_ask_is_copied(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     scope = executed(DOCS / "your-own-model.md")
-    assert scope["record"].spent == 960
+    assert scope["record"].spent == 400
     assert scope["record"].victim.name == "regression-v1"
     # Once as it is, and once more for what its users see: there are no defences.
     assert scope["record"].accounts["auditor"].spent == 2 * 445

@@ -146,10 +146,10 @@ def test_runs_with_no_setting_given_are_told_from_the_others(write, tmp_path):
     rows = [line.split(" | ")[1:5] for line in lines if ",000 |" in line]
     assert rows == [
         ["probabilities", "24,000", "two students, 16 steps for each batch of 256", "30.0 %"],
-        ["probabilities", "24,000", "7 steps for each batch of 64, 8 candidates", "80.0 %"],
-        ["probabilities", "24,000", "the budget's: 32 steps for each batch of 64, 8 candidates",
+        ["probabilities", "24,000", "7 steps for each batch of 64, 16 candidates", "80.0 %"],
+        ["probabilities", "24,000", "the budget's: 32 steps for each batch of 64, 16 candidates",
          "90.0 %"],
-        ["label", "6,000", "32 steps for each batch of 64, 8 candidates", "50.0 %"],
+        ["label", "6,000", "32 steps for each batch of 64, 16 candidates", "50.0 %"],
     ]  # fmt: skip
 
 

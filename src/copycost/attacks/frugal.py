@@ -94,7 +94,7 @@ class Frugal(Guided):
             "batch_size": batch,
             "members": 1,
             "sources": ["untrained", "coordinates", "winners"],
-            "candidates": min(max(steps // 4, 2), 16),
+            "candidates": min(max(steps // 2, 2), 16),
             "student_steps": steps,
             "shift": 0.0625,
             "adjustment": 0.5,
