@@ -22,7 +22,8 @@ sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student "$student"
 whole="$out/twentieth"
 # All runs below give what differs between them, and this where they do not say otherwise.
 plain=(--set frugal.batch_size=32 --set frugal.members=2 --set frugal.candidates=4
-  --set frugal.sources=untrained,coordinates --set frugal.shift=0 --set frugal.adjustment=0)
+  --set frugal.sources=untrained,coordinates --set frugal.shift=0 --set frugal.adjustment=0
+  --set frugal.loss=l1)
 own=("${plain[@]}" --set frugal.student_steps=32)
 one=("${plain[@]}" --set frugal.members=1)
 long=("${one[@]}" --set frugal.student_steps=64)

@@ -97,6 +97,7 @@ class Frugal(Guided):
             "candidates": min(max(steps // 2, 2), 16),
             "student_steps": steps,
             "shift": 0.0625,
+            "loss": "l2",
             "adjustment": 0.5,
         }
 

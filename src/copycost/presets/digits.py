@@ -32,6 +32,7 @@ PRESET: dict[str, Any] = {
             "candidates": 1,
             "sources": "coordinates",
             "shift": 0,
+            "loss": "l1",
         },
         "random-noise": _STUDENT,
     },

@@ -32,6 +32,7 @@ _FRUGAL: dict[str, Any] = {
     "members": 2,
     "candidates": 4,
     "shift": 0,
+    "loss": "l1",
     "adjustment": 0,
 }
 _PAIR: dict[str, Any] = {"victim": "digits-lenet", "student": "lenet", "evaluations": 5}
