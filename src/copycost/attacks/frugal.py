@@ -82,10 +82,10 @@ class Frugal(Guided):
 
     @classmethod
     def suited(cls, budget: int) -> dict[str, JsonValue]:
-        """What copied best, or nearly so, on every victim it was tried on.
+        """What copied small victims of several kinds well: "With no setting given" on its page.
 
         One student takes as many steps at any budget, of batches that grow with its square root:
-        so does what there is to learn from, and each answer is learnt from the fewer times.
+        the more answers there are, the fewer times each is learnt from.
         """
         batch = 2 ** round(math.log2(32 * math.sqrt(budget / 6_000)))
         batch = min(max(batch, 16), 512)
