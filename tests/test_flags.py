@@ -13,6 +13,7 @@ from copycost.flags import (
     noise_does_as_well,
     queries_lost,
     student_collapsed,
+    student_hardly_trained,
     student_knows_already,
     too_few_seeds,
     victim_near_chance,
@@ -66,6 +67,9 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
         (generator_collapsed(COLLAPSED_SPREAD / 2), "generator-collapsed"),
         (generator_collapsed(COLLAPSED_SPREAD), None),
         (generator_collapsed(None), None),
+        (student_hardly_trained(999, 0.89), "student-hardly-trained"),
+        (student_hardly_trained(1_000, 0.1), None),
+        (student_hardly_trained(5, 0.9), None),
         (student_knows_already(0.31, 10), "student-knows-already"),
         (student_knows_already(0.29, 10), None),
         (student_knows_already(0.3, 10), None),  # exactly three times chance

@@ -16,12 +16,13 @@ from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
 
-TINY_AUDIT = (
+TINY = (
     "audit", "--victim", "digits-lenet", "--student", "lenet", "--budget", "600",
     "--evaluations", "2", "--device", "cpu", "--threads", "1",
     "--set", "dfme.batch_size=32", "--set", "dfme.width=8", "--set", "dfme.latent=8",
     "--set", "random-noise.batch_size=32",
 )  # fmt: skip
+TINY_AUDIT = (*TINY, "--attack", "dfme", "--attack", "random-noise")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,17 @@ def test_the_json_contract(copycost, runs_folder):
         assert run["seconds"] > 0
         page = Path(run["report"]).read_text()
         assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
+
+
+def test_where_no_attack_is_named_ours_and_dfme_stand_beside_the_floor(copycost, runs_folder):
+    few = ("--set", "frugal.student_steps=2", "--out", str(runs_folder))
+    code, out, _ = copycost(*TINY, *few, "--json")
+    assert code == 0
+    assert [run["attack"] for run in json.loads(out)["runs"]] == ["frugal", "dfme", "random-noise"]
+    (record,) = runs_folder.glob("frugal-*/record.json")
+    told = json.loads(record.read_text())
+    flags = [flag for flag in told["flags"] if flag["name"] == "student-hardly-trained"]
+    assert flags[0]["detail"].startswith(f"the student took {told['updates']['student']} steps")
 
 
 def test_finished_runs_are_not_repeated_and_more_seeds_reuse_them(copycost, runs_folder):
@@ -124,8 +136,9 @@ def test_help_says_what_is_taken_where_nothing_is_said(copycost, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     code, out, _ = copycost("audit", "--help")
     assert code == 0
-    unsaid, several = RunConfig(), AuditConfig()
-    for value in (f"{unsaid.budget:,}", unsaid.student, " and ".join(several.attacks), "digits"):
+    unsaid, (*others, last) = RunConfig(), AuditConfig().attacks
+    attacks = f"{', '.join(others)} and {last}"
+    for value in (f"{unsaid.budget:,}", unsaid.student, attacks, "digits"):
         assert re.search(rf"\[default: \([^)]*{value}", out), value
 
 

@@ -16,6 +16,7 @@ FINE = {"accuracy": 0.9, "agreement": 0.9, "commonest class": 0.3, "generator/sp
 def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[str]:
     """Names of the flags of a run whose held-out inputs are of one class in 3 of 10 cases."""
     told = {"self_agreement": 1.0, "accuracy": 0.9, "defences": (), "classes": 4, "one_answer": 0.3}
+    steps = more.pop("steps", 1_000)
     facts = SimpleNamespace(**told | more.pop("facts", {}))
     values: Any = {
         "config": SimpleNamespace(budget=100),
@@ -34,7 +35,7 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         "lost": 0,
         "pool": None,
     }
-    return [flag.name for flag in Outcome(**values | more)._flags()]
+    return [flag.name for flag in Outcome(**values | more)._flags(steps)]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,8 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         ({}, {}, {"spent": 80, "ranks": 2}, []),
         ({}, {}, {"facts": {"self_agreement": 0.9}}, ["victim-not-deterministic"]),
         ({}, {}, {"facts": {"accuracy": 0.3}}, ["victim-near-chance"]),
+        ({}, {"agreement": 0.6}, {"steps": 999}, ["student-hardly-trained"]),
+        ({"agreement": 0.6}, {"agreement": 0.95}, {"steps": 999}, []),
     ],
 )
 def test_flags_are_raised_from_the_end_of_a_run_and_one_from_its_beginning(

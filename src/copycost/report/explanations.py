@@ -159,6 +159,24 @@ EXPLANATIONS = {
             "lower learning rate for the student."
         ),
     ),
+    "student-hardly-trained": Explanation(
+        title="The student took few steps",
+        raised_if=(
+            f"the student took fewer than {flags.ENOUGH_STEPS:,} steps, and the copy agrees with "
+            f"the victim on less than {flags.GOOD_COPY * 100:g} % of held-out inputs."
+        ),
+        why=(
+            "Queries cost, steps do not: an attacker who was told as much may train his copy for "
+            "as long as he likes. Published attacks have settings for millions of queries, and "
+            "take a handful of steps where there are a few thousand. What comes out then says "
+            "little of how hard the victim is to copy."
+        ),
+        what_to_do=(
+            "Run frugal, whose settings follow the budget, beside the attack. Or take smaller "
+            "batches and more steps for each: --set ATTACK.batch_size=…, ATTACK.student_steps=… "
+            "or, with a pool, ATTACK.epochs=…"
+        ),
+    ),
     "student-knows-already": Explanation(
         title="The copy was good before it asked anything",
         raised_if=(

@@ -14,6 +14,7 @@ from copycost.flags import (
     generator_collapsed,
     queries_lost,
     student_collapsed,
+    student_hardly_trained,
     student_knows_already,
     victim_near_chance,
     victim_not_deterministic,
@@ -71,7 +72,7 @@ class Outcome:
             started=run.started,
             ended="finished" if run.finished else run.stop.reason,
             resumed=run.resumed,
-            flags=self._flags(),
+            flags=self._flags(state.student.updates),
             student_hash=content_hash(state.judged),
             updates={name: player.updates for name, player in state.players.items()},
             transfer=transfer_facts(recorder, self.spent),
@@ -86,7 +87,7 @@ class Outcome:
             "auditor": AccountFacts(budget=None, spent=audited.spent, lost=audited.lost),
         }
 
-    def _flags(self) -> list[Flag]:
+    def _flags(self, steps: int) -> list[Flag]:
         first, last = self.run.curve[0].values, self.run.curve[-1].values
         smallest = self.attack.least_queries * self.engine.ranks.count
         facts = self.auditor.facts()
@@ -98,5 +99,6 @@ class Outcome:
             *generator_collapsed(last.get("generator/spread")),
             *estimate_drowned(last.get("estimate/correlation")),
             *student_collapsed(last["accuracy"], facts.one_answer, last["commonest class"]),
+            *student_hardly_trained(steps, last["agreement"]),
             *student_knows_already(first["agreement"], facts.classes),
         ]
