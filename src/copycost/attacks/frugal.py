@@ -41,6 +41,9 @@ class Frugal(Guided):
     twice, so that nothing is forgotten as by a generator that learns. It asks those that the
     students disagree about, all classes by turns. Every answer goes into a memory, and each
     student takes many steps on recent and on old answers before the next batch is asked.
+
+    Where a run's settings leave something out it has what `suited` says; the defaults of the
+    fields are what they were before, for records that are older than a field.
     """
 
     student_lr: float = Field(default=0.1, gt=0)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import made_by, over_seeds
+from copycost.report.frugal import by_labels, made_by, over_seeds
 from copycost.report.markdown import NOT_RUN, table
 from copycost.report.table import Group, group_records, in_words
+from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings
 
@@ -39,18 +40,21 @@ def suited_passage(results: Path) -> str:
 
 def _place(group: Group) -> tuple[str, bool, int, bool]:
     """By data, probabilities before labels, then by budget, plain defaults first."""
-    setting = group.setting
-    label = str(setting.access) == "label"
-    return group.victim.dataset, label, setting.budget, _is_suited(group.records[0])
+    suited = _is_suited(group.records[0])
+    return group.victim.dataset, by_labels(group), group.setting.budget, suited
+
+
+def _settings(record: Record) -> Frugal:
+    settings: Frugal = read_settings(Frugal, record.config["settings"])
+    return settings
 
 
 def _is_suited(record: Record) -> bool:
-    used = read_settings(Frugal, record.config["settings"])
-    return bool(used == read_settings(Frugal, Frugal.suited(record.budget)))
+    return _settings(record) == read_attack("frugal", {}, record.budget)
 
 
 def _in_use(record: Record) -> str:
-    used = read_settings(Frugal, record.config["settings"])
+    used = _settings(record)
     if used == Frugal():
         return PLAIN
     own = "the budget's: " if _is_suited(record) else ""
