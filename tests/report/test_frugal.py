@@ -70,6 +70,20 @@ def test_a_rival_of_several_settings_is_held_up_by_the_best(write, tmp_path):
     assert "reached" not in text
 
 
+def test_runs_with_no_setting_given_count_by_any_loss_on_victims_that_others_copied(
+    write, tmp_path
+):
+    write("frugal/twentieth", "dfme", [0.8], 100_000)
+    write("frugal/twentieth", "frugal", [0.7], 5_000)
+    suited = {"settings": {"loss": "l2"}}
+    write("frugal/suited", "frugal", [0.9], 5_000, config=suited)
+    write("frugal/suited", "frugal", [0.6], 5_000, config=suited, victim={"name": "another"})
+    text = twentieth_passage(tmp_path).replace("\u00a0", " ")
+    assert "reached. Frugal has 90.0 % with 5,000 queries" in text
+    assert "70.0 %" not in text
+    assert "60.0 %" not in text
+
+
 @pytest.mark.parametrize(("agreement", "verdict"), [(0.991, "passed"), (0.99, "missed")])
 def test_the_first_try_on_digits_is_passed_by_the_best_settings_alone(
     agreement, verdict, write, tmp_path

@@ -22,6 +22,9 @@ def twentieth_passage(results: Path) -> str:
     # DFME's runs on digits are those of the embedded audit; its Frugal has other settings.
     audited = [record for record in records_in(results / "digits") if record.attack != "frugal"]
     records = of_usual_loss([*records_in(results / "frugal" / "twentieth"), *audited])
+    victims = {record.victim.name for record in records}
+    suited = records_in(results / "frugal" / "suited")
+    records += [record for record in suited if record.victim.name in victims]
     groups = [group for group in group_records(records) if group.attack != "random-noise"]
     noise = [group for group in group_records(records) if group.attack == "random-noise"]
     asked = {group.setting.victim for group in groups if group.attack == "frugal"}
