@@ -11,7 +11,7 @@
 # labels. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
 # given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small
 # images, how long and how it learns from an answer, and from what. `label-photographs`: there, by
-# labels, how what is asked is chosen.
+# labels, how what is asked is chosen. `suited`: with no setting given.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -82,6 +82,25 @@ for budget in 12000 60000; do
   done
 done
 
+# With no setting given, and with what a run had before settings followed the budget. Of house numbers
+# with 24,000 queries two runs each are on record.
+both_ways() { # OPTION…
+  for access in probabilities label; do
+    "$@" --attack frugal --budget 6000 --evaluations 6 --access $access
+    "$@" --attack frugal --budget 6000 --evaluations 6 --access $access "${plain[@]}" \
+      --set frugal.batch_size=256 --set frugal.student_steps=16
+  done
+}
+for victim in house-numbers-16 fashion-mnist-16 digits-cnn; do
+  both_ways sweep --out "$out/suited" --victim "$victim"
+done
+for budget in 1500 24000; do
+  for access in probabilities label; do
+    sweep --out "$out/suited" --victim house-numbers-16 --attack frugal --budget $budget \
+      --evaluations 6 --access $access
+  done
+done
+
 # One student with twice the steps, which costs what two cost, and by kinds of images. Of digits with
 # 12,000 queries, and by labels, one run each is on record.
 small_lessons() { # VICTIM BUDGET ACCESS IMAGES OPTION…
@@ -104,6 +123,7 @@ of_photographs() {
 }
 photographs() { of_photographs photographs "$@"; }
 if [ -n "$cifar10" ]; then
+  both_ways of_photographs suited
   photographs --attack dfme --budget 120000 --evaluations 10 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
   photographs --attack random-noise --budget 6000 --evaluations 3 \
