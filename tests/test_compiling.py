@@ -70,7 +70,8 @@ def test_it_trains_and_answers_as_the_plain_one(device: str, mode: str) -> None:
 @pytest.mark.parametrize("attack", ["dfme", "frugal"])
 def test_a_run_learns_the_same(device: str, mode: str, attack: str, tmp_path: Path) -> None:
     """All networks of a step together, where one's answers wait while the others compute."""
-    settings: dict[str, float] = {"batch_size": 16, "student_steps": 2}
+    # L2's gradients are as long however near a student is, and rounding then grows.
+    settings: dict[str, float | str] = {"batch_size": 16, "student_steps": 2, "loss": "l1"}
     if attack == "dfme":
         settings |= {"width": 8, "latent": 8, "epsilon": 0.5}
     students = []
