@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from copycost.attacks import ATTACKS
 from copycost.claims.base import Course, Finding
 from copycost.presets.kwon2023 import SCALES
 from copycost.presets.study import Scale, Study, Values
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Record
+from copycost.settings import write_settings
 
 _PUBLISHED_OF = ("victim", "student", "budget")
 """What a published number is about. A victim's name stands for its data and its network; a copy of
@@ -146,12 +148,9 @@ def is_run_of(record: Record, config: RunConfig) -> bool:
     a new setting does not make old records worthless as it changes every identity.
     """
     defaults = RunConfig(attack=config.attack).in_full()
-    settings = {**_settings(defaults), **_settings(record.config)}
+    # The fields' own, which change nothing: what suits a budget may be newer than the record.
+    settings = write_settings(ATTACKS[config.attack]()) | record.config["settings"]
     return {**defaults, **record.config, "settings": settings} == config.in_full()
-
-
-def _settings(full: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(full["settings"])
 
 
 def course(record: Record, paper: Values | None) -> Course:
