@@ -52,6 +52,14 @@ class Noise:
         """Where this rank's `n` rows lie in the whole batch: [n], int64."""
         return self._ranks.share(torch.arange(self._ranks.count * n, device=self.device))
 
+    def of(self, rows: Tensor, whole: int) -> Noise:
+        """This stream for some `rows` [k] out of `whole`, which see what they would among all.
+
+        Whoever draws k rows of it moves the stream on by `whole`, whatever k is: so what is made
+        for one row does not depend on which others are made, nor on how many ranks there are.
+        """
+        return _Part(self, rows, whole)
+
     def state(self) -> Tensor:
         """Where the stream stands."""
         return self._generator.get_state()
@@ -63,3 +71,22 @@ class Noise:
     def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
         whole = (self._ranks.count * n, *shape)
         return self._ranks.share(draw(whole, generator=self._generator, device=self.device))
+
+
+class _Part(Noise):
+    """Some rows of everything that another stream draws."""
+
+    def __init__(self, stream: Noise, rows: Tensor, whole: int) -> None:
+        self.device, self._stream, self._kept, self._whole = stream.device, stream, rows, whole
+
+    def places(self, n: int) -> Tensor:
+        return self._stream.places(self._whole)[self._kept]
+
+    def state(self) -> Tensor:
+        return self._stream.state()
+
+    def restore(self, state: Tensor) -> None:
+        self._stream.restore(state)
+
+    def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
+        return self._stream._rows(draw, self._whole, *shape)[self._kept]

@@ -15,7 +15,7 @@ from copycost.attacks.frugal import STEPS, Frugal, by_turns, log_shares
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.replay import Batch
 from copycost.attacks.sources import leaves, shapes, uniform
-from copycost.attacks.untrained import composed, coordinates, patches
+from copycost.attacks.untrained import composed, coordinates, of_kinds, patches
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
 from copycost.losses import disagreement
@@ -124,7 +124,7 @@ def test_samples_are_candidates_and_leave_the_state_alone():
     attack, s, oracle, _ = begin(sources=("leaves",))
     stream = s.random.state()
     images = attack.samples(s, oracle, 5)
-    assert torch.equal(images, leaves(SPEC, 5, s.engine.random(0)))
+    assert torch.equal(images, of_kinds((leaves,), SPEC, 5, s.engine.random(0)))
     assert torch.equal(s.random.state(), stream)
 
 

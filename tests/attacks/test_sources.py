@@ -17,10 +17,12 @@ from copycost.attacks.sources import (
     uniform,
 )
 from copycost.attacks.untrained import (
+    PATCHES,
     _by_winners,
     _convolved,
     composed,
     coordinates,
+    of_kinds,
     paled,
     patches,
     untrained,
@@ -45,6 +47,35 @@ def test_every_source_fits_every_shape_and_stays_in_the_range(name, shape, rando
     x = SOURCES[name](spec, 50, random)
     assert x.shape == (50, *shape)
     spec.check_range(x)
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+@pytest.mark.parametrize("rows", [[5, 0, 2], [3]])
+@pytest.mark.parametrize("shape", [(3, 12, 16), (1, 8, 8)])
+def test_an_image_does_not_depend_on_which_others_are_drawn(name, rows, shape, random):
+    spec, source, among = InputSpec(shape), SOURCES[name], Engine("cpu").random(0)
+    kept = torch.tensor(rows, dtype=torch.int64)
+    some = source(spec, len(rows), random.of(kept, 6))
+    assert torch.allclose(some, source(spec, 6, among)[kept], atol=1e-5)
+    assert torch.equal(random.state(), among.state()), "the stream goes on as if all were drawn"
+
+
+def test_each_image_is_of_one_kind_and_no_more_are_made_than_asked(random):
+    drawn = []
+
+    def plain(value):
+        def kind(spec, n, random):
+            drawn.append(n)
+            return value + 0 * random.uniform(n, *spec.shape)
+
+        return kind
+
+    images = of_kinds([plain(0.0), plain(1.0), plain(2.0)], SPEC, 3_000, random)
+    first = images[:, 0, 0, 0]
+    assert torch.equal(images, first.view(-1, 1, 1, 1).expand_as(images))
+    assert sum(drawn) == 3_000
+    assert drawn == [int((first == value).sum()) for value in (0, 1, 2)]
+    assert drawn == pytest.approx([1_000] * 3, abs=150)
 
 
 def test_a_rounded_mean_stays_in_the_range(random):
@@ -175,7 +206,7 @@ def test_winners_take_places_whole_with_a_colour_each(random):
 
 @pytest.mark.parametrize("most", [2**24, 2 * 9 * 2 * 20, 1])
 def test_a_convolution_of_each_image_by_its_own_weights(random, monkeypatch, most):
-    monkeypatch.setattr("copycost.attacks.untrained.PATCHES", most)
+    monkeypatch.setitem(PATCHES, "cpu", most)
     x, weights = random.normal(3, 2, 4, 5), random.normal(3, 6, 9 * 2)
     slow = [
         torch.nn.functional.conv2d(x[i], weights[i].view(6, 2, 3, 3), padding=1) for i in range(3)

@@ -184,6 +184,21 @@ def test_ranks_draw_their_rows_of_one_batch():
     assert torch.equal(torch.cat(parts), whole)
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_some_rows_of_a_stream_are_what_they_would_be_among_all(rank):
+    streams = [Noise(3, torch.device("cpu"), Ranks(rank, 2)) for _ in range(2)]
+    outer, inner = torch.tensor([4, 1, 2]), torch.tensor([2, 0])
+    part = streams[0].of(outer, 5).of(inner, 3)
+    for draw in ("normal", "uniform", "places"):
+        some, whole = getattr(part, draw)(2), getattr(streams[1], draw)(5)
+        assert torch.equal(some, whole[[2, 4]])
+    assert torch.equal(part.integers(2, below=9), streams[1].integers(5, below=9)[[2, 4]])
+    assert torch.equal(part.state(), streams[1].state())
+    start = Noise(3, torch.device("cpu")).state()
+    part.restore(start)
+    assert torch.equal(streams[0].state(), start)
+
+
 def test_the_defences_of_each_rank_draw_numbers_of_their_own():
     config, seeds = tiny_config(defences=("noise:0.1",)), []
     for rank in range(3):

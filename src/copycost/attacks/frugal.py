@@ -16,7 +16,7 @@ from copycost.attacks.guided import Guided
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import NOISE, SourcesSetting, knowledge_of
 from copycost.attacks.state import State
-from copycost.attacks.untrained import coordinates, untrained
+from copycost.attacks.untrained import Source, coordinates, of_kinds, untrained
 from copycost.attacks.views import weak
 from copycost.engine import Engine
 from copycost.losses import disagreement, entropy
@@ -184,12 +184,15 @@ class Frugal(Guided):
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """Every kind of image with equal chances; each rank draws as one alone would."""
-        kinds = [source(spec, n, random) for source in self.sources]
-        if self.generated:
+        kinds = (*self.sources, self._made_by(s)) if self.generated else self.sources
+        return of_kinds(kinds, spec, n, random)
+
+    def _made_by(self, s: State) -> Source:
+        def made(spec: InputSpec, n: int, random: Noise) -> Tensor:
             with s.need_generator().evaluating() as generator:
-                kinds.append(squash(generator(random.normal(n, self.latent)), spec))
-        which = random.integers(n, below=len(kinds))
-        return torch.stack(kinds)[which, torch.arange(n, device=which.device)]
+                return squash(generator(random.normal(n, self.latent)), spec)
+
+        return made
 
     @torch.no_grad()
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:

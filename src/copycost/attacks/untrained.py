@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,8 +15,10 @@ from copycost.types import InputSpec
 Source = Callable[[InputSpec, int, Noise], Tensor]
 """(spec, n, random) -> n inputs [n, *shape] in the spec's range."""
 
-PATCHES = 2**24
-"""Values of all 3×3 patches that are laid out at once: 64 MiB."""
+PATCHES = {"cpu": 2**19}
+"""Values of all 3×3 patches that are laid out at once, by device: 2 MiB stay in a CPU's cache."""
+MOST_PATCHES = 2**24
+"""The same elsewhere: 64 MiB."""
 
 
 def untrained(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -134,15 +136,27 @@ def filmed(below: Tensor, spec: InputSpec, random: Noise) -> Tensor:
 
 def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """By an untrained network of one kind or the other, with equal chances."""
-    first = random.uniform(n, 1, 1, 1) < 0.5
-    return torch.where(first, _by_convolutions(spec, n, random), _by_place(spec, n, random))
+    return of_kinds((_by_convolutions, _by_place), spec, n, random)
+
+
+def of_kinds(kinds: Sequence[Source], spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Images [n, *shape], each of one of `kinds`, all of which have equal chances."""
+    which = random.integers(n, below=len(kinds))
+    images = torch.empty(n, *spec.shape, device=random.device)
+    for i, kind in enumerate(kinds):
+        rows = (which == i).nonzero().flatten()
+        # If none is of this kind one is made for nothing, as other ranks may draw some.
+        kept = rows if len(rows) else which.new_zeros(1)
+        images[rows] = kind(spec, len(kept), random.of(kept, n))[: len(rows)]
+    return images
 
 
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
     """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
     # One product an image: PyTorch's grouped convolution is several times slower on a CPU. In
     # parts, because patches are nine times the images.
-    rows = max(1, PATCHES // (9 * x[0].numel()))
+    most = PATCHES.get(x.device.type, MOST_PATCHES)
+    rows = max(1, most // (9 * math.prod(x.shape[1:])))
     parts = zip(torch.split(x, rows), torch.split(weights, rows), strict=True)
     made = [w @ _neighbourhoods(part) for part, w in parts]  # [n, D, H · W]
     return torch.cat(made).view(*weights.shape[:2], *x.shape[2:])
