@@ -20,6 +20,7 @@ from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
 from copycost.losses import disagreement
 from copycost.nets import ARCHITECTURES
+from copycost.nets.generator import squash
 from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.runner.config import MOST_QUERIES
@@ -87,6 +88,19 @@ def test_kinds_of_images_have_equal_chances():
     images = attack._mixed(s, oracle.spec, 900, s.random)
     at_ends = ((images == 0) | (images == 1)).float().mean(dim=(1, 2, 3)) > 0.1
     assert int(at_ends.sum()) == pytest.approx(300, abs=60)  # normal noise, cut to the range
+
+
+def test_a_generator_is_always_asked_for_as_many_images():
+    attack, s, oracle, _ = begin(sources=("normal", "uniform"), generated=True)
+    made, generator = [], s.need_generator().network
+    generator.register_forward_hook(lambda _, given, images: made.append((given[0], images)))
+    images = attack._mixed(s, oracle.spec, 30, s.random)
+    ((latent, seen),) = made
+    assert latent.shape == (30, attack.latent)
+    kept = latent.abs().sum(dim=1) > 0
+    assert 0 < int(kept.sum()) < 30
+    expected = squash(seen[kept], oracle.spec)
+    assert all(any(torch.equal(one, image) for image in images) for one in expected)
 
 
 def test_a_generator_that_is_asked_learns_first_and_is_diagnosed():

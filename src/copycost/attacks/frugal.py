@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, pad
 
 from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
@@ -184,13 +184,19 @@ class Frugal(Guided):
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """Every kind of image with equal chances; each rank draws as one alone would."""
-        kinds = (*self.sources, self._made_by(s)) if self.generated else self.sources
+        kinds = (*self.sources, self._made_by(s, n)) if self.generated else self.sources
         return of_kinds(kinds, spec, n, random)
 
-    def _made_by(self, s: State) -> Source:
+    def _made_by(self, s: State, most: int) -> Source:
+        """The generator as a kind that always makes `most`, however few are asked for.
+
+        On a GPU each new number of images would be searched for, compiled or captured anew.
+        """
+
         def made(spec: InputSpec, n: int, random: Noise) -> Tensor:
+            latent = pad(random.normal(n, self.latent), (0, 0, 0, most - n))
             with s.need_generator().evaluating() as generator:
-                return squash(generator(random.normal(n, self.latent)), spec)
+                return squash(generator(latent)[:n], spec)
 
         return made
 
