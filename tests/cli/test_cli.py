@@ -41,6 +41,7 @@ def test_the_json_contract(copycost, runs_folder):
         assert {
             "attack", "seed", "budget", "spent", "accuracy", "agreement", "seconds", "report",
         } <= set(run)  # fmt: skip
+        assert list(run["queries_to_agreement"]) == ["50%", "80%", "90%", "95%"]
         assert run["seed"] == 0
         assert run["budget"] == 600
         assert 590 <= run["spent"] <= 600
@@ -338,6 +339,26 @@ def test_a_victim_trained_by_hand_is_audited(copycost, tmp_path):
     code, out, _ = copycost(*TINY_AUDIT, *own, "--data", "digits", "--json")
     assert code == 0
     assert json.loads(out)["victim"]["content_hash"] == card["content_hash"]
+
+
+def test_at_a_price_reports_say_what_the_queries_cost(copycost, runs_folder, tmp_path):
+    code, out, _ = copycost(*TINY_AUDIT, "--price", "2", "--json", "--out", str(runs_folder))
+    assert code == 0
+    runs = json.loads(out)["runs"]
+    page = Path(runs[0]["report"]).read_text()
+    assert any(f"<b>US$\u00a0{run['spent'] * 2 / 1000:.2f}</b>" in page for run in runs)
+    (folder,) = runs_folder.glob(f"dfme-seed0-{runs[0]['id'][:12]}")
+    again = tmp_path / "page.html"
+    assert copycost("report", str(folder), "--out", str(again), "--price", "1000")[0] == 0
+    assert f"<b>US$\u00a0{runs[0]['spent']}</b>" in again.read_text()
+
+
+@pytest.mark.parametrize("command", [TINY_AUDIT, ("report", "nowhere")])
+def test_a_price_that_is_none_is_refused_before_any_work(copycost, tmp_path, command):
+    code, out, err = copycost(*command, "--price", "0", "--out", str(tmp_path / "out"))
+    assert (code, out) == (2, "")
+    assert "price: 0.0 is not a price" in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_report_from_run_folders_alone(copycost, runs_folder, tmp_path):

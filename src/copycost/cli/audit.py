@@ -83,6 +83,7 @@ def audit_command(
     ] = None,
     evaluations: options.Evaluations = None,
     record_queries: options.RecordQueries = None,
+    price: options.Price = None,
     max_minutes: options.MaxMinutes = None,
     out: options.Out = Path("runs"),
     as_json: options.AsJson = False,
@@ -123,7 +124,7 @@ def audit_command(
     }
     values |= {name: value for name, value in several.items() if value is not None}
     settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
-    _run(values, max_minutes, out, as_json)
+    _run(values, price, max_minutes, out, as_json)
 
 
 def start_from(preset: str | None) -> dict[str, Any]:
@@ -177,6 +178,7 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
 
 def _run(
     values: dict[str, Any],
+    price: float | None,
     max_minutes: float | None,
     out: Path,
     as_json: bool,
@@ -186,11 +188,13 @@ def _run(
     from copycost.cli.stopping import stop_after  # noqa: PLC0415
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
     from copycost.ranks import launched  # noqa: PLC0415
+    from copycost.report.cost import check_price  # noqa: PLC0415
     from copycost.report.page import write_report  # noqa: PLC0415
     from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
     from copycost.runner.making import check_devices, check_runs  # noqa: PLC0415
     from copycost.runner.pools import check_pools  # noqa: PLC0415
 
+    check_price(price)
     config = AuditConfig.read(values)
     use_threads(config.threads)
     runs = config.runs()
@@ -215,7 +219,7 @@ def _run(
         raise typer.Exit(STOPPED)
     if ranks.leads:
         report = write_report(
-            [folder for _, folder in done], audit_folder(out, runs, target) / "report.html"
+            [folder for _, folder in done], audit_folder(out, runs, target) / "report.html", price
         )
         _tell([record for record, _ in done], report, config, as_json)
     if len(done) < len(runs) or not all(record.finished for record, _ in done):

@@ -51,6 +51,9 @@ RecordQueries = Annotated[
     typer.Option(help="Keep every query and answer on disk, inputs as `bytes` or `exact`."),
 ]
 Evaluations = Annotated[int | None, typer.Option(help="Points on the curves.")]
+Price = Annotated[
+    float | None, typer.Option(help="US dollars that the API asks for 1,000 queries.")
+]
 MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so long.")]
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

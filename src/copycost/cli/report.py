@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from copycost.cli import options
 from copycost.cli.output import print_text, say
 from copycost.errors import ConfigError
 
@@ -14,6 +15,7 @@ from copycost.errors import ConfigError
 def report_command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, each with a record.json.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    price: options.Price = None,
 ) -> None:
     """Write one self-contained HTML page over finished or stopped runs; print its place."""
     from copycost.report.page import write_report  # noqa: PLC0415 -- imports matplotlib
@@ -25,4 +27,4 @@ def report_command(
     for run in waiting:
         say(f"Left out: {run} has no record yet.")
     told = [run for run in runs if run not in waiting]
-    print_text(str(write_report(told, out).resolve()))
+    print_text(str(write_report(told, out, price).resolve()))

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from copycost.report.cost import queries_to_agreement
 from copycost.report.doubts import doubts
 from copycost.report.table import group_records, rows
 from copycost.runner.record import Record
@@ -61,6 +62,7 @@ def _run(record: Record, report: Path) -> dict[str, Any]:
         "accuracy": record.result["accuracy"],
         "agreement": record.result["agreement"],
         "kl": record.result.get("kl"),
+        "queries_to_agreement": queries_to_agreement(record),
         "seconds": record.seconds,
         "ended": record.ended,
         "flags": [flag.name for flag in record.flags],

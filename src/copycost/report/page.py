@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from copycost.errors import RunError
 from copycost.files import AnyPath, write_atomically
-from copycost.report import figures, runs, wording
+from copycost.report import cost, figures, runs, wording
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.explanations import EXPLANATIONS, explanation
 from copycost.report.headline import Headline, headlines
@@ -56,34 +56,43 @@ class Victim:
     results: list[figures.Drawing]
     training: list[figures.Drawing]
     table: Table
+    costs: list[cost.CostRow]
 
 
-def write_report(run_folders: AnyPath | Sequence[AnyPath], path: AnyPath) -> Path:
-    """Write the report on the runs in `run_folders`, one or several, to `path` and return it."""
+def write_report(
+    run_folders: AnyPath | Sequence[AnyPath], path: AnyPath, price: float | None = None
+) -> Path:
+    """Write the report on the runs in `run_folders`, one or several, to `path` and return it.
+
+    `price` is what the API asks for 1,000 queries, in US dollars; `ConfigError` if it is none.
+    """
+    cost.check_price(price)
     if isinstance(run_folders, str | PathLike):
         run_folders = [run_folders]
     if not run_folders:
         raise RunError("There are no runs to report on; give at least one run folder.")
     # A folder named twice must not count as two runs.
     folders = {folder.resolve(): folder for folder in map(Path, run_folders)}
-    page = render([read_run(folder) for folder in folders.values()])
+    page = render([read_run(folder) for folder in folders.values()], price)
     path = Path(path)
     write_atomically(path, page.encode("utf-8"))
     return path
 
 
-def render(found: Sequence[Run]) -> str:
+def render(found: Sequence[Run], price: float | None = None) -> str:
     """The page on `found`; the same runs in the same order give the same page."""
     groups = group_records([run.record for run in found])
     return (
         templates()
         .get_template("page.html.j2")
         .render(
-            victims=[_victim(headline, groups) for headline in headlines(groups)],
+            victims=[_victim(headline, groups, price) for headline in headlines(groups)],
             flagged=by_flag(doubts(groups)),
             checks=[text.title for text in EXPLANATIONS.values()],
             found=found,
             names=_run_names(found, groups),
+            levels=[f"{level * 100:.0f}{wording.NBSP}%" for level in cost.LEVELS],
+            price=price and cost.money(1_000, price),
         )
     )
 
@@ -102,20 +111,21 @@ def templates(*folders: Path) -> Environment:
     return environment
 
 
-def _victim(headline: Headline, groups: Sequence[Group]) -> Victim:
+def _victim(headline: Headline, groups: Sequence[Group], price: float | None) -> Victim:
     ours = [group for group in groups if headline.is_about(group)]
     names = labels(ours)
     return Victim(
         headline=headline,
-        tiles=_tiles(headline),
+        tiles=_tiles(headline, price),
         facts=runs.victim_facts([record.victim for group in ours for record in group.records]),
         results=_results(ours, names),
         training=_training(ours, names),
         table=_table(ours),
+        costs=cost.cost_rows(ours, price),
     )
 
 
-def _tiles(headline: Headline) -> list[Tile]:
+def _tiles(headline: Headline, price: float | None) -> list[Tile]:
     best, noise = headline.group, headline.noise
     if best is None or best.agreement is None:
         return []
@@ -129,6 +139,8 @@ def _tiles(headline: Headline) -> list[Tile]:
         number = wording.percent(noise.agreement.median)
         tiles.append(Tile(number, "agreement reached by random noise"))
     tiles.append(Tile(wording.count(best.spent.median), "queries spent on one copy"))
+    if price is not None:
+        tiles.append(Tile(cost.money(best.spent.median, price), "asked by the API for them"))
     tiles.append(Tile(wording.duration(best.seconds.median), "computing time for one copy"))
     return tiles
 

@@ -1,0 +1,93 @@
+"""What it cost to reach an agreement: queries, time and, where a price is known, money."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from statistics import median
+from typing import NamedTuple
+
+from copycost.errors import ConfigError
+from copycost.report import wording
+from copycost.report.table import Group, labels
+from copycost.runner.record import Record
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+"""Agreements that are priced."""
+
+
+class Cost(NamedTuple):
+    """What a run had taken by one moment."""
+
+    queries: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """What one attack needed for each of `LEVELS`, in words."""
+
+    label: str
+    cells: list[str]
+
+
+def cost_to(record: Record, level: float) -> Cost | None:
+    """What had been spent when the copy came to an agreement of `level`, not to lose it again.
+
+    As finely as the run was evaluated; None if it ended below. Who looked only for the first
+    such moment would be paid for luck on the held-out data.
+    """
+    measured = [point for point in record.curve if "agreement" in point.values]
+    there = takewhile(lambda point: point.values["agreement"] >= level, reversed(measured))
+    kept = list(there)
+    return Cost(kept[-1].queries, kept[-1].seconds) if kept else None
+
+
+def cost_of(group: Group, level: float) -> Cost | None:
+    """The medians over the counted runs; None unless more than half of them came so far."""
+    never = Cost(math.inf, math.inf)
+    found = [cost_to(record, level) or never for record in group.counted]
+    queries, seconds = (median(values) for values in zip(*found, strict=True))
+    return Cost(queries, seconds) if math.isfinite(queries) else None
+
+
+def cost_rows(groups: Sequence[Group], price: float | None = None) -> list[CostRow]:
+    """A row for each of `groups`, at `price` US dollars for 1,000 queries; [] if none got far."""
+    costs = [[cost_of(group, level) for level in LEVELS] for group in groups]
+    if not any(cost for row in costs for cost in row):
+        return []
+    return [
+        CostRow(label, [_in_words(cost, price) for cost in row])
+        for label, row in zip(labels(groups), costs, strict=True)
+    ]
+
+
+def queries_to_agreement(record: Record) -> dict[str, int | None]:
+    """By the agreement ('90%'), the queries that one run needed, or None."""
+    costs = {f"{level:.0%}": cost_to(record, level) for level in LEVELS}
+    return {name: None if cost is None else int(cost.queries) for name, cost in costs.items()}
+
+
+def money(queries: float, price: float) -> str:
+    """What `queries` cost at `price` US dollars for 1,000: 'US$ 9.00', 'US$ 22,500'."""
+    dollars = queries * price / 1_000
+    return (
+        f"US${wording.NBSP}{dollars:,.2f}" if dollars < 100 else f"US${wording.NBSP}{dollars:,.0f}"
+    )
+
+
+def check_price(price: float | None) -> None:
+    """Raise `ConfigError` for a price that is no amount of money."""
+    if price is not None and not 0 < price < math.inf:
+        raise ConfigError(
+            [f"price: {price} is not a price. Give US dollars for 1,000 queries, e.g. 1.5."]
+        )
+
+
+def _in_words(cost: Cost | None, price: float | None) -> str:
+    if cost is None:
+        return wording.MISSING
+    paid = "" if price is None else f", {money(cost.queries, price)}"
+    return f"{wording.count(cost.queries)}{paid}, {wording.duration(cost.seconds)}"
