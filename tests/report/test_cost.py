@@ -63,6 +63,12 @@ def test_over_seeds_it_is_the_median_and_more_than_half_must_have_come_so_far(cu
     assert cost_of(group, 0.9) is None
 
 
+def test_stopped_runs_are_left_out_where_any_finished(curve):
+    stopped = curve(0.1, 0.1).model_copy(update={"ended": "SIGTERM"})
+    (group,) = group_records([stopped, curve(0.1, 0.9, seed=1)])
+    assert cost_of(group, 0.9) == Cost(100, 10.0)
+
+
 def test_a_row_says_queries_money_and_time(curve):
     groups = group_records([curve(0.1, 0.82), curve(0.1, 0.2, attack="random-noise")])
     dfme, noise = cost_rows(groups, price=1.5)
