@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # CIFAR-10 at its own size on two CPU cores: a ResNet-20 trained for ten epochs, copied into a
 # small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes
-# two hours. Run it again to go on.
+# three hours. Run it again to go on.
 #
 #   tools/cifar10.sh OUT DATA   DATA as for --data: cifar10:FOLDER, or parquet:FOLDER for a copy
 #
-# Runs lie under OUT; their records go to results/frugal/cifar10. The passage is drawn from those.
+# Runs lie under OUT; their records go to results/frugal/cifar10, and of those with no setting given
+# to results/frugal/suited. The passages are drawn from those.
 set -euo pipefail
 out="${1:?where to: tools/cifar10.sh OUT DATA}"
 data="${2:?which data: tools/cifar10.sh OUT DATA}"
@@ -28,3 +29,6 @@ sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
   --set dfme.width=32 --set dfme.schedule=cosine
 sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.batch_size=16 \
   --set random-noise.schedule=cosine
+for access in probabilities label; do
+  sweep --attack frugal --budget 6000 --evaluations 6 --access $access
+done

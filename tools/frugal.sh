@@ -82,8 +82,7 @@ for budget in 12000 60000; do
   done
 done
 
-# With no setting given, and with what a run had before settings followed the budget. Of house numbers
-# with 24,000 queries one run each is on record, for want of time.
+# With no setting given, and with what a run had before settings followed the budget.
 both_ways() { # OPTION…
   for access in probabilities label; do
     "$@" --attack frugal --budget 6000 --evaluations 6 --access $access
