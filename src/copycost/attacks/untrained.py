@@ -153,7 +153,7 @@ def of_kinds(kinds: Sequence[Source], spec: InputSpec, n: int, random: Noise) ->
 
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
     """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
-    # One product an image: PyTorch's grouped convolution is several times slower on a CPU. In
+    # One product an image: PyTorch's grouped convolution is several times slower on some CPUs. In
     # parts, because patches are nine times the images.
     most = PATCHES.get(x.device.type, MOST_PATCHES)
     rows = max(1, most // (9 * math.prod(x.shape[1:])))
