@@ -115,6 +115,14 @@ def test_a_player_descends_and_follows_its_schedule() -> None:
     assert float(learner.gradient_norm()) > 0
 
 
+def test_a_network_that_came_in_evaluation_mode_learns_in_training_mode() -> None:
+    net = nn.BatchNorm2d(3).eval()
+    learner = player(Engine("cpu"), net, lr=1.0)
+    learner(torch.rand(4, 3, 2, 2) + 5)
+    assert learner.module.training
+    assert net.num_batches_tracked == 1
+
+
 def test_a_gradient_given_is_the_one_taken() -> None:
     net = nn.Linear(3, 2, bias=False)
     start = net.weight.detach().clone()
