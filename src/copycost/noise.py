@@ -50,7 +50,7 @@ class Noise:
 
     def places(self, n: int) -> Tensor:
         """Where this rank's `n` rows lie in the whole batch: [n], int64."""
-        return self._ranks.share(torch.arange(self._ranks.count * n, device=self.device))
+        return self._rows(lambda whole, **_: torch.arange(*whole, device=self.device), n)
 
     def of(self, rows: Tensor, whole: int) -> Noise:
         """This stream for some `rows` [k] out of `whole`, which see what they would among all.
@@ -77,16 +77,8 @@ class _Part(Noise):
     """Some rows of everything that another stream draws."""
 
     def __init__(self, stream: Noise, rows: Tensor, whole: int) -> None:
-        self.device, self._stream, self._kept, self._whole = stream.device, stream, rows, whole
-
-    def places(self, n: int) -> Tensor:
-        return self._stream.places(self._whole)[self._kept]
-
-    def state(self) -> Tensor:
-        return self._stream.state()
-
-    def restore(self, state: Tensor) -> None:
-        self._stream.restore(state)
+        self.device, self._generator = stream.device, stream._generator
+        self._stream, self._kept, self._whole = stream, rows, whole
 
     def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
         return self._stream._rows(draw, self._whole, *shape)[self._kept]

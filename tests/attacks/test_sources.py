@@ -17,7 +17,6 @@ from copycost.attacks.sources import (
     uniform,
 )
 from copycost.attacks.untrained import (
-    PATCHES,
     _by_winners,
     _convolved,
     composed,
@@ -206,7 +205,7 @@ def test_winners_take_places_whole_with_a_colour_each(random):
 
 @pytest.mark.parametrize("most", [2**24, 2 * 9 * 2 * 20, 1])
 def test_a_convolution_of_each_image_by_its_own_weights(random, monkeypatch, most):
-    monkeypatch.setitem(PATCHES, "cpu", most)
+    monkeypatch.setattr("copycost.attacks.untrained.CPU_PATCHES", most)
     x, weights = random.normal(3, 2, 4, 5), random.normal(3, 6, 9 * 2)
     slow = [
         torch.nn.functional.conv2d(x[i], weights[i].view(6, 2, 3, 3), padding=1) for i in range(3)

@@ -15,10 +15,9 @@ from copycost.types import InputSpec
 Source = Callable[[InputSpec, int, Noise], Tensor]
 """(spec, n, random) -> n inputs [n, *shape] in the spec's range."""
 
-PATCHES = {"cpu": 2**19}
-"""Values of all 3×3 patches that are laid out at once, by device: 2 MiB stay in a CPU's cache."""
-MOST_PATCHES = 2**24
-"""The same elsewhere: 64 MiB."""
+CPU_PATCHES, PATCHES = 2**19, 2**24
+"""Values of all 3×3 patches that are laid out at once: 2 MiB, which stay in a CPU's cache, and
+64 MiB elsewhere."""
 
 
 def untrained(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -155,7 +154,7 @@ def _convolved(x: Tensor, weights: Tensor) -> Tensor:
     """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
     # One product an image: PyTorch's grouped convolution is several times slower on some CPUs. In
     # parts, because patches are nine times the images.
-    most = PATCHES.get(x.device.type, MOST_PATCHES)
+    most = CPU_PATCHES if x.device.type == "cpu" else PATCHES
     rows = max(1, most // (9 * math.prod(x.shape[1:])))
     parts = zip(torch.split(x, rows), torch.split(weights, rows), strict=True)
     made = [w @ _neighbourhoods(part) for part, w in parts]  # [n, D, H · W]

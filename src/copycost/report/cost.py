@@ -40,8 +40,7 @@ def cost_to(record: Record, level: float) -> Cost | None:
     such moment would be paid for luck on the held-out data.
     """
     measured = [point for point in record.curve if "agreement" in point.values]
-    there = takewhile(lambda point: point.values["agreement"] >= level, reversed(measured))
-    kept = list(there)
+    kept = [*takewhile(lambda point: point.values["agreement"] >= level, reversed(measured))]
     return Cost(kept[-1].queries, kept[-1].seconds) if kept else None
 
 
@@ -71,11 +70,8 @@ def queries_to_agreement(record: Record) -> dict[str, int | None]:
 
 
 def money(queries: float, price: float) -> str:
-    """What `queries` cost at `price` US dollars for 1,000: 'US$ 9.00', 'US$ 22,500'."""
-    dollars = queries * price / 1_000
-    return (
-        f"US${wording.NBSP}{dollars:,.2f}" if dollars < 100 else f"US${wording.NBSP}{dollars:,.0f}"
-    )
+    """What `queries` cost at `price` US dollars for 1,000."""
+    return wording.dollars(queries * price / 1_000)
 
 
 def check_price(price: float | None) -> None:

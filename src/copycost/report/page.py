@@ -92,7 +92,7 @@ def render(found: Sequence[Run], price: float | None = None) -> str:
             found=found,
             names=_run_names(found, groups),
             levels=[f"{level * 100:.0f}{wording.NBSP}%" for level in cost.LEVELS],
-            price=price and cost.money(1_000, price),
+            price=price and wording.dollars(price),
         )
     )
 

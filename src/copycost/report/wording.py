@@ -74,6 +74,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60:,}{NBSP}h {minutes % 60:02d}{NBSP}min"
 
 
+def dollars(amount: float) -> str:
+    """US dollars, with cents below a hundred: 'US$ 9.00', 'US$ 22,500'."""
+    return f"US${NBSP}{amount:,.{2 if amount < 100 else 0}f}"
+
+
 def listing(words: Sequence[str]) -> str:
     """Words joined as in a sentence: 'a', 'a and b', 'a, b and c'."""
     if len(words) < 2:

@@ -147,7 +147,7 @@ def is_run_of(record: Record, config: RunConfig) -> bool:
     A setting that came into being after the record was written counts as at its default, so that
     a new setting does not make old records worthless as it changes every identity.
     """
-    defaults = RunConfig(attack=config.attack).in_full()
+    defaults = RunConfig(attack=config.attack).model_dump(mode="json")
     # The fields' own, which change nothing: what suits a budget may be newer than the record.
     settings = write_settings(ATTACKS[config.attack]()) | record.config["settings"]
     return {**defaults, **record.config, "settings": settings} == config.in_full()
