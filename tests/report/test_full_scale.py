@@ -109,6 +109,22 @@ def test_the_figure_has_a_line_for_every_run(write: Write, tmp_path: Path) -> No
         assert f"Frugal, 1,000,000 queries, seed {seed}" in drawn
 
 
+def test_the_figure_tells_kinds_of_images_apart(write: Write, tmp_path: Path) -> None:
+    write("frugal", 0.8, 1_000_000, sources=("patches",))
+    write("frugal", 0.7, 1_000_001, sources=("coordinates", "winners"))
+    drawn = curves_figure(tmp_path) or ""
+    assert "Frugal (patches), 1,000,000 queries" in drawn
+    assert "Frugal (coordinates, winners), 1,000,001 queries" in drawn
+
+
+def test_every_victim_that_was_copied_is_told_of(write: Write, tmp_path: Path) -> None:
+    write("frugal", 0.8, 1_000_000)
+    write("dfme", 0.4, 2_000_000, victim={"accuracy": 0.914})
+    said = runs_passage(tmp_path).replace("\u00a0", " ")
+    assert "victim `resnet34-8x` of 91.4 % to 95.5 % accuracy" in said
+    assert (curves_figure(tmp_path) or "").count("stroke-dasharray: 2.96,1.28") == 3  # one: legend
+
+
 def test_without_records_nothing_is_claimed(tmp_path: Path) -> None:
     assert runs_passage(tmp_path) == NOT_RUN
     assert aims_passage(tmp_path).count("not run yet.") == 4

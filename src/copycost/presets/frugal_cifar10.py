@@ -7,9 +7,9 @@ Command:  copycost audit --preset frugal-cifar10-1m --data cifar10
           copycost audit --preset frugal-cifar10-label-8m --data cifar10
           copycost audit --preset frugal-cifar10-1m-patches --data cifar10
           with --precision bfloat16 --compile graphs on a GPU
-Hardware: one H100-class GPU. The last was run, on CIFAR-10's JPEG copy with one seed, in minutes:
-          the record is in results/frugal/full. The others are not run yet. They go on where they
-          stopped, so --max-minutes makes slices.
+Hardware: one H100-class GPU. The first and the last were run, on CIFAR-10's JPEG copy with one seed
+          each, in minutes: records are in results/frugal/full. The others are not run yet. They
+          go on where they stopped, so --max-minutes makes slices.
 Memory:   2.9 GiB on the device for the replay memory, and as much on the disk for a checkpoint.
 Expected: nothing is promised. The aims, as shares of the victim's accuracy by the one student that
           counts: 0.902 within 2 million queries, which is what Kwon et al. (2023) report of DFME;

@@ -87,11 +87,11 @@ def of_one_recipe(groups: Sequence[Group]) -> str:
     first = groups[0]
     return (
         f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
-        f"{_victims_accuracy(groups)} accuracy, student `{first.setting.student}`."
+        f"{victims_accuracy(groups)} accuracy, student `{first.setting.student}`."
     )
 
 
-def _victims_accuracy(groups: Sequence[Group]) -> str:
+def victims_accuracy(groups: Sequence[Group]) -> str:
     """In words; a range where one recipe came out as several victims, on other processors."""
     found = [record.victim.accuracy for group in groups for record in group.records]
     ends = dict.fromkeys(percent(accuracy) for accuracy in (min(found), max(found)))

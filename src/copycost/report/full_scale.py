@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.report.figures import LINES, queries_across, scale_shares
-from copycost.report.frugal import drawn_kinds
+from copycost.report.frugal import drawn_kinds, victims_accuracy
 from copycost.report.knowledge import held
 from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.stand_alone import on_paper, svg
@@ -58,7 +58,7 @@ def runs_passage(results: Path) -> str:
     first = groups[0]
     note = (
         f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
-        f"{first.victim.accuracy:.2%} accuracy, student `{first.setting.student}`, in "
+        f"{victims_accuracy(groups)} accuracy, student `{first.setting.student}`, in "
         f"{first.records[0].surroundings.arithmetic['training']}. Agreement and accuracy are of "
         "the last student, on held-out images."
     )
@@ -89,8 +89,10 @@ def curves_figure(results: Path) -> str | None:
         for colour, group in zip(LINES, groups, strict=False):
             for record in group.records:
                 _draw(axes, record, colour)
-        victim = groups[0].victim.accuracy
-        axes.axhline(victim, color="grey", linestyle="--", label="the victim")
+        # One that was trained anew, on another machine, is another victim.
+        for number, victim in enumerate(sorted({group.victim.accuracy for group in groups})):
+            label = "_" if number else "the victim"  # once in the legend
+            axes.axhline(victim, color="grey", linestyle="--", linewidth=0.8, label=label)
         axes.set_ylabel("accuracy")
         scale_shares(axes)
         queries_across(axes)
@@ -112,7 +114,9 @@ def _estimates(record: Record) -> str:
 def _draw(axes: Axes, record: Record, colour: str) -> None:
     queries = [point.queries for point in record.curve]
     values = [point.values["accuracy"] for point in record.curve]
-    label = f"{attack_name(record.attack)}, {record.budget:,} queries, seed {record.seed}"
+    kinds = drawn_kinds(record).strip("–").replace("`", "")
+    name = attack_name(record.attack) + f" ({kinds})" * bool(kinds)
+    label = f"{name}, {record.budget:,} queries, seed {record.seed}"
     axes.plot(queries, values, marker=".", color=colour, label=label)
 
 
