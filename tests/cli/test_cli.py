@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from copycost import __version__
 from copycost.attacks import ATTACKS
+from copycost.cli import options as cli_options
 from copycost.cli.audit import WORTH_COMPILING, slower_than_need_be
 from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
@@ -199,6 +202,18 @@ def test_what_cannot_be_run_is_refused_before_a_victim_is_trained(
     assert (code, out) == (2, "")
     assert expected in err
     assert err.count("error:") == 1
+
+
+def test_a_time_limit_counts_from_the_start_of_the_command(copycost, runs_folder, monkeypatch):
+    """Imports, and looking at data, may take a good part of a minute."""
+    began = SimpleNamespace(monotonic=lambda: time.monotonic() - 120)
+    monkeypatch.setattr(cli_options, "time", began)
+    audit = (*TINY_AUDIT, "--out", str(runs_folder), "--first-seed", "7")
+    code, _, err = copycost(*audit, "--max-minutes", "1.9")
+    assert code == 3
+    assert "before the attacker's first query" in err
+    code, _, err = copycost(*audit, "--max-minutes", "100")
+    assert code == 0, err
 
 
 def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, features
 
 from copycost.datasets import load
+from copycost.datasets.base import Labelled
 from copycost.datasets.images import decode_all
 from copycost.errors import DataError
 
@@ -61,7 +63,7 @@ def test_grey_images_have_one_channel(tmp_path: Path) -> None:
 def test_the_odd_size_is_named(tmp_path: Path) -> None:
     _png(_folder(tmp_path) / "train/bee/1.png", 0, size=(6, 4))
     with pytest.raises(DataError, match=r"bee/1\.png: expected 4×5 pixels like .*, got 4×6"):
-        load(f"folder:{tmp_path}")
+        _ = load(f"folder:{tmp_path}").train.inputs
 
 
 def test_a_cut_image_is_named(tmp_path: Path) -> None:
@@ -85,7 +87,26 @@ def test_a_damaged_avif_is_named() -> None:
 def test_what_is_no_image_is_named(tmp_path: Path) -> None:
     (_folder(tmp_path) / "train/ant/notes.txt").write_text("hello")
     with pytest.raises(DataError, match=r"notes\.txt"):
-        load(f"folder:{tmp_path}")
+        _ = load(f"folder:{tmp_path}").train.inputs
+
+
+def test_what_is_trained_on_is_decoded_when_it_is_looked_at(tmp_path: Path) -> None:
+    damaged = _folder(tmp_path) / "train/bee/1.png"
+    damaged.write_bytes(damaged.read_bytes()[:-30])
+    data = load(f"folder:{tmp_path}")
+    smaller = data.train.halved()
+    assert (len(data.train), data.train.shape, smaller.shape) == (6, (3, 4, 5), (3, 2, 2))
+    for part in (data.train, smaller):
+        with pytest.raises(DataError, match=r"bee/1\.png: expected a whole image"):
+            _ = part.inputs
+
+
+def test_what_is_decoded_late_is_the_same(tmp_path: Path) -> None:
+    data = load(f"folder:{_folder(tmp_path)}")
+    whole = Labelled(data.train.inputs, data.train.labels)
+    assert whole.inputs.float().std() > 0
+    assert torch.equal(data.train.halved().inputs, whole.halved().inputs)
+    assert data.train.inputs is data.train.inputs  # decoded once
 
 
 def test_missing_parts_are_named_at_once(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def audit_command(
     evaluations: options.Evaluations = None,
     record_queries: options.RecordQueries = None,
     price: options.Price = None,
-    max_minutes: options.MaxMinutes = None,
+    deadline: options.Deadline = None,
     out: options.Out = Path("runs"),
     as_json: options.AsJson = False,
 ) -> None:
@@ -124,7 +124,7 @@ def audit_command(
     }
     values |= {name: value for name, value in several.items() if value is not None}
     settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
-    _run(values, price, max_minutes, out, as_json)
+    _run(values, price, deadline, out, as_json)
 
 
 def start_from(preset: str | None) -> dict[str, Any]:
@@ -179,13 +179,13 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
 def _run(
     values: dict[str, Any],
     price: float | None,
-    max_minutes: float | None,
+    deadline: float | None,
     out: Path,
     as_json: bool,
 ) -> None:
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
-    from copycost.cli.stopping import stop_after  # noqa: PLC0415
+    from copycost.cli.stopping import stop_at  # noqa: PLC0415
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
     from copycost.ranks import launched  # noqa: PLC0415
     from copycost.report.cost import check_price  # noqa: PLC0415
@@ -201,7 +201,7 @@ def _run(
     check_runs(runs, launched()[1])
     check_devices(runs)
     check_pools(runs)
-    stop = stop_after(max_minutes)
+    stop = stop_at(deadline)
     done: list[tuple[Record, Path]] = []
     with stop.on_signals():
         engine = Engine(runs[0].device, runs[0].precision, runs[0].compile)

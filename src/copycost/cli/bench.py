@@ -66,7 +66,7 @@ def bench_command(
             min=1, help="Threads of one run.", show_default="the preset's, else cores/workers"
         ),
     ] = None,
-    max_minutes: options.MaxMinutes = None,
+    deadline: options.Deadline = None,
     out: Annotated[Path, typer.Option(help="Folder for record, figures and page.")] = Path(
         "benches"
     ),
@@ -115,7 +115,7 @@ def bench_command(
     if dry_run:
         command.show_plan(as_json)
     else:
-        raise typer.Exit(command.run(max_minutes, as_json))
+        raise typer.Exit(command.run(deadline, as_json))
 
 
 def _start_from(preset: str | None) -> dict[str, Any]:

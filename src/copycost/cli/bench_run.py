@@ -15,7 +15,7 @@ from copycost.bench.page import write_bench
 from copycost.bench.plan import BenchConfig, Skipped
 from copycost.bench.result import BenchRecord
 from copycost.cli.output import console, print_json, say
-from copycost.cli.stopping import stop_after
+from copycost.cli.stopping import stop_at
 from copycost.cli.sweep_run import Log, exit_status, tell_failures
 from copycost.files import ensure_writable
 from copycost.report import wording
@@ -60,10 +60,10 @@ class Command:
         if as_json:
             print_json(found)
 
-    def run(self, max_minutes: float | None, as_json: bool) -> int:
+    def run(self, deadline: float | None, as_json: bool) -> int:
         """Do it, write the page, tell what was found, and return the exit status."""
         ensure_writable(self.folder)
-        stop = stop_after(max_minutes)
+        stop = stop_at(deadline)
         with stop.on_signals():
             self.bench.run(Local(), self.terms, stop, Log())
         record = self.bench.record()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,12 @@ import typer
 
 from copycost.errors import ConfigError
 from copycost.types import Access
+
+
+def _from_now(minutes: float | None) -> float | None:
+    """When they are over, on the monotonic clock."""
+    return None if minutes is None else time.monotonic() + 60 * minutes
+
 
 UNSAID = "the preset's; with --victim and no preset, {}"
 """What an option is that is left out."""
@@ -54,7 +61,12 @@ Evaluations = Annotated[int | None, typer.Option(help="Points on the curves.")]
 Price = Annotated[
     float | None, typer.Option(help="US dollars that the API asks for 1,000 queries.")
 ]
-MaxMinutes = Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so long.")]
+Deadline = Annotated[
+    float | None,
+    typer.Option("--max-minutes", min=0, callback=_from_now, help="Stop cleanly after so long."),
+]
+"""Counted from the start of the command: imports and looking at data take of a lent machine's
+minutes too. What a command gets is the moment, for `stop_at`."""
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 

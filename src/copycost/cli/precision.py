@@ -59,7 +59,7 @@ def students_command(
         list[str] | None, typer.Option(help="Only this arm; repeat for several.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 3,
-    max_minutes: options.MaxMinutes = None,
+    deadline: options.Deadline = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of one operation.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for the records.")] = Path(
         "results/precision/runs"
@@ -75,7 +75,7 @@ def students_command(
     """
     # Imported late, as above.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
-    from copycost.cli.stopping import stop_after  # noqa: PLC0415
+    from copycost.cli.stopping import stop_at  # noqa: PLC0415
     from copycost.cli.summary import audit_table  # noqa: PLC0415
     from copycost.engine import use_threads  # noqa: PLC0415
     from copycost.presets.precision import ARMS  # noqa: PLC0415
@@ -83,7 +83,7 @@ def students_command(
 
     use_threads(threads)
     runs = arms(arm or tuple(ARMS), seeds)
-    stop = stop_after(max_minutes)
+    stop = stop_at(deadline)
     with stop.on_signals():
         records = compare(runs, out, work, stop=stop, display=LiveDisplay(console))
     if records:

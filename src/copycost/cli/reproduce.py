@@ -46,7 +46,7 @@ def reproduce_command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of one run.", show_default="cores / workers")
     ] = None,
-    max_minutes: options.MaxMinutes = None,
+    deadline: options.Deadline = None,
     out: Annotated[Path, typer.Option(help="Folder for records, figures and the page.")] = Path(
         "reproductions"
     ),
@@ -85,4 +85,4 @@ def reproduce_command(
     if dry_run:
         command.show_plan(as_json)
     else:
-        raise typer.Exit(command.run(max_minutes, as_json))
+        raise typer.Exit(command.run(deadline, as_json))

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from copycost.claims.base import Finding
 from copycost.cli.output import STOPPED, console, print_json, say
-from copycost.cli.stopping import stop_after
+from copycost.cli.stopping import stop_at
 from copycost.cli.sweep_run import FAILED, Log, tell_failures
 from copycost.errors import CopycostError, DataError
 from copycost.files import ensure_writable
@@ -76,14 +76,14 @@ class Command:
         if as_json:
             print_json(outlook | {"estimate": expected.as_json()})
 
-    def run(self, max_minutes: float | None, as_json: bool) -> int:
+    def run(self, deadline: float | None, as_json: bool) -> int:
         """Do it, write the page, tell what was found, and return the exit status."""
         reproduction = self.reproduction
         check_data(reproduction.left)
         ensure_writable(reproduction.folder)
         if reproduction.left or reproduction.undiagnosed:
             ensure_writable(reproduction.work)
-        stop = stop_after(max_minutes)
+        stop = stop_at(deadline)
         with stop.on_signals():
             ended = reproduction.run(Local(), self.terms, stop, Log())
             lost = self._diagnose(stop)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 from copycost.cli.output import console, say
 from copycost.runner.stopping import Stop
 
 
-def stop_after(max_minutes: float | None) -> Stop:
-    """A time limit and signals; the first signal is answered at once."""
-    return Stop(max_minutes, told=_tell)
+def stop_at(deadline: float | None) -> Stop:
+    """A time limit, on the clock of `options.Deadline`, and signals.
+
+    The first signal is answered at once.
+    """
+    left = None if deadline is None else max(0.0, deadline - time.monotonic()) / 60
+    return Stop(left, told=_tell)
 
 
 def _tell(reason: str) -> None:

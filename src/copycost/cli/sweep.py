@@ -83,7 +83,7 @@ def sweep_command(
     retries: Annotated[
         int, typer.Option(min=0, help="Times a run goes on after its worker was killed.")
     ] = 2,
-    max_minutes: options.MaxMinutes = None,
+    deadline: options.Deadline = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs and start nothing.")
     ] = False,
@@ -134,7 +134,7 @@ def sweep_command(
     if dry_run:
         command.show_plan(as_json)
     else:
-        raise typer.Exit(command.run(max_minutes, retries, as_json))
+        raise typer.Exit(command.run(deadline, retries, as_json))
 
 
 def _grid_values(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from rich.table import Table
 
 from copycost.cli.output import STOPPED, console, print_json, say
-from copycost.cli.stopping import stop_after
+from copycost.cli.stopping import stop_at
 from copycost.errors import ConfigError
 from copycost.report.page import write_report
 from copycost.report.table import group_records, rows
@@ -68,11 +68,11 @@ class Command:
         if as_json:
             print_json(sweep_json(results, None))
 
-    def run(self, max_minutes: float | None, retries: int, as_json: bool) -> int:
+    def run(self, deadline: float | None, retries: int, as_json: bool) -> int:
         """Do it, tell what became of it, and return the exit status."""
         if self.sweep.repeated:
             say(f"{self.sweep.repeated} runs are named more than once; each is done once.")
-        stop = stop_after(max_minutes)
+        stop = stop_at(deadline)
         with stop.on_signals():
             results = self.sweep.run(
                 self.executor, self.terms, stop=stop, watcher=Log(), retries=retries

@@ -25,7 +25,7 @@ def train_command(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
-    max_minutes: options.MaxMinutes = None,
+    deadline: options.Deadline = None,
 ) -> None:
     """Train a victim and save it as a folder; print its card as JSON.
 
@@ -34,7 +34,7 @@ def train_command(
     """
     preset = VICTIMS[name]
     # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.
-    from copycost.cli.stopping import stop_after  # noqa: PLC0415
+    from copycost.cli.stopping import stop_at  # noqa: PLC0415
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
     from copycost.runner.targets import train_victim, victim_folder  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def train_command(
     reference = data or preset.dataset
     folder = out or victim_folder(Path("runs") / "victims", name, reference, seed)
 
-    stop = stop_after(max_minutes)
+    stop = stop_at(deadline)
     with stop.on_signals():
         try:
             lines = TrainingLines(name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,6 +56,11 @@ class Labelled:
         """N."""
         return len(self.labels)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[C, H, W] of one image."""
+        return tuple(self.inputs.shape[1:])
+
     def floats(
         self, which: slice | Tensor = slice(None), device: torch.device | str | None = None
     ) -> Tensor:
@@ -69,8 +76,54 @@ class Labelled:
 
     def halved(self) -> Labelled:
         """The same at half the size, [N, C, H // 2, W // 2], each value the mean of four."""
-        means = avg_pool2d(self.inputs.to(torch.float32), 2).round()
-        return replace(self, inputs=means.to(torch.uint8))
+        return replace(self, inputs=_halved(self.inputs))
+
+
+class Undecoded(Labelled):
+    """Images that are decoded when they are first looked at.
+
+    Whoever copies a victim that is there never looks at what it was trained on, and decoding
+    that would take longer than everything else before his first query.
+    """
+
+    _shape: tuple[int, ...]
+    _decode: Callable[[], Tensor]
+
+    def __init__(
+        self, shape: tuple[int, ...], labels: Tensor, decode: Callable[[], Tensor]
+    ) -> None:
+        """Images of `shape`, with `labels` [N]; `decode` gives them as uint8 [N, *shape].
+
+        Raises `DataError` if there is none.
+        """
+        if not len(labels):
+            raise DataError("expected at least one image, got none")
+        # The other fields keep their defaults, and a frozen class takes none but so.
+        self.__dict__.update(labels=labels, _shape=shape, _decode=decode)
+
+    @cached_property
+    def inputs(self) -> Tensor:
+        """[N, C, H, W], uint8. Raises `DataError` if an image is damaged or of another size."""
+        return self.decoded().inputs
+
+    def decoded(self) -> Labelled:
+        """The same, decoded now; raises as `inputs` does."""
+        return Labelled(self._decode(), self.labels)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[C, H, W] of one image."""
+        return self._shape
+
+    def halved(self) -> Labelled:
+        """The same at half the size, decoded as late."""
+        channels, height, width = self._shape
+        smaller = (channels, height // 2, width // 2)
+        return Undecoded(smaller, self.labels, lambda: _halved(self._decode()))
+
+
+def _halved(images: Tensor) -> Tensor:
+    return avg_pool2d(images.to(torch.float32), 2).round().to(torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +150,7 @@ class Dataset:
                 problems.append(
                     f"expected {part} labels from 0 to {self.classes - 1}, got {low} to {high}"
                 )
-        shapes = [list(data.inputs.shape[1:]) for data in (self.train, self.test)]
+        shapes = [list(data.shape) for data in (self.train, self.test)]
         if shapes[0] != shapes[1]:
             problems.append(f"expected one image shape, got {shapes[0]} and {shapes[1]} (test)")
         if problems:
@@ -116,5 +169,5 @@ class Dataset:
     @property
     def spec(self) -> InputSpec:
         """Shape and range of one input as a victim sees it: [C, H, W] in [0, 1]."""
-        channels, height, width = self.train.inputs.shape[1:]
+        channels, height, width = self.train.shape
         return InputSpec(shape=(channels, height, width))

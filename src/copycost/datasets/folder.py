@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from copycost.datasets.base import Dataset, Labelled
-from copycost.datasets.images import decode_all
+from copycost.datasets.base import Dataset, Undecoded
+from copycost.datasets.images import undecoded
 from copycost.datasets.sources import bad_data, given_path, require_files
 
 _PARTS = ("train", "test")
@@ -18,12 +18,12 @@ def load_folder(path: Path | None) -> Dataset:
 
     All images have one size; [N, 1, H, W] if the first is grey, else [N, 3, H, W]. Files
     whose name starts with a dot are passed over; any other must be an image. The provenance
-    is the folder's name.
+    is the folder's name. Images to train on are decoded when they are first looked at.
 
     Raises:
         ConfigError: no path was given.
-        DataError: a part is missing, a class is only in `test`, or an image is damaged or
-            of another size than the first.
+        DataError: a part is missing, a class is only in `test`, or an image is damaged or of
+            another size than the first; of images to train on, when they are looked at.
     """
     path = given_path("folder", path, "a folder with train/CLASS/ and test/CLASS/ in it")
     missing = (f"{part}/" for part in _PARTS if not (path / part).is_dir())
@@ -36,7 +36,7 @@ def load_folder(path: Path | None) -> Dataset:
     train, test = (_read(path / part, classes) for part in _PARTS)
     # '.' and '..' have no name of their own; a link has, whatever it points to.
     name = path.resolve().name if path.name in ("", "..") else path.name
-    return Dataset(name, name, tuple(classes), train, test)
+    return Dataset(name, name, tuple(classes), train, test.decoded())
 
 
 def _classes(part: Path) -> list[str]:
@@ -46,7 +46,7 @@ def _classes(part: Path) -> list[str]:
     return names
 
 
-def _read(part: Path, classes: list[str]) -> Labelled:
+def _read(part: Path, classes: list[str]) -> Undecoded:
     files = [
         (number, file)
         for number, name in enumerate(classes)
@@ -54,5 +54,5 @@ def _read(part: Path, classes: list[str]) -> Labelled:
     ]
     if not files:
         raise bad_data(part, "images in its folders", "none", "add some")
-    images = decode_all(((str(file), file) for _, file in files), len(files))
-    return Labelled.from_arrays(images, np.array([number for number, _ in files]))
+    encoded = [(str(file), file) for _, file in files]
+    return undecoded(lambda: encoded, np.array([number for number, _ in files]))

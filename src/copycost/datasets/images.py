@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
+from copycost.datasets.base import Undecoded
 from copycost.datasets.sources import bad_data
+
+Encoded: TypeAlias = "Iterable[tuple[str, Path | bytes]]"
+"""Pairs of a name and an image file or its bytes."""
 
 # Modes of 16 and 32 bits a pixel are left out: turning them into bytes needs a scale
 # that only the owner of the images knows.
@@ -21,8 +28,22 @@ _COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 _DAMAGED = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 
-def decode_all(encoded: Iterable[tuple[str, Path | bytes]], count: int) -> npt.NDArray[np.uint8]:
-    """`count` images as uint8 [N, C, H, W] from pairs of a name and a file or its bytes.
+def undecoded(encoded: Callable[[], Encoded], labels: npt.NDArray[Any]) -> Undecoded:
+    """What `encoded()` gives, and `labels` [N]; only the first image is decoded now.
+
+    Raises:
+        DataError: the first image cannot be decoded, or later another one.
+    """
+    first = decode_all(islice(encoded(), 1), 1)
+    return Undecoded(
+        first.shape[1:],
+        torch.from_numpy(labels.astype(np.int64)),
+        lambda: torch.from_numpy(decode_all(encoded(), len(labels))),
+    )
+
+
+def decode_all(encoded: Encoded, count: int) -> npt.NDArray[np.uint8]:
+    """`count` images as uint8 [N, C, H, W], decoded.
 
     The first image decides size and colour: C = 1 if it is grey, else 3, and grey images
     among coloured ones are made RGB. Only one image is held decoded beside the result.

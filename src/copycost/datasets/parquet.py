@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from copycost.datasets.base import Dataset, Labelled
+from copycost.datasets.base import Dataset, Undecoded
 from copycost.datasets.cifar10 import CLASS_NAMES
-from copycost.datasets.images import decode_all
+from copycost.datasets.images import undecoded
 from copycost.datasets.sources import bad_data, given_path, require_files
 
 _IMAGES = ("image", "img")
@@ -33,11 +33,12 @@ def load_parquet(path: Path | None) -> Dataset:
     Shards named `train-*.parquet` will do, also in a subfolder `data`. The image column is
     `image` or `img`, a struct with the encoded file in `bytes`; `label` holds integers from
     0. Class names are taken from Hugging Face's metadata if it is there. The provenance is
-    the folder's name.
+    the folder's name. Images to train on are decoded when they are first looked at.
 
     Raises:
         ConfigError: no path was given.
-        DataError: files or columns are missing or damaged, or the images are not alike.
+        DataError: files or columns are missing or damaged, or the images are not alike; of
+            images to train on beyond the first, when they are looked at.
     """
     path = given_path("parquet", path, "a folder with train.parquet and test.parquet in it")
     shards = {part: find_shards(path, part) for part in ("train", "test")}
@@ -48,7 +49,7 @@ def load_parquet(path: Path | None) -> Dataset:
     provenance, known, collection = _KNOWN.get(name, (name, (), ""))
     numbers = range(1 + max(int(part.labels.max()) for part in (train, test)))
     names = known or _class_names(shards["train"][0]) or tuple(str(i) for i in numbers)
-    return Dataset(name, provenance, names, train, test, collection)
+    return Dataset(name, provenance, names, train, test.decoded(), collection)
 
 
 def find_shards(path: Path, part: str) -> list[Path]:
@@ -63,11 +64,9 @@ def find_shards(path: Path, part: str) -> list[Path]:
     return []
 
 
-def _read(files: list[Path]) -> Labelled:
-    opened = [(path, _open(path)) for path in files]
-    labels = np.concatenate([_labels(path, file) for path, file in opened])
-    encoded = (pair for path, file in opened for pair in _encoded(path, file))
-    return Labelled.from_arrays(decode_all(encoded, len(labels)), labels)
+def _read(files: list[Path]) -> Undecoded:
+    labels = np.concatenate([_labels(path, _open(path)) for path in files])
+    return undecoded(lambda: (row for path in files for row in _encoded(path, _open(path))), labels)
 
 
 def _open(path: Path) -> pq.ParquetFile:
