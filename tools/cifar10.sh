@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # CIFAR-10 at its own size on two CPU cores: a ResNet-20 trained for ten epochs, copied into a
-# small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes
-# three hours. Run it again to go on.
+# small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes some
+# four hours. Run it again to go on.
 #
 #   tools/cifar10.sh OUT DATA   DATA as for --data: cifar10:FOLDER, or parquet:FOLDER for a copy
 #
@@ -32,3 +32,4 @@ sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.bat
 for access in probabilities label; do
   sweep --attack frugal --budget 6000 --evaluations 6 --access $access
 done
+sweep --attack frugal --budget 24000 --evaluations 6

@@ -35,7 +35,7 @@ class Target:
                 type(self.held_out).__name__,
                 "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
             )
-        found, wanted = tuple(self.held_out.inputs.shape[1:]), tuple(spec.shape)
+        found, wanted = self.held_out.shape, tuple(spec.shape)
         if found != wanted:
             raise SpecMismatch(
                 f"held-out data of the victim's shape {list(wanted)}",
