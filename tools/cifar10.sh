@@ -30,6 +30,5 @@ sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
 sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.batch_size=16 \
   --set random-noise.schedule=cosine
 for access in probabilities label; do
-  sweep --attack frugal --budget 6000 --evaluations 6 --access $access
+  sweep --attack frugal --budget 6000 --budget 24000 --evaluations 6 --access $access
 done
-sweep --attack frugal --budget 24000 --evaluations 6

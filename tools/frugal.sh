@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The runs behind docs/methods/frugal.md, on two CPU cores: two hours, longer with CIFAR10.
-# Run it again to go on.
+# The runs behind docs/methods/frugal.md, on two CPU cores: some four hours, and
+# twelve with CIFAR10. Run it again to go on.
 #
 #   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #

@@ -84,7 +84,13 @@ def test_where_no_copy_came_far_there_is_nothing_to_say(curve):
 
 @pytest.mark.parametrize(
     ("queries", "price", "said"),
-    [(6_000, 1.5, "9.00"), (66_600, 1.5, "99.90"), (2_000_000, 1.0, "2,000"), (20, 1.0, "0.02")],
+    [
+        (6_000, 1.5, "9.00"),
+        (66_600, 1.5, "99.90"),
+        (2_000_000, 1.0, "2,000"),
+        (20, 1.0, "0.02"),
+        (2, 2.15, "0.0043"),
+    ],
 )
 def test_money_is_queries_times_the_price_of_a_thousand(queries, price, said):
     assert money(queries, price) == f"US${NBSP}{said}"

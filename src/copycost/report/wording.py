@@ -75,8 +75,14 @@ def duration(seconds: float | None) -> str:
 
 
 def dollars(amount: float) -> str:
-    """US dollars, with cents below a hundred: 'US$ 9.00', 'US$ 22,500'."""
-    return f"US${NBSP}{amount:,.{2 if amount < 100 else 0}f}"
+    """US dollars, with cents below a hundred: 'US$ 9.00', 'US$ 22,500'.
+
+    What is less than a cent has two digits, for a few queries may cost so little: 'US$ 0.0043'.
+    """
+    decimals = 0 if amount >= 100 else 2
+    if 0 < amount < 0.01:
+        decimals = 1 - math.floor(math.log10(amount))
+    return f"US${NBSP}{amount:,.{decimals}f}"
 
 
 def listing(words: Sequence[str]) -> str:
