@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from copycost.benchmark.result import Benchmark, read_benchmark
+from copycost.benchmark.result import Benchmark, Speed, read_benchmark
 from copycost.benchmark.settings import TIMED, Setting
+from copycost.benchmark.speed import _speed
 from copycost.cli import benchmark as cli_benchmark
 from copycost.errors import RunError
 from copycost.nets import ARCHITECTURES
@@ -58,6 +62,38 @@ def test_the_table_goes_to_standard_error(benchmark) -> None:
     assert "tiny" in err
     assert "queries/s" in err
     assert "bookkeeping" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("finished", "overhead"), [(0, True), (1, False), (2, True)])
+def test_what_was_timed_before_a_signal_is_given(
+    benchmark, monkeypatch, number: signal.Signals, finished: int, overhead: bool
+) -> None:
+    monkeypatch.setattr("copycost.benchmark.speed._speed", _killed_after(finished, number))
+    arguments = ["--batch-size", "8", "--batch-size", "16", "--json"]
+    if not overhead:
+        arguments.append("--no-overhead")
+    monkeypatch.setattr("copycost.benchmark.honesty.overhead", _killed_after(0, number))
+    before = signal.getsignal(signal.SIGTERM)
+    code, out, err = benchmark(*QUICK, *arguments)
+    assert code == 3
+    assert signal.getsignal(signal.SIGTERM) is before
+    result = json.loads(out)
+    assert [r["batch_size"] for r in result["results"]] == [8, 16][:finished]
+    assert result["overhead"] is None
+    assert f"Stopped: {finished} of 2 settings are timed." in " ".join(err.split())
+
+
+def _killed_after(calls: int, number: signal.Signals) -> Callable[..., Speed]:
+    """In `_speed`'s place: as it is so many times, then a signal to this process."""
+    done = iter(range(calls))
+
+    def speed(*arguments: Any) -> Speed:
+        if next(done, None) is None:
+            signal.raise_signal(number)
+        return _speed(*arguments)
+
+    return speed
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +16,7 @@ from rich.table import Table
 
 from copycost.benchmark.settings import TIMED
 from copycost.cli import options
-from copycost.cli.output import console, print_text, say
+from copycost.cli.output import STOPPED, console, print_text, say
 from copycost.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +59,8 @@ def benchmark_command(
 ) -> None:
     """Time real runs and a plain float32 loop of the same attack, in turns, on random weights.
 
-    Nothing is downloaded and no data set is needed. Keep the machine quiet meanwhile.
+    Nothing is downloaded and no data set is needed. Keep the machine quiet meanwhile. Stopped by
+    Ctrl-C or SIGTERM, it gives what it has timed.
     """
     chosen = [TIMED[name] for name in setting or ("digits",)]
     _refuse_small(batch_size or [])
@@ -79,6 +83,9 @@ def benchmark_command(
         console.print(overhead_table(result.overhead))
     if as_json:
         print_text(result.model_dump_json(indent=1))
+    if len(result.results) < len(plans) or (overhead and not result.overhead):
+        say(f"Stopped: {len(result.results)} of {len(plans)} settings are timed.")
+        raise typer.Exit(STOPPED)
 
 
 def _refuse_small(sizes: list[int]) -> None:
@@ -90,36 +97,56 @@ def _refuse_small(sizes: list[int]) -> None:
 
 
 def _run(plans: list[Plan], overhead: bool) -> Benchmark:
-    from copycost.benchmark.honesty import overhead as measure_overhead  # noqa: PLC0415
-    from copycost.benchmark.recording import transfer_cost  # noqa: PLC0415
     from copycost.benchmark.result import Benchmark  # noqa: PLC0415
-    from copycost.benchmark.speed import measure  # noqa: PLC0415
     from copycost.engine import Engine  # noqa: PLC0415
     from copycost.runner.surroundings import surroundings  # noqa: PLC0415
 
     _check(plans)
-    first = plans[0]
-    around = surroundings(Engine(first.device, first.precision).device, {})
-    with Path(os.devnull).open("w") as nowhere, TemporaryDirectory() as folder:
-        displays = _displays(Console(file=nowhere, force_terminal=True, width=120))
-        results = []
-        for number, plan in enumerate(plans, start=1):
-            say(f"{number}/{len(plans)} {_name(plan)} …")
-            found = measure(plan, displays["bar"])
-            say(f"  {found.queries_per_second:,.0f} queries/s, {found.ratio:.2f} x the plain loop")
-            results.append(found)
-        costs = None
-        if overhead:
-            say("Overhead …")
-            costs = measure_overhead(first, displays, Path(folder))
-            say("Recording of queries …")
-            transfer = transfer_cost(first, displays["bar"], Path(folder))
-            costs = costs.model_copy(update={"transfer": transfer})
-    return Benchmark(
-        results=results,
-        overhead=costs,
-        surroundings=around.model_dump(mode="json", exclude={"arithmetic"}),
+    around = surroundings(Engine(plans[0].device, plans[0].precision).device, {})
+    result = Benchmark(
+        results=[], surroundings=around.model_dump(mode="json", exclude={"arithmetic"})
     )
+    with Path(os.devnull).open("w") as nowhere, _until_interrupted():
+        displays = _displays(Console(file=nowhere, force_terminal=True, width=120))
+        for speed in _speeds(plans, displays["bar"]):
+            result = result.model_copy(update={"results": [*result.results, speed]})
+        if overhead:
+            result = result.model_copy(update={"overhead": _overhead(plans[0], displays)})
+    return result
+
+
+def _speeds(plans: list[Plan], display: Display) -> Iterator[Speed]:
+    from copycost.benchmark.speed import measure  # noqa: PLC0415
+
+    for number, plan in enumerate(plans, start=1):
+        say(f"{number}/{len(plans)} {_name(plan)} …")
+        found = measure(plan, display)
+        say(f"  {found.queries_per_second:,.0f} queries/s, {found.ratio:.2f} x the plain loop")
+        yield found
+
+
+def _overhead(plan: Plan, displays: dict[str, Display]) -> Overhead:
+    from copycost.benchmark.honesty import overhead  # noqa: PLC0415
+    from copycost.benchmark.recording import transfer_cost  # noqa: PLC0415
+
+    with TemporaryDirectory() as folder:
+        say("Overhead …")
+        costs = overhead(plan, displays, Path(folder))
+        say("Recording of queries …")
+        transfer = transfer_cost(plan, displays["bar"], Path(folder))
+    return costs.model_copy(update={"transfer": transfer})
+
+
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """End the block at Ctrl-C or SIGTERM, and go on after it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check(plans: list[Plan]) -> None:
