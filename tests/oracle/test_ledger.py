@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -194,6 +195,38 @@ def test_what_was_settled_can_be_booked_as_lost(tmp_path):
         account.charge(75)
         with pytest.raises(BudgetExceeded):
             account.charge(1)
+
+
+class _Dying:
+    """A database that is gone before its second change, as when the process is killed."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db, self._changes = db, 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        self._changes += statement.startswith(("INSERT", "UPDATE"))
+        if self._changes == 2:
+            self._db.close()
+        return self._db.execute(statement, *values)
+
+
+@pytest.mark.parametrize(("begun", "lost"), [("lose", 100), ("write off", 0)])
+def test_two_lines_that_belong_together_are_written_together(tmp_path, begun, lost):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 100, block=100)
+        account.charge(100)
+        if begun == "write off":
+            account.settle()
+        account._db = cast("sqlite3.Connection", _Dying(account._db))
+        with pytest.raises(sqlite3.ProgrammingError):
+            account.write_off(80) if begun == "write off" else account._lose(40)
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 100, block=100)
+        assert (account.spent, account.lost) == (100, lost)
 
 
 def test_two_ledgers_on_one_file_cannot_spend_its_budget_twice(tmp_path):

@@ -196,8 +196,9 @@ class Account:
     def write_off(self, n: int) -> None:
         """Book `n` of the queries that are settled as lost; as many are charged as before."""
         if n:
-            self._book(n, n, "lost")  # first, lest a crash in between leave them uncharged
-            self._book(0, -n, "settled")
+            with self._at_once():
+                self._book(n, n, "lost")
+                self._book(0, -n, "settled")
 
     def _book(self, reserved: int, used: int, state: str) -> None:
         self._db.execute(
@@ -208,20 +209,39 @@ class Account:
 
     def _lose(self, n: int) -> None:
         """Of the queries charged last, book `n` as lost: they were sent, and nothing came back."""
-        self.forfeit(n)  # first, lest a crash in between leave them uncharged
-        self._used -= n
-        self.settle()
+        with self._at_once():
+            if n:
+                self._book(n, n, "lost")
+            self._close(self._used - n)
+        self._begin_anew()
 
     def settle(self) -> None:
         """Write the exact number used and close the reservation; the next charge opens another."""
-        if self._reservation is None:
-            return
-        self._db.execute(
-            "UPDATE reservations SET used = ?, state = 'settled' WHERE id = ?",
-            (self._used, self._reservation),
-        )
+        self._close(self._used)
+        self._begin_anew()
+
+    def _close(self, used: int) -> None:
+        if self._reservation is not None:
+            self._db.execute(
+                "UPDATE reservations SET used = ?, state = 'settled' WHERE id = ?",
+                (used, self._reservation),
+            )
+
+    def _begin_anew(self) -> None:
         self._settled += self._used
         self._reservation, self._reserved, self._used = None, 0, 0
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """All that is written in the block, or none of it: half would be charged twice, or not."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # SQLite ends it itself where the disk is full
+                self._db.execute("ROLLBACK")
+            raise
 
     def _reserve(self, missing: int) -> None:
         more = max(missing, self._block)
