@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from copycost.errors import ConfigError
 
 AnyPath = str | os.PathLike[str]
 """A path as callers from outside may write it: text or an object."""
+
+
+def own_name(path: Path) -> str:
+    """The name of a file or folder: '.' and '..' have none, a link has its own."""
+    return path.resolve().name if path.name in ("", "..") else path.name
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -28,6 +34,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def clear_partial(folder: Path) -> None:
+    """Delete what processes that were killed had half written there; nobody may be writing now."""
+    for left in folder.glob(".*.partial"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def ensure_writable(folder: Path) -> None:

@@ -223,6 +223,19 @@ def test_another_run_is_refused_in_the_same_folder(tmp_path):
         copy_model(tiny_config(seed=1), tiny_target(), tmp_path)
 
 
+def test_what_killed_processes_left_is_cleared_away(tmp_path):
+    """A whole checkpoint for each kill while one was written would fill a disk."""
+    folder = tmp_path / "run"
+    copy_model(tiny_config(), tiny_target(), folder)
+    whole = {path.name for path in folder.iterdir()}
+    (folder / ".checkpoint.safetensors.77.partial").write_text("half")
+    (folder / ".student.77.partial").mkdir()
+    (folder / ".student.77.partial" / "card.json").write_text("half")
+    (folder / CHECKPOINT_FILE).write_text("kept by a process that was killed after its record")
+    copy_model(tiny_config(), tiny_target(), folder)
+    assert {path.name for path in folder.iterdir()} == whole
+
+
 def test_two_processes_never_work_on_one_run(tmp_path):
     with exclusive(tmp_path), pytest.raises(RunError, match="Another process"):
         copy_model(tiny_config(), tiny_target(), tmp_path)

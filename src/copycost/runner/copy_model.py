@@ -18,6 +18,7 @@ from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import Oracle
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
+from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import extract
@@ -78,6 +79,7 @@ def copy_model(
     ):
         record = _finished(folder)
         if record is not None:
+            _clear(folder, engine.ranks)  # of a process that was killed before it did
             return record
         with (
             Ledger(own(folder / LEDGER_FILE, engine.ranks)) as ledger,
@@ -94,6 +96,12 @@ def _finished(folder: Path) -> Record | None:
         return None
     record = read_record(folder)
     return record if record.finished else None
+
+
+def _clear(folder: Path, ranks: Ranks) -> None:
+    """Delete what a finished run has no more use for."""
+    for name in (CHECKPOINT_FILE, UNSTABLE_FILE):
+        own(folder / name, ranks).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -174,8 +182,7 @@ class _Job:
         engine.ranks.wait()
         record = read_record(folder)
         if record.finished:
-            for name in (CHECKPOINT_FILE, UNSTABLE_FILE):
-                own(folder / name, engine.ranks).unlink(missing_ok=True)
+            _clear(folder, engine.ranks)
         return record
 
     def _samples(self) -> Tensor | None:

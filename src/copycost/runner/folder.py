@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from copycost.errors import RunError
-from copycost.files import write_atomically
+from copycost.files import clear_partial, write_atomically
 from copycost.locks import Lock
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig
@@ -51,6 +51,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     _check_path(folder.absolute())
     folder.mkdir(parents=True, exist_ok=True)
     with Lock(folder / "lock", str(folder)):
+        clear_partial(folder)
         yield
 
 
