@@ -9,15 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from copycost.errors import ConfigError
-from copycost.sweep.executors.base import Terms
-from copycost.sweep.executors.slurm import Slurm
+from copycost.sweep.executors.base import Full, Terms
+from copycost.sweep.executors.slurm import PATIENCE, Slurm, SlurmPool
 from copycost.sweep.victims import Home
-from copycost.sweep.work import TrainVictim
+from copycost.sweep.work import Ended, Outcome, TrainVictim
 from tests.sweep.slurm.cluster import Cluster, missing
 
 pytest.importorskip("submitit", reason="submitit is not installed: pip install 'copycost[slurm]'")
@@ -142,6 +143,47 @@ class TestOnACluster:
         assert out == ""
         assert "invalid partition specified: nowhere" in err
         assert "Traceback" not in err
+
+
+class _Sbatch:
+    """Takes every job but those of these numbers."""
+
+    def __init__(self, refused: set[int]) -> None:
+        self._refused, self._asked = refused, 0
+
+    def submit(self, *_: object) -> SimpleNamespace:
+        self._asked += 1
+        if self._asked in self._refused:
+            raise subprocess.CalledProcessError(1, ["sbatch"], stderr="Socket timed out")
+        result = SimpleNamespace(exists=lambda: True)
+        return SimpleNamespace(
+            job_id="7",
+            paths=SimpleNamespace(result_pickle=result, stderr="log"),
+            result=lambda: Outcome(Ended.FINISHED),
+        )
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_refusal_that_passes_is_waited_out_and_one_that_stays_is_told(
+    tmp_path: Path, idle: bool
+) -> None:
+    first, last = 2, 1 + PATIENCE
+    refused = set(range(first, last + 1)) | set(range(last + 2, 100))
+    pool = SlurmPool(_Sbatch(refused), 1, 1)  # type: ignore[arg-type]
+    task = TrainVictim("any", Home("any", "digits", tmp_path))
+    job = pool.start(task)
+    assert job.outcome() == Outcome(Ended.FINISHED)
+    for _ in range(PATIENCE):
+        with pytest.raises(Full, match="Slurm refused a job"):
+            pool.start(task)
+    job = pool.start(task)
+    if idle:
+        job.outcome()
+    for _ in range(PATIENCE):
+        with pytest.raises(Full):
+            pool.start(task)
+    with pytest.raises(ConfigError if idle else Full, match="Slurm refused a job"):
+        pool.start(task)
 
 
 def test_without_slurm_it_is_one_line(monkeypatch, tmp_path):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 ASK_SECONDS = 10.0
 """Between two questions to Slurm's controller, which all users share."""
+PATIENCE = 10
+"""Refusals in a row, with nothing under way, that a sweep outlasts."""
 GONE_SECONDS = 20.0
 """A job that is out of the queue for so long and left no result will leave none; a shared disk
 may show the result later than the queue shows the end."""
@@ -119,11 +121,13 @@ class SlurmPool:
         self.queue = Queue()
         self._executor, self._threads = executor, threads
         self._jobs: list[SlurmJob] = []
+        self._refused = 0  # times in a row, with nothing under way
 
     def start(self, task: Task) -> SlurmJob:
         """Queue a job; `ConfigError` with sbatch's own words if it refuses the first.
 
-        Later ones it may refuse for a limit on how many may wait: then `Full`.
+        Later ones it may refuse for a limit on how many may wait, or because it does not answer
+        just now: then `Full`, though not for ever while none is under way.
         """
         from submitit.core.utils import FailedJobError  # noqa: PLC0415 -- optional
 
@@ -131,9 +135,12 @@ class SlurmPool:
             submitted = self._executor.submit(Preemptible(), task, self._threads)
         except (FailedJobError, subprocess.CalledProcessError) as error:
             says = f"Slurm refused a job: {_sbatch_says(error)}"
-            if any(not job.ended for job in self._jobs):
+            if not any(not job.ended for job in self._jobs):
+                self._refused += 1
+            if self._jobs and self._refused <= PATIENCE:
                 raise Full(says) from None
             raise ConfigError([says]) from None
+        self._refused = 0
         job = SlurmJob(submitted, self.queue)
         self._jobs.append(job)
         return job
