@@ -15,9 +15,12 @@ from copycost import __version__
 from copycost.attacks import ATTACKS
 from copycost.cli import options as cli_options
 from copycost.cli.audit import WORTH_COMPILING, slower_than_need_be
+from copycost.datasets import load
+from copycost.nets import ARCHITECTURES
 from copycost.presets import PRESETS
 from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
+from copycost.victims.saved import Card, save_model
 
 TINY = (
     "audit", "--victim", "digits-lenet", "--student", "lenet", "--budget", "600",
@@ -134,6 +137,30 @@ def test_a_folder_that_is_no_model_is_refused_before_training(copycost, tmp_path
     assert code == 2
     assert "cannot become a saved model" in err
     assert "epoch" not in err
+
+
+def test_a_model_takes_no_folder_that_one_is_in(copycost, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = copycost("train-victim", "digits-lenet", "--out", ".")
+    assert code == 2
+    assert "it is the folder you are in" in " ".join(err.split())
+    assert "epoch" not in err
+
+
+def test_names_keep_their_brackets(copycost, tmp_path):
+    """Rich would read '[v2]' as a style and ':cat:' as a picture."""
+    named, spec = tmp_path / "cats [v2] :cat:", load("digits").spec
+    card = Card(architecture="lenet", spec=spec, classes=10)
+    save_model(named, ARCHITECTURES["lenet"](spec, 10), card)
+    again = [
+        "audit", "--attack", "random-noise", "--budget", "300", "--student", "lenet",
+        "--victim", str(named), "--data", "digits", "--device", "cpu",
+        "--threads", "1", "--out", str(tmp_path / "runs"), "--json",
+    ]  # fmt: skip
+    code, out, err = copycost(*again)
+    assert code == 0, err
+    assert json.loads(out)["victim"]["name"] == named.name
+    assert f"Victim {named.name} on scikit-learn digits: accuracy" in " ".join(err.split())
 
 
 def test_help_says_what_is_taken_where_nothing_is_said(copycost, monkeypatch):

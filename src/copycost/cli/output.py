@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 LOG_WIDTH = 120
 
@@ -19,7 +20,16 @@ LEADS = os.environ.get("RANK", "0") == "0"
 
 
 class _Patient(Console):
-    """A console that falls silent when nobody reads it any more: the run goes on."""
+    """A console that falls silent when nobody reads it any more: the run goes on.
+
+    It prints what it is given: names of models and data are the user's, brackets and all.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        width = None if sys.stderr.isatty() else LOG_WIDTH
+        super().__init__(
+            stderr=True, highlight=False, markup=False, emoji=False, width=width, quiet=quiet
+        )
 
     def on_broken_pipe(self) -> None:
         self.fall_silent()
@@ -36,14 +46,9 @@ class _Patient(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-console = _Patient(
-    stderr=True,
-    highlight=False,
-    width=None if sys.stderr.isatty() else LOG_WIDTH,
-    quiet=not LEADS,
-)
+console = _Patient(quiet=not LEADS)
 """Progress and tables: never mixed with the JSON on standard output."""
-_loud = _Patient(stderr=True, highlight=False, width=console.width)
+_loud = _Patient()
 """For complaints, which every process may have."""
 
 
@@ -56,12 +61,13 @@ def complain(message: str, *, everywhere: bool = False) -> None:
         return
     rank = "" if LEADS else f"rank {os.environ['RANK']}: "
     for line in message.split("\n"):
-        _loud.print(f"[bold red]error:[/] {rank}{_plain(line)}", soft_wrap=True)
+        error = Text.assemble(("error:", "bold red"), f" {rank}{line}")
+        _loud.print(error, soft_wrap=True)
 
 
 def say(message: str) -> None:
     """Print a remark for a person, as it is."""
-    console.print(_plain(message), soft_wrap=True)
+    console.print(message, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -72,7 +78,3 @@ def print_json(value: Any) -> None:
 def print_text(text: str) -> None:
     """Print a result on standard output."""
     sys.stdout.write(text + "\n")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")

@@ -252,6 +252,11 @@ def refuse_strangers(folder: Path) -> None:
     """Raise `RunError` where replacing `folder` would delete anything but a saved model."""
     if not folder.exists():
         return
+    if folder.resolve() == Path.cwd():
+        raise RunError(
+            f"{folder} cannot become a saved model: it is the folder you are in, and a model takes "
+            "the place of its folder. Choose another folder."
+        )
     strangers = [folder.name] if not folder.is_dir() else [p.name for p in folder.iterdir()]
     strangers = sorted(set(strangers) - {WEIGHTS_FILE, CARD_FILE})
     if strangers:
