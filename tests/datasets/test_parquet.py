@@ -53,6 +53,13 @@ def test_a_label_does_not_make_it_another_collection(tmp_path: Path) -> None:
     assert named.origin == plain.origin
 
 
+@pytest.mark.parametrize("highest", [100_000, 2**40])
+def test_labels_that_number_the_rows_of_something_are_refused(tmp_path: Path, highest: int) -> None:
+    pq.write_table(_table([7, 8], labels=[0, highest]), _write(tmp_path) / "test.parquet")
+    with pytest.raises(DataError, match=f"at most 100,000, got {highest:,}; number the classes"):
+        load(f"parquet:{tmp_path}")
+
+
 def test_class_names_come_from_hugging_face_metadata(tmp_path: Path) -> None:
     folder = _write(tmp_path)
     info = {"info": {"features": {"label": {"names": ["x", "y", "z"], "_type": "ClassLabel"}}}}

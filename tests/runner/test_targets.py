@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
+from PIL import Image
 
+from copycost import InputSpec, ModuleVictim, RunConfig, Target
 from copycost.datasets import load
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.runner.targets import load_target
+from copycost.sweep.victims import home_of
 from copycost.victims.saved import Card, save_model
 
 
@@ -21,3 +25,30 @@ def test_a_victim_is_judged_on_the_images_that_it_was_not_trained_on(tmp_path: P
     assert torch.equal(target.held_out.inputs, digits.test.inputs)
     assert torch.equal(target.held_out.labels, digits.test.labels)
     assert target.dataset == digits.provenance
+
+
+def test_a_victim_in_this_folder_has_the_folders_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = load("digits")
+    card = Card(architecture="lenet", spec=digits.spec, classes=10)
+    save_model(tmp_path / "mine", ARCHITECTURES["lenet"](digits.spec, 10), card)
+    monkeypatch.chdir(tmp_path / "mine")
+    assert load_target(".", "digits", tmp_path, Engine("cpu")).victim.name == "mine"
+    run = RunConfig(attack="random-noise", victim=".", data="digits")
+    assert home_of(run, tmp_path).name == "mine"
+
+
+def test_images_that_are_not_decoded_yet_can_judge(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for name, value in (("a", 0), ("b", 200)):
+            place = tmp_path / part / name / "0.png"
+            place.parent.mkdir(parents=True)
+            Image.new("L", (8, 8), value).save(place)
+    data = load(f"folder:{tmp_path}")
+    module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
+    spec = InputSpec((1, 8, 8), low=-1.0, high=1.0)
+    victim = ModuleVictim(module, spec, 2, output="logits", name="mine")
+    held_out = Target(victim, data.train, data.provenance).held_out
+    assert held_out.floats()[0].min() == -1.0
+    assert held_out.labels.tolist() == [0, 1]

@@ -140,6 +140,20 @@ def test_what_no_run_could_do_is_told_before_the_first(copycost, tmp_path):
     assert "expected a folder to write in" in err
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("[axes]\naccess = 3", "axes.access: expected a list, got 3."),
+        ("[variants]\nrandom-noise = [1]", "variants.random-noise: expected a table, got [1]."),
+    ],
+)
+def test_a_grid_file_of_another_shape_is_told_so(copycost, grid, lines, expected):
+    grid.write_text(f'attacks = ["random-noise"]\n{lines}')
+    code, out, err = copycost("--set", "random-noise.batch_size=3")
+    assert (code, out) == (2, "")
+    assert expected in " ".join(err.split())
+
+
 def test_a_time_limit_ends_with_status_3(copycost):
     code, out, err = copycost("--max-minutes", "0", "--json")
     assert code == 3
@@ -159,6 +173,7 @@ def test_a_time_limit_ends_with_status_3(copycost):
         (["--defence-set", "rounding:x", "--defence-set", "none"], ["rounding:x needs"]),
         (["--seeds", "0"], ["seeds"]),
         (["--victim", "nobody", "--victim", "noone"], ["'nobody'", "'noone'"]),
+        (["--victim", "models/typo"], ["there is no folder models/typo"]),
         (["--device", "cuda:1"], ["GPU of its own"]),
         (["--device", "cuda"], ["cuda is not there; 0 CUDA devices are"]),
         (["--device", "cuda", "--executor", "ray"], ["cuda is not there"]),

@@ -166,10 +166,12 @@ def _refuse_other_shapes(file: dict[str, Any]) -> None:
         "attacks": (list, "a list of names"),
         **dict.fromkeys(("shared", "axes", "settings", "variants"), (dict, "a table")),
     }
-    own = file.get("settings")
-    if isinstance(own, dict):
-        file = file | {f"settings.{name}": value for name, value in own.items()}
-        shapes |= dict.fromkeys((f"settings.{name}" for name in own), (dict, "a table"))
+    for table in ("axes", "settings", "variants"):
+        inner = file.get(table)
+        if isinstance(inner, dict):
+            shape = (list, "a list") if table == "axes" else (dict, "a table")
+            file = file | {f"{table}.{name}": value for name, value in inner.items()}
+            shapes |= dict.fromkeys((f"{table}.{name}" for name in inner), shape)
     problems = [
         f"{name}: expected {words}, got {file[name]!r}."
         for name, (shape, words) in shapes.items()

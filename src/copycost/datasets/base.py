@@ -74,6 +74,10 @@ class Labelled:
             return shares
         return (self.low + (self.high - self.low) * shares).clamp(self.low, self.high)
 
+    def decoded(self) -> Labelled:
+        """The same: these are decoded."""
+        return self
+
     def halved(self) -> Labelled:
         """The same at half the size, [N, C, H // 2, W // 2], each value the mean of four."""
         return replace(self, inputs=_halved(self.inputs))

@@ -9,6 +9,7 @@ import numpy as np
 from copycost.datasets.base import Dataset, Undecoded
 from copycost.datasets.images import undecoded
 from copycost.datasets.sources import bad_data, given_path, require_files
+from copycost.files import own_name
 
 _PARTS = ("train", "test")
 
@@ -34,8 +35,7 @@ def load_folder(path: Path | None) -> Dataset:
         came = f"{', '.join(unknown)}, which train/ does not have"
         raise bad_data(path / "test", "the classes of train/", came, "move or rename them")
     train, test = (_read(path / part, classes) for part in _PARTS)
-    # '.' and '..' have no name of their own; a link has, whatever it points to.
-    name = path.resolve().name if path.name in ("", "..") else path.name
+    name = own_name(path)
     return Dataset(name, name, tuple(classes), train, test.decoded())
 
 

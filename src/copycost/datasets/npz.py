@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from copycost.datasets.base import Dataset, Labelled
-from copycost.datasets.sources import bad_data, given_path, require_files
+from copycost.datasets.sources import bad_data, counted_names, given_path, require_files
 from copycost.errors import DataError
 
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _CHANNELS = (1, 3)
-_MOST_CLASSES = 100_000
 _LAYOUTS = "[N, H, W], [N, H, W, C] or [N, C, H, W] with C = 1 or 3"
 
 
@@ -34,13 +33,7 @@ def load_npz(path: Path | None) -> Dataset:
     path = given_path("npz", path, "a .npz file with " + ", ".join(_KEYS))
     arrays = _read(path)
     train, test = (_part(path, arrays, part) for part in ("train", "test"))
-    classes = 1 + max(int(part.labels.max()) for part in (train, test))
-    if classes > _MOST_CLASSES:
-        raise DataError(
-            f"{path}: expected labels from 0, one number a class, at most {_MOST_CLASSES:,}; got "
-            f"{classes - 1:,}. Number the classes from 0"
-        )
-    names = tuple(str(i) for i in range(classes))
+    names = counted_names(path, max(int(part.labels.max()) for part in (train, test)))
     return Dataset(path.stem, path.stem, names, train, test)
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from copycost.datasets.base import Dataset, Undecoded
 from copycost.datasets.cifar10 import CLASS_NAMES
 from copycost.datasets.images import undecoded
-from copycost.datasets.sources import bad_data, given_path, require_files
+from copycost.datasets.sources import bad_data, counted_names, given_path, require_files
 
 _IMAGES = ("image", "img")
 _ROWS = 1_000
@@ -47,8 +47,8 @@ def load_parquet(path: Path | None) -> Dataset:
     train, test = (_read(files) for files in shards.values())
     name = path.resolve().name
     provenance, known, collection = _KNOWN.get(name, (name, (), ""))
-    numbers = range(1 + max(int(part.labels.max()) for part in (train, test)))
-    names = known or _class_names(shards["train"][0]) or tuple(str(i) for i in numbers)
+    highest = max(int(part.labels.max()) for part in (train, test))
+    names = known or _class_names(shards["train"][0]) or counted_names(path, highest)
     return Dataset(name, provenance, names, train, test.decoded(), collection)
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from copycost.errors import ConfigError, DataError
 
+MOST_CLASSES = 100_000
+"""Where labels are mere numbers: more are no classes, but something like rows of a table."""
+
 
 def bad_data(where: Path | str, expected: str, came: str, advice: str) -> DataError:
     """The error for a damaged or foreign file: where, expected what, got what, do what."""
@@ -44,6 +47,18 @@ def given_path(name: str, path: Path | None, what: str) -> Path:
     if not path.exists():
         raise bad_data(path, what, "nothing there", f"check the path after '{name}:'")
     return path
+
+
+def counted_names(where: Path, highest: int) -> tuple[str, ...]:
+    """What to call the classes of labels from 0 to `highest`; `DataError` if they are too many."""
+    if highest >= MOST_CLASSES:
+        raise bad_data(
+            where,
+            f"labels from 0, one number a class, at most {MOST_CLASSES:,}",
+            f"{highest:,}",
+            "number the classes from 0",
+        )
+    return tuple(str(i) for i in range(highest + 1))
 
 
 def refuse_path(name: str, path: Path | None) -> None:

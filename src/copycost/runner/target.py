@@ -43,7 +43,7 @@ class Target:
                 "judge the victim on data such as it takes (--data on the command line)",
             )
         # Data sets are of bytes; what these stand for is the victim's to say.
-        held_out = replace(self.held_out, low=spec.low, high=spec.high)
+        held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
         object.__setattr__(self, "held_out", held_out)
         classes = self.victim.classes
         labels = self.held_out.labels

@@ -13,11 +13,12 @@ from copycost.datasets import load
 from copycost.datasets.base import Dataset
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
+from copycost.files import own_name
 from copycost.presets.victims import VICTIMS
 from copycost.runner.kept_training import KeptTraining, keeping
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.training.recipe import Recipe
+from copycost.training.recipe import Recipe, VictimPreset
 from copycost.training.train import accuracy, train
 from copycost.types import Access
 from copycost.victims.module import ModuleVictim
@@ -51,17 +52,9 @@ def load_target(
     `SpecMismatch` for data of other classes than the model's, and `Interrupted` when `stop` is
     asked before it is trained; it goes on the next time.
     """
-    if not victim:
-        raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
-    if (Path(victim) / CARD_FILE).exists():
+    if victim and (Path(victim) / CARD_FILE).exists():
         return _saved_target(Path(victim), data, engine)
-    if victim not in VICTIMS and Path(victim).exists():
-        raise ConfigError(
-            [f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."]
-        )
-    if victim not in VICTIMS and "/" in victim:
-        raise ConfigError([f"victim: there is no folder {victim}."])
-    preset = VICTIMS[victim]
+    preset = preset_named(victim)
     reference = data or preset.dataset
     place = victim_folder(folder, victim, reference, seed)
     if not (place / CARD_FILE).exists():
@@ -69,6 +62,19 @@ def load_target(
             if not (place / CARD_FILE).exists():  # not made by another process meanwhile
                 _train(preset.recipe, reference, place, engine, kept, seed, watcher)
     return _target(*load_model(place), victim, reference, engine)
+
+
+def preset_named(victim: str) -> VictimPreset:
+    """The preset of this name; `ConfigError` says what the name is instead."""
+    if not victim:
+        raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
+    if victim not in VICTIMS and Path(victim).exists():
+        raise ConfigError(
+            [f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."]
+        )
+    if victim not in VICTIMS and "/" in victim:
+        raise ConfigError([f"victim: there is no folder {victim}."])
+    return VICTIMS[victim]
 
 
 def victim_folder(root: Path, name: str, data: str, seed: int) -> Path:
@@ -131,7 +137,7 @@ def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:
             [f"data: say which held-out data to judge {folder} on, e.g. --data cifar10."]
         )
     module, card = load_model(folder)
-    return _target(module, card, folder.name, data, engine)
+    return _target(module, card, own_name(folder), data, engine)
 
 
 def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine) -> Target:

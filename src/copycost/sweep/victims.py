@@ -10,11 +10,11 @@ from pathlib import Path
 from copycost.datasets import DATASETS
 from copycost.engine import Engine
 from copycost.errors import Busy, ConfigError, Interrupted
-from copycost.presets.victims import VICTIMS
+from copycost.files import own_name
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.runner.targets import load_target, victim_folder
+from copycost.runner.targets import load_target, preset_named, victim_folder
 from copycost.victims.saved import CARD_FILE, load_card
 
 SEED = 0
@@ -63,16 +63,12 @@ class Home:
 
 def home_of(run: RunConfig, root: Path) -> Home:
     """Where the victim of `run` lies; `ConfigError` if there can be no such victim."""
-    if not run.victim:
-        raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
     folder = Path(run.victim)
-    if (folder / CARD_FILE).exists():
+    if run.victim and (folder / CARD_FILE).exists():
         if run.data is None:
             raise ConfigError([f"data: say which data to judge {folder} on, e.g. --data digits."])
-        return Home(folder.name, _known(run.data), folder.resolve(), run.device)
-    if run.victim not in VICTIMS and folder.exists():
-        raise ConfigError([f"victim: {folder} is not a saved model: it holds no {CARD_FILE}."])
-    preset = VICTIMS[run.victim]
+        return Home(own_name(folder), _known(run.data), folder.resolve(), run.device)
+    preset = preset_named(run.victim)
     data = _known(run.data or preset.dataset)
     folder = victim_folder(root / "victims", run.victim, data, SEED)
     return Home(run.victim, data, folder, run.device)
