@@ -11,6 +11,8 @@ from rich.console import Console
 
 LOG_WIDTH = 120
 
+FAILED = 1
+"""Exit status of a command in which a run failed, and the others were done."""
 STOPPED = 3
 """Exit status of a command that was stopped before its end and can go on."""
 
