@@ -14,7 +14,7 @@ import pytest
 from copycost import __version__
 from copycost.attacks import ATTACKS
 from copycost.cli import options as cli_options
-from copycost.cli.audit import WORTH_COMPILING, slower_than_need_be
+from copycost.cli.audit_run import WORTH_COMPILING, slower_than_need_be
 from copycost.datasets import load
 from copycost.nets import ARCHITECTURES
 from copycost.presets import PRESETS
@@ -218,13 +218,20 @@ POOL = ("--attack", "knockoff", "--pool", "digits")
         (2, ["--record-queries", "bytes"], "only a run of one process keeps its queries"),
         (2, [*POOL, "--attack", "random-noise"], "attacks with a pool run in one process"),
         (2, ["--attack", "dfme", "--budget", "20"], "10 queries do not pay for one step"),
+        (
+            1,
+            ["--access", "logits", "--defence", "rounding:2"],
+            "defences: expected a victim that computes at least logits, got one that computes "
+            "probabilities; use access probabilities or lower",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_a_victim_is_trained(
     copycost, monkeypatch, tmp_path, processes, arguments, expected
 ):
-    monkeypatch.setattr("copycost.ranks.launched", lambda: (processes, processes))
-    monkeypatch.setattr("copycost.cli.audit._target", lambda *_: pytest.fail("there is a victim"))
+    monkeypatch.setattr("copycost.cli.audit_run.launched", lambda: (processes, processes))
+    loaded = "copycost.cli.audit_run.load_target"
+    monkeypatch.setattr(loaded, lambda *_, **__: pytest.fail("there is a victim"))
     code, out, err = copycost("audit", *arguments, "--device", "cpu", "--out", str(tmp_path))
     assert (code, out) == (2, "")
     assert expected in err
@@ -235,7 +242,7 @@ def test_a_time_limit_counts_from_the_start_of_the_command(copycost, runs_folder
     """Imports, and looking at data, may take a good part of a minute."""
     began = SimpleNamespace(monotonic=lambda: time.monotonic() - 120)
     monkeypatch.setattr(cli_options, "time", began)
-    audit = (*TINY_AUDIT, "--out", str(runs_folder), "--first-seed", "7")
+    audit = (*TINY_AUDIT, "--out", str(runs_folder), "--first-seed", "8")
     code, _, err = copycost(*audit, "--max-minutes", "1.9")
     assert code == 3
     assert "before the attacker's first query" in err

@@ -41,6 +41,15 @@ def test_all_faults_at_once():
         assert expected in text
 
 
+def test_no_defence_is_passed_by():
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.read({"access": "logits", "defences": ("rounding:2", "smoothing:1")})
+    first, second = caught.value.problems
+    assert first.startswith("defences: expected a victim that computes at least logits")
+    assert "no defence 'smoothing'" in second
+    assert RunConfig(access="logits").defences == ()
+
+
 def test_an_audit_reports_the_faults_of_all_its_runs_once():
     with pytest.raises(ConfigError) as caught:
         AuditConfig.read({"seeds": 3, "shared": {"budget": -1, "student": "no"}})

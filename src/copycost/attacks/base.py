@@ -151,18 +151,27 @@ class Attack(ABC):
     @final
     def check(self, oracle: Oracle) -> None:
         """Raise before the first query if this attack cannot run against this oracle at all."""
-        if not oracle.access.covers(self.needs):
+        self.check_access(oracle.access)
+        self.check_spec(oracle.spec)
+        self.check_budget(oracle.budget)
+
+    @final
+    def check_access(self, access: Access) -> None:
+        """Raise `AccessTooLow` if it needs more than `access` reveals."""
+        if not access.covers(self.needs):
             raise AccessTooLow(
                 f"{type(self).__name__} needs {self.needs} access; this oracle releases only "
-                f"{oracle.access}. Choose an attack for {oracle.access} access."
+                f"{access}. Choose an attack for {access} access."
             )
-        if self.needs_images and oracle.spec.modality is not Modality.IMAGE:
+
+    def check_spec(self, spec: InputSpec) -> None:
+        """Raise `SpecMismatch` if it cannot ask about inputs of `spec`. Takes no memory."""
+        if self.needs_images and spec.modality is not Modality.IMAGE:
             raise SpecMismatch(
                 f"a victim of images for {type(self).__name__}",
-                f"one of {oracle.spec.modality}",
+                f"one of {spec.modality}",
                 "choose an attack whose queries come from a pool, or random noise",
             )
-        self.check_budget(oracle.budget)
 
     @final
     def check_budget(self, budget: int) -> None:

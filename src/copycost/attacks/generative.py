@@ -17,7 +17,7 @@ from copycost.attacks.replay import Batch
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.nets import GENERATORS
-from copycost.nets.generator import squash
+from copycost.nets.generator import Generator, squash
 from copycost.nets.images import image_shape
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
@@ -47,12 +47,27 @@ class Generative(Attack):
         """They must."""
         return True
 
+    @property
+    def generates(self) -> bool:
+        """Whether there is a generator."""
+        return True
+
+    def check_spec(self, spec: InputSpec) -> None:
+        """Nor may the generator be of another size than theirs."""
+        super().check_spec(spec)
+        if self.generates:
+            with torch.device("meta"):
+                self._generator(spec)
+
     def generator_player(self, spec: InputSpec, engine: Engine, seed: int) -> Player:
         """The generator, its weights from `seed`."""
         with seeded(derive(seed, "generator")):
-            generator = GENERATORS[self.generator](spec, self.latent, self.width)
+            generator = self._generator(spec)
         optimizer = self.generator_optimizer(generator.parameters())
         return Player(engine, generator, optimizer, self.schedule)
+
+    def _generator(self, spec: InputSpec) -> Generator:
+        return GENERATORS[self.generator](spec, self.latent, self.width)
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Adam, unless an attack has another."""

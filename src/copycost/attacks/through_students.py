@@ -42,11 +42,6 @@ class ThroughStudents(Generative):
         """M, the number of students."""
 
     @property
-    def generates(self) -> bool:
-        """Whether there is a generator."""
-        return True
-
-    @property
     def asks_evaluating(self) -> bool:
         """It is."""
         return True

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from copycost.attacks import ATTACKS
 from copycost.cli import options
-from copycost.cli.output import STOPPED, console, print_json, say
-from copycost.cli.training_lines import TrainingLines
-from copycost.errors import ConfigError, Interrupted
+from copycost.errors import ConfigError
 from copycost.presets import PRESETS
 from copycost.types import Access
 
-if TYPE_CHECKING:
-    from copycost.engine import Engine
-    from copycost.runner.audit import AuditConfig
-    from copycost.runner.config import RunConfig
-    from copycost.runner.record import Record
-    from copycost.runner.stopping import Stop
-    from copycost.runner.target import Target
-
 DEFAULT_PRESET = "digits"
-WORTH_COMPILING = 500_000
-"""Queries, which take longer on a GPU than compiling does."""
 
 
 def audit_command(
@@ -91,8 +78,8 @@ def audit_command(
     """Copy a victim by queries alone, and report what it cost.
 
     Run the same command again to go on where it was stopped; finished runs are not repeated.
-    Audit only models that you own or are authorised to test. Exit status: 0 done, 2 an error
-    to mend, 3 stopped before the budget was spent.
+    Audit only models that you own or are authorised to test. Exit status: 0 done, 1 a run
+    failed, 2 an error to mend, 3 stopped before the budget was spent.
     """
     shared = {
         "victim": victim,
@@ -124,7 +111,7 @@ def audit_command(
     }
     values |= {name: value for name, value in several.items() if value is not None}
     settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
-    _run(values, price, deadline, out, as_json)
+    _run(values, bool(attack), deadline, out, price, as_json)
 
 
 def start_from(preset: str | None) -> dict[str, Any]:
@@ -176,107 +163,10 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     return parsed
 
 
-def _run(
-    values: dict[str, Any],
-    price: float | None,
-    deadline: float | None,
-    out: Path,
-    as_json: bool,
-) -> None:
-    # Imported late: they import PyTorch, which takes seconds that --help need not cost.
-    from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
-    from copycost.cli.stopping import stop_at  # noqa: PLC0415
-    from copycost.engine import Engine, use_threads  # noqa: PLC0415
-    from copycost.ranks import launched  # noqa: PLC0415
-    from copycost.report.cost import check_price  # noqa: PLC0415
-    from copycost.report.page import write_report  # noqa: PLC0415
-    from copycost.runner.audit import AuditConfig, audit, audit_folder  # noqa: PLC0415
-    from copycost.runner.making import check_devices, check_runs  # noqa: PLC0415
-    from copycost.runner.pools import check_pools  # noqa: PLC0415
+def _run(values: dict[str, Any], *terms: Any) -> None:
+    # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
+    from copycost.cli.audit_run import carry_out  # noqa: PLC0415
 
-    check_price(price)
-    config = AuditConfig.read(values)
-    use_threads(config.threads)
-    runs = config.runs()
-    check_runs(runs, launched()[1])
-    check_devices(runs)
-    check_pools(runs)
-    stop = stop_at(deadline)
-    done: list[tuple[Record, Path]] = []
-    with stop.on_signals():
-        engine = Engine(runs[0].device, runs[0].precision, runs[0].compile)
-        ranks = engine.ranks
-        with suppress(Interrupted):
-            target = _target(runs[0], out, engine, stop)
-            say(_plan(runs))
-            done = audit(runs, target, out, stop=stop, display=LiveDisplay(console), ranks=ranks)
-        stop.agree(ranks)
-    if not done:
-        say(f"Stopped by {stop.reason} before the attacker's first query. Run it again to go on.")
-        if ranks.leads:
-            _tell_nothing(as_json)
-        ranks.wait()  # torchrun ends all processes when the first has ended so
-        raise typer.Exit(STOPPED)
-    if ranks.leads:
-        report = write_report(
-            [folder for _, folder in done], audit_folder(out, runs, target) / "report.html", price
-        )
-        _tell([record for record, _ in done], report, config, as_json)
-    if len(done) < len(runs) or not all(record.finished for record, _ in done):
-        say(f"Stopped by {stop.reason}. Run the same command again to go on.")
-        ranks.wait()
-        raise typer.Exit(STOPPED)
-
-
-def _target(first: RunConfig, out: Path, engine: Engine, stop: Stop) -> Target:
-    """The victim that all runs copy."""
-    from copycost.runner.targets import load_target  # noqa: PLC0415 -- see `_run`
-
-    if hint := slower_than_need_be(first, engine.device.type):
-        say(hint)
-    with engine.ranks.leader_first():
-        return load_target(
-            first.victim,
-            first.data,
-            out / "victims",
-            engine,
-            watcher=TrainingLines(first.victim),
-            stop=stop,
-        )
-
-
-def slower_than_need_be(first: RunConfig, device: str) -> str:
-    """What makes a long run on a GPU several times faster, if it was not asked for."""
-    if device != "cuda" or first.compile != "off" or first.budget < WORTH_COMPILING:
-        return ""
-    return (
-        "On a GPU, --precision bfloat16 --compile graphs is several times faster than "
-        f"{first.precision} without: see docs/performance.md."
-    )
-
-
-def _plan(runs: Sequence[RunConfig]) -> str:
-    first = runs[0]
-    attacks = ", ".join(dict.fromkeys(run.attack for run in runs))
-    defences = f" behind {' + '.join(first.defences)}" if first.defences else ""
-    return (
-        f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
-        f"{len(runs)} runs ({attacks}) of {first.budget:,} queries each."
-    )
-
-
-def _tell(records: list[Record], report: Path, config: AuditConfig, as_json: bool) -> None:
-    from copycost.cli.summary import audit_json, audit_table  # noqa: PLC0415 -- see `_run`
-
-    console.print(audit_table(records))
-    say(f"Report: {report.resolve()}")
-    if as_json:
-        print_json(audit_json(records, report.resolve()))
-
-
-def _tell_nothing(as_json: bool) -> None:
-    """Of an audit that was stopped before its first run."""
-    from copycost.cli.summary import audit_json  # noqa: PLC0415 -- see `_run`
-
-    if as_json:
-        print_json(audit_json([], None))
+    status = carry_out(values, *terms)
+    if status:
+        raise typer.Exit(status)

@@ -12,6 +12,8 @@ from rich.text import Text
 
 LOG_WIDTH = 120
 
+FAILED = 1
+"""Exit status of a command in which a run failed, and the others were done."""
 STOPPED = 3
 """Exit status of a command that was stopped before its end and can go on."""
 

@@ -11,9 +11,9 @@ from typing import Any
 from rich.table import Table
 
 from copycost.claims.base import Finding
-from copycost.cli.output import STOPPED, console, print_json, say
+from copycost.cli.output import FAILED, STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_at
-from copycost.cli.sweep_run import FAILED, Log, tell_failures
+from copycost.cli.sweep_run import Log, tell_failures
 from copycost.errors import CopycostError, DataError
 from copycost.files import ensure_writable
 from copycost.presets.study import Study

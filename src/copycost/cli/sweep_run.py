@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rich.table import Table
 
-from copycost.cli.output import STOPPED, console, print_json, say
+from copycost.cli.output import FAILED, STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_at
 from copycost.errors import ConfigError
 from copycost.report.page import write_report
@@ -24,9 +24,6 @@ from copycost.sweep.sweep import Sweep, finished_folders
 from copycost.sweep.work import Ended, Outcome, Task
 
 T = TypeVar("T")
-
-FAILED = 1
-"""Exit status of a sweep in which a run failed."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,11 @@ def check_access(computed: Access, released: Access, k: int, classes: int) -> No
             f"use access {computed} or lower",
         )
     if released is Access.TOP_K and not 1 <= k <= classes:
-        raise SpecMismatch(f"k from 1 to {classes} for top-k access", str(k))
+        raise SpecMismatch(
+            f"k from 1 to {classes} for top-k access",
+            str(k),
+            f"the victim has {classes} classes; say --top-k {classes} or less (in Python, top_k)",
+        )
 
 
 def release(answer: Tensor, computed: Access, released: Access, k: int) -> Answer:

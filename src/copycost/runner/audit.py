@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Protocol, Self
@@ -19,11 +19,13 @@ from pydantic import (
 )
 
 from copycost.attacks import ATTACKS
-from copycost.errors import ConfigError, Interrupted
+from copycost.errors import Busy, ConfigError, CopycostError, Interrupted, RunError, Unstable
 from copycost.files import AnyPath
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig, takes_pool
 from copycost.runner.copy_model import copy_model
+from copycost.runner.fitting import Interface, check_fits
+from copycost.runner.folder import kept_record
 from copycost.runner.record import Record
 from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
@@ -48,6 +50,10 @@ class NoDisplay:
     def run(self, config: RunConfig, place: str) -> Iterator[Watcher]:
         """A watcher that shows nothing."""
         yield Silent()
+
+
+Failed = Callable[[RunConfig, CopycostError], None]
+"""Told which run failed, and of what."""
 
 
 class AuditConfig(BaseModel):
@@ -143,29 +149,48 @@ def audit(
     stop: Stop | None = None,
     display: Display | None = None,
     ranks: Ranks | None = None,
+    failed: Failed | None = None,
 ) -> list[tuple[Record, Path]]:
     """Run what is not finished yet, each in its own folder under `root`.
 
-    `ranks` are the processes that do it together, all of which call this.
+    `ranks` are the processes that do it together, all of which call this. `failed` is told of
+    a run that diverged, or that cannot go on from what is stored, and the others go on; without
+    it, or with several ranks, what it raised ends them all.
 
-    Returns the records with their folders; fewer than asked for if `stop` ended it early. Without
-    a `stop`, signals end it as they end `copy_model`.
+    Returns the records with their folders, those of earlier sessions too where `stop` ended this
+    one early: a run that has none is left out. Without a `stop`, signals end it as they end
+    `copy_model`. Raises `ConfigError`, with every fault, for runs that do not suit the victim.
     """
-    display, done = display or NoDisplay(), list[tuple[Record, Path]]()
+    check_fits(runs, Interface.of(target.victim))
+    display, ranks, done = display or NoDisplay(), ranks or Ranks(), list[tuple[Record, Path]]()
     with Stop.given_or_own(stop) as asked:
         for number, config in enumerate(runs, start=1):
-            asked.agree(ranks or Ranks())
-            if asked.reason:
-                break
-            folder = run_folder(Path(root), config, target.content_hash)
-            try:
-                with display.run(config, f"{number}/{len(runs)}") as watcher:
+            folder, record = run_folder(Path(root), config, target.content_hash), None
+            asked.agree(ranks)
+            if not asked.reason:
+                with (
+                    _alone(config, None if ranks.several else failed),
+                    display.run(config, f"{number}/{len(runs)}") as watcher,
+                ):
                     record = copy_model(config, target, folder, stop=asked, watcher=watcher)
-            except Interrupted:
-                asked.agree(ranks or Ranks())
-                break
-            done.append((record, folder))
+            record = record or kept_record(folder, config, target)
+            if record is not None:
+                done.append((record, folder))
     return done
+
+
+@contextmanager
+def _alone(config: RunConfig, failed: Failed | None) -> Iterator[None]:
+    """Around one run, which may be interrupted or, where `failed` is told, fail."""
+    try:
+        yield
+    except Interrupted:
+        pass
+    except (RunError, Unstable) as error:
+        # Whoever is busy with it would find the next run in our hands.
+        if failed is None or isinstance(error, Busy):
+            raise
+        failed(config, error)
 
 
 def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
@@ -16,8 +17,9 @@ from pydantic_core.core_schema import ValidationInfo
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.defences.stack import read_defence
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, CopycostError
 from copycost.nets import ARCHITECTURES
+from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
 from copycost.settings import explain, listed, read_settings, write_settings
 from copycost.types import Access
@@ -149,13 +151,23 @@ class RunConfig(BaseModel):
 
     @field_validator("defences")
     @classmethod
-    def _known_defences(cls, defences: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_defences(cls, defences: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """And none that logits would pass by: a defence changes and releases probabilities."""
         problems = []
+        access = info.data.get("access")
+        if defences and access is not None:
+            problems += _faults(lambda: check_access(Access.PROBABILITIES, access, k=1, classes=1))
         for text in defences:
-            try:
-                read_defence(text)
-            except ConfigError as error:
-                problems += error.problems
+            problems += _faults(partial(read_defence, text))
         if problems:
             raise ValueError("\n".join(problems))
         return defences
+
+
+def _faults(attempt: Callable[[], object]) -> list[str]:
+    """What it cannot be done for, by line."""
+    try:
+        attempt()
+    except CopycostError as error:
+        return str(error).split("\n")
+    return []

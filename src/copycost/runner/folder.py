@@ -12,7 +12,7 @@ from copycost.files import clear_partial, write_atomically
 from copycost.locks import Lock
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig
-from copycost.runner.record import RECORD_FILE
+from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.runner.target import Target
 
 CLAIM_FILE = "run.json"
@@ -38,6 +38,15 @@ def has_begun(folder: Path) -> bool:
 def has_diverged(folder: Path | None) -> bool:
     """Whether the run in it was last lost to NaN or infinity, and has not been finished since."""
     return folder is not None and (folder / UNSTABLE_FILE).exists()
+
+
+def kept_record(folder: Path, config: RunConfig, target: Target) -> Record | None:
+    """What earlier sessions left of this run; None where nothing can be read that is of it."""
+    try:
+        _check_claim(folder, config, target)
+        return read_record(folder)
+    except (OSError, RunError):
+        return None
 
 
 @contextmanager
@@ -81,10 +90,10 @@ def claimed(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> It
 
 
 def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> None:
-    path, identity = folder / CLAIM_FILE, config.identity(target.content_hash)
+    path = folder / CLAIM_FILE
     if not path.exists():
         claim = {
-            "id": identity,
+            "id": config.identity(target.content_hash),
             "config": config.in_full(),
             "victim": target.content_hash,
             "declared": target.declared_hash,
@@ -92,8 +101,18 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
         }
         write_atomically(path, json.dumps(claim, indent=1).encode())
         return
-    found = _read_claim(path)
-    if found.get("id") != identity:
+    found = _check_claim(folder, config, target)
+    if found.get("ranks") != ranks.count:
+        raise RunError(
+            f"{folder} was begun by {found.get('ranks')} processes, each with a ledger of its "
+            f"own, and cannot go on with {ranks.count}. Start as many, or use another folder."
+        )
+
+
+def _check_claim(folder: Path, config: RunConfig, target: Target) -> dict[str, object]:
+    """The claim, if it is this run's."""
+    found = _read_claim(folder / CLAIM_FILE)
+    if found.get("id") != config.identity(target.content_hash):
         raise RunError(
             f"{folder} holds another run: other settings or another victim. Use another folder."
         )
@@ -102,11 +121,7 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
             f"{folder} holds a run of this victim with another range, output or number of classes, "
             "or judged on other data. Use another folder."
         )
-    if found.get("ranks") != ranks.count:
-        raise RunError(
-            f"{folder} was begun by {found.get('ranks')} processes, each with a ledger of its "
-            f"own, and cannot go on with {ranks.count}. Start as many, or use another folder."
-        )
+    return found
 
 
 def _read_claim(path: Path) -> dict[str, object]:

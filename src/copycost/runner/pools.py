@@ -43,6 +43,13 @@ def check_pools(runs: Iterable[RunConfig]) -> None:
         _training_images(reference)
 
 
+def check_pool_fits(run: RunConfig, spec: InputSpec) -> None:
+    """Raise `ConfigError` for a pool that cannot be brought to `spec`: one image shows it."""
+    if run.pool is not None:
+        images, provenance, _ = _training_images(run.pool)
+        Pool.fitting(images[:1], spec, provenance)
+
+
 def pool_facts(pool: Pool | None) -> PoolFacts | None:
     """What the record says of it."""
     if pool is None:

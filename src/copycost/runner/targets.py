@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,7 @@ from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.training.recipe import Recipe, VictimPreset
 from copycost.training.train import accuracy, train
-from copycost.types import Access
+from copycost.types import Access, InputSpec
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import CARD_FILE, Card, load_model, refuse_strangers, save_model
 
@@ -35,6 +36,10 @@ class Watcher(Protocol):
         """After each epoch, numbered from 1: its mean loss, and how long it took."""
 
 
+Suits = Callable[[InputSpec, int], None]
+"""Raises for a victim of such inputs and so many classes that is of no use."""
+
+
 def load_target(
     victim: str,
     data: str | None,
@@ -44,13 +49,15 @@ def load_target(
     seed: int = 0,
     watcher: Watcher | None = None,
     stop: Stop | None = None,
+    suits: Suits | None = None,
 ) -> Target:
     """The target a user named: a victim preset, or the folder of a saved model.
 
     A preset is trained once for each data set and seed and kept under `folder`. Raises
     `ConfigError` for a name that is neither, or for a saved model without `data`,
     `SpecMismatch` for data of other classes than the model's, and `Interrupted` when `stop` is
-    asked before it is trained; it goes on the next time.
+    asked before it is trained; it goes on the next time. What `suits` raises of a victim that is
+    not there yet is raised before it is trained.
     """
     if victim and (Path(victim) / CARD_FILE).exists():
         return _saved_target(Path(victim), data, engine)
@@ -60,7 +67,7 @@ def load_target(
     if not (place / CARD_FILE).exists():
         with keeping(place, stop or Stop()) as kept:
             if not (place / CARD_FILE).exists():  # not made by another process meanwhile
-                _train(preset.recipe, reference, place, engine, kept, seed, watcher)
+                _train(preset.recipe, reference, place, engine, kept, seed, watcher, suits)
     return _target(*load_model(place), victim, reference, engine)
 
 
@@ -110,8 +117,11 @@ def _train(
     kept: KeptTraining,
     seed: int,
     watcher: Watcher | None,
+    suits: Suits | None = None,
 ) -> Card:
     dataset = load(data)
+    if suits is not None:
+        suits(dataset.spec, dataset.classes)
     if watcher is not None:
         watcher.begins(recipe.epochs)
     on_epoch = watcher.epoch if watcher is not None else None

@@ -1,0 +1,191 @@
+"""What `copycost audit` does once its options are read. Imports PyTorch: import it late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from copycost.cli.output import FAILED, STOPPED, complain, console, print_json, say
+from copycost.cli.progress import LiveDisplay
+from copycost.cli.stopping import stop_at
+from copycost.cli.summary import audit_json, audit_table
+from copycost.cli.training_lines import TrainingLines
+from copycost.engine import Engine, use_threads
+from copycost.errors import ConfigError, CopycostError, Interrupted
+from copycost.oracle.ledger import spent_in
+from copycost.ranks import launched
+from copycost.report.cost import check_price
+from copycost.report.page import write_report
+from copycost.runner.audit import AuditConfig, audit, audit_folder, run_folder
+from copycost.runner.config import RunConfig
+from copycost.runner.fitting import Interface, faults
+from copycost.runner.folder import LEDGER_FILE
+from copycost.runner.making import check_devices, check_runs
+from copycost.runner.pools import check_pools
+from copycost.runner.record import Record
+from copycost.runner.stopping import Stop
+from copycost.runner.target import Target
+from copycost.runner.targets import load_target
+from copycost.types import InputSpec
+
+WORTH_COMPILING = 500_000
+"""Queries, which take longer on a GPU than compiling does."""
+
+
+def carry_out(
+    values: dict[str, Any],
+    chosen: bool,
+    deadline: float | None,
+    out: Path,
+    price: float | None,
+    as_json: bool,
+) -> int:
+    """Do it, tell what was found, and return the exit status.
+
+    `chosen` says whether the user named the attacks: others that cannot run are left out.
+    """
+    check_price(price)
+    config = AuditConfig.read(values)
+    use_threads(config.threads)
+    runs = config.runs()
+    check_runs(runs, launched()[1])
+    check_devices(runs)
+    check_pools(runs)
+    stop = stop_at(deadline)
+    with stop.on_signals():
+        engine = Engine(runs[0].device, runs[0].precision, runs[0].compile)
+        job = Job(runs, chosen, out, engine, stop)
+        job.run()
+    if engine.ranks.leads:
+        job.report(price, as_json)
+    status = job.end()
+    if status:
+        engine.ranks.wait()  # torchrun ends all processes when the first has ended so
+    return status
+
+
+@dataclass
+class Job:
+    """The runs of an audit, and what became of them."""
+
+    runs: list[RunConfig]
+    chosen: bool
+    out: Path
+    engine: Engine
+    stop: Stop
+    target: Target | None = None
+    """None where it was stopped before there was one."""
+    done: list[tuple[Record, Path]] = field(default_factory=list)
+    """What there is a record of."""
+    failed: int = 0
+
+    def run(self) -> None:
+        """Load the victim, and do what is not finished."""
+        with suppress(Interrupted):
+            self.target = self._target()
+            self._leave_out(Interface.of(self.target.victim))
+            say(plan(self.runs))
+            self.done = audit(
+                self.runs,
+                self.target,
+                self.out,
+                stop=self.stop,
+                display=LiveDisplay(console),
+                ranks=self.engine.ranks,
+                failed=self._fail,
+            )
+        self.stop.agree(self.engine.ranks)
+
+    def report(self, price: float | None, as_json: bool) -> None:
+        """The table, the page and the object over what there is a record of."""
+        records, page = [record for record, _ in self.done], None
+        if records:
+            assert self.target is not None, "a run has a victim"
+            page = audit_folder(self.out, self.runs, self.target) / "report.html"
+            page = write_report([folder for _, folder in self.done], page, price).resolve()
+            console.print(audit_table(records))
+            say(f"Report: {page}")
+        if as_json:
+            print_json(audit_json(records, page))
+
+    def end(self) -> int:
+        """The exit status: the worst that became of a run. How to go on is said."""
+        finished = sum(record.finished for record, _ in self.done)
+        stopped = finished + self.failed < len(self.runs)
+        if self.failed:
+            say(f"{self.failed} of {len(self.runs)} runs failed: see above.")
+        if stopped and not self._begun():
+            say(f"Stopped by {self.stop.reason} before the attacker's first query. "
+                "Run it again to go on.")  # fmt: skip
+        elif stopped:
+            say(f"Stopped by {self.stop.reason}. Run the same command again to go on.")
+        return FAILED if self.failed else STOPPED if stopped else 0
+
+    def _begun(self) -> bool:
+        """Whether an attacker has asked, in this session or in an earlier one."""
+        if self.target is None or self.done:
+            return bool(self.done)
+        victim = self.target.content_hash
+        ledgers = [run_folder(self.out, run, victim) / LEDGER_FILE for run in self.runs]
+        return any(spent_in(ledger, "attacker") for ledger in ledgers if ledger.exists())
+
+    def _target(self) -> Target:
+        """The victim that all runs copy."""
+        first = self.runs[0]
+        if hint := slower_than_need_be(first, self.engine.device.type):
+            say(hint)
+        with self.engine.ranks.leader_first():
+            return load_target(
+                first.victim,
+                first.data,
+                self.out / "victims",
+                self.engine,
+                watcher=TrainingLines(first.victim),
+                stop=self.stop,
+                suits=self._check_suits,
+            )
+
+    def _check_suits(self, spec: InputSpec, classes: int) -> None:
+        self._able(Interface(spec, classes))
+
+    def _able(self, victim: Interface) -> tuple[list[RunConfig], dict[str, str]]:
+        """Runs that can copy it, and why the attacks of the others cannot; or all faults raised."""
+        found = list(zip(self.runs, faults(self.runs, victim), strict=True))
+        able = [run for run, why in found if not why]
+        if len(able) < len(found) and (self.chosen or not able):
+            raise ConfigError(dict.fromkeys(text for _, why in found for text in why))
+        return able, {run.attack: "; ".join(why) for run, why in found if why}
+
+    def _leave_out(self, victim: Interface) -> None:
+        """Those that cannot copy it, where the user named none."""
+        self.runs, unable = self._able(victim)
+        if unable:
+            say(f"Left out, as this victim cannot be copied so: {'; '.join(unable.values())}.")
+
+    def _fail(self, run: RunConfig, error: CopycostError) -> None:
+        self.failed += 1
+        complain(f"{run.attack} seed {run.seed}: {' '.join(str(error).split())}")
+
+
+def slower_than_need_be(first: RunConfig, device: str) -> str:
+    """What makes a long run on a GPU several times faster, if it was not asked for."""
+    if device != "cuda" or first.compile != "off" or first.budget < WORTH_COMPILING:
+        return ""
+    return (
+        "On a GPU, --precision bfloat16 --compile graphs is several times faster than "
+        f"{first.precision} without: see docs/performance.md."
+    )
+
+
+def plan(runs: Sequence[RunConfig]) -> str:
+    """What will be done, in one line."""
+    first = runs[0]
+    attacks = ", ".join(dict.fromkeys(run.attack for run in runs))
+    defences = f" behind {' + '.join(first.defences)}" if first.defences else ""
+    return (
+        f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
+        f"{len(runs)} runs ({attacks}) of {first.budget:,} queries each."
+    )

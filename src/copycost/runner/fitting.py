@@ -1,0 +1,77 @@
+"""Whether runs suit a victim: what it takes and gives tells it, before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, Self
+
+import torch
+
+from copycost.errors import ConfigError, CopycostError
+from copycost.nets import ARCHITECTURES
+from copycost.oracle.access import check_access
+from copycost.runner.config import RunConfig
+from copycost.runner.making import attack_of
+from copycost.runner.pools import check_pool_fits
+from copycost.types import Access, InputSpec
+from copycost.victims.base import Victim
+
+
+class Interface(NamedTuple):
+    """What is known of a victim before it is asked, or even trained."""
+
+    spec: InputSpec
+    classes: int
+    output: Access = Access.LOGITS
+    """What it computes, undefended."""
+
+    @classmethod
+    def of(cls, victim: Victim) -> Self:
+        """`victim`'s."""
+        return cls(victim.spec, victim.classes, victim.output)
+
+
+def check_fits(runs: Sequence[RunConfig], interface: Interface) -> None:
+    """Raise `ConfigError`, with every fault, for runs that cannot copy such a victim."""
+    problems = dict.fromkeys(fault for own in faults(runs, interface) for fault in own)
+    if problems:
+        raise ConfigError(problems)
+
+
+def faults(runs: Sequence[RunConfig], interface: Interface) -> list[list[str]]:
+    """Why each run cannot copy such a victim: no lines where it can. Takes no memory."""
+    found: dict[str, list[str]] = {}
+    kinds = [run.model_dump_json(exclude={"seed"}) for run in runs]
+    for kind, run in zip(kinds, runs, strict=True):
+        if kind not in found:
+            found[kind] = _faults(run, interface)
+    return [found[kind] for kind in kinds]
+
+
+def _faults(run: RunConfig, interface: Interface) -> list[str]:
+    """Those of the victim and the student are the same for all attacks, and name none."""
+    spec, classes, output = interface
+    attack = attack_of(run)
+    defended = Access.PROBABILITIES if run.defences and output is Access.LOGITS else output
+    checks: dict[str, Callable[[], None]] = {
+        "access": partial(check_access, defended, run.access, run.top_k, classes),
+        f"student {run.student}": partial(_check_student, run, spec, classes),
+        f"{run.attack}'s pool": partial(check_pool_fits, run, spec),
+        run.attack: partial(attack.check_spec, spec),
+        f"{run.attack}'s access": partial(attack.check_access, run.access),
+    }
+    return [text for name, check in checks.items() for text in _told(name, check)]
+
+
+def _told(name: str, check: Callable[[], None]) -> list[str]:
+    try:
+        check()
+    except CopycostError as error:
+        return [f"{name}: {line}" for line in str(error).split("\n")]
+    return []
+
+
+def _check_student(run: RunConfig, spec: InputSpec, classes: int) -> None:
+    with torch.device("meta"):
+        ARCHITECTURES[run.student](spec, classes)
