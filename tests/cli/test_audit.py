@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,12 @@ def victim_of(folder: Path, shape: tuple[int, int, int], classes: int = 10) -> t
     save_model(folder / "victim", gap_cnn(spec, classes), card)
     images = random.integers(0, 256, (40, *shape), dtype=np.uint8)
     labels = np.arange(40) % classes
-    data = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    data: dict[str, Any] = {
+        "x_train": images,
+        "y_train": labels,
+        "x_test": images,
+        "y_test": labels,
+    }
     np.savez(folder / "data.npz", **data)
     return ("--victim", str(folder / "victim"), "--data", f"npz:{folder / 'data.npz'}")
 
