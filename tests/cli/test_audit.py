@@ -36,6 +36,7 @@ def victim_of(folder: Path, shape: tuple[int, int, int], classes: int = 10) -> t
         "x_test": images,
         "y_test": labels,
     }
+    data |= {"x_test": images, "y_test": labels}
     np.savez(folder / "data.npz", **data)
     return ("--victim", str(folder / "victim"), "--data", f"npz:{folder / 'data.npz'}")
 
