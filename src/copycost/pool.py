@@ -7,12 +7,14 @@ images and hands it to the attack, which imports no data sets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from copycost.errors import ConfigError
+from copycost.hashes import hash_of
 from copycost.oracle.transfer.reader import dequantise
 from copycost.types import InputSpec, Modality
 
@@ -70,6 +72,11 @@ class Pool:
     def __len__(self) -> int:
         """P."""
         return len(self.images)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """sha256 of the images in their order, read once: indices mean nothing among others."""
+        return hash_of(self.images)
 
     def floats(self, which: Tensor, device: torch.device | str | None = None) -> Tensor:
         """Images [n, *shape] of indices `which` ([n], on the host), float32 in the spec's range."""

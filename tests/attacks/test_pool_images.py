@@ -48,6 +48,15 @@ def test_grey_becomes_three_equal_channels():
     assert pool.conversion == "grey to 3 channels"
 
 
+def test_pools_of_the_same_images_in_the_same_order_have_one_hash():
+    found = images(6, 1, 8, 8)
+    same = Pool(found.clone().transpose(2, 3).contiguous().transpose(2, 3), TINY, "others' name")
+    others = [found.flip(0), found[:5], found.reshape(6, 1, 4, 16), images(7, 1, 8, 8)[1:]]
+    pools_of = [Pool(x, InputSpec(tuple(x.shape[1:])), "six") for x in [found, *others]]
+    assert same.content_hash == pools_of[0].content_hash
+    assert len({pool.content_hash for pool in pools_of}) == 5
+
+
 def test_sizes_are_brought_together_and_the_record_says_so():
     found = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
     found[:, :, :, 8:] = 200

@@ -12,8 +12,10 @@ from tests.stops import StopAt
 from copycost.errors import ConfigError, RunError
 from copycost.runner import pools
 from copycost.runner.audit import AuditConfig
+from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import CHECKPOINT_FILE
 from copycost.runner.stopping import Stop
 from copycost.sweep.grid import Grid
 
@@ -96,6 +98,31 @@ def test_a_crash_loses_no_answer_that_was_saved(tmp_path):
     assert record.finished
     assert record.spent == 211
     assert "brought nothing" in record.resumed[-1]
+
+
+# One more image at the front, as where a file was added: as many, and as many bytes.
+@pytest.mark.parametrize("change", [lambda x: x.roll(1, 0), lambda x: x[:300], lambda x: 255 - x])
+def test_it_does_not_go_on_with_other_images(tmp_path, monkeypatch, change):
+    stop = Stop()
+    copy_model(config(), tiny_target(), tmp_path, stop=stop, watcher=StopAt(stop, 100))
+    begun_with = noise(400).images
+    found = [(change(begun_with), "noise", "noise"), (begun_with, "renamed", "noise")]
+    monkeypatch.setattr(pools, "_training_images", lambda reference: found[0])
+    with pytest.raises(RunError, match=r"expected the images that .* begun with.*or use another"):
+        copy_model(config(), tiny_target(), tmp_path)
+    found.pop(0)
+    assert copy_model(config(), tiny_target(), tmp_path).spent == 211
+
+
+def test_a_checkpoint_from_before_its_pool_was_kept_goes_on(tmp_path):
+    stop = Stop()
+    copy_model(config(), tiny_target(), tmp_path, stop=stop, watcher=StopAt(stop, 100))
+    path = tmp_path / CHECKPOINT_FILE
+    kept = load_checkpoint(path)
+    assert kept is not None
+    del kept["attack"]["rounds"]["pool"]
+    save_checkpoint(path, kept)
+    assert copy_model(config(), tiny_target(), tmp_path).finished
 
 
 def test_the_record_says_which_pool(tmp_path):

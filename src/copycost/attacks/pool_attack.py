@@ -17,7 +17,7 @@ from copycost.attacks.answers import Answers
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, RunError
 from copycost.losses import LossSetting, kl
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
@@ -91,19 +91,30 @@ class PoolState(State):
             "trained": self.trained,
             "learnt": self.learnt,
             "lesson": self.lesson,
+            "pool": self.pool.content_hash,
         }
         return super().state() | {"rounds": rounds}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Take up a saved `state`; `RunError` if it is of another pool."""
+        rounds = state["rounds"]
+        self._check_pool(rounds.get("pool"))
         super().restore(state)
         self._unasked = None
-        rounds = state["rounds"]
         self.answers.restore(rounds["answers"])
         self.fresh, self.queue, self.order = (rounds[k] for k in ("fresh", "queue", "order"))
         self.trained, self.learnt, self.lesson = (
             rounds[k] for k in ("trained", "learnt", "lesson")
         )
+
+    def _check_pool(self, begun_with: str | None) -> None:
+        # None: a checkpoint from before it was kept.
+        if begun_with not in (None, self.pool.content_hash):
+            raise RunError(
+                "pool: expected the images that this run was begun with, in their order, got "
+                f"other ones ({len(self.pool):,} of {self.pool.name}). Bring the same back, or use "
+                "another folder."
+            )
 
 
 @dataclass(frozen=True, config=SETTINGS)

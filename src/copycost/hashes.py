@@ -1,0 +1,16 @@
+"""What tells data that a run or a training was begun with from others."""
+
+from __future__ import annotations
+
+import hashlib
+
+from torch import Tensor
+
+
+def hash_of(*tensors: Tensor) -> str:
+    """sha256 over kinds, shapes and values of `tensors`, in their order."""
+    total = hashlib.sha256()
+    for tensor in tensors:
+        total.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+        total.update(tensor.detach().cpu().contiguous().numpy().data)
+    return total.hexdigest()
