@@ -336,16 +336,21 @@ def test_the_second_step_has_the_momentum_of_the_first(queries):
     torch.testing.assert_close(list(found.last.parameters()), weights)
 
 
-@pytest.mark.parametrize("change", ["recipe", "queries", "steps", "seed"])
+@pytest.mark.parametrize("change", ["recipe", "queries", "answers", "steps", "seed"])
 def test_another_training_is_for_another_purpose(queries, change):
     usual = {"recipe": Recipe(), "queries": queries, "steps": 4, "seed": 0}
     fewer = Queries(queries.layout, queries._calls[:3])
+    as_many = Queries(
+        queries.layout, [call._replace(labels=(call.labels + 1) % 4) for call in queries._calls]
+    )
     others = {"recipe": Recipe(lr=0.01), "queries": fewer, "steps": 5, "seed": 1}
+    others |= {"answers": as_many}
 
     def purpose(**settings: Any) -> dict[str, Any]:
         return FreshTraining(build=lambda: TinyNet(TINY, 4, 3), device=CPU, **settings).purpose
 
-    assert purpose(**usual | {change: others[change]}) != purpose(**usual)
+    name = "queries" if change == "answers" else change
+    assert purpose(**usual | {name: others[change]}) != purpose(**usual)
 
 
 def test_tokens_are_numbers_of_the_kind_that_embeddings_take():

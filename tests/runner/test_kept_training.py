@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from copycost.engine import Engine
@@ -28,9 +29,15 @@ def checkpoint(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.work") / CHECKPOINT_FILE
 
 
-def trained(folder: Path, stop: Stop | None = None, recipe: Recipe = RECIPE, seed: int = 0) -> str:
+def trained(
+    folder: Path,
+    stop: Stop | None = None,
+    recipe: Recipe = RECIPE,
+    seed: int = 0,
+    data: str = "digits",
+) -> str:
     engine = Engine("cpu")
-    return train_victim(recipe, "digits", folder, engine, seed=seed, stop=stop).content_hash
+    return train_victim(recipe, data, folder, engine, seed=seed, stop=stop).content_hash
 
 
 def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path: Path) -> None:
@@ -88,6 +95,23 @@ def test_another_training_does_not_go_on_from_it(tmp_path: Path, change: dict[st
     with pytest.raises(RunError, match=r"victim\.work.*Finish that one .* or delete the file"):
         trained(folder, recipe=replace(RECIPE, **change), seed=seed)
     assert checkpoint(folder).exists()
+
+
+def test_it_does_not_go_on_with_what_a_file_was_changed_to(tmp_path: Path) -> None:
+    def write(count: int) -> None:
+        x = np.random.default_rng(0).integers(0, 256, (count, 1, 8, 8), dtype=np.uint8)
+        y = np.arange(count) % 4
+        np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x[:8], y_test=y[:8])
+
+    folder, recipe, data = tmp_path / "v", replace(RECIPE, batch_size=16), f"npz:{tmp_path}/d.npz"
+    write(160)
+    with pytest.raises(Interrupted):
+        trained(folder, Soon(looks=25), recipe, data=data)
+    write(64)  # of fewer steps an epoch: what was done is more than all
+    with pytest.raises(RunError, match="by another recipe or on other data"):
+        trained(folder, None, recipe, data=data)
+    write(160)
+    trained(folder, None, recipe, data=data)
 
 
 def test_a_training_that_is_lost_leaves_nothing_in_the_way_of_a_gentler_one(

@@ -173,6 +173,26 @@ def test_put_down_and_taken_up_it_ends_at_the_same_weights(tiny, architecture, s
     assert content_hash(train(recipe, tiny, "cpu", 8)) != content_hash(whole)
 
 
+@pytest.mark.parametrize("part", ["inputs", "labels", "count"])
+def test_other_images_of_the_same_name_make_it_another_training(tiny, part):
+    images = tiny.train
+    changed = {
+        "inputs": Labelled(images.inputs.roll(1, 0), images.labels),
+        "labels": Labelled(images.inputs, images.labels.roll(1)),
+        "count": Labelled(images.inputs[:60], images.labels[:60]),
+    }
+    seen = [tiny, replace(tiny, train=changed[part]), replace(tiny, test=changed["count"])]
+    purposes = [Training(QUICK, data, torch.device("cpu"), 0).purpose for data in seen]
+    assert purposes[0] == purposes[2] != purposes[1]
+
+
+def test_past_its_end_it_is_finished(tiny):
+    training = Training(QUICK, tiny, torch.device("cpu"), 0)
+    training.restore(training.state() | {"done": 3 * (70 // 16)})
+    assert training.epochs == 3
+    assert training.finished
+
+
 def test_a_data_set_smaller_than_a_batch_is_one_batch(tiny):
     train(replace(QUICK, batch_size=1000, epochs=1), tiny, "cpu", 0)
 

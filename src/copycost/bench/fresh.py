@@ -20,6 +20,7 @@ from copycost.attacks.base import SMALLEST_BATCH
 from copycost.bench.queries import Queries
 from copycost.engine import arranged, restore_optimizer
 from copycost.errors import RunError, Unstable
+from copycost.hashes import hash_of
 from copycost.losses import LossSetting, kl
 from copycost.metrics import agreement
 from copycost.recovery import recover_logits
@@ -115,6 +116,7 @@ class FreshTraining:
         self.purpose: dict[str, Any] = {
             "recipe": write_settings(recipe),
             "queries": len(queries),
+            "labels": hash_of(queries.labels),
             "steps": steps,
             "seed": seed,
         }

@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from copycost.engine import arranged, restore_optimizer
 from copycost.errors import ConfigError, Unstable
+from copycost.hashes import hash_of
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import Normalised
 from copycost.nets.seeded import build
@@ -83,7 +84,7 @@ class Training:
         """At its beginning; raises `ConfigError` where the recipe does not suit the data."""
         _check(recipe, dataset.spec)
         self._recipe = recipe
-        self.purpose = {"recipe": asdict(recipe), "data": dataset.provenance, "seed": seed}
+        self.purpose = _purpose(recipe, dataset, seed)
         """What makes it another training than others."""
         self._images = dataset.train.inputs.to(device)
         self._labels = dataset.train.labels.to(device)
@@ -113,7 +114,7 @@ class Training:
     @property
     def finished(self) -> bool:
         """Whether all are."""
-        return self.epochs == self._recipe.epochs
+        return self.epochs >= self._recipe.epochs
 
     def mean_loss(self) -> float:
         """Of the epoch just finished; the one wait for the device in it."""
@@ -202,6 +203,18 @@ def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
 def as_floats(inputs: Tensor) -> Tensor:
     """Map bytes of any shape to float32 in [0, 1]."""
     return inputs.to(torch.float32).div_(255)
+
+
+def _purpose(recipe: Recipe, dataset: Dataset, seed: int) -> dict[str, Any]:
+    images = dataset.train
+    return {
+        "recipe": asdict(recipe),
+        "data": dataset.provenance,
+        "images": len(images),
+        # A file or a folder keeps its name when what is in it is changed.
+        "content": hash_of(images.inputs, images.labels),
+        "seed": seed,
+    }
 
 
 def _check(recipe: Recipe, spec: InputSpec) -> None:
