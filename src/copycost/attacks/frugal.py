@@ -87,8 +87,9 @@ class Frugal(Guided):
     def suited(cls, budget: int) -> dict[str, JsonValue]:
         """What copied small victims of several kinds well: "With no setting given" on its page.
 
-        One student takes as many steps at any budget, of batches that grow with its square root:
-        the more answers there are, the fewer times each is learnt from.
+        One student takes about as many steps at any budget from 1,500 to 1.5 million, where no
+        bound holds, of batches that grow with its square root: the more answers there are, the
+        fewer times each is learnt from.
         """
         batch = 2 ** round(math.log2(32 * math.sqrt(budget / 6_000)))
         batch = min(max(batch, 16), 512)
