@@ -111,6 +111,18 @@ def test_whole_calls_are_kept_out_where_there_are_any_so_small(transfer, most):
     assert kept == {call for call, n in enumerate(CALLS) if n <= most}, "each has its chance"
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_call_that_does_not_fit_is_passed_over(seed):
+    """The long ones never leave so much room unused that a short one would have fitted."""
+    layout = Layout.choose(TINY, 4, Access.LABEL, Encoding.BYTES)
+    calls = [
+        Arrays(np.zeros((n, 1, 8, 8), np.uint8), np.zeros(n, np.int32), None)
+        for n in [140] * 10 + [8] * 30
+    ]
+    kept, _ = Queries(layout, calls).parted(150, torch.Generator().manual_seed(seed))
+    assert 150 - 8 < len(kept) <= 150
+
+
 def test_rows_of_any_call_are_kept_out_where_none_is_so_small():
     layout = Layout.choose(TINY, 4, Access.LABEL, Encoding.BYTES)
     call = Arrays(np.zeros((30, 1, 8, 8), np.uint8), np.zeros(30, np.int32), None)

@@ -43,12 +43,12 @@ class Queries:
         """Row numbers of whole calls, at most so many rows, and of all others; at random.
 
         A finite difference's images, which hardly differ, are asked in one call: so none of the
-        first has its twin among the others. Only where no call is so small, rows of any are taken.
+        first has its twin among the others. Calls come in random order, and each that still fits
+        is taken. Only where no call is so small, rows of any are taken.
         """
         lengths = torch.from_numpy(self._ends - self._starts)
-        small = torch.randperm(len(lengths), generator=chance)
-        small = small[lengths[small] <= most]
-        calls = small[lengths[small].cumsum(0) <= most]
+        order = torch.randperm(len(lengths), generator=chance)
+        calls = order[_fitting(lengths[order].tolist(), most)]
         rows = torch.randperm(len(self), generator=chance)
         if not len(calls):
             return rows[:most], rows[most:]
@@ -94,6 +94,16 @@ def _cut(arrays: Arrays, n: int) -> Arrays:
     """The first `n` rows, where they lie."""
     scores = None if arrays.scores is None else arrays.scores[:n]
     return Arrays(arrays.inputs[:n], arrays.labels[:n], scores)
+
+
+def _fitting(lengths: Sequence[int], most: int) -> list[int]:
+    """Places of those taken, one after the other, that fit into `most` with what is taken."""
+    taken, left = [], most
+    for place, length in enumerate(lengths):
+        if length <= left:
+            taken.append(place)
+            left -= length
+    return taken
 
 
 def _scores(places: Rows) -> Tensor:
