@@ -70,6 +70,26 @@ def test_a_rival_of_several_settings_is_held_up_by_the_best(write, tmp_path):
     assert "reached" not in text
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"student": "resnet34-8x"},
+        {"victim": {"dataset": "other images"}},
+        {"victim": {"defences": ("round",)}},
+    ],
+)
+def test_copies_are_compared_with_copies_of_the_same_alone(other, write, tmp_path):
+    """By the same student, of the same data and behind the same defences."""
+    for changes, rival, own in (({}, 0.8, 0.7), (other, 0.5, 0.6)):
+        write("frugal/twentieth", "dfme", [rival], 100_000, **changes)
+        write("frugal/twentieth", "frugal", [own], 5_000, **changes)
+    text = twentieth_passage(tmp_path).replace("\u00a0", " ")
+    lines = [line for line in text.splitlines() if line.startswith("- ")]
+    assert len(lines) == 2
+    assert any("missed. Frugal has 70.0 %" in line and "DFME 80.0 %" in line for line in lines)
+    assert any("reached. Frugal has 60.0 %" in line and "DFME 50.0 %" in line for line in lines)
+
+
 def test_runs_with_no_setting_given_count_by_any_loss_on_victims_that_others_copied(
     write, tmp_path
 ):

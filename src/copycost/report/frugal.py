@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from copycost.report.knowledge import held
 from copycost.report.markdown import NOT_RUN, measured_on, table
-from copycost.report.table import Group, group_records, in_words
+from copycost.report.table import Group, Setting, group_records, in_words
 from copycost.report.wording import attack_name, percent
 from copycost.runner.record import Record, records_in
 from copycost.types import Access
@@ -41,8 +42,7 @@ def _best_settings(groups: Sequence[Group]) -> list[Group]:
     """Of groups that differ by an attack's own settings alone the one that agrees most."""
     best: dict[tuple[object, ...], Group] = {}
     for group in sorted(groups, key=median_agreement):
-        setting = group.setting
-        best[group.attack, setting.victim, setting.access, setting.budget] = group
+        best[group.attack, replace(group.setting, victim_hash="")] = group
     return list(best.values())
 
 
@@ -169,10 +169,15 @@ def _verdicts(groups: Sequence[Group]) -> list[str]:
         for own in groups
         if own.attack == "frugal"
         and model.attack != "frugal"
-        and own.setting.victim == model.setting.victim
+        and _copying(own.setting) == _copying(model.setting)
         and own.setting.budget * SHARE <= model.setting.budget
         and model.setting.access in (own.setting.access, Access.PROBABILITIES)
     ]
+
+
+def _copying(setting: Setting) -> tuple[object, ...]:
+    """Who copies whom, behind what; the same recipe makes the same victim, on any machine."""
+    return setting.victim, setting.student, setting.data, setting.defences
 
 
 def _verdict(own: Group, model: Group) -> str:
