@@ -23,6 +23,7 @@ def course(
         values={"accuracy": (nan,) * 6} | full,
         victim_accuracy=victim,
         classes=10,
+        one_answer=0.1,
     )
 
 

@@ -25,10 +25,10 @@ def test_early_is_the_first_measurement_after_the_fresh_student_and_late_the_las
 def test_a_measurement_a_step_past_its_share_counts_where_it_was_due():
     """Evaluations come after the step that crosses a fifth of the budget, two fifths, and so on."""
     values = {"loss": (9.0, 5.0, 4.0, 3.0, 2.0, 1.0)}
-    run = Course(0, 1000, (0, 204, 404, 604, 804, 1000), values, 0.9, 10)
+    run = Course(0, 1000, (0, 204, 404, 604, 804, 1000), values, 0.9, 10, 0.1)
     assert (run.early("loss"), run.late("loss")) == (5.0, 1.0)
     assert run.mean("loss", 0, 0.4) == 4.5
-    often = Course(0, 200, tuple(range(201)), {"loss": tuple(map(float, range(201)))}, 0.9, 10)
+    often = Course(0, 200, tuple(range(201)), {"loss": tuple(map(float, range(201)))}, 0.9, 10, 0.1)
     assert (often.early("loss"), often.late("loss")) == (1.0, 180.5)
     assert (often.mean("loss", 0, 0.2), often.mean("loss", 0.2, 0.4)) == (20.5, 60.5)
 
@@ -41,9 +41,9 @@ def test_what_was_not_measured_is_left_out_of_means():
 
 
 def test_what_was_measured_late_only_has_no_beginning():
-    often = Course(0, 5, tuple(range(6)), {"loss": (nan, nan, 4.0, 3.0, 2.0, 1.0)}, 0.9, 10)
+    often = Course(0, 5, tuple(range(6)), {"loss": (nan, nan, 4.0, 3.0, 2.0, 1.0)}, 0.9, 10, 0.1)
     assert isnan(often.early("loss"))
-    often = Course(0, 10, tuple(range(11)), {"loss": (nan, nan, *range(9, 0, -1))}, 0.9, 10)
+    often = Course(0, 10, tuple(range(11)), {"loss": (nan, nan, *range(9, 0, -1))}, 0.9, 10, 0.1)
     assert often.early("loss") == 9
 
 
@@ -53,7 +53,7 @@ def test_a_value_that_was_never_measured_is_nan():
 
 
 def test_a_budget_that_is_not_spent_to_the_end_still_has_a_late_part():
-    run = Course(0, 100, (0, 45, 90), {"loss": (9.0, 2.0, 1.0)}, 0.9, 10)
+    run = Course(0, 100, (0, 45, 90), {"loss": (9.0, 2.0, 1.0)}, 0.9, 10, 0.1)
     assert (run.late("loss"), isnan(run.early("loss"))) == (1.0, True)
 
 

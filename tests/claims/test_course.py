@@ -76,7 +76,7 @@ def falling(start: float, end: float, constant: float) -> Course:
         return end + (start - end) * fallen
 
     found = (nan, *(mean(high - 5, high) for high in edges[1:]))
-    return Course(0, 200, tuple(edges), {"loss": found}, 0.9, 10)
+    return Course(0, 200, tuple(edges), {"loss": found}, 0.9, 10, 0.1)
 
 
 def test_a_loss_that_is_flat_before_its_first_fifth_ends_has_not_shrunk_less():
@@ -95,7 +95,7 @@ def test_a_loss_that_is_flat_before_its_first_fifth_ends_has_not_shrunk_less():
 def test_what_falls_at_once_and_then_rises_a_little_has_shrunk():
     """From 3 to 1, then up to 1.5, which is more than the mean of the first fifth."""
     loss = (nan, 3.0, *[1.0] * 20, *[1.5] * 19)
-    run = Course(0, 200, tuple(range(0, 201, 5)), {"loss": loss}, 0.9, 10)
+    run = Course(0, 200, tuple(range(0, 201, 5)), {"loss": loss}, 0.9, 10, 0.1)
     found = Shrinks("A", "loss", "the loss").judge({"A": [run]})
     assert (found.holds, found.measured) == (True, {"early": 3.0, "late": 1.5})
 
@@ -153,6 +153,14 @@ def test_flat_after_fails_where_the_end_was_not_measured():
     run = course(accuracy=[0.8, 0.8, 0.8, 0.8, nan])
     found = FlatAfter("A", after=0.4).judge({"A": [run]})
     assert (found.holds, found.measured) == (False, {})
+
+
+def test_a_run_that_diverged_is_not_flat_and_has_no_course():
+    run = course(accuracy=[0.1, 0.8, 0.1, 0.8, 0.8], loss=[4.0, 3.0, 2.0, 1.5, 1.0])
+    courses = {"A": [run, run.lost(1), run.lost(2)]}
+    assert FlatAfter("A", after=0.4).judge(courses).holds is False
+    found = Shrinks("A", "loss", "it").judge(courses)
+    assert (found.holds, found.measured) == (True, {"early": 4.0, "late": 1.0})
 
 
 def ending_at(*ends: float) -> list[Course]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import nan
+from typing import Any
 
 import pytest
 
+from copycost.claims.base import Course
 from copycost.claims.final import AboutEqual, Better, Bounds, Learns, Reaches
 from copycost.claims.measures import (
     ALIKE,
@@ -113,6 +115,43 @@ def test_spread_counts_the_students_that_learnt_nothing():
         "highest accuracy": 0.8,
         "share collapsed": pytest.approx(0.4),  # 1.5 times chance is 0.15
     }
+
+
+def test_spread_goes_by_the_commonest_class_where_one_is_commoner_than_others():
+    """On SVHN's own digits one answer is right on 19.6 %, which is no collapse by 1/K."""
+    runs = [replace(run, one_answer=0.1959) for run in ending(0.1959, 0.27, 0.5)]
+    assert Spread("A").judge({"A": runs}).measured["share collapsed"] == pytest.approx(2 / 3)
+
+
+def with_lost(*finals: float, **changes: Any) -> list[Course]:
+    """Runs that ended so, and two more that diverged."""
+    found = [replace(run, **changes) for run in ending(*finals)]
+    return [*found, *(found[0].lost(seed) for seed in (8, 9))]
+
+
+def test_runs_that_diverged_learnt_nothing():
+    found = Spread("A").judge({"A": with_lost(0.8)}).measured
+    assert found["share collapsed"] == pytest.approx(2 / 3)
+    assert (found["seeds"], found["median accuracy"], found["highest accuracy"]) == (3, 0, 0.8)
+
+
+def test_a_budget_at_which_most_diverged_reaches_nothing():
+    few = with_lost(0.91, budget=10_000, victim_accuracy=1.0)
+    many = [
+        replace(run, budget=30_000, victim_accuracy=1.0, seed=seed)
+        for run, seed in zip(ending(0.92, 0.92, 0.92), (0, 8, 9), strict=True)
+    ]
+    found = QueriesTo().judge({"few": few, "many": many}).measured
+    assert found["queries to 90%"] == 30_000
+    assert QueriesTo().judge({"few": few}).measured["seeds that never reach 90%"] == 2
+
+
+def test_what_is_left_of_a_series_that_diverged_is_not_the_best():
+    runs = {"A": with_lost(0.95), "B": ending(0.9, 0.9, 0.9)}
+    assert [*Ranking().judge(runs).measured][:2] == ["best: B", "worst: A"]
+    places = {"A": (1.0, 1.0), "B": (2.0, 1.0)}
+    assert Grid("x", "y", places).judge(runs).measured["x that ends highest"] == 2.0
+    assert Better("B", "A").judge(runs).holds is True
 
 
 def test_queries_to_a_share_are_the_least_budget_that_reaches_it():

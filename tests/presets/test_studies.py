@@ -70,12 +70,13 @@ def made_up(budget: int, seed: int) -> Course:
         values=dict.fromkeys(VALUES, falling),
         victim_accuracy=0.9,
         classes=10,
+        one_answer=0.1,
     )
 
 
 def test_a_value_that_no_run_measures_would_be_noticed():
     study = STUDIES["figure-2"]
-    bare = Course(0, 100, (0, 50, 100), {"accuracy": (0.1, 0.5, 0.9)}, 0.9, 10)
+    bare = Course(0, 100, (0, 50, 100), {"accuracy": (0.1, 0.5, 0.9)}, 0.9, 10, 0.1)
     found = [claim.judge({"CIFAR-10": [bare]}) for claim in study.claims]
     assert [(one.holds, one.measured) for one in found] == [(False, {}), (False, {})]
 

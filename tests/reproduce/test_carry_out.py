@@ -16,9 +16,11 @@ from copycost.reproduce import carry_out
 from copycost.reproduce.carry_out import Reproduction
 from copycost.runner.audit import run_folder
 from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import UNSTABLE_FILE
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
+from copycost.sweep.victims import homes_of
 from tests.reproduce.conftest import Inline, tiny_plan, turn_round
 from tests.reproduce.made_up import record_of
 
@@ -138,6 +140,23 @@ def test_a_run_that_is_gone_from_both_is_done_again_alone(copied):
     assert name in kept(copied.folder)
 
 
+def test_a_run_that_was_lost_is_told_from_one_that_was_never_begun(begun):
+    """By what its folder keeps of it, until it is finished."""
+    reproduction = begun().again()
+    assert not any(map(reproduction.diverged, reproduction.plan.runs))
+    first, *others = reproduction.left
+    (home,) = homes_of([first], reproduction.work)
+    assert home.content_hash
+    folder = run_folder(reproduction.work, first, home.content_hash)
+    folder.mkdir(parents=True)
+    (folder / UNSTABLE_FILE).touch()
+    assert reproduction.diverged(first)
+    assert not any(map(reproduction.diverged, others))
+    seeds = [one.diverged for result in reproduction.results() for one in result.series]
+    assert (0,) in seeds
+    assert () in seeds
+
+
 def test_a_stopped_reproduction_goes_on_where_it_was(begun, reproduced):
     done = begun()
     stop = Stop()
@@ -236,6 +255,18 @@ def test_the_seeds_asked_for_are_of_the_studies_named_and_of_no_other(tmp_path, 
     found = shown(tmp_path, figures=(5,), seeds=seeds)
     assert (found["figure-5"], found["figure-8"]) == (min(seeds, 3), 3)
     assert "figure-6" not in found
+
+
+def test_a_seed_that_diverged_is_not_dropped_from_a_study_that_was_not_asked_for(tmp_path):
+    recorded(tmp_path, figures=(8,), seeds=2)
+    (label, (_, run)), *_ = tiny_plan(figures=(8,), seeds=2).series["figure-8"].items()
+    shutil.rmtree(run_folder(tmp_path / "records", run, "5e" * 32))
+    lost = run_folder(tmp_path / "work", run, "5e" * 32)
+    lost.mkdir(parents=True)
+    (lost / UNSTABLE_FILE).touch()
+    results = Reproduction(tiny_plan(figures=(6,)), tmp_path / "work", tmp_path).everything()
+    (found,) = (one for one in results if one.key == "figure-8")
+    assert {one.label: one.diverged for one in found.series if one.diverged} == {label: (1,)}
 
 
 def test_a_study_is_shown_with_the_seeds_that_all_of_its_series_have(tmp_path):

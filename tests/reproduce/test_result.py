@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from copycost.reproduce.result import is_run_of
+from copycost.presets.kwon2023 import SCALES, STUDIES
+from copycost.reproduce.result import StudyResult, course, is_run_of, result_of
+from copycost.reproduce.tables import rows, verdicts
 from copycost.runner.config import RunConfig
-from tests.reproduce.made_up import record_of
+from tests.reproduce.made_up import planned, record_of
 
 
 def frugal(**settings: Any) -> RunConfig:
@@ -28,3 +30,39 @@ def test_a_run_that_differs_in_a_setting_is_another():
     record = record_of(frugal(student_steps=8), "")
     assert is_run_of(record, frugal(student_steps=8))
     assert not is_run_of(record, frugal(student_steps=9))
+
+
+def with_one_seed(*, diverged: bool) -> StudyResult:
+    """A study of rankings: of the first series two seeds diverged, or were not run yet."""
+    runs = planned("modes", SCALES["quick"])
+    first, *others = runs
+    done = [runs[first][0], *(config for label in others for config in runs[label])]
+    records = [record_of(config, "") for config in done]
+    lost = runs[first][1:] if diverged else []
+    study = STUDIES["modes"]
+    return result_of("modes", study, SCALES["quick"], runs, records, diverged=lost)
+
+
+def test_seeds_that_diverged_count_as_having_learnt_nothing():
+    result = with_one_seed(diverged=True)
+    first, *_ = result.series
+    assert (first.lasts("accuracy")[1:], first.diverged) == ([0.0, 0.0], (1, 2))
+    assert result.findings[0].measured[f"worst: {first.label}"] == 0.0
+    assert result.runs[first.label]["diverged"] == [1, 2]
+    assert not result.complete, "they may be tried again"
+    assert rows(result)[0].seeds == "0 (2 diverged)"
+    assert dict(verdicts(result)[0].numbers)[f"worst: {first.label}"].startswith("0.0")
+
+
+def test_seeds_that_are_not_run_yet_are_left_out():
+    result = with_one_seed(diverged=False)
+    first, *_ = result.series
+    assert (len(first.lasts("accuracy")), first.diverged) == (1, ())
+    assert all(value > 0.5 for name, value in result.findings[0].measured.items() if ": " in name)
+    assert rows(result)[0].seeds == "0 (2 to come)"
+
+
+@pytest.mark.parametrize(("noted", "share"), [(0.1959, 0.1959), (None, 0.1)])
+def test_one_answer_is_right_as_often_as_the_record_says(noted, share):
+    record = record_of(frugal(), "", victim={"commonest_label": noted})
+    assert course(record, None).one_answer == share

@@ -113,6 +113,18 @@ def test_missing_seeds_are_said(tmp_path: Path) -> None:
     assert counted[3:5] == [NOT_RUN, "–"]
 
 
+def test_what_is_only_measured_waits_for_every_seed(tmp_path: Path) -> None:
+    """A run that diverged leaves no record, and the seeds that are left would flatter."""
+    commit_study(tmp_path, "modes", "quick", seeds=2)
+    title = STUDIES["modes"].title
+    (line,) = [x for x in cells(whole_passage(tmp_path), title) if "small nets" in x[1]]
+    count = len(STUDIES["modes"].series(SCALES["quick"]))
+    assert line[3] == f"{2 * count} of {3 * count} runs"
+    commit_study(tmp_path, "modes", "quick")
+    (line,) = [x for x in cells(whole_passage(tmp_path), title) if "small nets" in x[1]]
+    assert "best: " in line[3]
+
+
 def test_seeds_beyond_those_of_the_plan_are_not_counted(tmp_path: Path) -> None:
     commit_study(tmp_path, "figure-8", "quick", seeds=5)
     line, *_ = [x for x in cells(whole_passage(tmp_path), "Figure 8") if "small nets" in x[1]]

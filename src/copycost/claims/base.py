@@ -1,14 +1,14 @@
 """What a paper says of its curves, as something that measurements can contradict.
 
-A claim judges the courses of finished runs, by the names of their series, and answers with a
-`Finding`: whether it holds, and the numbers it was decided by. Pure functions of plain numbers.
+A claim judges the courses of runs, by the names of their series, and answers with a `Finding`:
+whether it holds, and the numbers it was decided by. Pure functions of plain numbers.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 from typing import Protocol
 
@@ -24,7 +24,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Course:
-    """One finished run as a claim sees it: P measurements over the queries spent."""
+    """One run as a claim sees it: P measurements over the queries spent."""
 
     seed: int
     budget: int
@@ -34,8 +34,20 @@ class Course:
     """By name, [P]; NaN where a value was not measured."""
     victim_accuracy: float
     classes: int
+    one_answer: float
+    """Share of held-out inputs that one answer to all gets right."""
     comparable: bool = True
     """Whether published numbers are about such a run: the same data, networks and budget."""
+    diverged: bool = False
+    """Whether it was lost to NaN or infinity, and is here as a run that learnt nothing."""
+
+    def lost(self, seed: int) -> Course:
+        """A run like this one but of another seed, that diverged: its student is right on nothing.
+
+        Left out, it would make medians better than the attack is.
+        """
+        nothing = dict.fromkeys(self.values.keys() & {"accuracy", "agreement"}, (0.0,))
+        return replace(self, seed=seed, queries=(self.budget,), values=nothing, diverged=True)
 
     def of(self, value: str) -> tuple[float, ...]:
         """[P]; NaN throughout for a value that this run never measured."""
@@ -77,7 +89,7 @@ class Course:
 
 
 Courses = Mapping[str, Sequence[Course]]
-"""By the name of a series, its runs: at least one, one a seed."""
+"""By the name of a series, its runs that are finished or diverged: at least one, one a seed."""
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,8 @@ class FlatAfter:
         return finding(self.text, farthest <= self.within + ROUNDING, {name: farthest})
 
     def _farthest(self, run: Course) -> float:
+        if run.diverged:  # one point, which is not far from itself
+            return nan
         end = run.final("accuracy")
         later = zip(run.queries, run.of("accuracy"), strict=True)
         return max(abs(v - end) for q, v in later if q >= self.after * run.budget)

@@ -71,7 +71,7 @@ class Spread:
             **_range("accuracy", accuracies),
             **_range("agreement", [run.final("agreement") for run in runs]),
             "share collapsed": fmean(
-                knows_nothing(accuracy, 1 / runs[0].classes) for accuracy in accuracies
+                knows_nothing(accuracy, runs[0].one_answer) for accuracy in accuracies
             ),
         }
         return finding(self.text, None, measured)

@@ -17,8 +17,8 @@ from copycost.claims.measures import (
     Spread,
 )
 from copycost.report import wording
-from copycost.reproduce.result import StudyResult
-from copycost.reproduce.tables import NOT_COMPARABLE, SHARES, places
+from copycost.reproduce.result import SHARES, StudyResult
+from copycost.reproduce.tables import NOT_COMPARABLE, places
 
 
 def answer(result: StudyResult) -> list[str]:

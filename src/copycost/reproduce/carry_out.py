@@ -16,6 +16,7 @@ from copycost.reproduce.result import StudyResult, result_of
 from copycost.reproduce.ways import ways
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
+from copycost.runner.folder import has_diverged
 from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, VanishingRecord, read_vanishing
@@ -79,8 +80,12 @@ class Reproduction:
 
     def record_of(self, run: RunConfig) -> Record | None:
         """The record of a run that is finished, against the victim that is there."""
-        (home,) = homes_of([run], self.work)
-        return self._records.get(run.identity(home.content_hash or self._copied(run)))
+        return self._records.get(run.identity(self._victim_of(run)))
+
+    def diverged(self, run: RunConfig) -> bool:
+        """Whether a run was lost to NaN and not finished since, where its folder is still there."""
+        folder = run_folder(self.work, run, self._victim_of(run))
+        return self.record_of(run) is None and has_diverged(folder)
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
@@ -154,13 +159,17 @@ class Reproduction:
         return self._result(Plan(scale, {key: STUDIES[key]}, seeds), key) if seeds else None
 
     def _seeds(self, key: str, scale: Scale) -> int:
-        """How many seeds of every series are there, from the first on without a gap."""
+        """How many seeds of every series came to an end, from the first on without a gap."""
         runs = [RunConfig.read(dict(one.values)) for one in STUDIES[key].series(scale)]
         at = ([run.model_copy(update={"seed": seed}) for run in runs] for seed in count())
-        return next(seed for seed, those in enumerate(at) if None in map(self.record_of, those))
+        return next(seed for seed, those in enumerate(at) if not all(map(self._ended, those)))
+
+    def _ended(self, run: RunConfig) -> bool:
+        return self.record_of(run) is not None or self.diverged(run)
 
     def _result(self, plan: Plan, key: str) -> StudyResult:
-        records = [self.record_of(run) for run in plan.of(key)]
+        runs = plan.of(key)
+        records = [self.record_of(run) for run in runs]
         return result_of(
             key,
             plan.studies[key],
@@ -168,6 +177,7 @@ class Reproduction:
             plan.series[key],
             [record for record in records if record],
             plan.stand_ins(key),
+            [run for run in runs if self.diverged(run)],
         )
 
     def _diagnoses(self, scale: Scale, seeds: int) -> list[Diagnosis]:
@@ -177,6 +187,11 @@ class Reproduction:
         """Remember the finished ones; a run's own folder is nearer the truth than a copy."""
         found = [result.record for result in results if result.finished and result.record]
         self._records |= {record.id: record for record in found}
+
+    def _victim_of(self, run: RunConfig) -> str:
+        """The content of its victim: of the one that is here, else of the one that was."""
+        (home,) = homes_of([run], self.work)
+        return home.content_hash or self._copied(run)
 
     def _copied(self, run: RunConfig) -> str:
         """Of a victim that is not here, the content that most records copied; '' for none."""

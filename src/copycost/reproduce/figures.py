@@ -23,8 +23,8 @@ from copycost.report.figures import INK, LINES, VARIABLES, Drawing, Key
 from copycost.report.stand_alone import on_paper, png, svg
 from copycost.report.table import in_words, spread
 from copycost.reproduce.epochs import queries_of_epoch
-from copycost.reproduce.result import SeriesResult, StudyResult
-from copycost.reproduce.tables import SHARES, called
+from copycost.reproduce.result import SHARES, SeriesResult, StudyResult
+from copycost.reproduce.tables import called
 
 WIDTH = 6.4
 COURSE_HEIGHT = 3.6

@@ -70,7 +70,20 @@ def matched(key: str, study: Study, scale: Scale, records: Sequence[Record]) -> 
         for one, of_it in zip(empty, found, strict=True)
     )
     runs = [config for one in series for config in one.planned]
-    return judged(key, study, scale, series, stand_ins(scale, runs))
+    return _sure(judged(key, study, scale, series, stand_ins(scale, runs)))
+
+
+def _sure(result: StudyResult) -> StudyResult:
+    """Without the numbers of what is only measured, as long as a seed is missing.
+
+    Records do not say whether it diverged or was not run yet, and medians of the others flatter.
+    """
+    if result.complete:
+        return result
+    findings = (
+        replace(f, measured={}) if f.holds is None and f.comparable else f for f in result.findings
+    )
+    return replace(result, findings=tuple(findings))
 
 
 def _planned(one: Series, seeds: int) -> SeriesResult:

@@ -19,21 +19,31 @@ _PUBLISHED_OF = ("victim", "student", "budget")
 """What a published number is about. A victim's name stands for its data and its network; a copy of
 CIFAR-10's images as JPEG is CIFAR-10, and labelled so."""
 
+SHARES = ("accuracy", "agreement")
+"""Values that are shares in [0, 1]; 0 of a student that is lost."""
+
 
 @dataclass(frozen=True)
 class SeriesResult:
-    """The finished runs of one series."""
+    """The runs of one series that came to an end."""
 
     label: str
     planned: tuple[RunConfig, ...]
     """One a seed."""
     records: tuple[Record, ...]
     """Of those that are finished, in the order of their seeds."""
+    diverged: tuple[int, ...] = ()
+    """Seeds whose run was lost to NaN or infinity, and is not finished."""
 
     @property
     def complete(self) -> bool:
         """Whether every planned run is finished."""
         return len(self.records) == len(self.planned)
+
+    def lasts(self, value: str) -> list[float]:
+        """The last students' `value`, where it was measured; one that diverged has shares of 0."""
+        lost = [0.0] * len(self.diverged) if value in SHARES else []
+        return [r.result[value] for r in self.records if value in r.result] + lost
 
 
 @dataclass(frozen=True)
@@ -89,12 +99,13 @@ class StudyResult:
 
     @property
     def runs(self) -> dict[str, dict[str, Any]]:
-        """By series, how many runs are planned, and which are finished."""
+        """By series, how many runs are planned, and which are finished or diverged."""
         return {
             series.label: {
                 "planned": len(series.planned),
                 "finished": [record.id for record in series.records],
                 "seeds": [record.seed for record in series.records],
+                "diverged": list(series.diverged),
             }
             for series in self.series
         }
@@ -107,11 +118,20 @@ def result_of(
     planned: Mapping[str, Sequence[RunConfig]],
     records: Iterable[Record],
     stand_ins: Mapping[str, str] | None = None,
+    diverged: Sequence[RunConfig] = (),
 ) -> StudyResult:
-    """Match the `records` that are there with the runs `planned` for each series, and judge."""
+    """Match the `records` that are there with the runs `planned` for each series, and judge.
+
+    `diverged`: those of the runs that were lost, and have no record.
+    """
     found = [record for record in records if record.finished]
     series = tuple(
-        SeriesResult(label, tuple(configs), tuple(_of(configs, found)))
+        SeriesResult(
+            label,
+            tuple(configs),
+            tuple(_of(configs, found)),
+            tuple(config.seed for config in configs if config in diverged),
+        )
         for label, configs in planned.items()
     )
     return judged(key, study, scale, series, stand_ins)
@@ -128,12 +148,15 @@ def judged(
     if not all(one.records for one in series):
         return StudyResult(key, study, scale, series, (), stand_ins or {})
     papers = {one.label: one.values for one in study.series(SCALES["full"])}
-    courses = {
-        one.label: [course(record, papers.get(one.label)) for record in one.records]
-        for one in series
-    }
+    courses = {one.label: _courses(one, papers.get(one.label)) for one in series}
     findings = tuple(claim.judge(courses) for claim in study.claims)
     return StudyResult(key, study, scale, series, findings, stand_ins or {})
+
+
+def _courses(series: SeriesResult, paper: Values | None) -> list[Course]:
+    """Of a series with a finished run; those that diverged are lost, not left out."""
+    found = [course(record, paper) for record in series.records]
+    return found + [found[0].lost(seed) for seed in series.diverged]
 
 
 def _of(configs: Sequence[RunConfig], records: Sequence[Record]) -> list[Record]:
@@ -169,5 +192,6 @@ def course(record: Record, paper: Values | None) -> Course:
         },
         victim_accuracy=record.victim.accuracy,
         classes=record.victim.classes,
+        one_answer=record.victim.one_answer,
         comparable=paper is not None and all(record.config[n] == paper[n] for n in _PUBLISHED_OF),
     )

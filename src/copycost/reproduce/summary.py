@@ -97,7 +97,7 @@ def _preset(name: str, published: Published, records: Sequence[Record]) -> list[
     (verdict,) = verdicts(result)
     holds = wording.MISSING if number is None else _holds(result, verdict)
     setting = "; ".join([published.setting, *_coarse(result)])
-    return _line(result, setting, study.statement, _numbers(verdict), holds)
+    return _line(result, setting, study.statement, _numbers(result, verdict), holds)
 
 
 def _lines(result: StudyResult) -> list[list[str]]:
@@ -110,7 +110,7 @@ def _lines(result: StudyResult) -> list[list[str]]:
             result,
             _setting(result, verdict.places),
             _claim(verdict),
-            _numbers(verdict),
+            _numbers(result, verdict),
             _holds(result, verdict),
         )
         for verdict in verdicts(result)
@@ -172,8 +172,8 @@ def _claim(verdict: Verdict) -> str:
     return f"{verdict.text}: {verdict.reported}" if known else verdict.text
 
 
-def _numbers(verdict: Verdict) -> str:
-    return "; ".join(f"{name}: {value}" for name, value in verdict.numbers) or NOT_RUN
+def _numbers(result: StudyResult, verdict: Verdict) -> str:
+    return "; ".join(f"{name}: {value}" for name, value in verdict.numbers) or _nothing(result)
 
 
 def _nothing(result: StudyResult) -> str:

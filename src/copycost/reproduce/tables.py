@@ -14,12 +14,10 @@ from copycost.presets.kwon2023 import SCALES
 from copycost.report import wording
 from copycost.report.table import Spread, in_words, spread
 from copycost.reproduce.epochs import queries_of_epoch
-from copycost.reproduce.result import SeriesResult, StudyResult
+from copycost.reproduce.result import SHARES, SeriesResult, StudyResult
 from copycost.runner.record import Record
 
 COLUMNS = ("study", "series", "seed", "queries", "epoch", "name", "value", "record")
-SHARES = ("accuracy", "agreement")
-"""Values that are shares in [0, 1]."""
 MARKS = {0.881: "[S]", 0.952: "[S]", 0.8985: "[S]", 0.9134: "[S]", 0.8451: "[M]"}
 """By accuracy, how published numbers are known; see the methods' pages."""
 NOT_KNOWN = "not known yet"
@@ -80,7 +78,7 @@ def csv_of(result: StudyResult) -> str:
 
 
 def rows(result: StudyResult) -> list[Row]:
-    """One row a series, of its finished runs."""
+    """One row a series, of its runs that are finished or diverged."""
     return [_row(result, series) for series in result.series]
 
 
@@ -110,8 +108,8 @@ def in_a_word(holds: bool | None, comparable: bool) -> str:
 
 
 def finals(series: SeriesResult, value: str) -> Spread | None:
-    """The last students' `value`, over the seeds of a series."""
-    return spread(record.result[value] for record in series.records if value in record.result)
+    """The last students' `value`, over the seeds of a series that are finished or diverged."""
+    return spread(series.lasts(value))
 
 
 def called(result: StudyResult, label: str) -> str:
@@ -189,10 +187,12 @@ def _row(result: StudyResult, series: SeriesResult) -> Row:
     found = list(series.records)
     budgets = spread(record.spent for record in found)
     seeds = wording.listing([str(record.seed) for record in found]) or "none"
-    left = len(series.planned) - len(found)
+    lost = len(series.diverged)
+    left = len(series.planned) - len(found) - lost
+    notes = [f"{n} {what}" for n, what in ((lost, "diverged"), (left, "to come")) if n]
     return Row(
         label=called(result, series.label),
-        seeds=f"{seeds} ({left} to come)" if left else seeds,
+        seeds=f"{seeds} ({', '.join(notes)})" if notes else seeds,
         accuracy=in_words(finals(series, "accuracy")),
         agreement=in_words(finals(series, "agreement")),
         queries=wording.count(budgets.median if budgets else None),
