@@ -109,6 +109,20 @@ def test_one_that_has_answered_takes_up_a_saved_state_as_well():
     assert torch.equal(defended(x), expected)
 
 
+def test_one_whose_state_is_lost_draws_what_it_never_drew():
+    def answers(since: str | None, seed: int = 3) -> torch.Tensor:
+        defended = defend(tiny_victim(), ["noise:0.1", "rounding:3"], seed)
+        first = defended(images(4))
+        if since is None:
+            return first
+        defended.draw_anew(since)
+        return defended(images(4))
+
+    assert torch.equal(answers("a"), answers("a"))
+    found = [answers(None), answers("a"), answers("b"), answers("a", seed=4)]
+    assert len({tuple(p.flatten().tolist()) for p in found}) == 4
+
+
 def test_stacks_in_any_order():
     x = images(30)
     noise_first = defend(tiny_victim(), ["noise:0.1", "rounding:1"])(x)

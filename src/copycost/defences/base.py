@@ -58,6 +58,10 @@ class Defence(Victim):
         inner = {k.removeprefix("inner."): v for k, v in state.items() if k.startswith("inner.")}
         self.victim.restore(inner)
 
+    def draw_anew(self, since: str) -> None:
+        """The victim inside, too."""
+        self.victim.draw_anew(since)
+
 
 def renormalise(p: Tensor) -> Tensor:
     """Rows [N, K] that are not negative and sum to one; a row of zeros becomes uniform."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from copycost.defences.base import Defence, parse_number
+from copycost.nets.seeded import derive
 from copycost.noise import restore_stream
 from copycost.victims.base import Victim
 
@@ -50,6 +51,12 @@ class Noise(Defence):
         if "random" in state:
             self._saved = state["random"]
             self._random = None
+
+    def draw_anew(self, since: str) -> None:
+        """From a seed that the own one and `since` give."""
+        super().draw_anew(since)
+        self.seed = derive(self.seed, since)
+        self._random = self._saved = None
 
     def _generator(self, device: torch.device) -> torch.Generator:
         # Made at the first answer, because only then is the device known.

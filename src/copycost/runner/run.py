@@ -20,6 +20,7 @@ from copycost.runner.auditor import Auditor
 from copycost.runner.checkpoint import Saver, load_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
+from copycost.runner.resuming import check_ledger, own_part, went_on
 from copycost.runner.stopping import Stop
 from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 from copycost.victims.base import Victim
@@ -120,7 +121,7 @@ class Run:
             self._restore(state, saved)
         elif self._oracle.spent:
             self._write_off_since(spent=0, lost=0)
-            self._note_resumption(0)
+            self.resumed.append(went_on(0, self.spent))
         self._trail.begin(self.spent)
         self._clock = self._saved_at = time.monotonic()
         if not self.curve:
@@ -199,10 +200,12 @@ class Run:
         own_content = {
             "victim": self._api.state(),
             "sums": self._sums,
-            "account": (self._oracle.spent, self._oracle.lost),
+            # Queries too: after a crash the same steps are taken again.
+            "moment": [self._trail.steps, self.spent],
         }
         shared: dict[str, Any] = {
             "attack": state.state(),
+            "account": (self._oracle.spent, self._oracle.lost),
             "trail": self._trail.state(),
             "counts": self._counts,
             "next": self._next,
@@ -253,37 +256,33 @@ class Run:
 
     def _restore(self, state: State, saved: dict[str, Any]) -> None:
         state.restore(saved["attack"])
-        mine = load_checkpoint(own(self.folder / CHECKPOINT_FILE, self._ranks)) or saved
-        self._api.restore(mine["victim"])
-        device = state.engine.device
-        self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
+        self._restore_own(state, saved)
         self._trail.restore(saved["trail"])
         self._next = saved["next"]
-        self._counts = dict(saved["counts"])
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
         self.resumed = list(saved["resumed"])
-        if self.spent < saved["spent"]:
-            raise RunError(
-                f"The ledger in {self.folder} knows of {self.spent:,} queries, the checkpoint of "
-                f"{saved['spent']:,}: the ledger was lost or replaced. Bring it back, or delete "
-                "the folder to start over; what was asked stays asked."
-            )
-        self._write_off_since(*mine["account"])
-        self._note_resumption(saved["spent"])
+        check_ledger(self.folder, self.spent, saved["spent"])
+        self._write_off_since(*saved["account"])  # alike on all ranks at one moment
+        self.resumed.append(went_on(saved["spent"], self.spent - saved["spent"]))
+
+    def _restore_own(self, state: State, saved: dict[str, Any]) -> None:
+        """A rank that kept nothing of the moment draws anew; then no rank has losses since."""
+        mine = own_part(self.folder / CHECKPOINT_FILE, saved, self._ranks)
+        torn = self._ranks.largest(mine is None)
+        if mine is None:
+            self._api.draw_anew(f"crash at {self._oracle.spent} queries")
+            return
+        self._api.restore(mine["victim"])
+        if not torn:
+            device = state.engine.device
+            self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
+            self._counts = dict(saved["counts"])
 
     def _write_off_since(self, spent: int, lost: int) -> None:
         """What was settled after a checkpoint, and never reached the next one, brought nothing."""
         unkept = (self._oracle.spent - spent) - (self._oracle.lost - lost)
         self._oracle.write_off(max(0, unkept))
-
-    def _note_resumption(self, at: int) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        line = f"{now}: went on from {at:,} queries"
-        ahead = self.spent - at
-        if ahead:
-            line += f" after a crash; {ahead:,} queries charged since then brought nothing"
-        self.resumed.append(line)
 
     def refuse_lost_weights(self, state: State) -> None:
         """Raise `Unstable` if a player's weights are no longer finite."""

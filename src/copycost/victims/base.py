@@ -79,6 +79,9 @@ class Victim(ABC):
     def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 -- stateless by default
         """Take up a saved `state`."""
 
+    def draw_anew(self, since: str) -> None:  # noqa: B027 -- nothing to draw by default
+        """Where a state is lost: draw other numbers than ever, fixed by `since` and the seed."""
+
     def _check_shape(self, answer: Tensor, n: int) -> None:
         wanted = (n,) if self.output is Access.LABEL else (n, self.classes)
         if tuple(answer.shape) != wanted:

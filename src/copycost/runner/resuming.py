@@ -1,0 +1,43 @@
+"""How a run goes on: with what each rank kept by itself, and in which words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from copycost.errors import RunError
+from copycost.ranks import Ranks
+from copycost.runner.checkpoint import load_checkpoint
+from copycost.runner.folder import own
+
+
+def own_part(path: Path, saved: dict[str, Any], ranks: Ranks) -> dict[str, Any] | None:
+    """What this rank kept at the moment of `saved`, rank 0's checkpoint, which lies at `path`.
+
+    None if its file is missing or of another moment: each rank writes its own while the run goes
+    on, and a crash may come when some have and others have not.
+    """
+    mine = saved if ranks.leads else load_checkpoint(own(path, ranks))
+    # Checkpoints from before moments were kept name none, and are taken as they are.
+    same = mine is not None and mine.get("moment") == saved.get("moment")
+    return mine if same else None
+
+
+def check_ledger(folder: Path, known: int, saved: int) -> None:
+    """Raise `RunError` if a ledger knows of fewer queries than the checkpoint."""
+    if known < saved:
+        raise RunError(
+            f"The ledger in {folder} knows of {known:,} queries, the checkpoint of {saved:,}: the "
+            "ledger was lost or replaced. Bring it back, or delete the folder to start over; what "
+            "was asked stays asked."
+        )
+
+
+def went_on(at: int, ahead: int) -> str:
+    """What a record says of a resumption at `at` queries, with so many charged since then."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    line = f"{now}: went on from {at:,} queries"
+    if ahead:
+        line += f" after a crash; {ahead:,} queries charged since then brought nothing"
+    return line
