@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,24 @@ def test_what_was_timed_before_a_signal_is_given(
         arguments.append("--no-overhead")
     monkeypatch.setattr("copycost.benchmark.honesty.overhead", _killed_after(0, number))
     before = signal.getsignal(signal.SIGTERM)
-    code, out, err = benchmark(*QUICK, *arguments)
+    with _interruptible():
+        code, out, err = benchmark(*QUICK, *arguments)
     assert code == 3
     assert signal.getsignal(signal.SIGTERM) is before
     result = json.loads(out)
     assert [r["batch_size"] for r in result["results"]] == [8, 16][:finished]
     assert result["overhead"] is None
     assert f"Stopped: {finished} of 2 settings are timed." in " ".join(err.split())
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """As if started in the foreground: a shell's background jobs ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _killed_after(calls: int, number: signal.Signals) -> Callable[..., Speed]:
