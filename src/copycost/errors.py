@@ -7,12 +7,21 @@ one message and exits with status 2. In Python, settings that pydantic reads rai
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 
 class CopycostError(Exception):
     """Base of every error that a user can cause and mend."""
+
+
+def faults_of(attempt: Callable[[], object]) -> list[str]:
+    """What it cannot be done for, by line; none where it can."""
+    try:
+        attempt()
+    except CopycostError as error:
+        return str(error).split("\n")
+    return []
 
 
 class BudgetExceeded(CopycostError):

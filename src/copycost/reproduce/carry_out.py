@@ -84,8 +84,9 @@ class Reproduction:
 
     def diverged(self, run: RunConfig) -> bool:
         """Whether a run was lost to NaN and not finished since, where its folder is still there."""
-        folder = run_folder(self.work, run, self._victim_of(run))
-        return self.record_of(run) is None and has_diverged(folder)
+        victim = self._victim_of(run)
+        finished = run.identity(victim) in self._records
+        return not finished and has_diverged(run_folder(self.work, run, victim))
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None

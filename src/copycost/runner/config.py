@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
@@ -17,7 +17,7 @@ from pydantic_core.core_schema import ValidationInfo
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.defences.stack import read_defence
-from copycost.errors import ConfigError, CopycostError
+from copycost.errors import ConfigError, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
@@ -156,18 +156,10 @@ class RunConfig(BaseModel):
         problems = []
         access = info.data.get("access")
         if defences and access is not None:
-            problems += _faults(lambda: check_access(Access.PROBABILITIES, access, k=1, classes=1))
+            released = partial(check_access, Access.PROBABILITIES, access, k=1, classes=1)
+            problems += faults_of(released)
         for text in defences:
-            problems += _faults(partial(read_defence, text))
+            problems += faults_of(partial(read_defence, text))
         if problems:
             raise ValueError("\n".join(problems))
         return defences
-
-
-def _faults(attempt: Callable[[], object]) -> list[str]:
-    """What it cannot be done for, by line."""
-    try:
-        attempt()
-    except CopycostError as error:
-        return str(error).split("\n")
-    return []

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import torch
 
-from copycost.errors import ConfigError, CopycostError
+from copycost.errors import ConfigError, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.runner.config import RunConfig
@@ -61,15 +61,7 @@ def _faults(run: RunConfig, interface: Interface) -> list[str]:
         run.attack: partial(attack.check_spec, spec),
         f"{run.attack}'s access": partial(attack.check_access, run.access),
     }
-    return [text for name, check in checks.items() for text in _told(name, check)]
-
-
-def _told(name: str, check: Callable[[], None]) -> list[str]:
-    try:
-        check()
-    except CopycostError as error:
-        return [f"{name}: {line}" for line in str(error).split("\n")]
-    return []
+    return [f"{name}: {line}" for name, check in checks.items() for line in faults_of(check)]
 
 
 def _check_student(run: RunConfig, spec: InputSpec, classes: int) -> None:
