@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
@@ -13,6 +11,7 @@ from torch.nn.functional import one_hot, pad
 from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
+from copycost.attacks.patience import suited_lessons
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import NOISE, SourcesSetting, knowledge_of
 from copycost.attacks.state import State
@@ -29,8 +28,6 @@ from copycost.types import Access, InputSpec
 
 RECENT_BATCHES = 4
 """How far back the recent answers go that half of each lesson is drawn from."""
-STEPS = 12_000
-"""Of the student over a whole run, as far as bounds of a batch and of its steps allow."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -87,13 +84,9 @@ class Frugal(Guided):
     def suited(cls, budget: int) -> dict[str, JsonValue]:
         """What copied small victims of several kinds well: "With no setting given" on its page.
 
-        One student takes about as many steps at any budget from 1,500 to 1.5 million, where no
-        bound holds, of batches that grow with its square root: the more answers there are, the
-        fewer times each is learnt from.
+        One student takes about as many steps at any budget: `suited_lessons`.
         """
-        batch = 2 ** round(math.log2(32 * math.sqrt(budget / 6_000)))
-        batch = min(max(batch, 16), 512)
-        steps = min(max(round(STEPS * batch / budget), 4), 128)
+        batch, steps = suited_lessons(budget)
         return {
             "batch_size": batch,
             "members": 1,

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from copycost.presets import pool_digits, small
+from copycost.presets.one_pass import ONE_PASS
 
 _TUNED: dict[str, Any] = {
     **small.PRESET["settings"],
@@ -111,6 +112,7 @@ _TUNED_LABEL: dict[str, Any] = {
         "width": 32,
     },
     "random-noise": {
+        **ONE_PASS,
         "batch_size": 32,
         "distribution": "normal",
         "schedule": "constant",

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from copycost.presets.one_pass import ONE_PASS
+
 _STUDENT: dict[str, Any] = {"batch_size": 64, "student_lr": 0.03, "schedule": "cosine"}
 
 PRESET: dict[str, Any] = {
@@ -34,7 +36,7 @@ PRESET: dict[str, Any] = {
             "shift": 0,
             "loss": "l1",
         },
-        "random-noise": _STUDENT,
+        "random-noise": {**_STUDENT, **ONE_PASS},
     },
     "shared": {
         "victim": "digits-cnn",

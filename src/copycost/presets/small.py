@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from copycost.presets.one_pass import ONE_PASS
+
 _STUDENT: dict[str, Any] = {"schedule": "cosine", "student_lr": 0.1, "student_weight_decay": 0}
 _WIDTH: dict[str, Any] = {"width": 32}
 _FRUGAL: dict[str, Any] = {
@@ -53,7 +55,7 @@ PRESET: dict[str, Any] = {
             "generator_sees": "image",
         },
         "frugal": {**_STUDENT, **_FRUGAL, "batch_size": 64, "student_steps": 8},
-        "random-noise": {**_STUDENT, "batch_size": 8},
+        "random-noise": {**_STUDENT, **ONE_PASS, "batch_size": 8},
     },
     "shared": {**_PAIR, "budget": 6_000},
 }
@@ -66,7 +68,7 @@ _PROXIES: dict[str, Any] = {
     "proxies_asked": 2_000,
     "epochs": 20,
 }
-_NOISE: dict[str, Any] = {"batch_size": 8, "student_lr": 0.01, "schedule": "cosine"}
+_NOISE: dict[str, Any] = {**ONE_PASS, "batch_size": 8, "student_lr": 0.01, "schedule": "cosine"}
 
 PRESET_LABEL: dict[str, Any] = {
     "attacks": (
