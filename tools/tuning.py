@@ -284,11 +284,14 @@ def run_at(seed: int, tries: Tries, compared: Comparison, work: Path) -> list[Re
     ]
     sweep = Sweep(runs, work)
     results = sweep.run(Local(), Terms(sweep.folder, WORKERS, preset["threads"]))
+    records = []
     for (_, trial), result in zip(trials, results, strict=True):
         if not result.finished and not has_diverged(result.folder):
             raise SystemExit(f"{result.name}: {result.state}: {result.error}")
-        trial.agreement.append(result.record.result["agreement"] if result.finished else 0.0)
-    return [result.record for result in results if result.finished]
+        record = result.record if result.finished else None
+        trial.agreement.append(record.result["agreement"] if record else 0.0)
+        records += [record] if record else []
+    return records
 
 
 def main(name: str, work: str) -> None:
