@@ -43,7 +43,7 @@ for victim in house-numbers-16 fashion-mnist-16; do
     "${own[@]}" --set frugal.loss=l2
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --access label --evaluations 6 "${small[@]}"
-  # What `tools/tuning.py twentieth` chose.
+  # What `python -m tools.tuning twentieth` chose.
   sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
     --set dfme.width=16 --set dfme.schedule=cosine --set dfme.batch_size=64 \
     --set dfme.student_steps=15 --set dfme.student_weight_decay=0.0005 --set dfme.student_lr=0.1 \

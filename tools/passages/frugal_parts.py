@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import made_by, median_agreement, over_seeds
-from copycost.report.markdown import NOT_RUN, table
 from copycost.report.table import Group, flatten, group_records, in_words
 from copycost.report.wording import MISSING
 from copycost.runner.record import records_in
 from copycost.settings import write_settings
+from tools.passages.frugal import made_by, median_agreement, over_seeds
+from tools.passages.markdown import NOT_RUN, table
 
 DEFAULTS = flatten(write_settings(Frugal()), "settings.")
 

@@ -6,24 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.conftest import MakeRecord
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import (
+from copycost.settings import write_settings
+from tests.report.conftest import MakeRecord
+from tools.passages.frugal import (
     cifar10_passage,
     photographs_passage,
     twentieth_passage,
 )
-from copycost.report.frugal_labels import adjustment_passage, label_photographs_passage
-from copycost.report.frugal_lessons import (
+from tools.passages.frugal_labels import adjustment_passage, label_photographs_passage
+from tools.passages.frugal_lessons import (
     digits_aim_passage,
     lessons_passage,
     losses_passage,
 )
-from copycost.report.frugal_parts import label_parts_passage, parts_passage
-from copycost.report.frugal_suited import suited_passage
-from copycost.report.markdown import NOT_RUN
-from copycost.settings import write_settings
+from tools.passages.frugal_parts import label_parts_passage, parts_passage
+from tools.passages.frugal_suited import suited_passage
+from tools.passages.markdown import NOT_RUN
 
 
 @pytest.fixture

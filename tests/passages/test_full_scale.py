@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.report.conftest import MakeRecord
 
-from copycost.report.full_scale import (
+from copycost.runner.record import Point
+from copycost.types import Access
+from tests.report.conftest import MakeRecord
+from tools.passages.full_scale import (
     aims_passage,
     curves_figure,
     estimates_passage,
     runs_passage,
 )
-from copycost.report.markdown import NOT_RUN
-from copycost.runner.record import Point
-from copycost.types import Access
+from tools.passages.markdown import NOT_RUN
 
 Write = Callable[..., None]
 

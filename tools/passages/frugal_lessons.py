@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import (
+from copycost.report.knowledge import held
+from copycost.report.table import Group, group_records, in_words
+from copycost.report.wording import percent, plural
+from copycost.runner.record import records_in
+from copycost.settings import read_settings
+from copycost.types import Access
+from tools.passages.frugal import (
     USUAL_LOSS,
     by_labels,
     drawn_kinds,
@@ -18,13 +24,7 @@ from copycost.report.frugal import (
     over_seeds,
     views,
 )
-from copycost.report.knowledge import held
-from copycost.report.markdown import NOT_RUN, table
-from copycost.report.table import Group, group_records, in_words
-from copycost.report.wording import percent, plural
-from copycost.runner.record import records_in
-from copycost.settings import read_settings
-from copycost.types import Access
+from tools.passages.markdown import NOT_RUN, table
 
 LOSSES = {USUAL_LOSS: "L1, mean over classes", "l2": "L2"}
 DIGITS = "digits-cnn"

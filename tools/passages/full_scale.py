@@ -15,14 +15,14 @@ from matplotlib.figure import Figure
 
 from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.report.figures import LINES, queries_across, scale_shares
-from copycost.report.frugal import drawn_kinds, victims_accuracy
 from copycost.report.knowledge import held
-from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.stand_alone import on_paper, svg
 from copycost.report.table import Group, access_in_words, group_records, in_words
 from copycost.report.wording import attack_name, plural
 from copycost.runner.record import Record, records_in
 from copycost.types import Access
+from tools.passages.frugal import drawn_kinds, victims_accuracy
+from tools.passages.markdown import NOT_RUN, measured_on, table
 
 OURS = "frugal"
 ESTIMATE = "estimate/correlation"

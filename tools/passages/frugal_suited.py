@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import by_labels, made_by, over_seeds
-from copycost.report.markdown import NOT_RUN, table
 from copycost.report.table import Group, group_records, in_words
 from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings
+from tools.passages.frugal import by_labels, made_by, over_seeds
+from tools.passages.markdown import NOT_RUN, table
 
 PLAIN = "two students, 16 steps for each batch of 256"
 

@@ -9,9 +9,9 @@ import pytest
 
 from copycost.benchmark.result import Benchmark, Overhead, Part, Repetition, Speed, TransferCost
 from copycost.benchmark.result import summary as summarise
-from copycost.report.markdown import NOT_RUN
-from copycost.report.operations import operations_passage
-from copycost.report.performance import (
+from tools.passages.markdown import NOT_RUN
+from tools.passages.operations import operations_passage
+from tools.passages.performance import (
     aim_passage,
     cpu_aim_passage,
     honesty_passage,

@@ -13,7 +13,8 @@ from matplotlib.ticker import LogFormatter, NullFormatter
 from copycost.report.figures import LINES, Curve, queries_across
 from copycost.report.stand_alone import on_paper, svg
 from copycost.report.vanishing import cosine_curves, norm_curves, title
-from copycost.report.vanishing_seeds import Seeds, diagnoses
+from copycost.report.vanishing_seeds import Seeds
+from tools.passages.vanishing import diagnoses
 
 NAME = "vanishing-gradients"
 

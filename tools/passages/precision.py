@@ -8,9 +8,9 @@ from statistics import median
 
 from copycost.arithmetic import DEFAULT_STEP, SMALLEST_STEP, Precision, default_step
 from copycost.presets.precision import ARMS, MEANINGS
-from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord, read_precision
+from tools.passages.markdown import NOT_RUN, measured_on, table
 
 NETS = ("small", "resnet")
 FORMS = ("forward", "central")

@@ -10,15 +10,15 @@ import pytest
 from copycost.attacks import ATTACKS
 from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
-from copycost.presets.published import PUBLISHED
 from copycost.presets.study import Scale, varied
 from copycost.report import wording
-from copycost.report.generated import PASSAGES
-from copycost.reproduce.matching import same_run
 from copycost.reproduce.sources import sourced
-from copycost.reproduce.summary import NOT_RUN, short_passage, whole_passage
 from copycost.runner.config import RunConfig
 from tests.reproduce.made_up import Values, measured, planned, record_of
+from tools.passages.generated import PASSAGES
+from tools.passages.matching import same_run
+from tools.passages.published import PUBLISHED
+from tools.passages.reproduced import NOT_RUN, short_passage, whole_passage
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ from copycost.benchmark.plan import Plan, plain_loop, random_victim
 from copycost.benchmark.settings import TIMED
 from copycost.compiling import Compile
 from copycost.engine import Engine
-from copycost.report.markdown import NOT_RUN, table
-from copycost.report.performance import benchmarks
+from tools.passages.markdown import NOT_RUN, table
+from tools.passages.performance import benchmarks
 
 BATCH = 2
 """Images of the steps that are counted: operations a query are the same at any batch size."""

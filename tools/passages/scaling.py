@@ -11,8 +11,8 @@ from torch import nn
 
 from copycost.attacks.dfme import DFME
 from copycost.nets import ARCHITECTURES, GENERATORS
-from copycost.report.markdown import NOT_RUN, short, table
 from copycost.types import InputSpec
+from tools.passages.markdown import NOT_RUN, short, table
 
 SPEC = InputSpec(shape=(3, 32, 32))
 CLASSES = 10

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from copycost.benchmark.result import Benchmark, Overhead, Speed, read_benchmark
-from copycost.report.markdown import NOT_RUN, short, table
 from copycost.report.wording import attack_name
+from tools.passages.markdown import NOT_RUN, short, table
 
 FOLDER = "benchmark"
 AIMED = "cifar-resnet34"

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.frugal import (
+from copycost.report.knowledge import held
+from copycost.report.table import Group, group_records, in_words
+from copycost.runner.record import records_in
+from copycost.settings import read_settings
+from tools.passages.frugal import (
     by_labels,
     drawn_kinds,
     made_by,
@@ -13,11 +17,7 @@ from copycost.report.frugal import (
     of_one_recipe,
     over_seeds,
 )
-from copycost.report.knowledge import held
-from copycost.report.markdown import NOT_RUN, table
-from copycost.report.table import Group, group_records, in_words
-from copycost.runner.record import records_in
-from copycost.settings import read_settings
+from tools.passages.markdown import NOT_RUN, table
 
 
 def label_photographs_passage(results: Path) -> str:

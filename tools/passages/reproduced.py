@@ -8,13 +8,10 @@ from pathlib import Path
 from copycost.claims.final import Reaches
 from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
-from copycost.presets.published import PUBLISHED, Published
 from copycost.presets.study import Series, Study
 from copycost.report import wording
-from copycost.report.markdown import table
 from copycost.report.table import spread
 from copycost.reproduce.answers import progress
-from copycost.reproduce.matching import committed, matched, once, studied
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.tables import (
     NOT_COMPARABLE,
@@ -25,6 +22,9 @@ from copycost.reproduce.tables import (
     verdicts,
 )
 from copycost.runner.record import Record
+from tools.passages.markdown import table
+from tools.passages.matching import committed, matched, once, studied
+from tools.passages.published import PUBLISHED, Published
 
 NOT_RUN = "not run yet"
 HEAD = (

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from copycost.report.knowledge import held
-from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.table import Group, Setting, group_records, in_words
 from copycost.report.wording import attack_name, percent
 from copycost.runner.record import Record, records_in
 from copycost.types import Access
+from tools.passages.markdown import NOT_RUN, measured_on, table
 
 USUAL_LOSS = "l1"
 SHARE = 20

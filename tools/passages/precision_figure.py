@@ -12,10 +12,10 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from copycost.presets.precision import MEANINGS
 from copycost.report.figures import LINES
-from copycost.report.precision import FORMS, runs, tables
 from copycost.report.stand_alone import on_paper, svg
 from copycost.runner.record import Record
 from copycost.studies.record import PairFacts, PrecisionRecord
+from tools.passages.precision import FORMS, runs, tables
 
 DASHES = dict(zip(FORMS, ("-", "--"), strict=True))
 

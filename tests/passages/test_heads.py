@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from copycost.presets.kwon2023 import STUDIES
-from copycost.reproduce.heads import UNMEASURED, times
-from tests.reproduce.test_summary import commit_study
+from tests.passages.test_reproduced import commit_study
+from tools.passages.heads import UNMEASURED, times
 
 
 def test_times_are_sums_over_the_runs_that_have_a_record(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from copycost.attacks import ATTACKS
-from copycost.bench.passage import tuning_passage, twentieth_tuning_passage
-from copycost.bench.tuning import TUNING_FILE, Trial, Tuned, Tuning, read_tuning
 from copycost.presets import bench_digits
-from copycost.report.markdown import NOT_RUN
 from copycost.runner.record import records_in
 from copycost.settings import read_settings
 from copycost.types import Access
 from tests.bench.made_up import made_up
+from tools.passages.bench import tuning_passage, twentieth_tuning_passage
+from tools.passages.markdown import NOT_RUN
+from tools.passages.tuning import TUNING_FILE, Trial, Tuned, Tuning, read_tuning
 
 Tries = list[tuple[dict[str, Any], tuple[float, ...]]]
 RESULTS = Path(__file__).parents[2] / "results" / "bench"

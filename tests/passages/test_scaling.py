@@ -10,8 +10,8 @@ import pytest
 
 from copycost.attacks.dfme import DFME
 from copycost.nets import ARCHITECTURES
-from copycost.report.markdown import NOT_RUN
-from copycost.report.scaling import (
+from tools.passages.markdown import NOT_RUN
+from tools.passages.scaling import (
     CLASSES,
     SPEC,
     bytes_table,

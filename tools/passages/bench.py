@@ -6,10 +6,10 @@ from pathlib import Path
 
 from copycost.bench.result import BenchRecord, read_bench
 from copycost.bench.tables import rows
-from copycost.bench.tuning import LABEL_TUNING_FILE, TUNING_FILE, Tuning, read_tuning
 from copycost.report import wording
-from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.table import in_words, spread
+from tools.passages.markdown import NOT_RUN, measured_on, table
+from tools.passages.tuning import LABEL_TUNING_FILE, TUNING_FILE, Tuning, read_tuning
 
 HEAD = (
     "attack",

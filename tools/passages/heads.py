@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.presets.kwon2023 import STUDIES
-from copycost.reproduce.matching import once
 from copycost.reproduce.result import StudyResult
-from copycost.reproduce.summary import SETTINGS
+from tools.passages.matching import once
+from tools.passages.reproduced import SETTINGS
 
 UNMEASURED = "not measured yet, `--dry-run` estimates it"
 

@@ -10,21 +10,14 @@ import pytest
 
 from copycost.flags import Flag
 from copycost.presets.precision import ARMS
-from copycost.report import precision
-from copycost.report.generated import FIGURES, PASSAGES, draw_figures
-from copycost.report.markdown import NOT_RUN
-from copycost.runner.record import Record, Surroundings
+from copycost.runner.record import Record
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord
+from tests.report.made_up import AROUND
+from tools.passages import precision
+from tools.passages.generated import FIGURES, PASSAGES, draw_figures
+from tools.passages.markdown import NOT_RUN
 
 ROOT = Path(__file__).parents[2]
-AROUND = Surroundings(
-    hardware="a test machine",
-    device="cpu",
-    threads=1,
-    versions={"torch": "2.8"},
-    commit="0123abc",
-    arithmetic={},
-)
 
 
 def facts(pair: str, dimensions: int, seed: int) -> PairFacts:
@@ -151,4 +144,4 @@ def test_nothing_is_drawn_without_records(tmp_path: Path) -> None:
 def test_committed_figures_are_those_of_the_records(name: str) -> None:
     path = ROOT / "docs" / "figures" / f"{name}.svg"
     committed = path.read_text("utf-8") if path.exists() else None
-    assert FIGURES[name](ROOT / "results") == committed, "python -m copycost.report.generated"
+    assert FIGURES[name](ROOT / "results") == committed, "python -m tools.passages"
