@@ -28,7 +28,8 @@ done
 sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
   --set dfme.width=32 --set dfme.schedule=cosine
 sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.batch_size=16 \
-  --set random-noise.schedule=cosine
+  --set random-noise.schedule=cosine --set random-noise.student_steps=1 \
+  --set random-noise.loss=l1 --set random-noise.label_loss=l1
 for access in probabilities label; do
   sweep --attack frugal --budget 6000 --budget 24000 --evaluations 6 --access $access
 done

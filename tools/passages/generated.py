@@ -127,6 +127,7 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "precision-verdict": Entry(
             "tools.passages.precision:verdict_passage", "what the comparison of arms says"
         ),
+        "noise": Entry("tools.passages.noise:noise_passage", "how far random noise comes"),
         "reproduced": Entry(
             "tools.passages.reproduced:short_passage", "the paper's figures, in a few lines"
         ),

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from copycost.presets import pool_digits, small
-from copycost.presets.one_pass import ONE_PASS
+from copycost.presets.small import ONE_PASS
 
 _TUNED: dict[str, Any] = {
     **small.PRESET["settings"],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from copycost.presets.one_pass import ONE_PASS
+from copycost.presets.small import ONE_PASS
 
 _STUDENT: dict[str, Any] = {"batch_size": 128, "schedule": "cosine"}
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from copycost.presets.one_pass import ONE_PASS
+from copycost.presets.small import ONE_PASS
 
 _STUDENT: dict[str, Any] = {"batch_size": 64, "student_lr": 0.03, "schedule": "cosine"}
 

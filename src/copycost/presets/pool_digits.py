@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from copycost.presets.one_pass import ONE_PASS
+from copycost.presets.small import ONE_PASS
 
 _STUDENT: dict[str, Any] = {"student_lr": 0.1, "student_momentum": 0.9, "batch_size": 32}
 _SHORT: dict[str, Any] = {**_STUDENT, "epochs": 50}
