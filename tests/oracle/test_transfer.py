@@ -14,7 +14,6 @@ from torch import Tensor
 from copycost.errors import Busy, RunError, SpecMismatch
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.oracle.meter import Meter, Oracle
-from copycost.oracle.transfer import recorder as recorder_module
 from copycost.oracle.transfer.frames import HEADER, Encoding, Layout, segments
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import WAITING, Recorder
@@ -490,25 +489,6 @@ def test_refused_queries_are_not_recorded(tmp_path: Path) -> None:
         with pytest.raises(SpecMismatch):
             oracle(torch.full((3, 1, 8, 8), 2.0))
     assert len(TransferSet(tmp_path)) == 0
-
-
-def test_scratch_memory_follows_the_batch(tmp_path: Path) -> None:
-    """Batches of other sizes, as at the end of a budget, are quantised all the same."""
-    spec = InputSpec(shape=(1, 2, 2), low=-1.0, high=1.0)
-    x = torch.tensor([-1.0, 0.0, 0.5, 1.0]).view(1, 1, 2, 2)
-    scratch = torch.empty_like(x)
-    levels = recorder_module.quantise(x, spec, scratch)
-    assert levels.flatten().tolist() == [0, 128, 191, 255]
-    assert x.flatten().tolist() == [-1.0, 0.0, 0.5, 1.0], "the caller's tensor is left alone"
-
-
-def test_inputs_of_low_precision_are_quantised_in_float32() -> None:
-    """In bfloat16's own arithmetic many would be put beside their level."""
-    spec = InputSpec(shape=(1, 64, 64), low=-1.0, high=1.0)
-    x = torch.linspace(-1, 1, 4096).view(1, 1, 64, 64).bfloat16()
-    exact = 127.5 * (x.double() + 1)
-    assert (recorder_module.quantise(x, spec) - exact).abs().max() < 0.501
-    assert ((127.5 * x + 127.5).round() - exact).abs().max() > 0.6
 
 
 def test_what_is_flushed_is_on_the_disk_and_so_is_every_segment_before(

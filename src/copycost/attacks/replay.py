@@ -10,10 +10,9 @@ from torch import Tensor
 
 from copycost.engine import Engine
 from copycost.errors import ConfigError
+from copycost.levels import dequantise, quantise
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
-from copycost.oracle.transfer.reader import dequantise
-from copycost.oracle.transfer.recorder import quantise
 from copycost.types import Access, Answer
 
 MEBIBYTE = 2**20
@@ -86,7 +85,7 @@ class Replay:
             back = random.integers(n, below=min(window, len(self)))
             latest = (self._put - 1 - back) % self.capacity
             which = torch.where(random.uniform(n) < recent, latest, which)
-        images = dequantise(self._images[which], self._spec.low, self._spec.high)
+        images = dequantise(self._images[which], self._spec)
         answers = self._answers[which]
         if self._access is Access.LABEL:
             return Batch(images, Answer(self._access, answers, None))
