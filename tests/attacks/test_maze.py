@@ -13,7 +13,7 @@ from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 
 
@@ -140,11 +140,11 @@ def test_kl_of_labels_and_of_probabilities_is_finite():
 def test_its_health_is_measured_on_a_stand_in():
     attack = small()
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=100_000)
-    s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
-    health = attack.diagnose(s, oracle)
+    meter = Meter(spy, access="probabilities", budget=100_000)
+    s = attack.start(TinyNet(TINY, 4, seed=5), meter.oracle, Engine("cpu"), seed=1)
+    health = attack.diagnose(s, meter.rehearsal)
     assert spy.count == 0
     assert health["estimate/correlation"] > 0.9
     assert 0.05 < health["generator/spread"] < 0.6
-    drowned = small(epsilon=1e-9).diagnose(s, oracle)
+    drowned = small(epsilon=1e-9).diagnose(s, meter.rehearsal)
     assert drowned["estimate/correlation"] < 0.5

@@ -20,6 +20,7 @@ from copycost.gradients.forward import forward_difference
 from copycost.nets.generator import squash
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
@@ -109,7 +110,7 @@ class DFME(Generative):
         with generator.evaluating() if self.asks_evaluating else nullcontext():
             return self.asked(s, oracle, n, self.student_steps)
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Spread of the generated images, and how far the gradient's estimate can be trusted."""
-        correlation = estimate_correlation(self, s, oracle, self.latent, self.estimator)
-        return super().diagnose(s, oracle) | {"estimate/correlation": correlation}
+        correlation = estimate_correlation(self, s, rehearsal, self.latent, self.estimator)
+        return super().diagnose(s, rehearsal) | {"estimate/correlation": correlation}

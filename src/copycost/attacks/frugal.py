@@ -23,6 +23,7 @@ from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
 from copycost.types import Access, InputSpec
@@ -206,9 +207,9 @@ class Frugal(Guided):
         """`n` candidates [n, C, H, W] of every kind, from random numbers of their own."""
         return self._mixed(s, oracle.spec, n, s.engine.random(0))
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """As for any generator, if there is one."""
-        return super().diagnose(s, oracle) if self.generated else {}
+        return super().diagnose(s, rehearsal) if self.generated else {}
 
 
 def log_shares(counts: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from copycost.nets.images import image_shape
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.settings import SETTINGS, listed
 from copycost.types import InputSpec
 
@@ -98,20 +99,20 @@ class Generative(Attack):
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` images [n, C, H, W] as students learn from them now."""
-        return self.made(s, oracle, n)
+        return self.made(s, oracle.spec, n)
 
     @torch.no_grad()
-    def made(self, s: State, oracle: Oracle, n: int) -> Tensor:
+    def made(self, s: State, spec: InputSpec, n: int) -> Tensor:
         """`n` images [n, C, H, W] of the generator, in the mode in which it feeds students.
 
         Its state is left alone.
         """
         generator, random = copy.deepcopy(s.need_generator().network), s.engine.random(0)
         generator.train(not self.asks_evaluating)
-        return self.pictures(generator(random.normal(n, self.latent)), oracle.spec, random)
+        return self.pictures(generator(random.normal(n, self.latent)), spec, random)
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Spread of the generated images, as a share of the range."""
-        images = self.made(s, oracle, DIAGNOSED)
-        spread = images.std(dim=0).mean() / (oracle.spec.high - oracle.spec.low)
+        spec = rehearsal.spec
+        spread = self.made(s, spec, DIAGNOSED).std(dim=0).mean() / (spec.high - spec.low)
         return {"generator/spread": float(spread)}

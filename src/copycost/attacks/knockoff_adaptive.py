@@ -20,6 +20,7 @@ from copycost.attacks.pool_attack import PoolState
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.pool import Pool
 from copycost.recovery import recover_logits
 from copycost.schedules import Constant
@@ -116,7 +117,7 @@ class KnockoffAdaptive(Knockoff):
             s.scout.descend(gaps.mean())
         return {"scout/gap": gaps.detach().mean()}
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """How far the policy is from preferring nothing: its entropy, as a share of the most."""
         assert isinstance(s, AdaptiveState)
         p = s.bandit.preferences.softmax(dim=0)

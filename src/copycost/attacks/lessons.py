@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass as plain_dataclass
 from typing import Any
 
-import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,10 +14,9 @@ from copycost.attacks.generative import Generative
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.errors import ConfigError
+from copycost.levels import as_bytes
 from copycost.losses import LossSetting, cross_entropy
 from copycost.oracle.meter import Oracle
-from copycost.oracle.transfer.reader import dequantise
-from copycost.oracle.transfer.recorder import quantise
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
@@ -69,7 +67,7 @@ class Lessons(Generative):
         return memory
 
     def ask(self, s: State, oracle: Oracle, images: Tensor) -> None:
-        """Ask about `images` [N, *shape], once and as the bytes that are kept."""
+        """Ask about `images` [N, *shape], once and as the bytes kept: a service takes files."""
         images = as_bytes(images, oracle.spec)
         s.need_memory().put(Batch(images, oracle(images)))
 
@@ -95,10 +93,3 @@ class Lessons(Generative):
         gap = self.miss(s.student, *lesson).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
-
-
-@torch.no_grad()
-def as_bytes(images: Tensor, spec: InputSpec) -> Tensor:
-    """`images` (any shape) at the nearest of the range's 256 levels: a service takes files."""
-    levels = quantise(images, spec)
-    return dequantise(levels, spec.low, spec.high)

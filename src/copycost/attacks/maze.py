@@ -20,6 +20,7 @@ from copycost.losses import LossSetting, kl
 from copycost.nets.generator import squash
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
@@ -126,7 +127,7 @@ class MAZE(Generative):
         generator.descend(x, -uphill / n)
         return points[0].split(n)[0], found  # the points before their perturbation come first
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Spread of the generated images, and how far the gradient's estimate can be trusted."""
-        correlation = estimate_correlation(self, s, oracle, self.latent)
-        return super().diagnose(s, oracle) | {"estimate/correlation": correlation}
+        correlation = estimate_correlation(self, s, rehearsal, self.latent)
+        return super().diagnose(s, rehearsal) | {"estimate/correlation": correlation}
