@@ -117,9 +117,9 @@ def test_labels_are_one_hot_by_default_and_cross_entropy_is_a_setting():
     x, logits = torch.rand(1, 1, 8, 8), torch.tensor([[3.0, 0.0, 0.0, 0.0]])
     answer = Oracle(tiny_victim(), access="label", budget=9)(x)
     hot = torch.nn.functional.one_hot(answer.labels, 4).float()
-    missed = small().miss(lambda _: logits, x, answer)
+    missed = small().miss(logits, answer)
     torch.testing.assert_close(missed, (logits - hot).abs().mean(1))
-    entropy = DualStudent(label_loss=cross_entropy).miss(lambda _: logits, x, answer)
+    entropy = DualStudent(label_loss=cross_entropy).miss(logits, answer)
     expected = torch.nn.functional.cross_entropy(logits, answer.labels)
     torch.testing.assert_close(entropy[0], expected)
     assert small().loss_at(Access.PROBABILITIES) is l1

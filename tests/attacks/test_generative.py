@@ -118,8 +118,8 @@ def test_replayed_batches_are_as_large_as_fresh_ones(
 def test_students_descend_the_mean_gap(
     kind: type[Generative], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def miss(self: Generative, student: Any, x: Tensor, answer: Any) -> Tensor:
-        return torch.full((len(x),), 2.0)
+    def miss(self: Generative, scores: Tensor, answer: Any) -> Tensor:
+        return torch.full((len(scores),), 2.0)
 
     monkeypatch.setattr(kind, "miss", miss)
     attack = kind(**SMALL)

@@ -79,7 +79,7 @@ class DFME(Generative):
             generator.descend(x, -uphill / n)
 
         for batch in self._fresh(s, oracle, n):
-            left = self.miss(s.student, *batch).mean()
+            left = self.miss(s.student(batch.images), batch.answer).mean()
             s.student.descend(left)
         return {
             "generator/gap": found.mean(),

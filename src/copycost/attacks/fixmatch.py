@@ -69,7 +69,7 @@ class FixMatch(Knockoff):
         scores = s.student(torch.cat([x, seen, bent])).float()
         known, sure_of, asked_of = torch.split(scores, [len(x), len(seen), len(bent)])
 
-        gap = self.miss(lambda _: known, x, s.answers.of(rows, s.engine.device)).mean()
+        gap = self.miss(known, s.answers.of(rows, s.engine.device)).mean()
         unsupervised, sure = consistency(sure_of, asked_of, self.threshold)
         s.student.descend(gap + self.weight * unsupervised)
         s.averages["student"].follow(s.student.network)

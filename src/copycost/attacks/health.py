@@ -50,7 +50,7 @@ def estimate_correlation(
     def gap(student: Network, answers: Callable[[Tensor], Answer]) -> Gap:
         def at(p: Tensor) -> Tensor:
             images = squash(p, oracle.spec)
-            return attack.miss(student, images, answers(images))
+            return attack.miss(student(images), answers(images))
 
         return at
 

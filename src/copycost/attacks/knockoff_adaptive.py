@@ -102,12 +102,11 @@ class KnockoffAdaptive(Knockoff):
         left = self._left(s)
         drawn = s.bandit.draw(s.random.uniform(n).tolist(), left)
         asked = self._members(s, drawn)
-        x = s.inputs(asked)
         answer = self.ask(s, oracle, asked)
         learns = n >= SMALLEST_BATCH  # one image may be left of a round, or of the pool
         with nullcontext() if learns else s.scout.evaluating():
-            scores = s.scout(x).float()
-        gaps = self.miss(lambda _: scores, x, answer)
+            scores = s.scout(s.inputs(asked)).float()
+        gaps = self.miss(scores, answer)
         p = recover_logits(answer, oracle.classes, self.recovery, self.floor).softmax(dim=1)
         # Not KL, which the scout descends: that leaves out the entropy of what was answered.
         surprise = -(p * scores.detach().log_softmax(dim=1)).sum(dim=1)

@@ -106,7 +106,7 @@ class MAZE(Generative):
         return losses
 
     def _learn(self, s: State, batch: Batch) -> Tensor:
-        gap = self.miss(s.student, *batch).mean()
+        gap = self.miss(s.student(batch.images), batch.answer).mean()
         s.student.descend(gap)
         return gap.detach()
 
@@ -120,7 +120,7 @@ class MAZE(Generative):
             def gap(p: Tensor) -> Tensor:
                 images = squash(p, oracle.spec)
                 points.append(Batch(images, oracle(images)))
-                return self.miss(student, *points[-1])
+                return self.miss(student(images), points[-1].answer)
 
             uphill, found = forward_difference(gap, x, self.directions, step.epsilon, s.random)
         generator.descend(x, -uphill / n)

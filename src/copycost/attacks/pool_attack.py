@@ -250,7 +250,7 @@ class PoolAttack(Attack):
     def learn(self, s: PoolState, rows: Tensor) -> dict[str, Tensor]:
         """One step of the student on the answers in `rows`."""
         x = s.inputs(s.answers.indices[rows])
-        gap = self.miss(s.student, x, s.answers.of(rows, s.engine.device)).mean()
+        gap = self.miss(s.student(x), s.answers.of(rows, s.engine.device)).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
 

@@ -127,7 +127,7 @@ class QEDG(Synthesis):
         """One step down the mean loss, in which wrong answers weigh more."""
         images = self._freely_augmented(s, lesson.images) if self.free_share else lesson.images
         scores = s.student(images)
-        gaps = self.miss(lambda _: scores, images, lesson.answer)
+        gaps = self.miss(scores, lesson.answer)
         wrong = scores.argmax(dim=1) != lesson.answer.labels
         gap = (gaps * torch.where(wrong, self.balance, 1.0)).mean()
         s.student.descend(gap)

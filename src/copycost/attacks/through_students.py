@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import torch
@@ -87,12 +86,8 @@ class ThroughStudents(Generative):
         """
         gaps = {}
         for name, student in self.students(s).items():
-            learner = student if raised is None else _raising(student, raised)
-            gap = self.miss(learner, *batch).mean()
+            scores = student(batch.images).float()
+            gap = self.miss(scores if raised is None else scores + raised, batch.answer).mean()
             student.descend(gap)
             gaps[f"{name}/gap"] = gap.detach()
         return gaps
-
-
-def _raising(student: Player, raised: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda x: student(x).float() + raised
