@@ -224,7 +224,7 @@ def test_the_generator_feeds_in_evaluation_mode():
     attack = small()
     s, oracle, _ = begin(attack)
     before = {k: v.clone() for k, v in s.need_generator().network.state_dict().items()}
-    attack.fresh(s, oracle, 16, 1)
+    attack.asked(s, oracle, 16, 1)
     after = s.need_generator().network.state_dict()
     assert all(torch.equal(v, after[k]) for k, v in before.items())
     assert s.need_generator().network.training

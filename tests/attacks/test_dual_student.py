@@ -69,13 +69,13 @@ def test_the_generator_learns_before_the_images_are_made(monkeypatch):
     attack = small(generator_steps=2)
     s, oracle, _ = begin(attack)
     steps = []
-    fresh = DualStudent.fresh
+    whole = DualStudent.asked
 
     def noted(self, s, *asked):
         steps.append(s.need_generator().updates)
-        return fresh(self, s, *asked)
+        return whole(self, s, *asked)
 
-    monkeypatch.setattr(DualStudent, "fresh", noted)
+    monkeypatch.setattr(DualStudent, "asked", noted)
     attack.step(s, oracle, 16)
     assert steps == [2]
 

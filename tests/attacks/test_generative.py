@@ -44,8 +44,8 @@ def test_batches_asked_together_are_those_asked_one_by_one(attack: Generative, n
     together = attack.asked(s, oracle, n, 3)
     s, oracle, apart = begin(attack)
     noise = [s.normal(n, attack.latent) for _ in range(3)]
-    with torch.no_grad():
-        one_by_one = [attack.pictures(s.need_generator()(z), SPEC, s.random) for z in noise]
+    with torch.no_grad(), attack.feeding(s) as generator:
+        one_by_one = [attack.pictures(generator(z), SPEC, s.random) for z in noise]
     assert spy.batches == [3 * n]
     for ours, theirs in zip(together, one_by_one, strict=True):
         # Small ones are made together as well, where a product of more rows may round otherwise.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Literal
 
 from pydantic import Field
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from copycost.arithmetic import Step
 from copycost.attacks.generative import Generative
 from copycost.attacks.health import estimate_correlation
-from copycost.attacks.replay import Batch
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.gradients.estimator import EstimatorSetting
@@ -78,7 +76,7 @@ class DFME(Generative):
             uphill, found = self._ascent(s, oracle, x)
             generator.descend(x, -uphill / n)
 
-        for batch in self._fresh(s, oracle, n):
+        for batch in self.asked(s, oracle, n, self.student_steps):
             left = self.miss(s.student(batch.images), batch.answer).mean()
             s.student.descend(left)
         return {
@@ -102,12 +100,6 @@ class DFME(Generative):
     def asks_evaluating(self) -> bool:
         """As `generator_mode` has it."""
         return self.generator_mode == "eval"
-
-    def _fresh(self, s: State, oracle: Oracle, n: int) -> list[Batch]:
-        """Ask about n_S times `n` fresh images."""
-        generator = s.need_generator()
-        with generator.evaluating() if self.asks_evaluating else nullcontext():
-            return self.asked(s, oracle, n, self.student_steps)
 
     def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
         """Spread of the generated images, and how far the gradient's estimate can be trusted."""

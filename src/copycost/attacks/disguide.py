@@ -60,7 +60,7 @@ class DisGUIDE(Guided):
         for _ in range(self.generator_steps):
             losses = self.climb(s, oracle, n)
         memory = s.need_memory()
-        for batch in self.fresh(s, oracle, n, self.student_steps):
+        for batch in self.asked(s, oracle, n, self.student_steps):
             memory.put(batch)
             gaps = self.teach(s, batch)
         for _ in range(self.replay_steps):

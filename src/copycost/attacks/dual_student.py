@@ -70,7 +70,7 @@ class DualStudent(ThroughStudents):
         """n_G steps of the generator, then n_S of both students."""
         for _ in range(self.generator_steps):
             losses = self.climb(s, oracle, n)
-        for batch in self.fresh(s, oracle, n, self.student_steps):
+        for batch in self.asked(s, oracle, n, self.student_steps):
             gaps = self.teach(s, batch)
         for name, average in s.averages.items():
             average.follow(s.players[name].network)

@@ -196,7 +196,7 @@ class Frugal(Guided):
 
         def made(spec: InputSpec, n: int, random: Noise) -> Tensor:
             latent = pad(random.normal(n, self.latent), (0, 0, 0, most - n))
-            with s.need_generator().evaluating() as generator:
+            with self.feeding(s) as generator:
                 return squash(generator(latent)[:n], spec)
 
         return made

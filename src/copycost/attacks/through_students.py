@@ -74,11 +74,6 @@ class ThroughStudents(Generative):
             seen = [held.enter_context(p.seen_through()) for p in self.students(s).values()]
             return torch.stack([student(images).float() for student in seen])
 
-    def fresh(self, s: State, oracle: Oracle, n: int, batches: int) -> list[Batch]:
-        """Ask about `batches` times `n` images of the generator in evaluation mode."""
-        with s.need_generator().evaluating():
-            return self.asked(s, oracle, n, batches)
-
     def teach(self, s: State, batch: Batch, raised: Tensor | None = None) -> dict[str, Tensor]:
         """One step of every student on the same answers; the gaps, by name.
 
