@@ -112,7 +112,7 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slope = torch.randn(8, *TINY.shape, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(DFME, "_ascent", lambda self, s, oracle, x: (slope, torch.arange(8.0)))
+    monkeypatch.setattr(DFME, "ascent", lambda self, *given: (slope, torch.arange(8.0)))
     attack = DFME(**SMALL)  # type: ignore[arg-type]
     oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
     s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)

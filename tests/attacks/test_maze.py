@@ -58,7 +58,7 @@ def noted(monkeypatch) -> list[Batch]:
         learnt.append(batch)
         return torch.tensor(float(len(learnt)))
 
-    monkeypatch.setattr(MAZE, "_learn", learn)
+    monkeypatch.setattr(MAZE, "learn", learn)
     return learnt
 
 
@@ -98,7 +98,7 @@ def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
     s, oracle, _ = begin(attack)
     slope = torch.randn(16, 1, 8, 8)
     monkeypatch.setattr(
-        "copycost.attacks.maze.forward_difference",
+        "copycost.attacks.estimating.forward_difference",
         lambda gap, x, m, epsilon, random: (gap(x), (slope, torch.zeros(16)))[1],
     )
     generator, place = s.need_generator().network, s.random.state()
