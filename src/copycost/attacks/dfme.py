@@ -63,5 +63,5 @@ class DFME(Estimating):
 
     @property
     def asks_evaluating(self) -> bool:
-        """As `generator_mode` has it."""
+        """Whether the generator feeds the student in evaluation mode, by `generator_mode`."""
         return self.generator_mode == "eval"

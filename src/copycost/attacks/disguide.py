@@ -44,7 +44,7 @@ class DisGUIDE(Guided):
 
     @property
     def queries_per_image(self) -> int:
-        """One a student step on fresh images: n_S."""
+        """n_S: one query for each student step on fresh images."""
         return self.student_steps
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:

@@ -38,7 +38,7 @@ class Estimating(Generative):
 
     @property
     def estimator(self) -> Estimator:
-        """Forward differences."""
+        """How the generator's gradient is estimated: by forward differences."""
         return forward_difference
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:

@@ -45,7 +45,7 @@ class Generative(Attack):
 
     @property
     def needs_images(self) -> bool:
-        """They must."""
+        """Inputs must be images: generators make nothing else."""
         return True
 
     @property
@@ -54,7 +54,7 @@ class Generative(Attack):
         return True
 
     def check_spec(self, spec: InputSpec) -> None:
-        """Nor may the generator be of another size than theirs."""
+        """Raise `SpecMismatch` for no images, or for a size that the generator cannot make."""
         super().check_spec(spec)
         if self.generates:
             with torch.device("meta"):

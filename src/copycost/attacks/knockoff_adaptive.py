@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import nullcontext
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -37,7 +37,7 @@ class AdaptiveState(PoolState):
     """Not among the players: nobody judges it, and it learns only while asking."""
 
     def state(self) -> dict[str, Any]:
-        """All three, too."""
+        """All that a checkpoint needs, with the groups, the bandit and the scout."""
         return super().state() | {
             "groups": self.groups,
             "bandit": self.bandit.state(),
@@ -60,6 +60,8 @@ class KnockoffAdaptive(Knockoff):
     where it is wrong, there is something to learn.
     """
 
+    needs_images: ClassVar[bool] = True
+
     groups: int = Field(default=30, ge=2)
     """Groups of the pool: k-means of thumbnails, in place of labels that the pool has not."""
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (
@@ -73,11 +75,6 @@ class KnockoffAdaptive(Knockoff):
     """Δ, queries over which rewards are compared."""
     scout_lr: float = Field(default=5e-4, gt=0)
     """Learning rate of the scout's SGD."""
-
-    @property
-    def needs_images(self) -> bool:
-        """They must."""
-        return True
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -31,7 +31,7 @@ class LessonState(State):
     """Steps of the student on old answers that come before the next query."""
 
     def state(self) -> dict[str, Any]:
-        """The lesson, too."""
+        """All that a checkpoint needs, with what is left of the lesson."""
         return super().state() | {"due": self.due}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -47,17 +47,14 @@ class Lessons(Generative):
     Made for labels: above label access only the first choice is learnt.
     """
 
+    queries_per_image: ClassVar[int] = 1
+
     loss: LossSetting = cross_entropy
     """Disagreement of student and victim; that of the labels at every access level."""
     epochs: int = Field(default=1, ge=1)
     """Steps of one lesson: as many as so many passes over all answers would take."""
     memory_mib: int = Field(default=297, ge=1)
     """Bound of the memory in MiB: 100,000 CIFAR-10 images with ten probabilities each."""
-
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
 
     def memory(self, s: State, oracle: Oracle) -> Replay:
         """An empty memory; `ConfigError` if it is too small to learn from."""
@@ -80,7 +77,7 @@ class Lessons(Generative):
         s.due = epochs * max(1, held // batch) if held >= SMALLEST_BATCH else 0
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """While a lesson lasts."""
+        """Whether a lesson lasts: it comes before the next query."""
         assert isinstance(s, LessonState)
         return s.due > 0
 

@@ -62,7 +62,7 @@ class MAZE(Estimating):
         return self.generator_steps * (self.directions + 1) + self.student_steps - 1
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """SGD."""
+        """SGD with the generator's momentum and weight decay."""
         return torch.optim.SGD(
             weights,
             lr=self.generator_lr,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import ExitStack
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -30,6 +31,8 @@ class ThroughStudents(Generative):
     the victim. Their derivatives are the attacker's own, so nothing has to be estimated.
     """
 
+    asks_evaluating: ClassVar[bool] = True
+
     label_loss: LossSetting = cross_entropy
     """Disagreement of student and victim at label access, in place of `loss`."""
     generator_steps: int = Field(default=1, ge=1)
@@ -39,11 +42,6 @@ class ThroughStudents(Generative):
     @abstractmethod
     def count(self) -> int:
         """M, the number of students."""
-
-    @property
-    def asks_evaluating(self) -> bool:
-        """It is."""
-        return True
 
     @abstractmethod
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
