@@ -101,9 +101,9 @@ def test_modes_change_the_student() -> None:
 
 def test_a_released_0_stands_for_the_floor() -> None:
     answer = Answer(Access.PROBABILITIES, torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
-    x, scores = torch.rand(1, 1, 8, 8), torch.zeros(1, 2)
+    scores = torch.zeros(1, 2)
     for floor in (1e-2, 1e-6):
-        missed = DFME(floor=floor).miss(lambda _: scores, x, answer)
+        missed = DFME(floor=floor).miss(scores, answer)
         # log 1 and log floor, less their mean: each is half of log floor away from 0.
         torch.testing.assert_close(missed, -torch.tensor([floor]).log() / 2)
 
@@ -112,7 +112,7 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slope = torch.randn(8, *TINY.shape, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(DFME, "_ascent", lambda self, s, oracle, x: (slope, torch.arange(8.0)))
+    monkeypatch.setattr(DFME, "ascent", lambda self, *given: (slope, torch.arange(8.0)))
     attack = DFME(**SMALL)  # type: ignore[arg-type]
     oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
     s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)

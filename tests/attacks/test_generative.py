@@ -46,8 +46,8 @@ def test_batches_asked_together_are_those_asked_one_by_one(attack: Generative, n
     together = attack.asked(s, oracle, n, 3)
     s, oracle, apart = begin(attack)
     noise = [s.normal(n, attack.latent) for _ in range(3)]
-    with torch.no_grad():
-        one_by_one = [attack.pictures(s.need_generator()(z), SPEC, s.random) for z in noise]
+    with torch.no_grad(), attack.feeding(s) as generator:
+        one_by_one = [attack.pictures(generator(z), SPEC, s.random) for z in noise]
     assert spy.batches == [3 * n]
     for ours, theirs in zip(together, one_by_one, strict=True):
         # Small ones are made together as well, where a product of more rows may round otherwise.
@@ -120,8 +120,8 @@ def test_replayed_batches_are_as_large_as_fresh_ones(
 def test_students_descend_the_mean_gap(
     kind: type[Generative], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def miss(self: Generative, student: Any, x: Tensor, answer: Any) -> Tensor:
-        return torch.full((len(x),), 2.0)
+    def miss(self: Generative, scores: Tensor, answer: Any) -> Tensor:
+        return torch.full((len(scores),), 2.0)
 
     monkeypatch.setattr(kind, "miss", miss)
     attack = kind(**SMALL)

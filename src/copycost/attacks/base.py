@@ -215,11 +215,12 @@ class Attack(ABC):
 
     def gap(self, student: Callable[[Tensor], Tensor], oracle: Oracle, x: Tensor) -> Tensor:
         """Disagreement [N] of `student` and victim on inputs [N, *shape]: asks N queries."""
-        return self.miss(student, x, oracle(x))
+        answer = oracle(x)  # first: what is refused or fails leaves the student as it was
+        return self.miss(student(x), answer)
 
-    def miss(self, student: Callable[[Tensor], Tensor], x: Tensor, answer: Answer) -> Tensor:
-        """Disagreement [N] of `student` with what was answered to inputs [N, *shape]."""
-        scores = student(x).float()
+    def miss(self, scores: Tensor, answer: Answer) -> Tensor:
+        """Disagreement [N] of a student's logits [N, K] with what the victim answered."""
+        scores = scores.float()
         logits = recover_logits(answer, scores.shape[1], self.recovery, self.floor)
         return self.loss_at(answer.access)(scores, logits)
 

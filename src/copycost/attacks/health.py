@@ -49,7 +49,7 @@ def estimate_correlation(
     def gap(student: Network, answers: Callable[[Tensor], Answer]) -> Gap:
         def at(p: Tensor) -> Tensor:
             images = squash(p, rehearsal.spec)
-            return attack.miss(student, images, answers(images))
+            return attack.miss(student(images), answers(images))
 
         return at
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -29,7 +29,7 @@ class LessonState(State):
     """Steps of the student on old answers that come before the next query."""
 
     def state(self) -> dict[str, Any]:
-        """The lesson, too."""
+        """All that a checkpoint needs, with what is left of the lesson."""
         return super().state() | {"due": self.due}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -45,17 +45,14 @@ class Lessons(Generative):
     Made for labels: above label access only the first choice is learnt.
     """
 
+    queries_per_image: ClassVar[int] = 1
+
     loss: LossSetting = cross_entropy
     """Disagreement of student and victim; that of the labels at every access level."""
     epochs: int = Field(default=1, ge=1)
     """Steps of one lesson: as many as so many passes over all answers would take."""
     memory_mib: int = Field(default=297, ge=1)
     """Bound of the memory in MiB: 100,000 CIFAR-10 images with ten probabilities each."""
-
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
 
     def memory(self, s: State, oracle: Oracle) -> Replay:
         """An empty memory; `ConfigError` if it is too small to learn from."""
@@ -78,7 +75,7 @@ class Lessons(Generative):
         s.due = epochs * max(1, held // batch) if held >= SMALLEST_BATCH else 0
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """While a lesson lasts."""
+        """Whether a lesson lasts: it comes before the next query."""
         assert isinstance(s, LessonState)
         return s.due > 0
 
@@ -90,6 +87,6 @@ class Lessons(Generative):
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
         """One step of the student down the mean loss of `lesson`."""
-        gap = self.miss(s.student, *lesson).mean()
+        gap = self.miss(s.student(lesson.images), lesson.answer).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}

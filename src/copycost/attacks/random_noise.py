@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
@@ -33,13 +33,10 @@ class RandomNoise(Attack):
     floor takes more student steps than an attack that also pays for a generator.
     """
 
+    queries_per_image: ClassVar[int] = 1
+
     distribution: Annotated[SourceSetting, AfterValidator(_noise)] = uniform
     """How the values are drawn: `uniform` over the range, or `normal`, cut to it."""
-
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """A student alone."""
