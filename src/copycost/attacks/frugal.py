@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
@@ -22,6 +24,7 @@ from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
 from copycost.types import Access, InputSpec
@@ -42,6 +45,8 @@ class Frugal(Guided):
     Where a run's settings leave something out it has what `suited` says; the defaults of the
     fields are what they were before, for records that are older than a field.
     """
+
+    queries_per_image: ClassVar[int] = 1
 
     student_lr: float = Field(default=0.1, gt=0)
     """Learning rate of the students' SGD."""
@@ -100,22 +105,17 @@ class Frugal(Guided):
 
     @property
     def needs_images(self) -> bool:
-        """Unless all it does is to ask noise and learn from it."""
+        """Inputs must be images, unless all it does is to ask noise and learn from it."""
         return self.generated or bool(self.shift) or self.flip or not set(self.sources) <= NOISE
 
     @property
     def assumed(self) -> str:
-        """Nothing, unless some kind follows rules about what images look like."""
+        """Strictly data-free, unless some source follows rules about what images look like."""
         return knowledge_of(self.sources)
 
     @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
-
-    @property
     def generates(self) -> bool:
-        """If it is one of the kinds: without one, images of any size will do."""
+        """Whether there is a generator, of candidates; without one, images of any size will do."""
         return self.generated
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
@@ -189,7 +189,7 @@ class Frugal(Guided):
 
         def made(spec: InputSpec, n: int, random: Noise) -> Tensor:
             latent = pad(random.normal(n, self.latent), (0, 0, 0, most - n))
-            with s.need_generator().evaluating() as generator:
+            with self.feeding(s) as generator:
                 return squash(generator(latent)[:n], spec)
 
         return made
@@ -199,9 +199,9 @@ class Frugal(Guided):
         """`n` candidates [n, C, H, W] of every kind, from random numbers of their own."""
         return self._mixed(s, oracle.spec, n, s.engine.random(0))
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
-        """As for any generator, if there is one."""
-        return super().diagnose(s, oracle) if self.generated else {}
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
+        """Spread of the generated images; nothing without a generator."""
+        return super().diagnose(s, rehearsal) if self.generated else {}
 
 
 def log_shares(counts: Tensor) -> Tensor:

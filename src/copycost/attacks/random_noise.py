@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, JsonValue
 from pydantic.dataclasses import dataclass
@@ -38,6 +38,8 @@ class RandomNoise(Attack):
     against; where a run's settings leave it out it has what `suited` says.
     """
 
+    queries_per_image: ClassVar[int] = 1
+
     label_loss: LossSetting | None = None
     """Disagreement of student and victim at label access; None: `loss`."""
     student_steps: int = Field(default=1, ge=1)
@@ -45,7 +47,6 @@ class RandomNoise(Attack):
     of the memory."""
     memory_mib: int = Field(default=2968, ge=1)
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
-
     distribution: Annotated[SourceSetting, AfterValidator(_noise)] = uniform
     """How the values are drawn: `uniform` over the range, or `normal`, cut to it."""
 
@@ -60,11 +61,6 @@ class RandomNoise(Attack):
             "loss": "l2",
             "label_loss": "cross-entropy",
         }
-
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
 
     def loss_at(self, access: Access) -> Loss:
         """`label_loss` at label access, if there is one; `loss` else."""
@@ -92,7 +88,7 @@ class RandomNoise(Attack):
         return losses
 
     def _learn(self, s: State, lesson: Batch) -> dict[str, Tensor]:
-        gap = self.miss(s.student, *lesson).mean()
+        gap = self.miss(s.student(lesson.images), lesson.answer).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
 

@@ -37,9 +37,6 @@ MAGIC = b"CCQ1"
 HEADER = struct.Struct("<4sIQI")
 LAYOUT_FILE = "layout.json"
 SUFFIX = ".queries"
-LEVELS = 255
-"""Steps between the ends of the range when an image is kept as bytes: values are off by at most
-half a step, (high - low) / 510."""
 
 Buffer = bytes | memoryview
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from copycost.errors import RunError
+from copycost.levels import dequantise
 from copycost.oracle.transfer.frames import (
-    LEVELS,
     Arrays,
     Encoding,
     Frame,
@@ -115,15 +115,10 @@ class TransferSet:
             self.torn_bytes = torn
 
 
-def dequantise(levels: Tensor, low: float, high: float) -> Tensor:
-    """Values in [low, high], float32, of uint8 levels of any shape."""
-    return (low + levels.float() * ((high - low) / LEVELS)).clamp(low, high)
-
-
 def _asked(first: int, arrays: Arrays, layout: Layout) -> Asked:
     inputs = torch.from_numpy(np.array(arrays.inputs))
     if layout.encoding is Encoding.BYTES:
-        inputs = dequantise(inputs, layout.spec.low, layout.spec.high)
+        inputs = dequantise(inputs, layout.spec)
     elif layout.spec.vocabulary is not None:
         inputs = inputs.long()
     scores = None if arrays.scores is None else torch.from_numpy(np.array(arrays.scores))
