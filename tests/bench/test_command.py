@@ -42,7 +42,10 @@ def bench(copycost: Cli, victim: Path, tmp_path: Path) -> Bench:
     """Three attacks, one of them without its pool, at two budgets with one seed."""
 
     def run(*more: str, attacks: tuple[str, ...] = ATTACKS) -> tuple[int, dict[str, Any], str]:
-        own = {"dfme": ("batch_size=16", "width=8", "latent=8"), "random-noise": ("batch_size=16",)}
+        own = {
+            "dfme": ("batch_size=16", "width=8", "latent=8"),
+            "random-noise": ("batch_size=16", "student_steps=1"),
+        }
         settings = [f"{name}.{one}" for name in own if name in attacks for one in own[name]]
         measures = ["pgd.steps=2", "fresh.passes=2", "fresh.batch_size=16", "fresh.checks=2"]
         code, out, err = copycost(

@@ -156,14 +156,22 @@ class Elsewhere:
 
 
 def test_evaluations_come_at_their_shares_to_the_query_and_the_end_is_one_of_them(tmp_path):
-    noise = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
+    noise = {
+        "attack": "random-noise",
+        "settings": {"batch_size": 32, "student_steps": 1},
+        "budget": 640,
+    }
     record = copy_model(tiny_config(**noise, evaluations=4), tiny_target(), tmp_path)
     assert [point.queries for point in record.curve] == [0, 160, 320, 480, 640]
 
 
 def test_no_share_is_taken_twice_for_a_rounding(tmp_path):
     """29 / 50 of 50 is not 29 to a computer."""
-    settings = {"attack": "random-noise", "settings": {"batch_size": 2}, "budget": 100}
+    settings = {
+        "attack": "random-noise",
+        "settings": {"batch_size": 2, "student_steps": 1},
+        "budget": 100,
+    }
     record = copy_model(tiny_config(**settings, evaluations=50), tiny_target(), tmp_path)
     assert [point.queries for point in record.curve] == list(range(0, 101, 2))
 

@@ -97,6 +97,7 @@ class Measure(Task):
         account = ledger.account("auditor", None, block=len(target.held_out))
         cache = self.folder / AUDITOR_FILE
         config = self.config
+        ARCHITECTURES.check(config.student)  # one's own is imported before its weights are read
         auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device, stop)
         if self.transfer() is None:
             rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed)

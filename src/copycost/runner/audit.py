@@ -196,7 +196,8 @@ def _alone(config: RunConfig, failed: Failed | None) -> Iterator[None]:
 def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:
     """Where a run's files go: readable, and different for every configuration and victim."""
     identity = config.identity(victim_hash)
-    return root / f"{config.attack}-seed{config.seed}-{identity[:12]}"
+    name = config.attack.replace(":", ".")  # of one's own, which other systems' files cannot have
+    return root / f"{name}-seed{config.seed}-{identity[:12]}"
 
 
 def audit_folder(root: Path, runs: Sequence[RunConfig], target: Target) -> Path:

@@ -52,7 +52,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attack: Annotated[str, listed(ATTACKS)] = "dfme"
-    """A name in `copycost list attacks`."""
+    """A name in `copycost list attacks`, or MODULE:CLASS of one's own."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """The attack's own settings that differ from what suits the budget, and from its defaults."""
     victim: str = ""
@@ -64,7 +64,7 @@ class RunConfig(BaseModel):
     """For attacks that start with unlabelled images: the data set, as NAME or NAME:PATH, whose
     training images they are. Its labels are dropped."""
     student: Annotated[str, listed(ARCHITECTURES)] = "resnet18-8x"
-    """A name in `copycost list students`."""
+    """A name in `copycost list students`, or MODULE:BUILDER of one's own."""
     budget: int = Field(default=2_000_000, ge=1, le=MOST_QUERIES)
     """Queries allowed: inputs sent."""
     access: Access = Access.PROBABILITIES
