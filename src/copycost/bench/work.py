@@ -99,8 +99,10 @@ class Measure(Task):
         config = self.config
         auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device, stop)
         if self.transfer() is None:
-            rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed)
-            _write(self._transfer_file, rate)
+            keeper = KeptTraining(self._transfer_file.with_suffix(".safetensors"), stop)
+            with keeper.until_done():
+                rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed, keeper)
+                _write(self._transfer_file, rate)
         for budget in self.budgets:
             if self.fresh(budget) is None:
                 keeper = KeptTraining(self._fresh_file(budget).with_suffix(".safetensors"), stop)

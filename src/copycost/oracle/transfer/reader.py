@@ -41,9 +41,7 @@ class Asked(NamedTuple):
 class TransferSet:
     """What a run asked and got, in the order of asking."""
 
-    def __init__(
-        self, folder: Path, spent: int | None = None, recorded: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path, spent: int | None = None, recorded: int | None = None) -> None:
         """Look at the layout and count; `spent` is what the run's account was charged.
 
         `recorded` is how many queries there must be; None where they may still become more.
