@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from copycost.datasets.fetch import MANIFESTS, Manifest, RemoteFile, fetch
+from copycost.datasets.fetch import fetch
+from copycost.datasets.manifests import MANIFESTS, Manifest, RemoteFile
 from copycost.errors import ConfigError, DataError
 
 BODY = bytes(i * 7 % 251 for i in range(300_000))
