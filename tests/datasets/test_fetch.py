@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from copycost.datasets.fetch import fetch
 from copycost.datasets.manifests import MANIFESTS, Manifest, RemoteFile
-from copycost.errors import ConfigError, DataError
+from copycost.errors import Busy, ConfigError, DataError
 
 BODY = bytes(i * 7 % 251 for i in range(300_000))
 CUT = 120_000
@@ -98,7 +99,8 @@ def cut(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _only(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """All that lies there but locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def test_a_plain_download(site: Site, tmp_path: Path) -> None:
@@ -152,6 +154,39 @@ def test_a_later_run_resumes_an_earlier_one(site: Site, tmp_path: Path) -> None:
     fetch("x", tmp_path, manifest=site.manifest())
     assert site.seen[1]["Range"] == f"bytes={CUT}-"
     assert (tmp_path / "file.bin").read_bytes() == BODY
+
+
+def test_of_two_at_once_the_second_is_told_so_and_harms_nothing(site: Site, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def meanwhile(handler: BaseHTTPRequestHandler) -> None:
+        with pytest.raises(Busy) as caught:
+            fetch("x", tmp_path, manifest=site.manifest())
+        told.append(str(caught.value))
+        send(handler)
+
+    site.answer = meanwhile
+    assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
+    assert told[0].startswith(f"Another process is working on {tmp_path / 'file.bin'}")
+    assert len(site.seen) == 1
+    assert _only(tmp_path) == ["file.bin"]
+
+
+def test_verified_files_are_found_where_nothing_can_be_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file.bin").write_bytes(BODY)
+    monkeypatch.setattr(Path, "open", _read_only(Path.open))
+    assert fetch("x", tmp_path, manifest=site.manifest()) == [tmp_path / "file.bin"]
+
+
+def _read_only(real: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(path: Path, mode: str = "r", *more: Any, **named: Any) -> Any:
+        if "r" not in mode:
+            raise PermissionError(13, "Read-only")
+        return real(path, mode, *more, **named)
+
+    return opened
 
 
 def test_a_server_without_ranges_starts_again(site: Site, tmp_path: Path) -> None:

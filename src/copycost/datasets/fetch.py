@@ -13,6 +13,7 @@ import httpx2
 from copycost.datasets.manifests import MANIFESTS, Manifest, RemoteFile
 from copycost.errors import ConfigError, DataError
 from copycost.files import sync_folder
+from copycost.locks import Lock
 
 Progress = Callable[[int, int], None]
 """Told the bytes done and the bytes in all, over all files of the data set."""
@@ -40,6 +41,7 @@ def fetch(
 
     Raises:
         ConfigError: there is nothing to fetch under `name`.
+        Busy: another process is downloading one of the files to the same place.
         DataError: the server refuses, the connection is cut too often, the bytes are wrong
             twice, or they cannot be stored, or the environment asks for a proxy or
             certificates that cannot be used.
@@ -93,12 +95,18 @@ class _Download:
         self.target = folder / file.name
         self.part = folder / f"{file.name}.part"
         self.tag = folder / f"{file.name}.part.tag"
+        # It stays: whoever removed it might take it from under the next one that holds it.
+        self.lock = folder / f".{file.name}.lock"
 
     def run(self) -> Path:
         """Make `target` whole and verified."""
         if self._is_right(self.target):
             self.report(self.file.size)
             return self.target
+        with Lock(self.lock, str(self.target)):
+            return self._download()
+
+    def _download(self) -> Path:
         # Bytes may be damaged by chance or by a resumed part of an older version, so a
         # second, fresh download is worth its time; a third would only repeat the second.
         for _ in range(2):
