@@ -205,7 +205,7 @@ def test_a_changed_file_starts_again(site: Site, tmp_path: Path) -> None:
     assert len(site.seen) == 2
 
 
-@pytest.mark.parametrize("tag", ["", 'W/"weak"'])
+@pytest.mark.parametrize("tag", ["", 'W/"weak"', '"caf\xe9"'])
 def test_without_a_strong_tag_a_mixed_file_is_found_and_fetched_once_more(
     site: Site, tmp_path: Path, tag: str
 ) -> None:
@@ -216,6 +216,26 @@ def test_without_a_strong_tag_a_mixed_file_is_found_and_fetched_once_more(
     assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
     assert "If-Range" not in site.seen[1]
     assert "Range" not in site.seen[2]
+
+
+def test_a_kept_tag_that_cannot_be_sent_is_left_out(site: Site, tmp_path: Path) -> None:
+    """As written by earlier versions, or by a disk that is going bad."""
+    (tmp_path / "file.bin.part").write_bytes(BODY[:CUT])
+    (tmp_path / "file.bin.part.tag").write_bytes(b'"caf\xc3\xa9"')
+    assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
+    assert "If-Range" not in site.seen[0]
+
+
+def test_a_redirect_to_an_impossible_host_is_one_line(site: Site, tmp_path: Path) -> None:
+    def elsewhere(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", f"http://{'a' * 64}.example/")
+        handler.end_headers()
+
+    site.answer = elsewhere
+    with pytest.raises(DataError, match=r"got 0 in 2 attempts \(.*label.*\)") as caught:
+        fetch("x", tmp_path, manifest=site.manifest(attempts=2))
+    assert "\n" not in str(caught.value)
 
 
 def test_another_range_than_asked_for_is_not_appended(site: Site, tmp_path: Path) -> None:

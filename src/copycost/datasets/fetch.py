@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -149,7 +150,8 @@ class _Download:
                 time.sleep(self.source.pause * 2 ** (attempt - 1))
             try:
                 return self._ask()
-            except (httpx2.RequestError, _Interrupted) as error:
+            # A host name that no encoding takes, as a redirect may have, is a `UnicodeError`.
+            except (httpx2.RequestError, UnicodeError, _Interrupted) as error:
                 reason = str(error) or type(error).__name__
         raise DataError(
             f"{self.file.url}: expected {self.file.size:,} bytes, got {self._held():,} in "
@@ -179,8 +181,8 @@ class _Download:
         headers = {"Accept-Encoding": "identity"}
         if held:
             headers["Range"] = f"bytes={held}-"
-            if self.tag.exists():
-                headers["If-Range"] = self.tag.read_text("utf-8")
+            with suppress(FileNotFoundError, UnicodeError):
+                headers["If-Range"] = self.tag.read_text("ascii")
         return headers
 
     def _check_status(self, answer: httpx2.Response) -> None:
@@ -211,10 +213,11 @@ class _Download:
                 self.report(done)
 
     def _remember(self, answer: httpx2.Response) -> None:
-        # If-Range asks for a strong validator; a weak tag may stand for other bytes.
+        # If-Range asks for a strong validator; a weak tag may stand for other bytes. Nor can a
+        # tag be sent that is not ASCII.
         tag = answer.headers.get("ETag", "")
-        if tag and not tag.startswith("W/"):
-            self.tag.write_text(tag, "utf-8")
+        if tag and tag.isascii() and not tag.startswith("W/"):
+            self.tag.write_text(tag, "ascii")
         else:
             self.tag.unlink(missing_ok=True)
 
