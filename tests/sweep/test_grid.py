@@ -90,6 +90,16 @@ def test_a_name_leaves_out_what_only_follows_the_budget(values):
     assert names(runs)[0] == "frugal budget 600 frugal.candidates 1 seed 0"
 
 
+def test_a_name_leaves_out_the_k_that_means_nothing(values):
+    values |= {"attacks": ("random-noise",), "settings": {}}
+    values["axes"] = {"access": ["probabilities", "top-k"], "top_k": [1, 3]}
+    assert names(unique(Grid.read(values).runs())) == [
+        "random-noise access probabilities seed 0",
+        "random-noise access top-k top_k 1 seed 0",
+        "random-noise access top-k top_k 3 seed 0",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
