@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from copycost.errors import Busy, RunError, SpecMismatch
+from copycost.errors import Busy, ConfigError, RunError, SpecMismatch
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.oracle.meter import Oracle
 from copycost.oracle.transfer import recorder as recorder_module
@@ -132,6 +132,13 @@ def test_chunks_are_the_same_rows(tmp_path: Path, size: int) -> None:
     for name in ("inputs", "labels", "scores"):
         whole = torch.cat([getattr(call, name) for call in found.calls()])
         assert torch.equal(torch.cat([getattr(chunk, name) for chunk in chunks]), whole)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_chunks_of_nothing_are_refused_at_once(tmp_path: Path, size: int) -> None:
+    record(tmp_path, layout())
+    with pytest.raises(ConfigError, match=f"at least one query, got {size}"):
+        TransferSet(tmp_path).chunks(size)
 
 
 def test_the_caller_may_reuse_its_tensors(tmp_path: Path) -> None:

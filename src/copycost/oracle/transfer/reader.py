@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from copycost.errors import RunError
+from copycost.errors import ConfigError, RunError
 from copycost.oracle.transfer.frames import (
     LEVELS,
     Arrays,
@@ -93,8 +93,13 @@ class TransferSet:
         """All queries in chunks of `size`, the last of which may be smaller.
 
         Calls are cut and joined; `first` is the first query's. Holds one chunk and one call
-        at a time.
+        at a time. Raises `ConfigError` for a `size` below 1.
         """
+        if size < 1:
+            raise ConfigError([f"size: expected chunks of at least one query, got {size}."])
+        return self._chunks(size)
+
+    def _chunks(self, size: int) -> Iterator[Asked]:
         held, n = [], 0
         for call in self.calls():
             held.append(call)
