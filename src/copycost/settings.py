@@ -72,6 +72,12 @@ def explain(error: ValidationError, prefix: str = "") -> list[str]:
     return [_line(fault, prefix) for fault in told]
 
 
+def explained(error: Exception) -> str:
+    """What is wrong with a file, as part of a line: of JSON, of UTF-8, or of its values."""
+    faults = explain(error) if isinstance(error, ValidationError) else [str(error)]
+    return "; ".join(fault.rstrip(".") for fault in faults)
+
+
 def _line(fault: Any, prefix: str) -> str:
     name = ".".join(str(part) for part in fault["loc"]) or "settings"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
