@@ -54,6 +54,8 @@ def test_the_same_run_written_otherwise_is_one_run(values):
         ({"axes": {"budget": 600}}, ["axes.budget", "tuple"]),
         ({"axes": {"colour": ["red"], "seed": [1]}}, ["no axis colour, seed", "Known: victim"]),
         ({"axes": {"budget": [0, -1]}}, ["budget", "greater than or equal to 1", "-1"]),
+        ({"axes": {"budget": [True]}, "seeds": True}, ["budget: expected a number", "seeds: exp"]),
+        ({"variants": {"dfme": {"student_steps": [True]}}}, ["student_steps: expected a number"]),
         ({"axes": {"access": ["all"]}}, ["access"]),
         ({"variants": {"maze": {"x": [1]}}}, ["variants of maze, which is not to be run"]),
         ({"variants": {"dfme": {"colour": [1]}}}, ["dfme.colour: there is no such setting"]),
