@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from copycost.errors import Busy, RunError, SpecMismatch
+from copycost.errors import Busy, ConfigError, RunError, SpecMismatch
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.oracle.meter import Meter, Oracle
 from copycost.oracle.transfer.frames import HEADER, Encoding, Layout, segments
@@ -133,6 +133,13 @@ def test_chunks_are_the_same_rows(tmp_path: Path, size: int) -> None:
         assert torch.equal(torch.cat([getattr(chunk, name) for chunk in chunks]), whole)
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_chunks_of_nothing_are_refused_at_once(tmp_path: Path, size: int) -> None:
+    record(tmp_path, layout())
+    with pytest.raises(ConfigError, match=f"at least one query, got {size}"):
+        TransferSet(tmp_path).chunks(size)
+
+
 def test_the_caller_may_reuse_its_tensors(tmp_path: Path) -> None:
     kind = layout(how=Encoding.EXACT)
     x, answer = asked(WIDE, 5), answered(Access.PROBABILITIES, 5)
@@ -250,8 +257,9 @@ def test_a_folder_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no transfer set"):
         TransferSet(tmp_path / "elsewhere")
     (tmp_path / "layout.json").write_text("{}")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match=r"cannot be read: .*spec: it is not given") as caught:
         TransferSet(tmp_path)
+    assert "\n" not in str(caught.value)
     file = tmp_path / "file"
     file.write_text("in the way")
     with pytest.raises(RunError, match="cannot be recorded"):

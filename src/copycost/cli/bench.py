@@ -103,6 +103,7 @@ def bench_command(
     if attack:
         drop_unused_pool(values["shared"], attack)
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
+    options.check_top_k(top_k, [values["shared"].get("access", "")])
     values |= {name: value for name, value in several.items() if value is not None}
     given = parse_settings(settings or [])
     for name in MEASURES:

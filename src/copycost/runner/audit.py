@@ -30,7 +30,7 @@ from copycost.runner.record import Record
 from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.settings import explain, listed
+from copycost.settings import explain, listed, truths
 
 FLOOR_ATTACK = "random-noise"
 
@@ -86,7 +86,7 @@ class AuditConfig(BaseModel):
             config = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(explain(error)) from None
-        problems: dict[str, None] = {}
+        problems: dict[str, None] = dict.fromkeys(truths(values, config))
         for values in config._runs():
             try:
                 RunConfig.read(values)

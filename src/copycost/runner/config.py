@@ -21,7 +21,7 @@ from copycost.errors import ConfigError, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
-from copycost.settings import explain, listed, read_settings, write_settings
+from copycost.settings import explain, listed, read_settings, truths, write_settings
 from copycost.types import Access
 
 Arithmetic = Literal["float32", "tf32", "bfloat16"]
@@ -95,11 +95,15 @@ class RunConfig(BaseModel):
     def read(cls, values: dict[str, Any]) -> Self:
         """Validate `values`; `ConfigError` lists every fault at once."""
         try:
-            return cls.model_validate(values)
+            config = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(
                 line for text in explain(error) for line in text.split("\n")
             ) from None
+        problems = truths(values, config)
+        if problems:
+            raise ConfigError(problems)
+        return config
 
     def in_full(self) -> dict[str, JsonValue]:
         """Every setting with its default written out, the attack's too."""
