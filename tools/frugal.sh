@@ -12,7 +12,7 @@
 # given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small
 # images, how long and how it learns from an answer, and from what. `label-photographs`: there, by
 # labels, how what is asked is chosen. `suited`: with no setting given. `noise`: random noise, whose
-# records go to results/noise.
+# records go to results/noise. `clip`: into a net without batch norms.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -24,13 +24,13 @@ whole="$out/twentieth"
 # All runs below give what differs between them, and this where they do not say otherwise.
 plain=(--set frugal.batch_size=32 --set frugal.members=2 --set frugal.candidates=4
   --set frugal.sources=untrained,coordinates --set frugal.shift=0 --set frugal.adjustment=0
-  --set frugal.loss=l1)
+  --set frugal.clip=0 --set frugal.loss=l1)
 own=("${plain[@]}" --set frugal.student_steps=32)
 one=("${plain[@]}" --set frugal.members=1)
 long=("${one[@]}" --set frugal.student_steps=64)
 once=(--set random-noise.student_steps=1 --set random-noise.loss=l1
   --set random-noise.label_loss=l1 --set random-noise.batch_size=16
-  --set random-noise.schedule=cosine)
+  --set random-noise.schedule=cosine --set random-noise.clip=0)
 small=("${own[@]}" "${once[@]}")
 for victim in house-numbers-16 fashion-mnist-16; do
   # DFME twice: at the rates of its authors for CIFAR-10 in batches that a small budget pays for,
@@ -111,6 +111,14 @@ for victim in house-numbers-16 digits-cnn; do
       --evaluations 6 --access $access)
     sweep "${noise[@]}" "${once[@]}"
     sweep "${noise[@]}"
+  done
+done
+
+# Into a net without batch norms, its gradients bounded and not.
+for budget in 600 1500 6000; do
+  for clip in 1 0; do
+    student=lenet sweep --out "$out/clip" --victim digits-lenet --attack frugal --budget $budget \
+      --evaluations 6 --set frugal.clip=$clip
   done
 done
 

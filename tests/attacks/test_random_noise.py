@@ -63,7 +63,7 @@ def test_with_no_setting_given_it_learns_as_frugal_does():
         assert noise.loss_at(access) is frugal.loss_at(access)
 
 
-def test_labels_have_a_loss_of_their_own_if_one_is_named():
-    assert RandomNoise(loss=l2).loss_at(Access.LABEL) is l2
-    own = RandomNoise(loss=l1, label_loss=cross_entropy)
-    assert [own.loss_at(access) for access in (Access.LABEL, Access.LOGITS)] == [cross_entropy, l1]
+def test_labels_have_a_loss_of_their_own():
+    own = RandomNoise(loss=l2, label_loss=cross_entropy)
+    assert [own.loss_at(access) for access in (Access.LABEL, Access.LOGITS)] == [cross_entropy, l2]
+    assert RandomNoise(loss=l2).loss_at(Access.LABEL) is l1

@@ -9,7 +9,7 @@ from copycost.attacks.frugal import Frugal
 from copycost.report.table import Group, group_records, in_words
 from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
-from copycost.settings import read_settings
+from copycost.settings import read_settings, write_settings
 from tools.passages.frugal import by_labels, made_by, over_seeds
 from tools.passages.markdown import NOT_RUN, table
 
@@ -38,6 +38,26 @@ def suited_passage(results: Path) -> str:
     return "\n\n".join([table(head, rows), _students(groups), over_seeds(groups), made_by(groups)])
 
 
+def clip_passage(results: Path) -> str:
+    """Frugal into a net without batch norms, its gradients bounded and not."""
+    groups = group_records(records_in(results / "frugal" / "clip"))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=lambda group: (group.setting.budget, _settings(group.records[0]).clip))
+    head = ["queries", "`clip`", "agreement", "accuracy", "seconds a run"]
+    rows = [
+        [
+            f"{group.setting.budget:,}",
+            f"{_settings(group.records[0]).clip:g}",
+            in_words(group.agreement),
+            in_words(group.accuracy),
+            f"{group.seconds.median:,.0f}",
+        ]
+        for group in groups
+    ]
+    return "\n\n".join([table(head, rows), _students(groups), over_seeds(groups), made_by(groups)])
+
+
 def _place(group: Group) -> tuple[str, bool, int, bool]:
     """By data, probabilities before labels, then by budget, plain defaults first."""
     suited = _is_suited(group.records[0])
@@ -50,7 +70,12 @@ def _settings(record: Record) -> Frugal:
 
 
 def _is_suited(record: Record) -> bool:
-    return _settings(record) == read_attack("frugal", {}, record.budget)
+    """Whether all it says is what suits its budget.
+
+    Most records are older than `clip`, which does nothing to their students' nets.
+    """
+    suited = write_settings(read_attack("frugal", {}, record.budget))
+    return write_settings(_settings(record)) | {"clip": suited["clip"]} == suited
 
 
 def _in_use(record: Record) -> str:

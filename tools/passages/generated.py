@@ -49,6 +49,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-suited": Entry(
             "tools.passages.frugal_suited:suited_passage", "Frugal with no setting given"
         ),
+        "frugal-clip": Entry(
+            "tools.passages.frugal_suited:clip_passage", "Frugal into a net without batch norms"
+        ),
         "frugal-parts": Entry(
             "tools.passages.frugal_parts:parts_passage", "Frugal without each of its parts"
         ),

@@ -13,10 +13,10 @@ from torch.nn.functional import one_hot, pad
 from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
-from copycost.attacks.patience import suited_lessons
+from copycost.attacks.patience import steadied, suited_lessons
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import NOISE, SourcesSetting, knowledge_of
-from copycost.attacks.state import State
+from copycost.attacks.state import Player, State
 from copycost.attacks.untrained import Source, coordinates, of_kinds, untrained
 from copycost.attacks.views import weak
 from copycost.engine import Engine
@@ -77,6 +77,8 @@ class Frugal(Guided):
     answers (`log_shares`); 0 for none. It helped on some victims and harmed on another."""
     average_momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of the average of the first student's weights, which counts; 0: the student itself does."""
+    clip: float = Field(default=0.0, ge=0)
+    """Bound of the norm of a student's gradient, if it has no normalisation layers; 0: none."""
     memory_mib: int = Field(default=2968, ge=1)
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
 
@@ -101,6 +103,7 @@ class Frugal(Guided):
             "shift": 0.0625,
             "loss": "l2",
             "adjustment": 0.5,
+            "clip": 1.0,
         }
 
     @property
@@ -117,6 +120,10 @@ class Frugal(Guided):
     def generates(self) -> bool:
         """Whether there is a generator, of candidates; without one, images of any size will do."""
         return self.generated
+
+    def student_player(self, student: nn.Module, engine: Engine) -> Player:
+        """The student with the field's usual SGD, kept steady by `clip`."""
+        return steadied(super().student_player(student, engine), self.clip)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """M students, the average of the first, any generator and an empty memory."""

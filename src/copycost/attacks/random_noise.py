@@ -9,13 +9,13 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
-from copycost.attacks.patience import suited_lessons
+from copycost.attacks.patience import steadied, suited_lessons
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import NOISE, SourceSetting, uniform
-from copycost.attacks.state import State
+from copycost.attacks.state import Player, State
 from copycost.attacks.untrained import Source
 from copycost.engine import Engine
-from copycost.losses import Loss, LossSetting
+from copycost.losses import Loss, LossSetting, l1
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
@@ -40,11 +40,13 @@ class RandomNoise(Attack):
 
     queries_per_image: ClassVar[int] = 1
 
-    label_loss: LossSetting | None = None
-    """Disagreement of student and victim at label access; None: `loss`."""
+    label_loss: LossSetting = l1
+    """Disagreement of student and victim at label access, where `loss` is not used."""
     student_steps: int = Field(default=1, ge=1)
     """n_S, steps of the student for each batch: the first on its images, the others on images
     of the memory."""
+    clip: float = Field(default=0.0, ge=0)
+    """Bound of the norm of a student's gradient, if it has no normalisation layers; 0: none."""
     memory_mib: int = Field(default=2968, ge=1)
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
     distribution: Annotated[SourceSetting, AfterValidator(_noise)] = uniform
@@ -60,12 +62,16 @@ class RandomNoise(Attack):
             "schedule": "cosine",
             "loss": "l2",
             "label_loss": "cross-entropy",
+            "clip": 1.0,
         }
 
     def loss_at(self, access: Access) -> Loss:
-        """`label_loss` at label access, if there is one; `loss` else."""
-        chosen = self.label_loss if access is Access.LABEL else None
-        return chosen or self.loss
+        """`label_loss` at label access, `loss` above it."""
+        return self.label_loss if access is Access.LABEL else self.loss
+
+    def student_player(self, student: nn.Module, engine: Engine) -> Player:
+        """The student with the field's usual SGD, kept steady by `clip`."""
+        return steadied(super().student_player(student, engine), self.clip)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """A student alone, with an empty memory where it learns more than once."""

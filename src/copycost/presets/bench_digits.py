@@ -57,6 +57,7 @@ _TUNED: dict[str, Any] = {
         "balanced": False,
         "sources": "untrained,coordinates",
         "shift": 0,
+        "clip": 0,
         "loss": "l1",
     },
 }

@@ -35,6 +35,7 @@ PRESET: dict[str, Any] = {
             "sources": "coordinates",
             "shift": 0,
             "loss": "l1",
+            "clip": 0,
         },
         "random-noise": {**_STUDENT, **ONE_PASS},
     },

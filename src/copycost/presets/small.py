@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import Any
 
-ONE_PASS: dict[str, Any] = {"student_steps": 1, "loss": "l1", "label_loss": "l1"}
+ONE_PASS: dict[str, Any] = {"student_steps": 1, "loss": "l1", "label_loss": "l1", "clip": 0}
 """Random noise as it is published: each answer is learnt once, as it comes."""
 _STUDENT: dict[str, Any] = {"schedule": "cosine", "student_lr": 0.1, "student_weight_decay": 0}
 _WIDTH: dict[str, Any] = {"width": 32}
@@ -36,6 +36,7 @@ _FRUGAL: dict[str, Any] = {
     "shift": 0,
     "loss": "l1",
     "adjustment": 0,
+    "clip": 0,
 }
 _PAIR: dict[str, Any] = {"victim": "digits-lenet", "student": "lenet", "evaluations": 5}
 
