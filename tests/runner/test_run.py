@@ -12,7 +12,7 @@ import torch
 from copycost.attacks.dfme import DFME
 from copycost.attacks.random_noise import RandomNoise
 from copycost.engine import Engine
-from copycost.errors import SpecMismatch, Unstable
+from copycost.errors import RunError, SpecMismatch, Unstable
 from copycost.files import write_atomically
 from copycost.oracle.meter import Meter, Oracle
 from copycost.ranks import Ranks
@@ -195,3 +195,15 @@ def test_rates_follow_the_share_of_the_budget_that_is_spent():
         found.append([p.optimizer.param_groups[0]["lr"] for p in state.players.values()])
     assert found[0] == pytest.approx([0.2, 0.01])
     assert found[1] == pytest.approx([0.02, 0.001])
+
+
+def test_a_step_that_asks_nothing_does_not_go_on_for_ever():
+    class Never(RandomNoise):
+        def step(self, s, oracle, n):
+            return {}
+
+    oracle = Oracle(tiny_victim(), access="label", budget=100)
+    attack = Never(batch_size=32)
+    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
+    with pytest.raises(RunError, match=r"step of Never asked nothing; 32 images were due"):
+        advance(attack, state, oracle)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
-from copycost.errors import SpecMismatch, VictimFailed
+from copycost.errors import RunError, SpecMismatch, VictimFailed
 from copycost.oracle.meter import Oracle
 from copycost.runner.run import Run
 
@@ -39,10 +39,19 @@ def extract(attack: Attack, state: State, oracle: Oracle, run: Run) -> None:
 
 
 def advance(attack: Attack, state: State, oracle: Oracle) -> dict[str, Tensor]:
-    """The next piece of work of an attack that is not done: what asks nothing comes first."""
+    """The next piece of work of an attack that is not done: what asks nothing comes first.
+
+    Raises `RunError` for a step that asks nothing either: such an attack never ends.
+    """
     if attack.studies(state, oracle):
         return attack.study(state, oracle)
-    t = oracle.spent / oracle.budget
+    before, images = oracle.spent, attack.images(state, oracle)
     for player in state.players.values():
-        player.set_time(t)
-    return attack.step(state, oracle, attack.images(state, oracle))
+        player.set_time(before / oracle.budget)
+    losses = attack.step(state, oracle, images)
+    if oracle.spent == before:
+        raise RunError(
+            f"A step of {type(attack).__name__} asked nothing; {images} images were due. Ask in "
+            "`step`, and do work that asks nothing in `study`."
+        )
+    return losses
