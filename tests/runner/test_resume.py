@@ -330,6 +330,27 @@ def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(
     assert not (folder / UNSTABLE_FILE).exists()
 
 
+def test_a_generator_whose_batch_norms_are_lost_is_unstable_and_the_good_state_stays(
+    tmp_path, monkeypatch
+):
+    """Its weights are finite; what it asks is not, and is refused before it is charged."""
+    run_until(tmp_path, 1000)
+    saved = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    images = DFME.images
+
+    def losing(self, s, oracle):
+        generator = s.need_generator().network.eval()
+        norms = (m for m in generator.modules() if isinstance(m, torch.nn.BatchNorm2d))
+        next(norms).running_mean.fill_(float("inf"))
+        return images(self, s, oracle)
+
+    monkeypatch.setattr(DFME, "images", losing)
+    with pytest.raises(Unstable, match="buffers of the generator became NaN or infinite"):
+        run_until(tmp_path, 1200)
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == saved
+    assert (tmp_path / UNSTABLE_FILE).exists()
+
+
 def test_a_lost_state_never_replaces_a_good_one(tmp_path, monkeypatch):
     """Where losses are looked at seldom, as on a GPU, they are looked at before each save."""
     run_until(tmp_path, 1000)
