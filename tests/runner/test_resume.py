@@ -410,11 +410,16 @@ def test_another_victim_is_another_run(tmp_path):
         ({"accounts": {}}, "accounts: expected the attacker's"),
         ({"curve": []}, "curve: expected accuracy and agreement at its last point"),
         ({"seconds": "long"}, "seconds"),
+        ({"config": {}}, "config: expected attack, settings, victim, student, budget, seed,"),
+        ({"config": {"settings": None}}, "config: expected settings by their names, got None"),
     ],
 )
 def test_a_record_that_lacks_what_all_have_is_named(tmp_path, change, expected):
     copy_model(tiny_config(budget=500), tiny_target(), tmp_path)
     path = tmp_path / "record.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    whole = json.loads(path.read_text())
+    if change.get("config"):
+        change = {"config": whole["config"] | change["config"]}
+    path.write_text(json.dumps(whole | change))
     with pytest.raises(RunError, match=f"is not a valid record: {expected}"):
         read_record(tmp_path)

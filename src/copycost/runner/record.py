@@ -23,6 +23,11 @@ RECORD_FILE = "record.json"
 SAMPLES_FILE = "samples.png"
 AGAIN = "To make it again, move its folder away first."
 """What helps with a record that cannot be read: nothing writes over it."""
+_CONFIG = (
+    "attack", "settings", "victim", "student", "budget", "seed",
+    "precision", "estimate_precision", "victim_precision",
+)  # fmt: skip
+"""What every version has written into a `config`, and readers look up there."""
 
 
 class Facts(BaseModel):
@@ -234,6 +239,12 @@ def _lacking(record: Record) -> str:
         return "accounts: expected the attacker's, with its budget, and the auditor's"
     if record.finished and not {"accuracy", "agreement"} <= record.result.keys():
         return "curve: expected accuracy and agreement at its last point"
+    absent = [name for name in _CONFIG if name not in record.config]
+    if absent:
+        return f"config: expected {', '.join(absent)}, got nothing"
+    settings = record.config["settings"]
+    if not isinstance(settings, dict):
+        return f"config: expected settings by their names, got {settings!r:.40}"
     return ""
 
 
