@@ -423,3 +423,11 @@ def test_a_record_that_lacks_what_all_have_is_named(tmp_path, change, expected):
     path.write_text(json.dumps(whole | change))
     with pytest.raises(RunError, match=f"is not a valid record: {expected}"):
         read_record(tmp_path)
+
+
+def test_a_folder_in_a_records_place_is_told(tmp_path):
+    path = tmp_path / "record.json"
+    path.mkdir()
+    for named in (tmp_path, path):
+        with pytest.raises(RunError, match=f"^{path} is not a record: expected a file, got a fold"):
+            read_record(named)

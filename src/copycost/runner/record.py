@@ -206,9 +206,11 @@ def read_record(path: AnyPath) -> Record:
     Its curve has the values that were measured, and no others.
     """
     path = Path(path)
-    path = path / RECORD_FILE if path.is_dir() else path
+    path = path / RECORD_FILE if path.is_dir() and path.name != RECORD_FILE else path
     try:
         data = json.loads(path.read_bytes())
+    except IsADirectoryError:
+        raise RunError(f"{path} is not a record: expected a file, got a folder. {AGAIN}") from None
     except FileNotFoundError:
         raise RunError(
             f"There is no record at {path}. Name the folders of single runs, such as runs/*-seed*."
