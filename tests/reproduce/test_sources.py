@@ -69,7 +69,8 @@ def test_all_that_is_missing_is_said_at_once_with_where_and_what_to_do(tmp_path)
     assert f"{tmp_path}: expected all of its files, got no train_32x32.mat, test_32x32.mat" in svhn
     assert ". Or take --house-numbers" in svhn
     assert f"{tmp_path}: expected the official CIFAR-10 files" in cifar10
-    assert "`copycost data fetch cifar10`. Or put its JPEG copy into a folder cifar10-jpeg" in cifar10
+    assert "`copycost data fetch cifar10`. Or put its JPEG copy" in cifar10
+    assert "into a folder cifar10-jpeg" in cifar10
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

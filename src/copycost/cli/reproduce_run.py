@@ -18,13 +18,14 @@ from copycost.errors import CopycostError, DataError
 from copycost.files import ensure_writable
 from copycost.presets.study import Study
 from copycost.report import wording
+from copycost.reproduce.answers import progress
 from copycost.reproduce.carry_out import Reproduction
 from copycost.reproduce.estimate import Estimate, estimate
 from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
-from copycost.reproduce.tables import NOT_COMPARABLE
+from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
@@ -263,9 +264,9 @@ def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -
     for name in ("study", "claim", "found", "runs"):
         table.add_column(name)
     for one in results:
-        planned = sum(len(series.planned) for series in one.series)
-        finished = sum(len(series.records) for series in one.series)
-        runs = f"{finished} of {planned}" + ("" if one.complete else ", INCOMPLETE")
+        finished, planned = progress(one)
+        runs = and_diverged(f"{finished} of {planned}", one.diverged)
+        runs += "" if one.complete else ", INCOMPLETE"
         findings = [(finding.text, _verdict(finding)) for finding in one.findings]
         for text, verdict in findings or [(one.study.statement, "not judged yet")]:
             table.add_row(_named(one.key, one.study), text, verdict, runs)
