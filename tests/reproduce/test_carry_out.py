@@ -152,6 +152,8 @@ def test_a_run_that_was_lost_is_told_from_one_that_was_never_begun(begun):
     (folder / UNSTABLE_FILE).touch()
     assert reproduction.diverged(first)
     assert not any(map(reproduction.diverged, others))
+    assert (reproduction.left, reproduction.lost) == (others, {folder: first})
+    assert [one.config for one in reproduction.unfinished] == others
     seeds = [one.diverged for result in reproduction.results() for one in result.series]
     assert (0,) in seeds
     assert () in seeds

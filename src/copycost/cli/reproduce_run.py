@@ -26,6 +26,7 @@ from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
 from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged
+from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
@@ -72,6 +73,7 @@ class Command:
         if outlook["diagnoses"]["named"]:
             _tell_diagnoses(outlook["diagnoses"], expected)
         _tell_estimate(expected)
+        self._tell_lost()
         for line in outlook["missing"]:
             say(f"MISSING   {line}")
         if as_json:
@@ -94,8 +96,9 @@ class Command:
         _tell(results, ended, page)
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
+        self._tell_lost()
         states = {one.state for one in ended}
-        failed = lost or State.FAILED in states
+        failed = bool(lost or reproduction.lost) or State.FAILED in states
         left = reproduction.left or reproduction.undiagnosed
         stopped = State.STOPPED in states or bool(left)
         if stopped and not failed:
@@ -103,9 +106,14 @@ class Command:
             say(f"{reason}. Run the same command again to go on.")
         return FAILED if failed else STOPPED if stopped else 0
 
-    def _diagnose(self, stop: Stop) -> bool:
-        """Make the diagnoses; whether one failed: that costs the runs no page."""
-        lost = False
+    def _tell_lost(self) -> None:
+        """Of runs that are not tried again, which would charge their accounts until all is gone."""
+        for folder, run in self.reproduction.lost.items():
+            say(f"DIVERGED  seed {run.seed} diverged; delete its folder {folder} to try again.")
+
+    def _diagnose(self, stop: Stop) -> list[RunConfig]:
+        """Make the diagnoses; those that failed: that costs the runs no page."""
+        lost = []
         for one in self.reproduction.undiagnosed:
             try:
                 self.reproduction.diagnose(one, stop, say)
@@ -113,7 +121,7 @@ class Command:
                 known = isinstance(error, CopycostError)
                 said = str(error) if known else f"{type(error).__name__}: {error}"
                 say(f"FAILED    the diagnosis of seed {one.config.seed}: {said}")
-                lost = True
+                lost.append(one.config)
         return lost
 
 
@@ -165,7 +173,8 @@ def _outlook(reproduction: Reproduction) -> dict[str, Any]:
         "runs": {
             "named": plan.named,
             "different": len(plan.runs),
-            "finished": len(plan.runs) - len(left),
+            "finished": len(plan.runs) - len(left) - len(reproduction.lost),
+            "diverged": len(reproduction.lost),
             "left": len(left),
         },
         "queries_left": sum(run.queries_left for run in reproduction.unfinished),

@@ -54,8 +54,14 @@ class Reproduction:
 
     @property
     def left(self) -> list[RunConfig]:
-        """The runs that are not finished."""
-        return [run for run in self.plan.runs if self.record_of(run) is None]
+        """The runs that came to no end: neither finished nor diverged."""
+        return [run for run in self.plan.runs if not self._ended(run)]
+
+    @property
+    def lost(self) -> dict[Path, RunConfig]:
+        """The runs that diverged, by their folders: tried again, they would cost what they cost."""
+        found = ((self._lost_in(run), run) for run in self.plan.runs)
+        return {folder: run for folder, run in found if folder is not None}
 
     @property
     def unfinished(self) -> list[Result]:
@@ -84,9 +90,7 @@ class Reproduction:
 
     def diverged(self, run: RunConfig) -> bool:
         """Whether a run was lost to NaN and not finished since, where its folder is still there."""
-        victim = self._victim_of(run)
-        finished = run.identity(victim) in self._records
-        return not finished and has_diverged(run_folder(self.work, run, victim))
+        return self._lost_in(run) is not None
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
@@ -164,6 +168,13 @@ class Reproduction:
         runs = [RunConfig.read(dict(one.values)) for one in STUDIES[key].series(scale)]
         at = ([run.model_copy(update={"seed": seed}) for run in runs] for seed in count())
         return next(seed for seed, those in enumerate(at) if not all(map(self._ended, those)))
+
+    def _lost_in(self, run: RunConfig) -> Path | None:
+        """The folder of a run that diverged; None for any other."""
+        victim = self._victim_of(run)
+        folder = run_folder(self.work, run, victim)
+        finished = run.identity(victim) in self._records
+        return folder if has_diverged(folder) and not finished else None
 
     def _ended(self, run: RunConfig) -> bool:
         return self.record_of(run) is not None or self.diverged(run)

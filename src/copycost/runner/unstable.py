@@ -85,7 +85,7 @@ def unstable(
     kept = _keep(folder / UNSTABLE_FILE, state, values, trail, oracle)
     path = folder / CHECKPOINT_FILE
     good = (
-        f"The last good state, where the same command goes on, is in {path}."
+        f"The last good state, where an audit or a sweep goes on, is in {path}."
         if path.exists()
         else "There is no checkpoint from before."
     )
