@@ -21,6 +21,7 @@ from copycost.runner import copy_model, targets
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import UNSTABLE_FILE
 from copycost.runner.record import Record, read_record
+from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from tests.reproduce.conftest import Done, Inline, turn_round
 
@@ -220,6 +221,25 @@ def test_a_run_that_diverged_is_told_and_not_tried_again(copycost, begun, monkey
     assert "seed 0 diverged" in err
     shutil.rmtree(folder)
     assert len(done.again().left) == 1
+
+
+@pytest.mark.parametrize("diverges", [True, False])
+@pytest.mark.usefixtures("pages")
+def test_time_that_is_up_is_told_though_a_run_failed(copycost, begun, monkeypatch, diverges):
+    """The first one fails, and the last is stopped in its middle: the same command goes on."""
+    stop = Stop()
+    monkeypatch.setattr("copycost.sweep.work.copy_model", lost("mean", diverges=diverges))
+    monkeypatch.setattr(reproduce_run, "Local", lambda: Inline(stop, tasks=2))
+    monkeypatch.setattr(reproduce_run, "stop_at", lambda _: stop)
+    asked = command(begun(figures=(8,)), figures=EIGHT)
+    code, _, err = copycost(*asked)
+    assert code == 3
+    assert "FAILED" in err
+    assert "Stopped by time limit. Run the same command again to go on." in err
+    monkeypatch.setattr(reproduce_run, "Local", Inline)
+    monkeypatch.setattr(reproduce_run, "stop_at", lambda _: Stop())
+    code, _, err = copycost(*asked)
+    assert (code, "to go on" in err) == (1, False), "nothing but what failed is left"
 
 
 def test_a_dry_run_spends_nothing_trains_nothing_and_writes_nothing(

@@ -97,14 +97,17 @@ class Command:
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
         self._tell_lost()
-        states = {one.state for one in ended}
-        failed = bool(lost or reproduction.lost) or State.FAILED in states
-        left = reproduction.left or reproduction.undiagnosed
-        stopped = State.STOPPED in states or bool(left)
-        if stopped and not failed:
+        return self._status([one.config for one in ended if one.state is State.FAILED], lost, stop)
+
+    def _status(self, failed: Sequence[RunConfig], lost: Sequence[RunConfig], stop: Stop) -> int:
+        """The exit status; runs that `failed` and diagnoses `lost` do not hide what is left."""
+        runs = [run for run in self.reproduction.left if run not in failed]
+        looks = [one for one in self.reproduction.undiagnosed if one.config not in lost]
+        if runs or looks:
             reason = f"Stopped by {stop.reason}" if stop.reason else "Some runs are left"
             say(f"{reason}. Run the same command again to go on.")
-        return FAILED if failed else STOPPED if stopped else 0
+            return STOPPED
+        return FAILED if failed or lost or self.reproduction.lost else 0
 
     def _tell_lost(self) -> None:
         """Of runs that are not tried again, which would charge their accounts until all is gone."""
