@@ -163,6 +163,26 @@ def test_a_run_that_diverged_is_not_flat_and_has_no_course():
     assert (found.holds, found.measured) == (True, {"early": 4.0, "late": 1.0})
 
 
+@pytest.mark.parametrize("lost", ["A", "B"])
+def test_what_only_the_surviving_seeds_say_may_be_chance(lost):
+    """Of either series, where two are compared; nothing of A and B overlaps otherwise."""
+    low = course(accuracy=[0.9, 0.9, 0.9, 0.9, 0.9], loss=[9.0, 5.0, 2.0, 1.5, 1.0])
+    high = course(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5], loss=[9.0, 9.0, 9.0, 9.0, 8.0])
+    whole = {"A": [low, low], "B": [high, high]}
+    torn = whole | {lost: [whole[lost][0], whole[lost][0].lost(1)]}
+    claims: list[Claim] = [
+        EndsLower("A", "B", "loss", "it"),
+        ShrinksFurther("A", "B", "loss", "it"),
+        BetterEarly("A", "B", before=0.2),
+        Shrinks(lost, "loss", "it"),
+        FlatAfter(lost, after=0.4),
+    ]
+    for claim in claims:
+        before, after = claim.judge(whole), claim.judge(torn)
+        assert (before.holds, before.overlap) == (True, False), claim
+        assert (after.holds, after.overlap) == (True, True), claim
+
+
 def ending_at(*ends: float) -> list[Course]:
     """One run a seed: its loss falls from 1 to this, and its accuracy is this throughout."""
     return [

@@ -60,7 +60,7 @@ def rising(agreement: float, spent: int, attack: str, moments: int) -> list[Poin
 
 @pytest.fixture(scope="session")
 def make_record() -> MakeRecord:
-    """Build a record; keyword arguments replace what the test is about.
+    """Build a record; keyword arguments replace what the test is about, `config` in parts.
 
     It has one moment, and thus no curves to draw, unless `moments` says otherwise.
     """
@@ -79,14 +79,20 @@ def make_record() -> MakeRecord:
     ) -> Record:
         spent = budget if spent is None else spent
         config = {
+            "attack": attack,
+            "settings": {"epsilon": epsilon},
+            "victim": "",
+            "student": "resnet18-8x",
             "budget": budget,
             "seed": seed,
-            "attack": {"name": attack, "epsilon": epsilon},
+            "precision": "float32",
+            "estimate_precision": None,
+            "victim_precision": None,
         }
         fields: dict[str, Any] = {
             "id": f"{attack}-{seed}",
             "given": {"seed": seed},
-            "config": config,
+            "config": config | changes.pop("config", {}),
             "attack": attack,
             "knowledge": "strictly data-free",
             "seed": seed,

@@ -81,7 +81,7 @@ def test_everything_a_reader_needs_is_on_the_page(page: str) -> None:
         "cifar10-resnet34",
         "a test machine",
         "0123abc+",
-        "attack.epsilon",
+        "settings.epsilon",
         "auditor",
         "210,000",
         "after SIGTERM",

@@ -44,7 +44,7 @@ def test_attacks_stay_as_given_and_noise_comes_last(make_record: MakeRecord) -> 
         ({"student": "lenet"}, "DFME, lenet"),
         ({"victim": {"defences": ("rounding(2)",)}}, "DFME, behind rounding(2)"),
         ({"victim": {"name": "another"}}, "DFME, another 5e5e5e5e"),
-        ({"epsilon": 1.0}, "DFME, attack.epsilon 1.0"),
+        ({"epsilon": 1.0}, "DFME, settings.epsilon 1.0"),
     ],
 )
 def test_what_differs_makes_another_group_and_is_in_its_name(

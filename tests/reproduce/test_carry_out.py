@@ -152,6 +152,8 @@ def test_a_run_that_was_lost_is_told_from_one_that_was_never_begun(begun):
     (folder / UNSTABLE_FILE).touch()
     assert reproduction.diverged(first)
     assert not any(map(reproduction.diverged, others))
+    assert (reproduction.left, reproduction.lost) == (others, {folder: first})
+    assert [one.config for one in reproduction.unfinished] == others
     seeds = [one.diverged for result in reproduction.results() for one in result.series]
     assert (0,) in seeds
     assert () in seeds
@@ -209,6 +211,18 @@ def test_a_record_of_another_version_is_named_and_nothing_is_changed(copied, pla
     assert str(error.value).count("To make it again, move its folder away first.") == 2
     assert "nothing was changed" in str(error.value)
     assert before == {p: p.read_bytes() for p in copied.work.parent.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("place", ["work", "folder"])
+@pytest.mark.parametrize("change", [{"budget": 601}, {"settings": {}}, {"attack": "unheard of"}])
+def test_a_record_whose_settings_are_not_those_of_its_id_is_named(copied, place, change):
+    path = sorted(getattr(copied, place).glob("**/dfme-seed0-*/record.json"))[0]
+    alter(path, config=json.loads(path.read_text())["config"] | change)
+    with pytest.raises(RunError) as error:
+        copied.again()
+    (name,) = change
+    told = f"{path} is not a valid record: config: expected what its id stands for"
+    assert f"{told}, got other values of {name}. To make it again, move" in str(error.value)
 
 
 def test_holds_follows_the_records(copied):

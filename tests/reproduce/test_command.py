@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,12 @@ from copycost.report.vanishing_seeds import Seeds
 from copycost.reproduce.diagnosing import Diagnosis
 from copycost.reproduce.result import StudyResult
 from copycost.runner import copy_model, targets
+from copycost.runner.config import RunConfig
+from copycost.runner.folder import UNSTABLE_FILE
 from copycost.runner.record import Record, read_record
-from tests.reproduce.conftest import Done, turn_round
+from copycost.runner.stopping import Stop
+from copycost.runner.target import Target
+from tests.reproduce.conftest import Done, Inline, turn_round
 
 FEW = ("--figure", "2", "--figure", "3", "--figure", "8")
 
@@ -176,6 +180,68 @@ def test_time_that_is_up_before_the_first_run_ends_with_status_3(copycost, copie
     assert "Stopped by time limit. Run the same command again to go on." in err
 
 
+def lost(recovery: str, *, diverges: bool) -> Callable[..., Record]:
+    """`copy_model`, but runs with this recovery diverge, or fail otherwise."""
+
+    def copied(config: RunConfig, target: Target, folder: Path, **more: Any) -> Record:
+        if config.settings["recovery"] != recovery:
+            return copy_model.copy_model(config, target, folder, **more)
+        folder.mkdir(parents=True, exist_ok=True)
+        if diverges:
+            (folder / UNSTABLE_FILE).touch()
+        raise Unstable("student/gap became NaN.") if diverges else RuntimeError("out of memory")
+
+    return copied
+
+
+EIGHT = ("--figure", "8")
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_run_that_diverged_is_told_and_not_tried_again(copycost, begun, monkeypatch):
+    monkeypatch.setattr("copycost.sweep.work.copy_model", lost("none", diverges=True))
+    done, asked = begun(figures=(8,)), []
+    for _ in range(2):
+        executor = Inline()
+        monkeypatch.setattr(reproduce_run, "Local", lambda executor=executor: executor)
+        code, out, err = copycost(*command(done, "--json", figures=EIGHT))
+        asked.append(len(executor.done))
+        (folder,) = (path.parent for path in done.work.glob(f"*/{UNSTABLE_FILE}"))
+        assert f"seed 0 diverged; delete its folder {folder} to try again" in " ".join(err.split())
+        assert "1 of 2, 1 diverged" in err
+        assert "INCOMPLETE" not in err
+        assert "go on" not in err
+        assert code == 1
+        (figure,) = json.loads(out)["figures"]
+        assert (figure["complete"], figure["holds"]) == (True, True)
+    assert asked == [2, 0]
+    _, out, err = copycost(*command(done, "--dry-run", "--json", figures=EIGHT))
+    told = {"named": 2, "different": 2, "finished": 1, "diverged": 1, "left": 0}
+    assert json.loads(out)["runs"] == told
+    assert "seed 0 diverged" in err
+    shutil.rmtree(folder)
+    assert len(done.again().left) == 1
+
+
+@pytest.mark.parametrize("diverges", [True, False])
+@pytest.mark.usefixtures("pages")
+def test_time_that_is_up_is_told_though_a_run_failed(copycost, begun, monkeypatch, diverges):
+    """The first one fails, and the last is stopped in its middle: the same command goes on."""
+    stop = Stop()
+    monkeypatch.setattr("copycost.sweep.work.copy_model", lost("mean", diverges=diverges))
+    monkeypatch.setattr(reproduce_run, "Local", lambda: Inline(stop, tasks=2))
+    monkeypatch.setattr(reproduce_run, "stop_at", lambda _: stop)
+    asked = command(begun(figures=(8,)), figures=EIGHT)
+    code, _, err = copycost(*asked)
+    assert code == 3
+    assert "FAILED" in err
+    assert "Stopped by time limit. Run the same command again to go on." in err
+    monkeypatch.setattr(reproduce_run, "Local", Inline)
+    monkeypatch.setattr(reproduce_run, "stop_at", lambda _: Stop())
+    code, _, err = copycost(*asked)
+    assert (code, "to go on" in err) == (1, False), "nothing but what failed is left"
+
+
 def test_a_dry_run_spends_nothing_trains_nothing_and_writes_nothing(
     copycost, tmp_path, reproduced, monkeypatch
 ):
@@ -191,7 +257,7 @@ def test_a_dry_run_spends_nothing_trains_nothing_and_writes_nothing(
     code, out, err = copycost(*command(fresh, "--dry-run", "--json", figures=("--figure", "2")))
     assert code == 0, err
     found = json.loads(out)
-    assert found["runs"] == {"named": 1, "different": 1, "finished": 0, "left": 1}
+    assert found["runs"] == {"named": 1, "different": 1, "finished": 0, "diverged": 0, "left": 1}
     assert found["queries_left"] == 600
     assert found["victims_to_train"] == ["digits-cnn"]
     assert found["estimate"]["seconds"] > 0
@@ -206,7 +272,7 @@ def test_a_dry_run_knows_what_is_finished_and_shared(copycost, reproduced):
     code, out, err = copycost(*command(reproduced, "--dry-run", "--json"))
     assert code == 0, err
     found = json.loads(out)
-    assert found["runs"] == {"named": 5, "different": 3, "finished": 3, "left": 0}
+    assert found["runs"] == {"named": 5, "different": 3, "finished": 3, "diverged": 0, "left": 0}
     assert (found["queries_left"], found["victims_to_train"]) == (0, [])
     shared = {study["study"]: study["shared"] for study in found["studies"]}
     assert shared == {"figure-2": 1, "figure-3": 1, "figure-8": 1}

@@ -5,7 +5,11 @@ from typing import Any
 import pytest
 
 from copycost.presets.kwon2023 import SCALES, STUDIES
-from copycost.reproduce.result import StudyResult, course, is_run_of, result_of
+from copycost.reproduce.answers import answer
+from copycost.reproduce.causes import causes
+from copycost.reproduce.figures import plots
+from copycost.reproduce.page import verdict
+from copycost.reproduce.result import SHARES, StudyResult, course, is_run_of, result_of
 from copycost.reproduce.tables import rows, verdicts
 from copycost.runner.config import RunConfig
 from tests.reproduce.made_up import planned, record_of
@@ -49,9 +53,55 @@ def test_seeds_that_diverged_count_as_having_learnt_nothing():
     assert (first.lasts("accuracy")[1:], first.diverged) == ([0.0, 0.0], (1, 2))
     assert result.findings[0].measured[f"worst: {first.label}"] == 0.0
     assert result.runs[first.label]["diverged"] == [1, 2]
-    assert not result.complete, "they may be tried again"
+    assert result.complete, "nothing more is known of a seed that diverged"
     assert rows(result)[0].seeds == "0 (2 diverged)"
     assert dict(verdicts(result)[0].numbers)[f"worst: {first.label}"].startswith("0.0")
+
+
+def all_lost(key: str, *labels: str) -> StudyResult:
+    """A study of which every seed of the series named diverged; of all series without a name."""
+    runs = planned(key, SCALES["quick"])
+    gone = [config for label in labels or runs for config in runs[label]]
+    done = [config for configs in runs.values() for config in configs if config not in gone]
+    records = [record_of(config, "") for config in done]
+    return result_of(key, STUDIES[key], SCALES["quick"], runs, records, diverged=gone)
+
+
+def test_a_series_of_which_every_seed_diverged_learnt_nothing_and_is_judged():
+    first, *_ = planned("modes", SCALES["quick"])
+    result = all_lost("modes", first)
+    assert result.complete
+    assert result.findings[0].measured[f"worst: {first}"] == 0.0
+    assert rows(result)[0].seeds == "none (3 diverged)"
+    assert rows(result)[0].accuracy.startswith("0.0")
+
+
+@pytest.mark.parametrize("key", list(STUDIES))
+def test_a_study_that_diverged_as_a_whole_is_shown(key):
+    result = all_lost(key)
+    assert (result.complete, len(result.findings)) == (True, len(STUDIES[key].claims))
+    assert "Not known" not in " ".join(answer(result))
+    assert "diverged" in verdict(result)
+    assert verdicts(result)
+    assert isinstance(causes(result), list)
+    assert [plot.title for plot in plots(result)] == [
+        panel.title
+        for panel in STUDIES[key].panels
+        if panel.value in SHARES and panel.kind != "course"
+    ]
+
+
+def test_of_initial_values_the_share_that_collapsed_counts_the_seeds_that_diverged():
+    runs = planned("initial-values", SCALES["quick"], seeds=10)
+    done = [config for configs in runs.values() for config in configs]
+    lost = done.pop(9)
+    records = [record_of(config, "") for config in done]
+    study, scale = STUDIES["initial-values"], SCALES["quick"]
+    result = result_of("initial-values", study, scale, runs, records, diverged=[lost])
+    assert result.findings[0].measured["share collapsed"] == 0.1
+    assert "10% of the runs learnt nothing" in " ".join(answer(result))
+    assert verdict(result).endswith(", 1 diverged")
+    assert all("1 diverged" in plot.described for plot in plots(result))
 
 
 def test_seeds_that_are_not_run_yet_are_left_out():

@@ -67,9 +67,10 @@ def test_all_that_is_missing_is_said_at_once_with_where_and_what_to_do(tmp_path)
         check_data(full(tmp_path).runs)
     svhn, cifar10 = sorted(str(error.value).split("\n"), key=lambda line: "CIFAR" in line)
     assert f"{tmp_path}: expected all of its files, got no train_32x32.mat, test_32x32.mat" in svhn
-    assert "or take --house-numbers" in svhn
+    assert ". Or take --house-numbers" in svhn
     assert f"{tmp_path}: expected the official CIFAR-10 files" in cifar10
-    assert "a folder cifar10-jpeg" in cifar10
+    assert "`copycost data fetch cifar10`. Or put its JPEG copy" in cifar10
+    assert "into a folder cifar10-jpeg" in cifar10
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
@@ -93,6 +94,16 @@ def test_truncated_files_are_named(tmp_path):
         check_data(full(tmp_path).runs)
     assert "cifar-10-python.tar.gz: expected a whole .tar.gz" in str(error.value)
     assert "train_32x32.mat: expected a whole Matlab 5 file" in str(error.value)
+    assert "JPEG" not in str(error.value), "official files come first, broken or not"
+
+
+def test_a_broken_jpeg_copy_is_no_advice_against_itself(tmp_path):
+    (tmp_path / "cifar10-jpeg").mkdir()
+    for name in ("train.parquet", "test.parquet"):
+        (tmp_path / "cifar10-jpeg" / name).write_bytes(b"half")
+    with pytest.raises(DataError) as error:
+        check_data(full(tmp_path, figures=(2,)).runs)
+    assert str(error.value).endswith("copy or download it again.")
 
 
 def images(count: int) -> Labelled:

@@ -330,6 +330,27 @@ def test_a_loss_that_is_lost_stops_the_run_and_keeps_the_last_good_state(
     assert not (folder / UNSTABLE_FILE).exists()
 
 
+def test_a_generator_whose_batch_norms_are_lost_is_unstable_and_the_good_state_stays(
+    tmp_path, monkeypatch
+):
+    """Its weights are finite; what it asks is not, and is refused before it is charged."""
+    run_until(tmp_path, 1000)
+    saved = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    images = DFME.images
+
+    def losing(self, s, oracle):
+        generator = s.need_generator().network.eval()
+        means = (buffer for name, buffer in generator.named_buffers() if "running_mean" in name)
+        next(means).fill_(float("inf"))
+        return images(self, s, oracle)
+
+    monkeypatch.setattr(DFME, "images", losing)
+    with pytest.raises(Unstable, match="buffers of the generator became NaN or infinite"):
+        run_until(tmp_path, 1200)
+    assert (tmp_path / CHECKPOINT_FILE).read_bytes() == saved
+    assert (tmp_path / UNSTABLE_FILE).exists()
+
+
 def test_a_lost_state_never_replaces_a_good_one(tmp_path, monkeypatch):
     """Where losses are looked at seldom, as on a GPU, they are looked at before each save."""
     run_until(tmp_path, 1000)
@@ -389,11 +410,24 @@ def test_another_victim_is_another_run(tmp_path):
         ({"accounts": {}}, "accounts: expected the attacker's"),
         ({"curve": []}, "curve: expected accuracy and agreement at its last point"),
         ({"seconds": "long"}, "seconds"),
+        ({"config": {}}, "config: expected attack, settings, victim, student, budget, seed,"),
+        ({"config": {"settings": None}}, "config: expected settings by their names, got None"),
     ],
 )
 def test_a_record_that_lacks_what_all_have_is_named(tmp_path, change, expected):
     copy_model(tiny_config(budget=500), tiny_target(), tmp_path)
     path = tmp_path / "record.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    whole = json.loads(path.read_text())
+    if change.get("config"):
+        change = {"config": whole["config"] | change["config"]}
+    path.write_text(json.dumps(whole | change))
     with pytest.raises(RunError, match=f"is not a valid record: {expected}"):
         read_record(tmp_path)
+
+
+def test_a_folder_in_a_records_place_is_told(tmp_path):
+    path = tmp_path / "record.json"
+    path.mkdir()
+    for named in (tmp_path, path):
+        with pytest.raises(RunError, match=f"^{path} is not a record: expected a file, got a fold"):
+            read_record(named)

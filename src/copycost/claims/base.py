@@ -104,8 +104,9 @@ class Finding:
     reported: float | None = None
     """The paper's number, where it gives one."""
     overlap: bool = False
-    """Whether the seeds of the two series that were compared overlap, or those of one series do not
-    all go the same way: chance may have decided."""
+    """Whether the seeds of the two series that were compared overlap, those of one series do not
+    all go the same way, or a claim about courses is left with the seeds that did not diverge:
+    chance may have decided."""
     comparable: bool = True
     """False where a published number is about other data, networks or budgets than the runs."""
 
@@ -175,23 +176,31 @@ def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
     return min(one) <= max(other) and min(other) <= max(one)
 
 
+def any_lost(courses: Courses, *names: str) -> bool:
+    """Whether a run of these series diverged: it has an end, which is 0, and no course."""
+    return any(run.diverged for name in names for run in courses[name])
+
+
 def compared(
     text: str,
     what: str,
     found: Mapping[str, Sequence[float]],
     ahead: Callable[[float, float], bool],
     beside: Mapping[str, float] | None = None,
+    *,
+    survivors: bool = False,
 ) -> Finding:
     """Whether the first of two series is `ahead` of the second, by their medians over seeds.
 
     `found` holds a number a seed, by the name of the series; `what` says which number it is.
-    Numbers `beside` it are shown and decide nothing.
+    Numbers `beside` it are shown and decide nothing. `survivors`: some seeds had no number to give.
     """
     first, second = found.values()
     medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
     holds = ahead(*medians.values())
     measured = {**medians, **(beside or {})}
-    return finding(text, holds, measured, overlap=overlapping(first, second))
+    overlap = survivors or overlapping(first, second)
+    return finding(text, holds, measured, overlap=overlap)
 
 
 def within(share: float) -> str:

@@ -1,4 +1,7 @@
-"""Claims about how a value runs over the queries."""
+"""Claims about how a value runs over the queries.
+
+A run that diverged has no course: they are judged by the others, and may be chance then.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from copycost.claims.base import (
     Course,
     Courses,
     Finding,
+    any_lost,
     compared,
     finding,
     middle,
@@ -41,7 +45,8 @@ class Shrinks:
         late, early = (middle(values) for values in zip(*pairs, strict=True))
         ways = {end < start for end, start in pairs if isfinite(end - start)}
         measured = {"early": early, "late": late}
-        return finding(self.text, late < early, measured, overlap=len(ways) > 1)
+        overlap = len(ways) > 1 or any_lost(courses, self.series)
+        return finding(self.text, late < early, measured, overlap=overlap)
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,10 @@ class ShrinksFurther:
 
     def judge(self, courses: Courses) -> Finding:
         """By the medians over seeds of late / early."""
-        ours, theirs = (self._ratios(courses[name]) for name in (self.series, self.than))
-        return compared(self.text, "late/early", {self.series: ours, self.than: theirs}, lt)
+        names = (self.series, self.than)
+        ratios = {name: self._ratios(courses[name]) for name in names}
+        lost = any_lost(courses, *names)
+        return compared(self.text, "late/early", ratios, lt, survivors=lost)
 
     def _ratios(self, runs: Sequence[Course]) -> list[float]:
         pairs = [(run.late(self.value), run.early(self.value)) for run in runs]
@@ -86,7 +93,7 @@ class EndsLower:
         """By the medians over seeds of the last fifth of the budget."""
         names = (self.series, self.than)
         late = {name: [run.late(self.value) for run in courses[name]] for name in names}
-        return compared(self.text, "late", late, lt)
+        return compared(self.text, "late", late, lt, survivors=any_lost(courses, *names))
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,8 @@ class BetterEarly:
         early = {
             name: [run.mean("accuracy", 0, self.before) for run in courses[name]] for name in names
         }
-        return compared(self.text, "early accuracy", early, gt)
+        lost = any_lost(courses, *names)
+        return compared(self.text, "early accuracy", early, gt, survivors=lost)
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,8 @@ class FlatAfter:
         """By the median over seeds of the largest distance from the last accuracy."""
         farthest = middle(self._farthest(run) for run in courses[self.series])
         name = f"farthest from the end, {self.series}"
-        return finding(self.text, farthest <= self.within + ROUNDING, {name: farthest})
+        holds, lost = farthest <= self.within + ROUNDING, any_lost(courses, self.series)
+        return finding(self.text, holds, {name: farthest}, overlap=lost)
 
     def _farthest(self, run: Course) -> float:
         if run.diverged:  # one point, which is not far from itself

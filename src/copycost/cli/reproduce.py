@@ -62,7 +62,7 @@ def reproduce_command(
 
     Runs that figures share are done once. Run the same command again to go on where it was
     stopped; finished runs are not repeated. Exit status: 0 done, whatever was found; 1 a run
-    failed; 2 an error to mend; 3 stopped before all runs were finished.
+    failed; 2 an error to mend; 3 stopped before all runs were finished: the same command goes on.
     """
     # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.reproduce_run import Command  # noqa: PLC0415

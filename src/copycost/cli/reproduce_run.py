@@ -18,13 +18,15 @@ from copycost.errors import CopycostError, DataError
 from copycost.files import ensure_writable
 from copycost.presets.study import Study
 from copycost.report import wording
+from copycost.reproduce.answers import progress
 from copycost.reproduce.carry_out import Reproduction
 from copycost.reproduce.estimate import Estimate, estimate
 from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
-from copycost.reproduce.tables import NOT_COMPARABLE
+from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged
+from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
@@ -71,6 +73,7 @@ class Command:
         if outlook["diagnoses"]["named"]:
             _tell_diagnoses(outlook["diagnoses"], expected)
         _tell_estimate(expected)
+        self._tell_lost()
         for line in outlook["missing"]:
             say(f"MISSING   {line}")
         if as_json:
@@ -93,18 +96,27 @@ class Command:
         _tell(results, ended, page)
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
-        states = {one.state for one in ended}
-        failed = lost or State.FAILED in states
-        left = reproduction.left or reproduction.undiagnosed
-        stopped = State.STOPPED in states or bool(left)
-        if stopped and not failed:
+        self._tell_lost()
+        return self._status([one.config for one in ended if one.state is State.FAILED], lost, stop)
+
+    def _status(self, failed: Sequence[RunConfig], lost: Sequence[RunConfig], stop: Stop) -> int:
+        """The exit status; runs that `failed` and diagnoses `lost` do not hide what is left."""
+        runs = [run for run in self.reproduction.left if run not in failed]
+        looks = [one for one in self.reproduction.undiagnosed if one.config not in lost]
+        if runs or looks:
             reason = f"Stopped by {stop.reason}" if stop.reason else "Some runs are left"
             say(f"{reason}. Run the same command again to go on.")
-        return FAILED if failed else STOPPED if stopped else 0
+            return STOPPED
+        return FAILED if failed or lost or self.reproduction.lost else 0
 
-    def _diagnose(self, stop: Stop) -> bool:
-        """Make the diagnoses; whether one failed: that costs the runs no page."""
-        lost = False
+    def _tell_lost(self) -> None:
+        """Of runs that are not tried again, which would charge their accounts until all is gone."""
+        for folder, run in self.reproduction.lost.items():
+            say(f"DIVERGED  seed {run.seed} diverged; delete its folder {folder} to try again.")
+
+    def _diagnose(self, stop: Stop) -> list[RunConfig]:
+        """Make the diagnoses; those that failed: that costs the runs no page."""
+        lost = []
         for one in self.reproduction.undiagnosed:
             try:
                 self.reproduction.diagnose(one, stop, say)
@@ -112,7 +124,7 @@ class Command:
                 known = isinstance(error, CopycostError)
                 said = str(error) if known else f"{type(error).__name__}: {error}"
                 say(f"FAILED    the diagnosis of seed {one.config.seed}: {said}")
-                lost = True
+                lost.append(one.config)
         return lost
 
 
@@ -164,7 +176,8 @@ def _outlook(reproduction: Reproduction) -> dict[str, Any]:
         "runs": {
             "named": plan.named,
             "different": len(plan.runs),
-            "finished": len(plan.runs) - len(left),
+            "finished": len(plan.runs) - len(left) - len(reproduction.lost),
+            "diverged": len(reproduction.lost),
             "left": len(left),
         },
         "queries_left": sum(run.queries_left for run in reproduction.unfinished),
@@ -263,9 +276,9 @@ def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -
     for name in ("study", "claim", "found", "runs"):
         table.add_column(name)
     for one in results:
-        planned = sum(len(series.planned) for series in one.series)
-        finished = sum(len(series.records) for series in one.series)
-        runs = f"{finished} of {planned}" + ("" if one.complete else ", INCOMPLETE")
+        finished, planned = progress(one)
+        runs = and_diverged(f"{finished} of {planned}", one.diverged)
+        runs += "" if one.complete else ", INCOMPLETE"
         findings = [(finding.text, _verdict(finding)) for finding in one.findings]
         for text, verdict in findings or [(one.study.statement, "not judged yet")]:
             table.add_row(_named(one.key, one.study), text, verdict, runs)

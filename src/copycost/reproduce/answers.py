@@ -18,14 +18,15 @@ from copycost.claims.measures import (
 )
 from copycost.report import wording
 from copycost.reproduce.result import SHARES, StudyResult
-from copycost.reproduce.tables import NOT_COMPARABLE, places
+from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged, places
 
 
 def answer(result: StudyResult) -> list[str]:
-    """One sentence or two a claim; what is still to come, before every run is finished."""
+    """One sentence or two a claim; what is still to come, before every run came to an end."""
     if not result.complete or not result.findings:
         done, planned = progress(result)
-        return [f"Not known yet: {done} of {wording.plural(planned, 'run')} finished."]
+        found = f"Not known yet: {done} of {wording.plural(planned, 'run')} finished"
+        return [f"{and_diverged(found, result.diverged)}."]
     pairs = zip(result.study.claims, result.findings, strict=True)
     return [
         _placed(places(result, finding.text), _SAID.get(type(claim), _claimed)(finding))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from copycost.errors import RunError
 from copycost.presets.kwon2023 import STUDIES
@@ -17,7 +17,7 @@ from copycost.reproduce.ways import ways
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import has_diverged
-from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.runner.record import AGAIN, RECORD_FILE, Record, read_record
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, VanishingRecord, read_vanishing
 from copycost.sweep.executors.base import Executor, Terms
@@ -46,16 +46,23 @@ class Reproduction:
         places = [*_places(looked), *folder.glob(f"{RECORDS}/*/{RECORD_FILE}")]
         records = _read(read_record, places, problems)
         places = sorted(folder.glob(f"{DIAGNOSES}/*/{DIAGNOSTIC_FILE}"))
-        self._looked = _read(read_vanishing, places, problems)
+        self._looked = [*_read(read_vanishing, places, problems).values()]
+        self._records = {record.id: record for record in records.values() if record.finished}
+        self._keep_from(looked)
+        problems += self._altered(records)
         if problems:
             raise RunError("\n".join([*problems, "Nothing was begun, and nothing was changed."]))
-        self._records = {record.id: record for record in records if record.finished}
-        self._keep_from(looked)
 
     @property
     def left(self) -> list[RunConfig]:
-        """The runs that are not finished."""
-        return [run for run in self.plan.runs if self.record_of(run) is None]
+        """The runs that came to no end: neither finished nor diverged."""
+        return [run for run in self.plan.runs if not self._ended(run)]
+
+    @property
+    def lost(self) -> dict[Path, RunConfig]:
+        """The runs that diverged, by their folders: tried again, they would cost what they cost."""
+        found = ((self._lost_in(run), run) for run in self.plan.runs)
+        return {folder: run for folder, run in found if folder is not None}
 
     @property
     def unfinished(self) -> list[Result]:
@@ -84,9 +91,7 @@ class Reproduction:
 
     def diverged(self, run: RunConfig) -> bool:
         """Whether a run was lost to NaN and not finished since, where its folder is still there."""
-        victim = self._victim_of(run)
-        finished = run.identity(victim) in self._records
-        return not finished and has_diverged(run_folder(self.work, run, victim))
+        return self._lost_in(run) is not None
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
@@ -165,6 +170,13 @@ class Reproduction:
         at = ([run.model_copy(update={"seed": seed}) for run in runs] for seed in count())
         return next(seed for seed, those in enumerate(at) if not all(map(self._ended, those)))
 
+    def _lost_in(self, run: RunConfig) -> Path | None:
+        """The folder of a run that diverged; None for any other."""
+        victim = self._victim_of(run)
+        folder = run_folder(self.work, run, victim)
+        finished = run.identity(victim) in self._records
+        return folder if has_diverged(folder) and not finished else None
+
     def _ended(self, run: RunConfig) -> bool:
         return self.record_of(run) is not None or self.diverged(run)
 
@@ -183,6 +195,19 @@ class Reproduction:
 
     def _diagnoses(self, scale: Scale, seeds: int) -> list[Diagnosis]:
         return diagnoses(scale, seeds, self.work, self._looked)
+
+    def _altered(self, records: Mapping[Path, Record]) -> list[str]:
+        """What is wrong with records that are a run's by their id and not by their settings.
+
+        They would count as done, and be missing from every study.
+        """
+        meant = {run.identity(self._victim_of(run)): run.in_full() for run in self.plan.runs}
+        return [
+            f"{path} is not a valid record: config: expected what its id stands for, got other "
+            f"values of {', '.join(names)}. {AGAIN}"
+            for path, record in records.items()
+            if (names := _differing(record.config, meant.get(record.id, record.config)))
+        ]
 
     def _keep_from(self, results: Iterable[Result]) -> None:
         """Remember the finished ones; a run's own folder is nearer the truth than a copy."""
@@ -206,18 +231,22 @@ def _like(record: Record, run: RunConfig) -> bool:
     return record.finished and same
 
 
+def _differing(config: Mapping[str, Any], meant: Mapping[str, Any]) -> list[str]:
+    return sorted(n for n in {*config, *meant} if config.get(n, ...) != meant.get(n, ...))
+
+
 def _places(results: Sequence[Result]) -> list[Path]:
     """Records in the runs' own folders, finished or not."""
     places = [result.folder / RECORD_FILE for result in results if result.folder]
     return [place for place in places if place.exists()]
 
 
-def _read(read: Callable[[Path], T], paths: Iterable[Path], problems: list[str]) -> list[T]:
+def _read(read: Callable[[Path], T], paths: Iterable[Path], problems: list[str]) -> dict[Path, T]:
     """What lies at `paths`; what is wrong with those that cannot be read goes to `problems`."""
-    found = []
+    found = {}
     for path in paths:
         try:
-            found.append(read(path))
+            found[path] = read(path)
         except RunError as error:
             problems.append(str(error))
     return found

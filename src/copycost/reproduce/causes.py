@@ -49,7 +49,7 @@ def _scale(result: StudyResult, concerned: Sequence[SeriesResult]) -> Iterator[s
     papers = {one.label: one.values for one in result.study.series(SCALES["full"])}
     for series in concerned:
         values = papers.get(series.label)
-        if values is not None:
+        if values is not None and series.records:
             differing = list(_differing(series.records[0], values))
             if differing:
                 yield f"Another scale than the paper's: {'; '.join(differing)}."
@@ -77,7 +77,7 @@ def _differing(record: Record, paper: Values) -> Iterator[str]:
 
 def _victims(concerned: Sequence[SeriesResult]) -> Iterator[str]:
     """Only on the published victims' own data: on other data there is nothing to compare with."""
-    for record in (series.records[0] for series in concerned):
+    for record in (series.records[0] for series in concerned if series.records):
         victim = record.victim
         for data, published in PUBLISHED_VICTIMS.items():
             if victim.dataset.startswith(data) and abs(victim.accuracy - published) >= NOTABLE:
@@ -116,14 +116,15 @@ def _compared(result: StudyResult, finding: Finding) -> list[SeriesResult]:
 
 
 def _seeds(result: StudyResult) -> Iterator[str]:
-    fewest = min(len({record.seed for record in s.records}) for s in result.series)
+    fewest = min(len({*s.diverged, *(r.seed for r in s.records)}) for s in result.series)
     if fewest < SEEDS:
         yield f"Only {wording.plural(fewest, 'seed')}: one run can be the lucky or the unlucky one."
 
 
 def _last(result: StudyResult, finding: Finding) -> Iterator[str]:
     """What choosing each run's best moment on test data would have added."""
-    for series in _compared(result, finding) if finding.reported is not None else ():
+    compared = _compared(result, finding) if finding.reported is not None else ()
+    for series in (one for one in compared if one.records):
         gained = median(_best(record) - record.result["accuracy"] for record in series.records)
         if gained >= NOTABLE:
             yield (

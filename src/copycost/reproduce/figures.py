@@ -1,4 +1,4 @@
-"""The figures of a finished study, for the page and as files: the same records, the same bytes."""
+"""The figures of a study, for the page and as files: the same records, the same bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from copycost.report.stand_alone import on_paper, png, svg
 from copycost.report.table import in_words, spread
 from copycost.reproduce.epochs import queries_of_epoch
 from copycost.reproduce.result import SHARES, SeriesResult, StudyResult
-from copycost.reproduce.tables import called
+from copycost.reproduce.tables import and_diverged, called
 
 WIDTH = 6.4
 COURSE_HEIGHT = 3.6
@@ -58,7 +58,7 @@ class Plot:
 
 
 def drawings(result: StudyResult) -> list[Drawing]:
-    """Every panel as inline SVG in the page's colours; none of a study that is not finished."""
+    """Every panel as inline SVG in the page's colours; none of a study with runs to come."""
     return [_inline(result.key, plot) for plot in plots(result)]
 
 
@@ -81,7 +81,7 @@ def heading(result: StudyResult) -> str:
 
 
 def plots(result: StudyResult) -> list[Plot]:
-    """What there is to draw: nothing before every run is finished, and no value never measured."""
+    """What there is to draw: nothing before every run ended, and no value never measured."""
     if not result.complete:
         return []
     found = [_KINDS[panel.kind](result, panel) for panel in result.study.panels]
@@ -89,9 +89,9 @@ def plots(result: StudyResult) -> list[Plot]:
 
 
 def _course(result: StudyResult, panel: Panel) -> Plot | None:
-    """Against queries: median over seeds, and a band from the lowest to the highest."""
+    """Against queries, of the seeds with a course: their median, and a band that holds them all."""
     found = (
-        shared.curve_of(series.records, called(result, series.label), panel.value)
+        shared.curve_of(series.records, _named(result, series), panel.value)
         for series in result.series
     )
     drawn = [curve for curve in found if curve is not None]
@@ -122,7 +122,7 @@ def _course(result: StudyResult, panel: Panel) -> Plot | None:
 
 def _final(result: StudyResult, panel: Panel) -> Plot | None:
     """One row a series: a dot a seed, and a bar at their median."""
-    measured = [(called(result, one.label), _lasts(one, panel.value)) for one in result.series]
+    measured = [(_named(result, one), _lasts(one, panel.value)) for one in result.series]
     rows = [(label, values) for label, values in measured if values]
     if not rows:
         return None
@@ -148,24 +148,28 @@ def _final(result: StudyResult, panel: Panel) -> Plot | None:
 def _budget(result: StudyResult, panel: Panel) -> Plot | None:
     """Last values against the budgets of the series."""
     measured = [
-        (one.records[0].budget, _lasts(one, panel.value)) for one in result.series if one.records
+        (one.planned[0].budget, _lasts(one, panel.value), len(one.diverged))
+        for one in result.series
     ]
-    found = sorted((budget, values) for budget, values in measured if values)
+    found = sorted(one for one in measured if one[1])
     if not found:
         return None
     levels = _levels(result, panel)
 
     def draw(axes: Axes) -> None:
-        for budget, values in found:
+        for budget, values, _ in found:
             axes.plot([budget] * len(values), values, "o", color=LINES[0], alpha=0.6)
-        budgets, middles = zip(*((b, median(values)) for b, values in found), strict=True)
+        budgets, middles = zip(*((b, median(values)) for b, values, _ in found), strict=True)
         axes.plot(budgets, middles, "-", color=LINES[0])
         _draw_levels(axes.axhline, levels)
         _budgets_across(axes, budgets)
         if panel.value in SHARES:
             shared.scale_shares(axes)
 
-    said = [f"{wording.count(b)} queries: {_in_words(values, panel.value)}" for b, values in found]
+    said = [
+        and_diverged(f"{wording.count(b)} queries: {_in_words(values, panel.value)}", lost)
+        for b, values, lost in found
+    ]
     described = f"{panel.title} at the end, by budget. {'. '.join(said)}."
     legend = [Key("median; each run a dot", VARIABLES[LINES[0]], "none"), *_keys(levels)]
     return Plot(panel.title, COURSE_HEIGHT, draw, legend, _with(levels, described))
@@ -278,9 +282,13 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks([])
 
 
+def _named(result: StudyResult, series: SeriesResult) -> str:
+    """A series for a legend, or before its row's numbers."""
+    return and_diverged(called(result, series.label), len(series.diverged))
+
+
 def _lasts(series: SeriesResult, value: str) -> list[float]:
-    lasts = (record.result.get(value, math.nan) for record in series.records)
-    return [last for last in lasts if math.isfinite(last)]
+    return [last for last in series.lasts(value) if math.isfinite(last)]
 
 
 def _in_words(values: Sequence[float], value: str) -> str:

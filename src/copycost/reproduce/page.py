@@ -53,7 +53,7 @@ class Shown:
 def write_pages(results: Sequence[StudyResult], folder: Path, diagnoses: Seeds = ()) -> Path:
     """Write figures, numbers and pages of `results` into `folder`; return its `index.html`.
 
-    A study that is not finished is listed with what is there, and what was drawn of it before is
+    A study with runs to come is listed with what is there, and what was drawn of it before is
     removed. `diagnoses` are those of the study that asks for them, one a seed, all finished.
     """
     shown = [_shown(result, _write_files(result, folder)) for result in results]
@@ -114,16 +114,23 @@ def verdict(result: StudyResult) -> str:
     if not result.findings:
         return f"{tables.NOT_KNOWN} ({done} of {planned} runs)"
     said = tables.in_a_word(result.holds, result.comparable)
-    return said if result.complete else f"{said}, so far ({done} of {planned} runs)"
+    said = said if result.complete else f"{said}, so far ({done} of {planned} runs)"
+    return tables.and_diverged(said, result.diverged)
 
 
 def _short(result: StudyResult) -> str:
     """What it lacks."""
     done, planned = progress(result)
     if not result.complete:
-        return f"Unfinished: {done} of {planned} runs are there. It is drawn when all of them are."
-    seeds, meant = min(len(one.records) for one in result.series), result.study.seeds
-    return "" if seeds >= meant else f"With {wording.plural(seeds, 'seed')} in place of {meant}."
+        found = tables.and_diverged(f"{done} of {planned} runs are there", result.diverged)
+        return f"Unfinished: {found}. It is drawn when all of them came to an end."
+    seeds, meant = min(one.ended for one in result.series), result.study.seeds
+    lost = wording.plural(result.diverged, "run")
+    said = {
+        f"With {wording.plural(seeds, 'seed')} in place of {meant}.": seeds < meant,
+        f"{lost} of {planned} diverged, which counts as having learnt nothing.": result.diverged,
+    }
+    return " ".join(words for words, applies in said.items() if applies)
 
 
 def _headline(of_paper: Sequence[Shown]) -> str:

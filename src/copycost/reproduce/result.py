@@ -36,9 +36,14 @@ class SeriesResult:
     """Seeds whose run was lost to NaN or infinity, and is not finished."""
 
     @property
+    def ended(self) -> int:
+        """Runs that are finished or diverged."""
+        return len(self.records) + len(self.diverged)
+
+    @property
     def complete(self) -> bool:
-        """Whether every planned run is finished."""
-        return len(self.records) == len(self.planned)
+        """Whether every planned run came to an end: nothing more is known of one that diverged."""
+        return self.ended == len(self.planned)
 
     def lasts(self, value: str) -> list[float]:
         """The last students' `value`, where it was measured; one that diverged has shares of 0."""
@@ -60,15 +65,20 @@ class StudyResult:
     scale: Scale
     series: tuple[SeriesResult, ...]
     findings: tuple[Finding, ...]
-    """One a claim; none before every series has a finished run."""
+    """One a claim; none before every series has a run that is finished or diverged."""
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     """By the paper's data set, what is in its place, as a label: {'SVHN': "synthetic house
     numbers in SVHN's place"}. Empty where the paper's own data is used."""
 
     @property
     def complete(self) -> bool:
-        """Whether every planned run is finished."""
+        """Whether every planned run is finished or diverged."""
         return all(series.complete for series in self.series)
+
+    @property
+    def diverged(self) -> int:
+        """Runs that were lost to NaN or infinity, in all series."""
+        return sum(len(series.diverged) for series in self.series)
 
     @property
     def holds(self) -> bool | None:
@@ -144,8 +154,8 @@ def judged(
     series: tuple[SeriesResult, ...],
     stand_ins: Mapping[str, str] | None = None,
 ) -> StudyResult:
-    """The study's claims beside its `series`, once every one of them has a finished run."""
-    if not all(one.records for one in series):
+    """The study's claims beside its `series`, once every one of them has a run that ended."""
+    if not all(one.ended for one in series):
         return StudyResult(key, study, scale, series, (), stand_ins or {})
     papers = {one.label: one.values for one in study.series(SCALES["full"])}
     courses = {one.label: _courses(one, papers.get(one.label)) for one in series}
@@ -154,9 +164,23 @@ def judged(
 
 
 def _courses(series: SeriesResult, paper: Values | None) -> list[Course]:
-    """Of a series with a finished run; those that diverged are lost, not left out."""
+    """Of a series with a run that ended; those that diverged are lost, not left out."""
     found = [course(record, paper) for record in series.records]
-    return found + [found[0].lost(seed) for seed in series.diverged]
+    like = found[0] if found else _nothing_but(series.planned[0], paper)
+    return found + [like.lost(seed) for seed in series.diverged]
+
+
+def _nothing_but(run: RunConfig, paper: Values | None) -> Course:
+    """What is known where every seed diverged: the plan.
+
+    Of the victim no record tells. A student that is right on nothing is below any share of it, and
+    below one answer to everything, whatever those are.
+    """
+    comparable = paper is not None and all(
+        getattr(run, name) == paper[name] for name in _PUBLISHED_OF
+    )
+    values: dict[str, tuple[float, ...]] = dict.fromkeys(SHARES, ())
+    return Course(run.seed, run.budget, (), values, math.nan, 1, 0.0, comparable)
 
 
 def _of(configs: Sequence[RunConfig], records: Sequence[Record]) -> list[Record]:

@@ -21,10 +21,11 @@ JPEG_COPY = "cifar10-jpeg"
 _OFFICIAL = {"cifar10": ("cifar-10-*", "*_batch*"), "svhn": ("*_32x32.mat",)}
 """By data set that must be had from elsewhere, what its official files look like."""
 _ELSE = {
-    "cifar10": f"or put its JPEG copy into a folder {JPEG_COPY} (train.parquet, test.parquet) of "
-    "the folder that --data names",
-    "svhn": "or take --house-numbers, which puts the synthetic house numbers in SVHN's place",
+    "cifar10": f"Or put its JPEG copy into a folder {JPEG_COPY} (train.parquet, test.parquet) of "
+    "the folder that --data names.",
+    "svhn": "Or take --house-numbers, which puts the synthetic house numbers in SVHN's place.",
 }
+"""What helps besides what the loader advises."""
 _CALLED = {
     "digits": "scikit-learn's digits",
     "house-numbers": "synthetic house numbers",
@@ -93,7 +94,7 @@ def check_data(runs: Iterable[RunConfig]) -> None:
             try:
                 _check(name, reference or name)
             except DataError as error:
-                problems.append(f"{error}, {_ELSE[name]}.")
+                problems.append(f"{error}. {_else(name, reference or name)}".rstrip())
     if problems:
         raise DataError("\n".join(problems))
 
@@ -114,11 +115,23 @@ def _from(folder: Path, base: Values) -> Values:
 def _reference(name: str, folder: Path) -> str:
     """The official files if any of them is there, so that a broken set is not passed over."""
     for place in (folder / name, folder):
-        if any(any(place.glob(pattern)) for pattern in _OFFICIAL[name]):
+        if _has_official(name, place):
             return f"{name}:{place}"
     if name == "cifar10" and (folder / JPEG_COPY).is_dir():
         return f"parquet:{folder / JPEG_COPY}"
     return f"{name}:{folder}"
+
+
+def _has_official(name: str, place: Path) -> bool:
+    """Any of them, broken or not."""
+    return any(any(place.glob(pattern)) for pattern in _OFFICIAL[name])
+
+
+def _else(name: str, reference: str) -> str:
+    """The JPEG copy is no help where it is what is broken, nor beside official files: they win."""
+    kind, _, place = reference.partition(":")
+    broken = kind == "parquet" or (place != "" and _has_official(name, Path(place)))
+    return "" if name == "cifar10" and broken else _ELSE[name]
 
 
 def _check(name: str, reference: str) -> None:

@@ -83,7 +83,7 @@ def rows(result: StudyResult) -> list[Row]:
 
 
 def verdicts(result: StudyResult) -> list[Verdict]:
-    """Every claim beside what was measured; of an unfinished study, so far."""
+    """Every claim beside what was measured; of a study with runs to come, so far."""
     if not result.findings:
         return [
             Verdict(
@@ -116,6 +116,11 @@ def called(result: StudyResult, label: str) -> str:
     """A series' name as people may read it: with what is in the place of what it names."""
     notes = [*_data(result, label), *_budgets(result, label)]
     return f"{label} ({'; '.join(notes)})" if notes else label
+
+
+def and_diverged(said: str, lost: int) -> str:
+    """What is said of runs, and how many of them diverged if any did: '2 of 3, 1 diverged'."""
+    return f"{said}, {lost} diverged" if lost else said
 
 
 def places(result: StudyResult, text: str) -> list[str]:

@@ -23,6 +23,11 @@ RECORD_FILE = "record.json"
 SAMPLES_FILE = "samples.png"
 AGAIN = "To make it again, move its folder away first."
 """What helps with a record that cannot be read: nothing writes over it."""
+_CONFIG = (
+    "attack", "settings", "victim", "student", "budget", "seed",
+    "precision", "estimate_precision", "victim_precision",
+)  # fmt: skip
+"""What every version has written into a `config`, and readers look up there."""
 
 
 class Facts(BaseModel):
@@ -201,9 +206,11 @@ def read_record(path: AnyPath) -> Record:
     Its curve has the values that were measured, and no others.
     """
     path = Path(path)
-    path = path / RECORD_FILE if path.is_dir() else path
+    path = path / RECORD_FILE if path.is_dir() and path.name != RECORD_FILE else path
     try:
         data = json.loads(path.read_bytes())
+    except IsADirectoryError:
+        raise RunError(f"{path} is not a record: expected a file, got a folder. {AGAIN}") from None
     except FileNotFoundError:
         raise RunError(
             f"There is no record at {path}. Name the folders of single runs, such as runs/*-seed*."
@@ -233,6 +240,12 @@ def _lacking(record: Record) -> str:
         return "accounts: expected the attacker's, with its budget, and the auditor's"
     if record.finished and not {"accuracy", "agreement"} <= record.result.keys():
         return "curve: expected accuracy and agreement at its last point"
+    absent = [name for name in _CONFIG if name not in record.config]
+    if absent:
+        return f"config: expected {', '.join(absent)}, got nothing"
+    settings = record.config["settings"]
+    if not isinstance(settings, dict):
+        return f"config: expected settings by their names, got {settings!r:.40}"
     return ""
 
 

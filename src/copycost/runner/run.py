@@ -285,7 +285,7 @@ class Run:
         self._meter.write_off(max(0, unkept))
 
     def refuse_lost_weights(self, state: State) -> None:
-        """Raise `Unstable` if a player's weights are no longer finite."""
+        """Raise `Unstable` if a player's weights or buffers are no longer finite."""
         weights = weights_of(state)
         if not_finite(weights):
             self._trail.step(self.spent)  # the one that failed in the middle

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from copycost.attacks.state import State
 from copycost.errors import RunError, Unstable
@@ -52,11 +54,19 @@ class Trail:
 
 
 def weights_of(state: State) -> dict[str, float]:
-    """By player, the sum of its weights: finite only if all of them are."""
-    return {
-        f"weights of the {name}": float(sum(p.detach().sum() for p in player.network.parameters()))
-        for name, player in state.players.items()
-    }
+    """By player, the sums of its weights and of its buffers: finite only if all of them are.
+
+    Buffers too: what a batch norm holds may overflow while its weights stay finite.
+    """
+    sums: dict[str, float] = {}
+    for name, player in state.players.items():
+        sums[f"weights of the {name}"] = _sum(player.network.parameters())
+        sums[f"buffers of the {name}"] = _sum(player.network.buffers())
+    return sums
+
+
+def _sum(tensors: Iterable[Tensor]) -> float:
+    return float(sum(t.detach().sum() for t in tensors if t.is_floating_point()))
 
 
 def not_finite(values: Mapping[str, float]) -> list[str]:
@@ -75,7 +85,7 @@ def unstable(
     kept = _keep(folder / UNSTABLE_FILE, state, values, trail, meter)
     path = folder / CHECKPOINT_FILE
     good = (
-        f"The last good state, where the same command goes on, is in {path}."
+        f"The last good state, where an audit or a sweep goes on, is in {path}."
         if path.exists()
         else "There is no checkpoint from before."
     )
