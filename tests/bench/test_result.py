@@ -322,6 +322,30 @@ def test_the_docs_table_has_a_line_for_each_budget(record, tmp_path):
     assert "over 3 seeds" in text
 
 
+def test_the_docs_say_whose_queries_are_worth_no_more_than_noises(record, tmp_path):
+    (dfme,) = record.attacks
+    noise, better = (
+        dfme.model_copy(update={"attack": name, "budgets": tuple(better_fresh(dfme, by))})
+        for name, by in (("random-noise", 0.0), ("maze", 0.5))
+    )
+    folder = tmp_path / "bench" / "digits"
+    folder.mkdir(parents=True)
+    compared = record.model_copy(update={"attacks": (dfme, noise, better)})
+    (folder / "bench.json").write_text(json.dumps(compared.as_json()))
+    text = digits_passage(tmp_path).replace(wording.NBSP, " ")
+    (line,) = [line for line in text.splitlines() if line.startswith("- ") and "MAZE" in line][:1]
+    assert "MAZE's most (60.0 %); no more than random noise's (10.0 %): DFME." in line
+
+
+def better_fresh(attack: AttackResult, by: float) -> Iterator[BudgetResult]:
+    """Its budgets, the agreement of fresh students raised."""
+    for budget in attack.budgets:
+        last = dict(budget.fresh["last"])
+        if found := last.get("agreement"):
+            last["agreement"] = found.model_copy(update={"median": found.median + by})
+        yield budget.model_copy(update={"fresh": budget.fresh | {"last": last}})
+
+
 def test_a_line_of_the_table_says_which_student_each_number_is_of(record):
     small, _ = tables.rows(record)
     told = {name: value.replace(wording.NBSP, " ") for name, value in vars(small).items()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from copycost.bench.result import BenchRecord, read_bench
 from copycost.bench.tables import rows
+from copycost.pool import IN_DISTRIBUTION
 from copycost.report import wording
 from copycost.report.table import in_words, spread
 from tools.passages.markdown import NOT_RUN, measured_on, table
@@ -115,7 +116,31 @@ def _passage(path: Path) -> str:
         )
         for row in rows(record)
     ]
-    return "\n\n".join([table(HEAD, lines), _note(record), measured_on(record.surroundings)])
+    worth = _worth_of_queries(record)
+    return "\n\n".join([table(HEAD, lines), _note(record), worth, measured_on(record.surroundings)])
+
+
+def _worth_of_queries(record: BenchRecord) -> str:
+    """By budget: whose queries taught a fresh student most, and whose no more than noise's."""
+    lines = ["What queries alone are worth, by the medians of fresh students:", ""]
+    taught: dict[int, dict[str, float]] = {}
+    for attack in record.attacks:
+        for budget in attack.budgets:
+            if found := budget.fresh["last"].get("agreement"):
+                taught.setdefault(budget.budget, {})[attack.attack] = found.median
+    for budget, medians in sorted(taught.items()):
+        noise = medians.pop(wording.NOISE, 0.0)
+        others = {name: value for name, value in medians.items() if name != IN_DISTRIBUTION}
+        if not others:
+            continue
+        best = max(others, key=lambda name: others[name])
+        poor = [wording.attack_name(name) for name, value in others.items() if value <= noise]
+        lines.append(
+            f"- {budget:,}: {wording.attack_name(best)}'s most ({wording.percent(others[best])}); "
+            f"no more than random noise's ({wording.percent(noise)}): "
+            f"{wording.listing(poor) or 'none'}."
+        )
+    return "\n".join(lines)
 
 
 def _note(record: BenchRecord) -> str:
