@@ -8,7 +8,7 @@ from functools import cached_property
 
 from copycost.datasets.base import Labelled
 from copycost.errors import SpecMismatch
-from copycost.victims.base import Victim
+from copycost.victims.base import Victim, check_text
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import content_hash
 
@@ -28,23 +28,34 @@ class Target:
 
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
+        for name in ("dataset", "architecture", "origin"):
+            check_text(f"the target's {name}", getattr(self, name))
+        self._check_kind()
+        self._check_shape()
         spec = self.victim.spec
+        # Data sets are of bytes; what these stand for is the victim's to say.
+        held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
+        object.__setattr__(self, "held_out", held_out)
+        self._check_labels()
+
+    def _check_kind(self) -> None:
         if not isinstance(self.held_out, Labelled):
             raise SpecMismatch(
                 "held-out data as copycost.Labelled(inputs, labels)",
                 type(self.held_out).__name__,
                 "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
             )
-        found, wanted = self.held_out.shape, tuple(spec.shape)
+
+    def _check_shape(self) -> None:
+        found, wanted = self.held_out.shape, tuple(self.victim.spec.shape)
         if found != wanted:
             raise SpecMismatch(
                 f"held-out data of the victim's shape {list(wanted)}",
                 f"{list(found)} in {self.dataset}",
                 "judge the victim on data such as it takes (--data on the command line)",
             )
-        # Data sets are of bytes; what these stand for is the victim's to say.
-        held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
-        object.__setattr__(self, "held_out", held_out)
+
+    def _check_labels(self) -> None:
         classes = self.victim.classes
         labels = self.held_out.labels
         foreign = labels[(labels < 0) | (labels >= classes)]

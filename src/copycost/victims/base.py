@@ -44,6 +44,7 @@ class Victim(ABC):
                 "top-k",
                 "declare what the model computes; the access level cuts it down to top-k",
             )
+        check_text("the victim's name", name)
         self.spec, self.classes, self.output, self.name = spec, classes, output, name
         self._checked = False
 
@@ -148,6 +149,19 @@ class Victim(ABC):
                 f"sums from {float(sums.min()):.4g} to {float(sums.max()):.4g}",
                 _mend_of(p, sums),
             )
+
+
+def check_text(what: str, value: object) -> None:
+    """Raise `SpecMismatch` for what a record cannot hold as text: it is written when all is paid.
+
+    `what` names it, e.g. "the victim's name".
+    """
+    if not isinstance(value, str):
+        raise SpecMismatch(f"text as {what}", f"{value!r:.60}", "write it out as a str")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SpecMismatch(f"text in UTF-8 as {what}", f"{value!a:.60}") from None
 
 
 def output_of(word: Access | str) -> Access:
