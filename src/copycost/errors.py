@@ -8,11 +8,21 @@ one message and exits with status 2. In Python, settings that pydantic reads rai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Self
+from typing import Any, Self
 
 
 class CopycostError(Exception):
     """Base of every error that a user can cause and mend."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it stands, for process pools, which wait for ever for an error they cannot
+        read: by default it would be made again from its message, as if that were what it takes.
+        """
+        return _made, (type(self), *self.args), self.__dict__
+
+
+def _made(kind: type[CopycostError], *args: object) -> CopycostError:
+    return kind.__new__(kind, *args)
 
 
 def faults_of(attempt: Callable[[], object]) -> list[str]:
