@@ -32,6 +32,7 @@ from copycost.runner.folder import (
     claimed,
     own,
 )
+from copycost.runner.lent import lent
 from copycost.runner.making import attack_of, check_runs, engine_of, fresh_student, ready_victim
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
@@ -69,9 +70,18 @@ def copy_model(
     returned. One that comes before the attacker's first query, while the auditor asks about the
     held-out data, leaves no record yet: then `Interrupted` is raised.
 
+    One run at a time has the process: threads that call this take turns.
+
     Raises `RunError` if the folder holds another run or another process has it.
     """
-    folder, engine = Path(folder), engine_of(config, target.victim)
+    with lent():
+        return _copied(config, target, Path(folder), stop, watcher)
+
+
+def _copied(
+    config: RunConfig, target: Target, folder: Path, stop: Stop | None, watcher: Watcher | None
+) -> Record:
+    engine = engine_of(config, target.victim)
     check_runs([config], engine.ranks.count)
     with (
         Stop.given_or_own(stop) as asked,
