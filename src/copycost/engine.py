@@ -24,7 +24,6 @@ from copycost.arithmetic import (
     computing,
     default_step,
     described,
-    switch_tf32,
 )
 from copycost.compiling import Compile, Compiled
 from copycost.convolutions import fewer_products
@@ -33,6 +32,7 @@ from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
 from copycost.ranks import Ranks, launched
+from copycost.switches import full_precision
 from copycost.synced_norm import synchronised
 
 MOST_THREADS = 1024
@@ -73,7 +73,7 @@ class Engine:
         )
         self.batch_size: int | None = None
         """Images of a whole step, where known: networks are compiled for batches of its kind."""
-        switch_tf32(False)
+        full_precision()
         # Batches come in few sizes, so cuDNN's search for its fastest kernels costs little.
         torch.backends.cudnn.benchmark = True
 

@@ -70,11 +70,12 @@ def copy_model(
     returned. One that comes before the attacker's first query, while the auditor asks about the
     held-out data, leaves no record yet: then `Interrupted` is raised.
 
-    One run at a time has the process: threads that call this take turns.
+    One run at a time has the process: threads that call this take turns. PyTorch's switches
+    and the mode of the victim's module are as they were when it returns.
 
     Raises `RunError` if the folder holds another run or another process has it.
     """
-    with lent():
+    with lent(target.victim):
         return _copied(config, target, Path(folder), stop, watcher)
 
 
