@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -161,6 +163,45 @@ def test_the_attack_that_the_docs_add_spends_what_it_says(
     assert spy.count == oracle.spent == 97
     oracle.spec.check_range(attack.samples(state, oracle, 9))
     assert spy.count == 97
+
+
+USERS_OWN_MYPY = """
+[mypy]
+strict = True
+warn_return_any = False
+follow_imports = silent
+[mypy-torch.*,numpy.*,sklearn.*,lightning_fabric.*,matplotlib.*,PIL.*]
+# Nothing here depends on their types, and reading them takes most of a minute.
+follow_imports = skip
+ignore_missing_imports = True
+"""
+WRONG = """
+from copycost import RunConfig
+
+RunConfig(access="label", defences=["rounding:2"], budget=100)
+RunConfig(budget=[100])
+"""
+
+
+def test_a_users_type_checker_accepts_what_the_pages_show(tmp_path: Path) -> None:
+    """Without pydantic's plugin, which a user need not have."""
+    (tmp_path / "mypy.ini").write_text(USERS_OWN_MYPY)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    for page in PAGES:
+        for number, code in enumerate(blocks(page, "python")):
+            name = f"{page.stem}_{number}.py".replace("-", "_")
+            (tmp_path / name).write_text(code, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", *sorted(path.name for path in tmp_path.glob("*.py"))],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    faults = [line for line in ran.stdout.splitlines() if ": error:" in line]
+    assert len(faults) == 1, ran.stdout + ran.stderr
+    assert faults[0].startswith("wrong.py:5: ")
+    assert '"budget"' in faults[0]
 
 
 def test_every_relative_link_leads_somewhere() -> None:

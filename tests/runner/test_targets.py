@@ -96,7 +96,7 @@ class Blunt(Defence):
 
 
 def test_a_defence_that_has_a_name_belongs_to_the_run_and_not_to_the_target() -> None:
-    named = r"expected a target without .*'rounding:2'; .*RunConfig.defences: \('rounding:2',\)"
+    named = r"expected a target without .*'rounding:2'; .*RunConfig.defences: \['rounding:2'\]"
     for victim in (defend(tiny_victim(), ["rounding:2"]), Blunt(Rounding(tiny_victim(), 2))):
         with pytest.raises(SpecMismatch, match=named):
             tiny_target(victim)

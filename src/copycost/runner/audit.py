@@ -30,7 +30,7 @@ from copycost.runner.record import Record
 from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.settings import explain, listed
+from copycost.settings import Several, explain, listed
 
 FLOOR_ATTACK = "random-noise"
 
@@ -62,7 +62,7 @@ class AuditConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attacks: Annotated[
-        tuple[Annotated[str, listed(ATTACKS)], ...],
+        Several[Annotated[str, listed(ATTACKS)]],
         AfterValidator(lambda names: tuple(dict.fromkeys(names))),
     ] = Field(default=("frugal", "dfme", FLOOR_ATTACK), min_length=1)
     """Each once, however often it is named."""

@@ -111,6 +111,6 @@ def _check_undefended(victim: Victim) -> None:
             raise SpecMismatch(
                 "a target without its defences",
                 f"one behind {victim.name!r}",
-                f"take the victim itself, and name it in RunConfig.defences: ({victim.name!r},)",
+                f"take the victim itself, and name it in RunConfig.defences: [{victim.name!r}]",
             )
         victim = victim.victim
