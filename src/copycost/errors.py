@@ -59,6 +59,12 @@ class SpecMismatch(CopycostError):
         self.expected, self.came = expected, came
 
 
+def check_kind(value: object, kind: type, wanted: str, advice: str) -> None:
+    """Raise `SpecMismatch` for what a caller has put in another's place."""
+    if not isinstance(value, kind):
+        raise SpecMismatch(wanted, type(value).__name__, advice)
+
+
 class ConfigError(CopycostError):
     """One or more settings cannot be used; the message lists every one of them."""
 

@@ -11,7 +11,7 @@ from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.errors import RunError
+from copycost.errors import RunError, check_kind
 from copycost.files import AnyPath
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
@@ -75,6 +75,9 @@ def copy_model(
 
     Raises `RunError` if the folder holds another run or another process has it.
     """
+    order = "write copy_model(RunConfig(…), Target(…), folder)"
+    check_kind(config, RunConfig, "a RunConfig", order)
+    check_kind(target, Target, "a Target", order)
     with lent(target.victim):
         return _copied(config, target, Path(folder), stop, watcher)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from copycost.datasets.base import Labelled
 from copycost.defences import DEFENCES
 from copycost.defences.base import Defence
-from copycost.errors import SpecMismatch
+from copycost.errors import SpecMismatch, check_kind
 from copycost.victims.base import Victim, check_text
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import content_hash
@@ -33,24 +33,23 @@ class Target:
 
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
+        wrap = "wrap a module in ModuleVictim(…), a function in FunctionVictim(…)"
+        check_kind(self.victim, Victim, "a victim", wrap)
+        check_kind(
+            self.held_out,
+            Labelled,
+            "held-out data as copycost.Labelled(inputs, labels)",
+            "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
+        )
         for name in ("dataset", "architecture", "origin"):
             check_text(f"the target's {name}", getattr(self, name))
         _check_undefended(self.victim)
-        self._check_kind()
         self._check_shape()
         spec = self.victim.spec
         # Data sets are of bytes; what these stand for is the victim's to say.
         held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
         object.__setattr__(self, "held_out", held_out)
         self._check_labels()
-
-    def _check_kind(self) -> None:
-        if not isinstance(self.held_out, Labelled):
-            raise SpecMismatch(
-                "held-out data as copycost.Labelled(inputs, labels)",
-                type(self.held_out).__name__,
-                "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
-            )
 
     def _check_shape(self) -> None:
         found, wanted = self.held_out.shape, tuple(self.victim.spec.shape)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from operator import index
+from typing import SupportsIndex, final
 
 import torch
 from torch import Tensor
 
-from copycost.errors import SpecMismatch
+from copycost.errors import SpecMismatch, check_kind
 from copycost.types import Access, InputSpec
 
 SUM_TOLERANCE = 1e-2
@@ -36,15 +37,15 @@ class Victim(ABC):
 
         Raises `SpecMismatch` for a declaration that no model can meet.
         """
-        if classes < 2:
-            raise SpecMismatch("at least 2 classes", str(classes))
+        check_kind(spec, InputSpec, "an InputSpec", "write InputSpec(shape=(1, 28, 28))")
+        check_text("the victim's name", name)
+        classes = _whole(classes)
         if output is Access.TOP_K:
             raise SpecMismatch(
                 "a victim that computes logits, probabilities or labels",
                 "top-k",
                 "declare what the model computes; the access level cuts it down to top-k",
             )
-        check_text("the victim's name", name)
         self.spec, self.classes, self.output, self.name = spec, classes, output, name
         self._checked = False
 
@@ -162,6 +163,17 @@ def check_text(what: str, value: object) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise SpecMismatch(f"text in UTF-8 as {what}", f"{value!a:.60}") from None
+
+
+def _whole(classes: SupportsIndex) -> int:
+    """NumPy's and PyTorch's whole numbers are numbers, too."""
+    try:
+        number = index(classes)
+    except (TypeError, ValueError):
+        raise SpecMismatch("a whole number of classes", f"{classes!r:.60}") from None
+    if number < 2:
+        raise SpecMismatch("at least 2 classes", str(number))
+    return number
 
 
 def output_of(word: Access | str) -> Access:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from copycost.arithmetic import Precision, computing
-from copycost.errors import SpecMismatch, VictimFailed
+from copycost.errors import SpecMismatch, VictimFailed, check_kind
 from copycost.types import Access, InputSpec
 from copycost.victims.base import Victim, output_of
 
@@ -34,6 +34,7 @@ class ModuleVictim(Victim):
 
         It answers there: by default where its first weight lies, whatever a run computes on.
         """
+        check_kind(module, nn.Module, "a torch.nn.Module", "give a function as a FunctionVictim")
         super().__init__(spec, classes, output_of(output), name)
         self.module = module if device is None else module.to(device)
         self.device = _place_of(module) if device is None else torch.device(device)
