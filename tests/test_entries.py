@@ -19,8 +19,10 @@ from copycost import (
     audit,
     copy_model,
     load_dataset,
+    use_threads,
+    write_report,
 )
-from copycost.errors import SpecMismatch
+from copycost.errors import ConfigError, Interrupted, RunError, SpecMismatch
 from copycost.testing import TINY, tiny_victim
 from tests.runner.conftest import tiny_config, tiny_target
 
@@ -72,3 +74,24 @@ def test_of_any_library(classes: Any) -> None:
 def test_a_range_has_two_ends(ends: Any) -> None:
     with pytest.raises(ValueError, match="finite"):
         InputSpec((1, 8, 8), *ends)
+
+
+def test_a_file_is_no_run_folder_and_a_folder_no_report(tmp_path: Path) -> None:
+    config = tiny_config(attack="random-noise", settings={}, budget=64)
+    copy_model(config, tiny_target(), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"run: expected a file to write, got a folder\. Name"):
+        write_report(tmp_path / "run", tmp_path / "run")
+    for place in ("file", "file/below"):
+        (tmp_path / "file").touch()
+        with pytest.raises(RunError, match=f"{place}: expected a folder for the run, and a file"):
+            copy_model(config, tiny_target(), tmp_path / place)
+
+
+@pytest.mark.parametrize("threads", [-3, 0, 4096])
+def test_threads_are_as_many_as_there_can_be(threads: int) -> None:
+    with pytest.raises(ConfigError, match="threads: expected 1 to 1024, got "):
+        use_threads(threads)
+
+
+def test_an_interruption_says_what_to_do() -> None:
+    assert "The same call goes on" in str(Interrupted())

@@ -57,6 +57,15 @@ class SpecMismatch(CopycostError):
         """`expected` and `came` complete 'expected …, got …'; `advice` says what to do."""
         super().__init__(f"expected {expected}, got {came}" + (f"; {advice}" if advice else ""))
         self.expected, self.came = expected, came
+        self.charged = 0
+        """Queries that had been paid for when it came: those of an answer."""
+
+    def charge(self, asked: int) -> None:
+        """Say, once, that so many queries were paid for, as it is an answer that is amiss."""
+        if not self.charged:
+            paid = f"The {asked:,} queries of this call are charged."
+            self.args = (f"{self}. {paid} Mend the answers, and run again to go on.",)
+            self.charged = asked
 
 
 def check_kind(value: object, kind: type, wanted: str, advice: str) -> None:
@@ -88,6 +97,13 @@ class Busy(RunError):
 
 class Interrupted(Exception):
     """Stopped, as was asked, before there was a result; the same call goes on from where it was."""
+
+    def __init__(self, message: str = "") -> None:
+        """Without a `message`, that is what it says."""
+        super().__init__(
+            message
+            or "Stopped, as was asked, before there was a result. The same call goes on from here."
+        )
 
 
 class VictimFailed(CopycostError):

@@ -61,18 +61,13 @@ class Victim(ABC):
         They come back on the inputs' device, wherever the victim itself is.
         Raises `SpecMismatch` if the answer is not what was declared. Its shape is checked
         every time; so are its values where it was given on the CPU, but elsewhere the first time
-        only: looking at values waits for the device.
+        only: looking at values waits for the device. It says that the queries are charged.
         """
-        # A copy: a model that normalises in place would change what the attacker asked. Laid out
-        # as an owner's code expects, which may flatten by `view` or hand on the bytes.
-        given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
-        self._check_shape(given, len(x))
-        answer = given.long() if self.output is Access.LABEL else given.float()
-        if given.device.type == "cpu" or not self._checked:
-            self._check_whole(given)
-            self._check_values(answer)
-            self._checked = self._checked or len(x) > 1  # one answer tells too little
-        return answer.to(x.device, copy=True)  # of a buffer, maybe, that is used again
+        try:
+            return self._answered(x)
+        except SpecMismatch as error:
+            error.charge(len(x))
+            raise
 
     def state(self) -> dict[str, Tensor]:
         """What must be saved for the answers to go on as if never interrupted."""
@@ -83,6 +78,18 @@ class Victim(ABC):
 
     def draw_anew(self, since: str) -> None:  # noqa: B027 -- nothing to draw by default
         """Where a state is lost: draw other numbers than ever, fixed by `since` and the seed."""
+
+    def _answered(self, x: Tensor) -> Tensor:
+        # A copy: a model that normalises in place would change what the attacker asked. Laid out
+        # as an owner's code expects, which may flatten by `view` or hand on the bytes.
+        given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
+        self._check_shape(given, len(x))
+        answer = given.long() if self.output is Access.LABEL else given.float()
+        if given.device.type == "cpu" or not self._checked:
+            self._check_whole(given)
+            self._check_values(answer)
+            self._checked = self._checked or len(x) > 1  # one answer tells too little
+        return answer.to(x.device, copy=True)  # of a buffer, maybe, that is used again
 
     def _check_shape(self, answer: Tensor, n: int) -> None:
         wanted = (n,) if self.output is Access.LABEL else (n, self.classes)
