@@ -260,8 +260,12 @@ def test_every_command_shown_parses(page: str, arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("arguments", [words for _, words in commands() if words[0] == "audit"])
 def test_every_audit_shown_is_a_possible_one(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (attack,) = blocks(DOCS / "adding-an-attack.md", "python")
+    (tmp_path / "extreme_noise.py").write_text(attack)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "extreme_noise", raising=False)
     read: list[AuditConfig] = []
     monkeypatch.setattr(cli_audit, "_run", lambda values, *_: read.append(AuditConfig.read(values)))
     CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -9,7 +9,8 @@ import pytest
 
 import copycost
 
-SOURCES = sorted(Path(str(copycost.__file__)).parent.rglob("*.py"))
+FOLDERS = (Path(str(copycost.__file__)).parent, Path(__file__).parents[1] / "tools")
+SOURCES = sorted(path for folder in FOLDERS for path in folder.rglob("*.py"))
 FORBIDDEN = {"torch.load", "torch.save", "pickle.load", "pickle.loads", "pickle.dump", "eval"}
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from copycost.report.vanishing import title
-from copycost.report.vanishing_seeds import Seeds, diagnoses
+from copycost.report.vanishing_seeds import Seeds
 from copycost.runner.record import read_record
+from tools.passages.vanishing import diagnoses
 
 RESULTS = Path(__file__).parents[1] / "results"
 RECORDS = sorted(RESULTS.rglob("record.json"))

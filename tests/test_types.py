@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from copycost.errors import SpecMismatch
-from copycost.types import Access, InputSpec, Modality
+from copycost.types import Access, Answer, InputSpec, Modality
 
 
 def test_access_is_ordered_by_what_it_reveals():
@@ -58,3 +58,15 @@ def test_messages_say_what_was_expected_and_what_came():
         InputSpec(shape=(1, 8, 8)).check_shape(torch.zeros(2, 8, 8))
     with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\], got values from -1 to 1"):
         InputSpec(shape=(1, 8, 8)).check_range(torch.tensor([-1.0, 1.0]))
+
+
+@pytest.mark.parametrize("access", list(Access))
+def test_what_is_kept_of_an_answer_is_all_of_it(access):
+    scores = torch.tensor([[0.2, 0.4, 0.4], [0.7, 0.0, 0.3]])
+    answer = Answer(access, torch.tensor([1, 0]), None if access is Access.LABEL else scores)
+    packed = answer.pack()
+    assert packed is (answer.labels if access is Access.LABEL else scores)
+    found = Answer.unpack(access, packed)
+    assert found.access is access
+    assert torch.equal(found.labels, answer.labels)
+    assert found.scores is answer.scores

@@ -22,13 +22,14 @@ sweep() {
 for images in untrained,coordinates winners textured; do
   sweep --attack frugal --budget 6000 --evaluations 3 --set frugal.batch_size=32 \
     --set frugal.student_steps=32 --set frugal.members=2 --set frugal.candidates=4 \
-    --set frugal.adjustment=0 --set frugal.loss=l1 --set frugal.shift=0.0625 --set frugal.flip=true \
+    --set frugal.adjustment=0 --set frugal.clip=0 --set frugal.loss=l1 --set frugal.shift=0.0625 --set frugal.flip=true \
     --set frugal.as_asked=0 --set "frugal.sources=$images"
 done
 sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
   --set dfme.width=32 --set dfme.schedule=cosine
 sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.batch_size=16 \
-  --set random-noise.schedule=cosine
+  --set random-noise.schedule=cosine --set random-noise.student_steps=1 \
+  --set random-noise.loss=l1 --set random-noise.label_loss=l1 --set random-noise.clip=0
 for access in probabilities label; do
   sweep --attack frugal --budget 6000 --budget 24000 --evaluations 6 --access $access
 done

@@ -11,7 +11,8 @@
 # labels. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
 # given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small
 # images, how long and how it learns from an answer, and from what. `label-photographs`: there, by
-# labels, how what is asked is chosen. `suited`: with no setting given.
+# labels, how what is asked is chosen. `suited`: with no setting given. `noise`: random noise, whose
+# records go to results/noise. `clip`: into a net without batch norms.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -23,11 +24,14 @@ whole="$out/twentieth"
 # All runs below give what differs between them, and this where they do not say otherwise.
 plain=(--set frugal.batch_size=32 --set frugal.members=2 --set frugal.candidates=4
   --set frugal.sources=untrained,coordinates --set frugal.shift=0 --set frugal.adjustment=0
-  --set frugal.loss=l1)
+  --set frugal.clip=0 --set frugal.loss=l1)
 own=("${plain[@]}" --set frugal.student_steps=32)
 one=("${plain[@]}" --set frugal.members=1)
 long=("${one[@]}" --set frugal.student_steps=64)
-small=("${own[@]}" --set random-noise.batch_size=16 --set random-noise.schedule=cosine)
+once=(--set random-noise.student_steps=1 --set random-noise.loss=l1
+  --set random-noise.label_loss=l1 --set random-noise.batch_size=16
+  --set random-noise.schedule=cosine --set random-noise.clip=0)
+small=("${own[@]}" "${once[@]}")
 for victim in house-numbers-16 fashion-mnist-16; do
   # DFME twice: at the rates of its authors for CIFAR-10 in batches that a small budget pays for,
   # and in smaller ones with more steps and no decay, the best of a few settings tried.
@@ -43,7 +47,7 @@ for victim in house-numbers-16 fashion-mnist-16; do
     "${own[@]}" --set frugal.loss=l2
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --access label --evaluations 6 "${small[@]}"
-  # What `tools/tuning.py twentieth` chose.
+  # What `python -m tools.tuning twentieth` chose.
   sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
     --set dfme.width=16 --set dfme.schedule=cosine --set dfme.batch_size=64 \
     --set dfme.student_steps=15 --set dfme.student_weight_decay=0.0005 --set dfme.student_lr=0.1 \
@@ -100,6 +104,24 @@ for budget in 1500 24000; do
   done
 done
 
+# Random noise, learnt once and learnt long.
+for victim in house-numbers-16 digits-cnn; do
+  for access in probabilities label; do
+    noise=(--out "$out/noise" --victim "$victim" --attack random-noise --budget 6000
+      --evaluations 6 --access $access)
+    sweep "${noise[@]}" "${once[@]}"
+    sweep "${noise[@]}"
+  done
+done
+
+# Into a net without batch norms, its gradients bounded and not.
+for budget in 600 1500 6000; do
+  for clip in 1 0; do
+    student=lenet sweep --out "$out/clip" --victim digits-lenet --attack frugal --budget $budget \
+      --evaluations 6 --set frugal.clip=$clip
+  done
+done
+
 # One student with twice the steps, which costs what two cost, and by kinds of images. Of digits with
 # 12,000 queries, and by labels, one run each is on record.
 small_lessons() { # VICTIM BUDGET ACCESS IMAGES OPTION…
@@ -125,8 +147,7 @@ if [ -n "$cifar10" ]; then
   both_ways of_photographs suited
   photographs --attack dfme --budget 120000 --evaluations 10 \
     --set dfme.batch_size=32 --set dfme.width=32 --set dfme.schedule=cosine
-  photographs --attack random-noise --budget 6000 --evaluations 3 \
-    --set random-noise.batch_size=16 --set random-noise.schedule=cosine
+  photographs --attack random-noise --budget 6000 --evaluations 3 "${once[@]}"
   kinds() {
     photographs --attack frugal --budget 6000 --evaluations 3 "${own[@]}" \
       --set "frugal.sources=$1" "${@:2}"
@@ -144,8 +165,7 @@ if [ -n "$cifar10" ]; then
   # Of these three runs of an hour or more each, one is on record.
   photographs --attack frugal --evaluations 6 --budget 96000 "${own[@]}" \
     --set frugal.sources=untrained,coordinates "${moved[@]}"
-  photographs --attack random-noise --budget 6000 --evaluations 3 --access label \
-    --set random-noise.batch_size=16 --set random-noise.schedule=cosine
+  photographs --attack random-noise --budget 6000 --evaluations 3 --access label "${once[@]}"
   for images in untrained,coordinates textured; do
     kinds "$images" "${moved[@]}" --access label
   done

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 import torch
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined] # PyTorch lists it nowhere
 from torch.profiler import ProfilerActivity, profile
 
 from copycost.benchmark.peak import synchronise

@@ -5,7 +5,7 @@
 Two processes (gloo, this machine's loopback, a thread each) time steps of half a batch, both at
 once and each by itself, then steps of the whole batch that they share, then messages of few numbers
 and of many; and all of it again, so that work that comes and goes beside them meets each alike. A
-profiler counts messages. `copycost.report.scaling` predicts the shared steps from the rest.
+profiler counts messages. `tools.passages.scaling` predicts the shared steps from the rest.
 """
 
 from __future__ import annotations

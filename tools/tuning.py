@@ -1,10 +1,10 @@
 """Choose the settings of a comparison: as many tries for each attack, on digits the floor included.
 
-    python tools/tuning.py digits WORK > results/bench/digits/tuning.json
-    python tools/tuning.py digits-label WORK > results/bench/digits-label/tuning.json
-    python tools/tuning.py digits-pool WORK > results/bench/digits-pool/tuning.json
-    python tools/tuning.py twentieth WORK > results/frugal/twentieth/tuning.json
-    python tools/tuning.py twentieth-label WORK > results/frugal/twentieth/tuning-label.json
+    python -m tools.tuning digits WORK > results/bench/digits/tuning.json
+    python -m tools.tuning digits-label WORK > results/bench/digits-label/tuning.json
+    python -m tools.tuning digits-pool WORK > results/bench/digits-pool/tuning.json
+    python -m tools.tuning twentieth WORK > results/frugal/twentieth/tuning.json
+    python -m tools.tuning twentieth-label WORK > results/frugal/twentieth/tuning-label.json
 
 An attack is tried with the settings it has now and with others drawn from its space: all of
 them at one seed, the best again at others, and the best median agreement of those is chosen. The
@@ -23,7 +23,6 @@ from statistics import median
 from typing import Any
 
 from copycost.attacks import ATTACKS
-from copycost.bench.tuning import Trial, Tuned, Tuning
 from copycost.presets import pool_digits, small
 from copycost.runner.audit import fit
 from copycost.runner.config import RunConfig
@@ -33,6 +32,7 @@ from copycost.settings import write_settings
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.sweep import Sweep
+from tools.passages.tuning import Trial, Tuned, Tuning
 
 AGAIN = 4
 """Of so many tries one is run at the other seeds too."""
@@ -284,11 +284,14 @@ def run_at(seed: int, tries: Tries, compared: Comparison, work: Path) -> list[Re
     ]
     sweep = Sweep(runs, work)
     results = sweep.run(Local(), Terms(sweep.folder, WORKERS, preset["threads"]))
+    records = []
     for (_, trial), result in zip(trials, results, strict=True):
         if not result.finished and not has_diverged(result.folder):
             raise SystemExit(f"{result.name}: {result.state}: {result.error}")
-        trial.agreement.append(result.record.result["agreement"] if result.finished else 0.0)
-    return [result.record for result in results if result.finished]
+        record = result.record if result.finished else None
+        trial.agreement.append(record.result["agreement"] if record else 0.0)
+        records += [record] if record else []
+    return records
 
 
 def main(name: str, work: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from copycost.engine import use_threads
     from copycost.errors import CopycostError, Interrupted
     from copycost.oracle.ledger import Ledger
-    from copycost.oracle.meter import Oracle
+    from copycost.oracle.meter import Meter, Oracle
     from copycost.report.page import write_report
     from copycost.runner.audit import AuditConfig, audit
     from copycost.runner.config import RunConfig
@@ -45,6 +45,7 @@ _PLACES = {
     "Interrupted": "copycost.errors:Interrupted",
     "Labelled": "copycost.datasets.base:Labelled",
     "Ledger": "copycost.oracle.ledger:Ledger",
+    "Meter": "copycost.oracle.meter:Meter",
     "ModuleVictim": "copycost.victims.module:ModuleVictim",
     "Oracle": "copycost.oracle.meter:Oracle",
     "Record": "copycost.runner.record:Record",
@@ -73,6 +74,7 @@ __all__ = [
     "Interrupted",
     "Labelled",
     "Ledger",
+    "Meter",
     "ModuleVictim",
     "Oracle",
     "Record",

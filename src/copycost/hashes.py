@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import torch
 from torch import Tensor
 
 
@@ -12,5 +13,6 @@ def hash_of(*tensors: Tensor) -> str:
     total = hashlib.sha256()
     for tensor in tensors:
         total.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
-        total.update(tensor.detach().cpu().contiguous().numpy().data)
+        flat = tensor.detach().cpu().reshape(-1)
+        total.update(flat.view(torch.uint8).numpy().data)  # NumPy has no bfloat16
     return total.hexdigest()

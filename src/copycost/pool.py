@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from copycost.errors import ConfigError
 from copycost.hashes import hash_of
-from copycost.oracle.transfer.reader import dequantise
+from copycost.levels import dequantise
 from copycost.types import InputSpec, Modality
 
 IN_DISTRIBUTION = "in-distribution"
@@ -81,7 +81,7 @@ class Pool:
     def floats(self, which: Tensor, device: torch.device | str | None = None) -> Tensor:
         """Images [n, *shape] of indices `which` ([n], on the host), float32 in the spec's range."""
         # Moved as bytes: they cross to an accelerator four times faster than floats.
-        return dequantise(self.images[which].to(device), self.spec.low, self.spec.high)
+        return dequantise(self.images[which].to(device), self.spec)
 
 
 def _recoloured(images: Tensor, channels: int, name: str) -> tuple[Tensor, str]:

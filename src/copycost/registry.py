@@ -1,13 +1,14 @@
 """Names the command line knows, each with the place it is loaded from.
 
 A registry imports what it names only when it is asked for, so that listing names and
-printing help never pays for importing PyTorch.
+printing help never pays for importing PyTorch. Where users may bring their own, the name is
+the place itself, `package.module:attribute`: other processes and machines find it there, too.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Generic, NamedTuple, TypeVar, cast
 
@@ -27,16 +28,27 @@ class Entry(NamedTuple):
 class Registry(Mapping[str, T], Generic[T]):
     """A read-only mapping from names to things that are imported when first looked up."""
 
-    def __init__(self, kind: str, entries: Mapping[str, Entry]) -> None:
-        """`kind` is the word errors use: 'attack', 'student', …"""
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, Entry],
+        own: Callable[[object], bool] | None = None,
+    ) -> None:
+        """`kind` is the word errors use: 'attack', 'student', …
+
+        `own` says whether a thing is of this kind, where users may bring one; None: they may not.
+        """
         self.kind = kind
         self._entries = dict(entries)
+        self._own = own
 
     def __getitem__(self, name: str) -> T:
         """Import and return what `name` stands for; `ConfigError` if nothing does."""
-        self.check(name)
-        module, _, attribute = self._entries[name].place.partition(":")
-        return cast(T, getattr(import_module(module), attribute))
+        if name in self._entries:
+            return cast(T, _load(self._entries[name].place))
+        if self._own is None or ":" not in name:
+            raise ConfigError([self._unknown(name)])
+        return self._brought(name, self._own)
 
     def __iter__(self) -> Iterator[str]:
         """Names in the order they were listed."""
@@ -47,13 +59,17 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        """Whether `name` is listed; nothing is imported."""
-        return name in self._entries
+        """Whether `name` is listed, or could be a place of the user's; nothing is imported."""
+        own = self._own is not None and isinstance(name, str) and ":" in name
+        return own or name in self._entries
 
     def check(self, name: str) -> None:
-        """Raise `ConfigError`, with the nearest name, if `name` is not listed."""
+        """Raise `ConfigError`, with the nearest name, if `name` stands for nothing.
+
+        Nothing that is listed is imported.
+        """
         if name not in self._entries:
-            raise ConfigError([self._unknown(name)])
+            self[name]
 
     def summary(self, name: str) -> str:
         """The one line that describes `name`; nothing is imported."""
@@ -67,7 +83,27 @@ class Registry(Mapping[str, T], Generic[T]):
                 return name
         raise KeyError(f"{thing!r} is not a registered {self.kind}")
 
+    def _brought(self, place: str, own: Callable[[object], bool]) -> T:
+        try:
+            thing = _load(place)
+        except Exception as error:  # of the user's own code, which may raise anything
+            raise ConfigError(
+                [
+                    f"There is no {self.kind} at {place!r}: {type(error).__name__}: {error}. Write "
+                    "MODULE:NAME of what Python can import; PYTHONPATH=. lets it look in this "
+                    "folder."
+                ]
+            ) from error
+        if not own(thing):
+            raise ConfigError([f"{place!r} is no {self.kind}, but {thing!r}."])
+        return cast(T, thing)
+
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self._entries, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"There is no {self.kind} {name!r}. Known: {', '.join(self._entries)}.{hint}"
+
+
+def _load(place: str) -> object:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -82,6 +82,21 @@ def explain(error: ValidationError, prefix: str = "") -> list[str]:
     return [_line(fault, prefix) for fault in told]
 
 
+def truths(values: Mapping[str, Any], found: object, prefix: str = "") -> list[str]:
+    """One line for each true or false in `values` that was read as the number 1 or 0."""
+    return [
+        f"{prefix}{name}: expected a number, got {value}"
+        for name, value in values.items()
+        if isinstance(value, bool) and not isinstance(getattr(found, name), bool)
+    ]
+
+
+def explained(error: Exception) -> str:
+    """What is wrong with a file, as part of a line: of JSON, of UTF-8, or of its values."""
+    faults = explain(error) if isinstance(error, ValidationError) else [str(error)]
+    return "; ".join(fault.rstrip(".") for fault in faults)
+
+
 def _line(fault: Any, prefix: str) -> str:
     name = ".".join(str(part) for part in fault["loc"]) or "settings"
     if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -97,13 +112,17 @@ def read_settings(kind: Any, values: dict[str, Any], prefix: str = "") -> Any:
     """Build the settings object `kind` from `values`; `ConfigError` lists every fault at once."""
     known = [field.name for field in fields(kind)] if is_dataclass(kind) else []
     try:
-        return TypeAdapter(kind).validate_python(values)
+        found = TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         lines = explain(error, prefix)
         if any("no such setting" in line for line in lines):
             named = ", ".join(known) or "no settings"
             lines.append(f"{prefix.rstrip('.') or 'known'} has: {named}.")
         raise ConfigError(lines) from None
+    lines = truths(values, found, prefix)
+    if lines:
+        raise ConfigError(lines)
+    return found
 
 
 def write_settings(settings: Any) -> dict[str, Any]:

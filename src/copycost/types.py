@@ -118,6 +118,17 @@ class Answer(NamedTuple):
     scores: Tensor | None
     """[N, K]: logits, or probabilities; at top-k access the rest are 0; at label access None."""
 
+    @classmethod
+    def unpack(cls, access: Access, packed: Tensor) -> Answer:
+        """The answer at `access` of which `packed` was kept."""
+        if access is Access.LABEL:
+            return cls(access, packed, None)
+        return cls(access, packed.argmax(dim=1), packed)
+
+    def pack(self) -> Tensor:
+        """All that needs keeping: scores [N, K], or labels [N] where there are none."""
+        return self.labels if self.scores is None else self.scores
+
 
 def _as_float32(value: float) -> float:
     nearest: float = struct.unpack("f", struct.pack("f", value))[0]

@@ -13,7 +13,7 @@ from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access, Answer
 
@@ -83,10 +83,10 @@ class Noted(Watched):
 
 def test_health_is_measured_in_evaluation_mode() -> None:
     attack = DFME(**SMALL)  # type: ignore[arg-type]
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
-    state = attack.start(Noted(), oracle, Engine("cpu"), seed=1)
+    meter = Meter(tiny_victim(), access="probabilities", budget=10_000)
+    state = attack.start(Noted(), meter.oracle, Engine("cpu"), seed=1)
     Noted.all_modes.clear()
-    attack.diagnose(state, oracle)
+    attack.diagnose(state, meter.rehearsal)
     assert Noted.all_modes
     assert not any(Noted.all_modes)
 
@@ -101,9 +101,9 @@ def test_modes_change_the_student() -> None:
 
 def test_a_released_0_stands_for_the_floor() -> None:
     answer = Answer(Access.PROBABILITIES, torch.tensor([0]), torch.tensor([[1.0, 0.0]]))
-    x, scores = torch.rand(1, 1, 8, 8), torch.zeros(1, 2)
+    scores = torch.zeros(1, 2)
     for floor in (1e-2, 1e-6):
-        missed = DFME(floor=floor).miss(lambda _: scores, x, answer)
+        missed = DFME(floor=floor).miss(scores, answer)
         # log 1 and log floor, less their mean: each is half of log floor away from 0.
         torch.testing.assert_close(missed, -torch.tensor([floor]).log() / 2)
 
@@ -112,7 +112,7 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slope = torch.randn(8, *TINY.shape, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(DFME, "_ascent", lambda self, s, oracle, x: (slope, torch.arange(8.0)))
+    monkeypatch.setattr(DFME, "ascent", lambda self, *given: (slope, torch.arange(8.0)))
     attack = DFME(**SMALL)  # type: ignore[arg-type]
     oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
     s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
@@ -135,20 +135,20 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
 )
 def test_health_sees_what_a_defence_hides(defences: list[str], least: float, most: float) -> None:
     victim = defend(tiny_victim(), defences)
-    oracle = Oracle(victim, access="probabilities", budget=10_000, defences=defences)
+    meter = Meter(victim, access="probabilities", budget=10_000, defences=defences)
     attack = DFME(**SMALL, epsilon=1e-3)  # type: ignore[arg-type]
-    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
+    state = attack.start(TinyNet(TINY, 4, seed=5), meter.oracle, Engine("cpu"), seed=1)
     kept = {name: value.clone() for name, value in victim.state().items()}
-    assert least <= attack.diagnose(state, oracle)["estimate/correlation"] <= most
-    assert oracle.spent == 0
+    assert least <= attack.diagnose(state, meter.rehearsal)["estimate/correlation"] <= most
+    assert meter.oracle.spent == 0
     assert all(torch.equal(value, kept[name]) for name, value in victim.state().items())
 
 
 def test_health_is_that_of_the_estimator_in_use() -> None:
     attack = DFME(**SMALL, estimator="random")  # type: ignore[arg-type]
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
-    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
-    assert abs(attack.diagnose(state, oracle)["estimate/correlation"]) < 0.5
+    meter = Meter(tiny_victim(), access="probabilities", budget=10_000)
+    state = attack.start(TinyNet(TINY, 4, seed=5), meter.oracle, Engine("cpu"), seed=1)
+    assert abs(attack.diagnose(state, meter.rehearsal)["estimate/correlation"]) < 0.5
 
 
 def test_weights_that_were_held_before_stay_held_when_seen_through() -> None:

@@ -194,7 +194,7 @@ def test_the_loss_follows_the_access():
     oracle = Oracle(tiny_victim(), access="label", budget=9)
     x = torch.rand(1, 1, 8, 8)
     answer = oracle(x)
-    found = attack.miss(lambda _: logits, x, answer)
+    found = attack.miss(logits, answer)
     p = logits.softmax(1)[0, int(answer.labels)]
     assert found.item() == pytest.approx(-math.log(p), rel=1e-5)
 
@@ -224,7 +224,7 @@ def test_the_generator_feeds_in_evaluation_mode():
     attack = small()
     s, oracle, _ = begin(attack)
     before = {k: v.clone() for k, v in s.need_generator().network.state_dict().items()}
-    attack.fresh(s, oracle, 16, 1)
+    attack.asked(s, oracle, 16, 1)
     after = s.need_generator().network.state_dict()
     assert all(torch.equal(v, after[k]) for k, v in before.items())
     assert s.need_generator().network.training

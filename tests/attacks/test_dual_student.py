@@ -69,13 +69,13 @@ def test_the_generator_learns_before_the_images_are_made(monkeypatch):
     attack = small(generator_steps=2)
     s, oracle, _ = begin(attack)
     steps = []
-    fresh = DualStudent.fresh
+    whole = DualStudent.asked
 
     def noted(self, s, *asked):
         steps.append(s.need_generator().updates)
-        return fresh(self, s, *asked)
+        return whole(self, s, *asked)
 
-    monkeypatch.setattr(DualStudent, "fresh", noted)
+    monkeypatch.setattr(DualStudent, "asked", noted)
     attack.step(s, oracle, 16)
     assert steps == [2]
 
@@ -117,9 +117,9 @@ def test_labels_are_one_hot_by_default_and_cross_entropy_is_a_setting():
     x, logits = torch.rand(1, 1, 8, 8), torch.tensor([[3.0, 0.0, 0.0, 0.0]])
     answer = Oracle(tiny_victim(), access="label", budget=9)(x)
     hot = torch.nn.functional.one_hot(answer.labels, 4).float()
-    missed = small().miss(lambda _: logits, x, answer)
+    missed = small().miss(logits, answer)
     torch.testing.assert_close(missed, (logits - hot).abs().mean(1))
-    entropy = DualStudent(label_loss=cross_entropy).miss(lambda _: logits, x, answer)
+    entropy = DualStudent(label_loss=cross_entropy).miss(logits, answer)
     expected = torch.nn.functional.cross_entropy(logits, answer.labels)
     torch.testing.assert_close(entropy[0], expected)
     assert small().loss_at(Access.PROBABILITIES) is l1

@@ -21,14 +21,16 @@ from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.flags import generator_collapsed
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.runner.extract import advance
 from copycost.schedules import Steps
 from copycost.testing import SpyVictim, TinyNet, tiny_victim
-from copycost.types import InputSpec
+from copycost.types import Access, InputSpec
 
 SPEC = InputSpec((3, 8, 8))
 SMALL: dict[str, Any] = {"batch_size": 8, "width": 8, "latent": 8}
+REHEARSAL = Rehearsal(SPEC, 4, Access.PROBABILITIES)
 
 
 def begin(attack: Generative) -> tuple[State, Oracle, SpyVictim]:
@@ -44,8 +46,8 @@ def test_batches_asked_together_are_those_asked_one_by_one(attack: Generative, n
     together = attack.asked(s, oracle, n, 3)
     s, oracle, apart = begin(attack)
     noise = [s.normal(n, attack.latent) for _ in range(3)]
-    with torch.no_grad():
-        one_by_one = [attack.pictures(s.need_generator()(z), SPEC, s.random) for z in noise]
+    with torch.no_grad(), attack.feeding(s) as generator:
+        one_by_one = [attack.pictures(generator(z), SPEC, s.random) for z in noise]
     assert spy.batches == [3 * n]
     for ours, theirs in zip(together, one_by_one, strict=True):
         # Small ones are made together as well, where a product of more rows may round otherwise.
@@ -118,8 +120,8 @@ def test_replayed_batches_are_as_large_as_fresh_ones(
 def test_students_descend_the_mean_gap(
     kind: type[Generative], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def miss(self: Generative, student: Any, x: Tensor, answer: Any) -> Tensor:
-        return torch.full((len(x),), 2.0)
+    def miss(self: Generative, scores: Tensor, answer: Any) -> Tensor:
+        return torch.full((len(scores),), 2.0)
 
     monkeypatch.setattr(kind, "miss", miss)
     attack = kind(**SMALL)
@@ -152,7 +154,7 @@ def test_what_is_looked_at_is_what_students_are_fed_with(
     *_, norm = (m for m in s.need_generator().network.modules() if isinstance(m, nn.BatchNorm2d))
     assert norm.running_var is not None
     norm.running_var.fill_(1e12)
-    spread = attack.diagnose(s, oracle)["generator/spread"]
+    spread = attack.diagnose(s, REHEARSAL)["generator/spread"]
     assert (spread < 1e-3) == evaluating
     assert ("generator-collapsed" in [f.name for f in generator_collapsed(spread)]) == evaluating
     if not isinstance(attack, Frugal):  # whose samples are of other kinds as well
@@ -163,16 +165,16 @@ def test_the_spread_is_a_share_of_the_range() -> None:
     found = []
     for low, high in ((0.0, 1.0), (-100.0, 300.0)):
         spec, attack = InputSpec((3, 8, 8), low=low, high=high), DFME(**SMALL)
-        oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=10_000)
-        s = attack.start(TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), seed=1)
-        found.append(attack.diagnose(s, oracle)["generator/spread"])
+        meter = Meter(tiny_victim(spec=spec), access="probabilities", budget=10_000)
+        s = attack.start(TinyNet(spec, 4, seed=5), meter.oracle, Engine("cpu"), seed=1)
+        found.append(attack.diagnose(s, meter.rehearsal)["generator/spread"])
     assert found[1] == pytest.approx(found[0], rel=1e-4)
     assert found[0] > 0.01
 
 
 def test_one_image_many_times_has_no_spread(monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.rand(SPEC.shape)
-    monkeypatch.setattr(DisGUIDE, "made", lambda self, s, oracle, n: image.expand(n, *SPEC.shape))
+    monkeypatch.setattr(DisGUIDE, "made", lambda self, s, spec, n: image.expand(n, *SPEC.shape))
     attack = DisGUIDE(**SMALL)
-    s, oracle, _ = begin(attack)
-    assert attack.diagnose(s, oracle)["generator/spread"] == pytest.approx(0, abs=1e-6)
+    s, _, _ = begin(attack)
+    assert attack.diagnose(s, REHEARSAL)["generator/spread"] == pytest.approx(0, abs=1e-6)

@@ -92,19 +92,20 @@ def test_views_are_learnt_with_the_label_of_the_original(monkeypatch):
     attack = IDEAL(**SMALL)
     s, oracle, victim = begin(attack)
     attack.step(s, oracle, 16)
-    count, seen = victim.count, []
-    learn = IDEAL.miss
+    count, shown, told = victim.count, [], []
+    whole = IDEAL.miss
 
-    def miss(self, student, x, answer):
-        seen.append((x, answer))
-        return learn(self, student, x, answer)
+    def miss(self, scores, answer):
+        told.append(answer)
+        return whole(self, scores, answer)
 
     monkeypatch.setattr(IDEAL, "miss", miss)
+    s.student.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
     place = s.random.state()
     drawn = s.need_memory().draw(16, s.random)
     s.random.restore(place)
     attack.study(s, oracle)
-    ((x, answer),) = seen
+    (x,), (answer,) = shown, told
     assert torch.equal(answer.labels, drawn.answer.labels)
     assert not torch.equal(x, drawn.images)
     assert victim.count == count

@@ -13,7 +13,7 @@ from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 
 
@@ -58,7 +58,7 @@ def noted(monkeypatch) -> list[Batch]:
         learnt.append(batch)
         return torch.tensor(float(len(learnt)))
 
-    monkeypatch.setattr(MAZE, "_learn", learn)
+    monkeypatch.setattr(MAZE, "learn", learn)
     return learnt
 
 
@@ -98,7 +98,7 @@ def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
     s, oracle, _ = begin(attack)
     slope = torch.randn(16, 1, 8, 8)
     monkeypatch.setattr(
-        "copycost.attacks.maze.forward_difference",
+        "copycost.attacks.estimating.forward_difference",
         lambda gap, x, m, epsilon, random: (gap(x), (slope, torch.zeros(16)))[1],
     )
     generator, place = s.need_generator().network, s.random.state()
@@ -134,17 +134,17 @@ def test_kl_of_labels_and_of_probabilities_is_finite():
     x, logits = torch.rand(3, 1, 8, 8), torch.randn(3, 4)
     for access in ("label", "top-k", "probabilities", "logits"):
         answer = Oracle(tiny_victim(), access=access, budget=9, k=2)(x)
-        assert math.isfinite(small().miss(lambda _: logits, x, answer).sum())
+        assert math.isfinite(small().miss(logits, answer).sum())
 
 
 def test_its_health_is_measured_on_a_stand_in():
     attack = small()
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=100_000)
-    s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
-    health = attack.diagnose(s, oracle)
+    meter = Meter(spy, access="probabilities", budget=100_000)
+    s = attack.start(TinyNet(TINY, 4, seed=5), meter.oracle, Engine("cpu"), seed=1)
+    health = attack.diagnose(s, meter.rehearsal)
     assert spy.count == 0
     assert health["estimate/correlation"] > 0.9
     assert 0.05 < health["generator/spread"] < 0.6
-    drowned = small(epsilon=1e-9).diagnose(s, oracle)
+    drowned = small(epsilon=1e-9).diagnose(s, meter.rehearsal)
     assert drowned["estimate/correlation"] < 0.5

@@ -21,7 +21,9 @@ from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.losses import entropy
 from copycost.noise import Noise
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.testing import TINY, SpyVictim, tiny_victim
+from copycost.types import Access
 
 CPU = torch.device("cpu")
 
@@ -444,9 +446,9 @@ def test_a_scout_has_a_rate_of_its_own_that_stays_and_the_students_momentum():
 
 
 def test_a_policy_that_prefers_nothing_has_all_the_entropy():
-    attack, asked = make("knockoff-adaptive"), oracle(100)
-    s = begin(attack, asked)
-    assert attack.diagnose(s, asked)["policy/entropy"] == pytest.approx(1)
+    attack, rehearsal = make("knockoff-adaptive"), Rehearsal(TINY, 4, Access.PROBABILITIES)
+    s = begin(attack, oracle(100))
+    assert attack.diagnose(s, rehearsal)["policy/entropy"] == pytest.approx(1)
 
 
 def test_any_images_of_a_group_are_asked():

@@ -105,7 +105,7 @@ def test_a_training_takes_the_epochs_and_the_rates_it_says():
 def test_a_training_descends_the_mean_gap(monkeypatch):
     attack, asked = make("knockoff", rounds=1), oracle(32)
     monkeypatch.setattr(
-        type(attack), "miss", lambda self, student, x, answer: torch.full((len(x),), 2.0)
+        type(attack), "miss", lambda self, scores, answer: torch.full((len(scores),), 2.0)
     )
     state = begin(attack, asked)
     losses = descents(state.student)

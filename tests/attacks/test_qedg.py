@@ -158,7 +158,7 @@ def test_the_last_lesson_comes_even_if_the_last_queries_were_lost():
     while oracle.spent < 32 or attack.studies(s, oracle):
         advance(attack, s, oracle)
     kept, learnt = copy.deepcopy(s.state()), s.student.updates
-    oracle.forfeit(16)
+    oracle._account.forfeit(16)
     s, *_ = begin(attack, budget=48)
     s.restore(kept)
     assert finish(attack, s, oracle) == 50 * 2

@@ -32,7 +32,7 @@ def values(victim) -> dict[str, Any]:
         "budgets": (120, 240),
         "seeds": 1,
         "threads": 1,
-        "settings": {"dfme": SMALL, "random-noise": {"batch_size": 16}},
+        "settings": {"dfme": SMALL, "random-noise": {"batch_size": 16, "student_steps": 1}},
         "shared": {
             "victim": str(victim), "data": "digits", "student": "lenet", "evaluations": 1,
             "device": "cpu",

@@ -12,13 +12,17 @@ from copycost.bench import adversarial
 from copycost.bench.adversarial import transfer_rate
 from copycost.datasets.base import Labelled
 from copycost.engine import Engine
+from copycost.errors import Interrupted
 from copycost.metrics.transferability import PGD
-from copycost.oracle.ledger import Ledger
+from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.auditor import Auditor
+from copycost.runner.kept_training import KeptTraining
+from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.testing import TINY, SpyVictim, TinyNet
 from copycost.types import Access
 from copycost.victims.module import ModuleVictim
+from tests.stops import Soon
 
 N = 80
 EPSILON = 0.1
@@ -83,19 +87,22 @@ def test_a_search_begins_where_it_is_told_to(w):
 
 def judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: Tensor, victim: nn.Module,
-    student: nn.Module, wrong: int = 0, seed: int = 0,
+    student: nn.Module, wrong: int = 0, seed: int = 0, stop: Stop | None = None,
+    ledger: Ledger | None = None,
 ):  # fmt: skip
-    """The transfer rate, the spy, and the account; `wrong` labels are not what the victim says."""
+    """The transfer rate, what it asked, and the account; `wrong` labels are not the victim's."""
     spy = SpyVictim(ModuleVictim(victim, TINY, 2, Access.LOGITS))
     labels = victim(inputs.float() / 255).argmax(1)
     labels[:wrong] = 1 - labels[:wrong]
     target = Target(spy, Labelled(inputs, labels), "noise")
-    account = Ledger().account("auditor", None)
-    auditor = Auditor(target, (), 0, account, tmp_path / "answers", torch.device("cpu"))
+    account = (ledger or Ledger()).account("auditor", None, block=1_000)
+    auditor = Auditor(target, (), 0, account, tmp_path / "answers", torch.device("cpu"), stop)
     monkeypatch.setattr(adversarial, "load_model", lambda folder: (student, None))
     before = spy.count
     pgd = PGD(epsilon=EPSILON, step=0.05, steps=8)
-    found = transfer_rate(tmp_path, auditor, pgd, Engine("cpu"), seed=seed)
+    keeper = KeptTraining(tmp_path / "trial", stop or Stop())
+    with keeper.until_done():
+        found = transfer_rate(tmp_path, auditor, pgd, Engine("cpu"), seed, keeper)
     return found, spy.count - before, account
 
 
@@ -162,6 +169,44 @@ def test_the_change_by_chance_is_as_large_as_an_example_may_be(tmp_path, monkeyp
     moved = by_chance - inputs.float() / 255
     assert torch.allclose(moved.abs(), torch.full_like(moved, EPSILON), atol=1e-6)
     assert float(moved.sign().mean()) == pytest.approx(0, abs=0.05)
+
+
+def test_stopped_between_any_steps_it_goes_on_and_nothing_is_asked_again(
+    tmp_path, monkeypatch, w, inputs
+):
+    monkeypatch.setattr(adversarial, "CHUNK", 16)  # five chunks of eight steps
+    threshold = float((inputs.float().flatten(1) / 255 @ w).median())
+    nets = Linear(w, threshold), Linear(w, threshold + 1)
+    (tmp_path / "whole").mkdir()
+    whole, _, _ = judged(tmp_path / "whole", monkeypatch, inputs, *nets)
+    asked, ask, stops, found = list[Tensor](), Auditor.labels_of, 0, None
+
+    def noted(auditor: Auditor, x: Tensor) -> Tensor:
+        asked.append(x)
+        return ask(auditor, x)
+
+    monkeypatch.setattr(Auditor, "labels_of", noted)
+    (tmp_path / "answers").write_bytes((tmp_path / "whole" / "answers").read_bytes())
+    while found is None:
+        try:
+            # The later chunks of a session are not reached; the first always is.
+            found, _, _ = judged(tmp_path, monkeypatch, inputs, *nets, stop=Soon(looks=13 + stops))
+        except Interrupted:
+            stops += 1
+    assert stops >= 3
+    assert sum(map(len, asked)) == found.asked == whole.asked
+    left_out = {"auditor_spent"}  # each session has a ledger of its own
+    assert found.model_dump(exclude=left_out) == whole.model_dump(exclude=left_out)
+    assert not (tmp_path / "trial").exists()
+
+
+def test_a_stop_leaves_the_account_settled(tmp_path, monkeypatch, w, inputs):
+    monkeypatch.setattr(adversarial, "CHUNK", 16)
+    nets = Linear(w, 0.0), Linear(w, 1.0)
+    # Two looks at the held-out data, eight at each of two chunks, and it stops in the third.
+    with Ledger(tmp_path / "ledger") as ledger, pytest.raises(Interrupted):
+        judged(tmp_path, monkeypatch, inputs, *nets, stop=Soon(looks=20), ledger=ledger)
+    assert spent_in(tmp_path / "ledger", "auditor") == 2 * N + 2 * 2 * 16
 
 
 def test_a_victim_that_is_always_wrong_leaves_nothing_to_try(tmp_path, monkeypatch, w, inputs):

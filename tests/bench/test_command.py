@@ -42,7 +42,10 @@ def bench(copycost: Cli, victim: Path, tmp_path: Path) -> Bench:
     """Three attacks, one of them without its pool, at two budgets with one seed."""
 
     def run(*more: str, attacks: tuple[str, ...] = ATTACKS) -> tuple[int, dict[str, Any], str]:
-        own = {"dfme": ("batch_size=16", "width=8", "latent=8"), "random-noise": ("batch_size=16",)}
+        own = {
+            "dfme": ("batch_size=16", "width=8", "latent=8"),
+            "random-noise": ("batch_size=16", "student_steps=1"),
+        }
         settings = [f"{name}.{one}" for name in own if name in attacks for one in own[name]]
         measures = ["pgd.steps=2", "fresh.passes=2", "fresh.batch_size=16", "fresh.checks=2"]
         code, out, err = copycost(
@@ -173,6 +176,22 @@ def test_nothing_is_repeated_and_what_is_lost_is_measured_again(bench, executor,
     assert charged(folder, "auditor") == spent  # no victim is asked for a fresh student
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"budget": 1}', "\xff"])
+def test_a_damaged_measure_is_one_line(bench, executor, tmp_path, content):
+    one = ("--attack", "random-noise")
+    bench(attacks=one)
+    for kind in ("fresh-120", "transfer-rate"):
+        path = next((tmp_path / "work").glob(f"*/{kind}-*.json"))
+        whole = path.read_text()
+        path.write_text(content, encoding="latin-1")
+        code, _, err = bench(attacks=one)
+        assert code == 2
+        assert err.startswith(f"error: {path} is damaged: ")
+        assert err.endswith(". Delete it to measure again.\n")
+        assert err.count("\n") == 1
+        path.write_text(whole)
+
+
 def test_a_larger_comparison_takes_up_the_runs_of_a_smaller(bench, executor):
     bench(attacks=("--attack", "random-noise"))
     executor.done.clear()
@@ -278,6 +297,13 @@ def test_what_could_not_be_done_or_written_is_told_before_the_first_run(bench, e
     assert code == 2
     assert "expected a folder to write in" in err
     assert executor.done == []
+
+
+def test_a_k_that_would_change_nothing_is_refused(bench, executor):
+    code, _, err = bench("--top-k", "3", "--dry-run")
+    assert code == 2
+    assert "top-k: 3 was given, and access is not top-k. Say --access top-k." in err
+    assert bench("--top-k", "3", "--access", "top-k", "--dry-run")[0] == 0
 
 
 def test_when_nobody_can_run_every_reason_is_said(bench, executor):

@@ -14,7 +14,6 @@ from copycost.bench import carry_out, figures, tables
 from copycost.bench.adversarial import TransferRate
 from copycost.bench.carry_out import Bench
 from copycost.bench.page import render, write_bench
-from copycost.bench.passage import digits_passage
 from copycost.bench.plan import BenchConfig, Skipped
 from copycost.bench.result import (
     AttackResult,
@@ -29,9 +28,10 @@ from copycost.bench.work import FreshResult
 from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report import wording
-from copycost.report.markdown import NOT_RUN
 from copycost.types import Access
 from tests.bench.made_up import made_up
+from tools.passages.bench import digits_passage
+from tools.passages.markdown import NOT_RUN
 
 SKIPPED = Skipped(attack="knockoff", budget=None, reason="it starts with <a pool>")
 

@@ -16,7 +16,10 @@ from copycost.runner.record import RECORD_FILE, read_record
 from copycost.types import InputSpec
 from copycost.victims.saved import Card, save_model
 
-NOISE = ("--attack", "random-noise", "--set", "random-noise.batch_size=32")
+NOISE = (
+    "--attack", "random-noise",
+    "--set", "random-noise.batch_size=32", "--set", "random-noise.student_steps=1",
+)  # fmt: skip
 FEW = ("--student", "gap-cnn", "--budget", "300", "--evaluations", "1", "--device", "cpu")
 QUICK = ("--set", "frugal.student_steps=1", "--threads", "1", "--json")
 DIVERGING = ("--attack", "dfme", "--set", "dfme.student_lr=1e30", "--set", "dfme.width=8")

@@ -22,13 +22,15 @@ from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
 from copycost.victims.saved import Card, save_model
 
+NOISE = ("--attack", "random-noise", "--set", "random-noise.student_steps=1")
+
 TINY = (
     "audit", "--victim", "digits-lenet", "--student", "lenet", "--budget", "600",
     "--evaluations", "2", "--device", "cpu", "--threads", "1",
     "--set", "dfme.batch_size=32", "--set", "dfme.width=8", "--set", "dfme.latent=8",
-    "--set", "random-noise.batch_size=32",
+    "--set", "random-noise.batch_size=32", "--set", "random-noise.student_steps=1",
 )  # fmt: skip
-TINY_AUDIT = (*TINY, "--attack", "dfme", "--attack", "random-noise")
+TINY_AUDIT = (*TINY, "--attack", "dfme", *NOISE)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +124,7 @@ def test_a_time_limit_ends_with_its_own_status_and_goes_on(copycost, runs_folder
 
 
 def test_files_in_the_way_are_one_message(copycost, tmp_path):
-    file, noise = tmp_path / "file", ("audit", "--attack", "random-noise", "--budget", "300")
+    file, noise = tmp_path / "file", ("audit", *NOISE, "--budget", "300")
     file.write_text("")
     for options in (("--out", str(file)), ("--out", str(file / "below"))):
         code, out, err = copycost(*noise, *options)
@@ -153,7 +155,7 @@ def test_names_keep_their_brackets(copycost, tmp_path):
     card = Card(architecture="lenet", spec=spec, classes=10)
     save_model(named, ARCHITECTURES["lenet"](spec, 10), card)
     again = [
-        "audit", "--attack", "random-noise", "--budget", "300", "--student", "lenet",
+        "audit", *NOISE, "--budget", "300", "--student", "lenet",
         "--victim", str(named), "--data", "digits", "--device", "cpu",
         "--threads", "1", "--out", str(tmp_path / "runs"), "--json",
     ]  # fmt: skip
@@ -216,7 +218,7 @@ POOL = ("--attack", "knockoff", "--pool", "digits")
         (1, ["--attack", "dfme", "--budget", "6"], "6 queries do not pay for one step"),
         (2, ["--set", "dfme.batch_size=33"], "33 images cannot be shared evenly by 2 processes"),
         (2, ["--record-queries", "bytes"], "only a run of one process keeps its queries"),
-        (2, [*POOL, "--attack", "random-noise"], "attacks with a pool run in one process"),
+        (2, [*POOL, *NOISE], "attacks with a pool run in one process"),
         (2, ["--attack", "dfme", "--budget", "20"], "10 queries do not pay for one step"),
         (
             1,
@@ -252,7 +254,7 @@ def test_a_time_limit_counts_from_the_start_of_the_command(copycost, runs_folder
 
 def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
     victim = ("--victim", "digits-lenet", "--data", "digits", "--device", "cpu")
-    attack = ("--attack", "random-noise", "--budget", "400")
+    attack = (*NOISE, "--budget", "400")
     audit = ("audit", *victim, *attack, "--out", str(tmp_path))
     code, _, err = copycost(*audit, "--max-minutes", "0")
     assert code == 3
@@ -313,7 +315,7 @@ def test_bad_input_is_one_clear_message_and_status_2(copycost, runs_folder, argu
 
 
 def test_a_pool_that_is_not_there_is_told_before_anything_is_spent(copycost, runs_folder):
-    more = ("--attack", "random-noise", "--attack", "knockoff", "--budget", "30")
+    more = (*NOISE, "--attack", "knockoff", "--budget", "30")
     for pool, expected in (("nope", "no data set 'nope'"), ("npz:/nope.npz", "nope.npz")):
         code, _, err = copycost("audit", *more, "--pool", pool, "--out", str(runs_folder / "none"))
         assert code == 2
@@ -332,7 +334,7 @@ SMALL_LABEL = ("audit", "--preset", "small-label", "--student", "lenet", "--budg
 
 
 def test_a_presets_pool_is_dropped_with_the_attacks_that_take_it(copycost, runs_folder):
-    chosen = ("--attack", "random-noise", "--out", str(runs_folder), "--json")
+    chosen = (*NOISE, "--out", str(runs_folder), "--json")
     code, out, err = copycost(*SMALL_LABEL, *chosen)
     assert code == 0, err
     assert [run["attack"] for run in json.loads(out)["runs"]] == ["random-noise"]

@@ -16,7 +16,7 @@ from copycost.attacks import ATTACKS
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.pool import Pool
 from copycost.runner.extract import advance
 from copycost.settings import read_settings, write_settings
@@ -196,13 +196,13 @@ def test_state_goes_on_bit_for_bit(name):
 def test_diagnosis_and_samples_ask_nothing_and_change_nothing(name):
     attack = make(name)
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=10**6)
-    state = run(attack, oracle, steps=2)
+    meter = Meter(spy, access="probabilities", budget=10**6)
+    state = run(attack, meter.oracle, steps=2)
     before, spent = copy.deepcopy(state.state()), spy.count
-    attack.diagnose(state, oracle)
-    samples = attack.samples(state, oracle, 9)
+    attack.diagnose(state, meter.rehearsal)
+    samples = attack.samples(state, meter.oracle, 9)
     assert samples.shape == (9, 1, 8, 8)
-    oracle.spec.check_range(samples)
+    meter.oracle.spec.check_range(samples)
     assert spy.count == spent
     assert same(before, state.state())
 

@@ -5,11 +5,13 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from copycost.datasets.fetch import MANIFESTS, Manifest, RemoteFile, fetch
-from copycost.errors import ConfigError, DataError
+from copycost.datasets.fetch import fetch
+from copycost.datasets.manifests import MANIFESTS, Manifest, RemoteFile
+from copycost.errors import Busy, ConfigError, DataError
 
 BODY = bytes(i * 7 % 251 for i in range(300_000))
 CUT = 120_000
@@ -97,7 +99,8 @@ def cut(handler: BaseHTTPRequestHandler) -> None:
 
 
 def _only(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """All that lies there but locks."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def test_a_plain_download(site: Site, tmp_path: Path) -> None:
@@ -153,6 +156,39 @@ def test_a_later_run_resumes_an_earlier_one(site: Site, tmp_path: Path) -> None:
     assert (tmp_path / "file.bin").read_bytes() == BODY
 
 
+def test_of_two_at_once_the_second_is_told_so_and_harms_nothing(site: Site, tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def meanwhile(handler: BaseHTTPRequestHandler) -> None:
+        with pytest.raises(Busy) as caught:
+            fetch("x", tmp_path, manifest=site.manifest())
+        told.append(str(caught.value))
+        send(handler)
+
+    site.answer = meanwhile
+    assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
+    assert told[0].startswith(f"Another process is working on {tmp_path / 'file.bin'}")
+    assert len(site.seen) == 1
+    assert _only(tmp_path) == ["file.bin"]
+
+
+def test_verified_files_are_found_where_nothing_can_be_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file.bin").write_bytes(BODY)
+    monkeypatch.setattr(Path, "open", _read_only(Path.open))
+    assert fetch("x", tmp_path, manifest=site.manifest()) == [tmp_path / "file.bin"]
+
+
+def _read_only(real: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(path: Path, mode: str = "r", *more: Any, **named: Any) -> Any:
+        if "r" not in mode:
+            raise PermissionError(13, "Read-only")
+        return real(path, mode, *more, **named)
+
+    return opened
+
+
 def test_a_server_without_ranges_starts_again(site: Site, tmp_path: Path) -> None:
     site.answer = in_turn(cut, lambda handler: send(handler, ranges=False))
     assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
@@ -169,7 +205,7 @@ def test_a_changed_file_starts_again(site: Site, tmp_path: Path) -> None:
     assert len(site.seen) == 2
 
 
-@pytest.mark.parametrize("tag", ["", 'W/"weak"'])
+@pytest.mark.parametrize("tag", ["", 'W/"weak"', '"caf\xe9"'])
 def test_without_a_strong_tag_a_mixed_file_is_found_and_fetched_once_more(
     site: Site, tmp_path: Path, tag: str
 ) -> None:
@@ -180,6 +216,26 @@ def test_without_a_strong_tag_a_mixed_file_is_found_and_fetched_once_more(
     assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
     assert "If-Range" not in site.seen[1]
     assert "Range" not in site.seen[2]
+
+
+def test_a_kept_tag_that_cannot_be_sent_is_left_out(site: Site, tmp_path: Path) -> None:
+    """As written by earlier versions, or by a disk that is going bad."""
+    (tmp_path / "file.bin.part").write_bytes(BODY[:CUT])
+    (tmp_path / "file.bin.part.tag").write_bytes(b'"caf\xc3\xa9"')
+    assert fetch("x", tmp_path, manifest=site.manifest())[0].read_bytes() == BODY
+    assert "If-Range" not in site.seen[0]
+
+
+def test_a_redirect_to_an_impossible_host_is_one_line(site: Site, tmp_path: Path) -> None:
+    def elsewhere(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", f"http://{'a' * 64}.example/")
+        handler.end_headers()
+
+    site.answer = elsewhere
+    with pytest.raises(DataError, match=r"got 0 in 2 attempts \(.*label.*\)") as caught:
+        fetch("x", tmp_path, manifest=site.manifest(attempts=2))
+    assert "\n" not in str(caught.value)
 
 
 def test_another_range_than_asked_for_is_not_appended(site: Site, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from copycost.datasets import load
 from copycost.datasets.base import Dataset, Labelled
+from copycost.presets.small import ONE_PASS
 from copycost.runner.audit import AuditConfig, audit
 from copycost.runner.record import Record
 from copycost.runner.target import Target
@@ -46,7 +47,7 @@ def test_a_small_victim_is_copied_better_than_by_noise(dataset, tmp_path):
         {
             "settings": {
                 "dfme": {**settings, "student_steps": 9, "width": 32},
-                "random-noise": settings,
+                "random-noise": settings | ONE_PASS,
             },
             "shared": {"student": "gap-cnn", "budget": 40_000, "evaluations": 3, "device": "cpu"},
         }

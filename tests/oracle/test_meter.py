@@ -10,8 +10,10 @@ from copycost.defences.stack import defend
 from copycost.errors import BudgetExceeded, SpecMismatch
 from copycost.oracle.access import release
 from copycost.oracle.ledger import Ledger, spent_in
-from copycost.oracle.meter import Oracle
-from copycost.testing import ScriptedVictim, SpyVictim, tiny_victim
+from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.range_check import RangeCheck
+from copycost.oracle.rehearsal import Rehearsal
+from copycost.testing import TINY, ScriptedVictim, SpyVictim, tiny_victim
 from copycost.types import Access
 
 
@@ -60,13 +62,21 @@ def elsewhere(*values):
 
 @pytest.mark.parametrize("batches", [[(-0.5, 0.5), (0.1, 0.9)], [(0.1, 1.5), (0.1, 0.9)]])
 def test_off_the_cpu_the_range_is_checked_over_all_batches_and_then_anew(batches):
-    oracle = Oracle(tiny_victim(), access="logits", budget=100)
+    check = RangeCheck(TINY)
     for batch in batches:
-        oracle._check_range(elsewhere(*batch))
+        check.see(elsewhere(*batch))
     with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\]"):
-        oracle.verify()
-    oracle._check_range(elsewhere(0.0, 1.0))
-    oracle.verify()
+        check.verify()
+    check.see(elsewhere(0.0, 1.0))
+    check.verify()
+
+
+def test_the_meter_verifies_what_its_oracle_saw():
+    meter = Meter(tiny_victim(), access="logits", budget=100)
+    meter.oracle._range.see(elsewhere(0.1, 1.5))
+    with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\]"):
+        meter.verify()
+    meter.verify()
 
 
 def test_the_charge_is_durable_before_the_victim_is_called(tmp_path):
@@ -117,10 +127,10 @@ def test_asking_nothing_costs_nothing():
 
 def test_a_rehearsal_answers_as_the_oracle_would_and_asks_nothing():
     victim, defences = tiny_victim(), ("rounding:1",)
-    oracle = Oracle(defend(victim, defences), access="top-k", k=2, budget=6, defences=defences)
-    rehearsed = oracle.rehearsal(victim.module)(images(6))
-    assert oracle.spent == 0
-    asked = oracle(images(6))
+    meter = Meter(defend(victim, defences), access="top-k", k=2, budget=6, defences=defences)
+    rehearsed = meter.rehearsal(victim.module)(images(6))
+    assert meter.oracle.spent == 0
+    asked = meter.oracle(images(6))
     assert torch.equal(rehearsed.labels, asked.labels)
     assert rehearsed.scores is not None
     assert asked.scores is not None
@@ -138,7 +148,7 @@ def test_two_oracles_of_one_ledger_share_its_budget():
         second(images(5))
     second(images(4))
     assert first.spent == 10
-    assert not first.lost
+    assert not first._account.lost
 
 
 def test_a_crash_costs_a_free_victims_run_half_a_percent_of_the_budget_at_most(tmp_path):
@@ -209,20 +219,32 @@ def test_answers_carry_no_gradient():
     assert not scores(answer).requires_grad
 
 
-def test_the_attacker_sees_no_way_to_the_victim():
+def public(thing):
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_the_attacker_sees_no_way_to_the_victim_or_past_the_account():
+    oracle = Meter(tiny_victim(), access="label", budget=9).oracle
+    assert public(oracle) == {"access", "affords", "budget", "classes", "spec", "spent"}
+
+
+@pytest.mark.parametrize("name", ["access", "budget", "classes", "spec", "spent"])
+def test_the_attacker_changes_no_terms(name):
     oracle = Oracle(tiny_victim(), access="label", budget=9)
-    public = {name for name in dir(oracle) if not name.startswith("_")}
-    assert public == {
-        "access",
-        "affords",
-        "budget",
-        "classes",
-        "forfeit",
-        "lost",
-        "rehearsal",
-        "settle",
-        "spec",
-        "spent",
-        "verify",
-        "write_off",
-    }
+    with pytest.raises(AttributeError):
+        setattr(oracle, name, Access.LOGITS)
+
+
+def test_a_diagnosis_sees_nothing_of_the_defences_but_what_they_do():
+    assert public(Rehearsal(TINY, 4, Access.LABEL)) == {"access", "classes", "spec"}
+
+
+def test_the_runner_alone_answers_for_the_account(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        meter = Meter(tiny_victim(), access="label", budget=10_000, ledger=ledger)
+        meter.oracle(images(6))
+        meter.forfeit(4)
+        meter.settle()
+        meter.write_off(5)
+        assert (meter.oracle.spent, meter.lost) == (10, 9)
+    assert spent_in(tmp_path / "l", "attacker") == 10

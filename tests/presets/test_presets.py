@@ -95,9 +95,7 @@ def _few_images_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PLACES = Path(presets.__file__).parent
-HEADS = sorted(
-    path for path in PLACES.glob("*.py") if path.stem not in ("__init__", "published", "study")
-)
+HEADS = sorted(path for path in PLACES.glob("*.py") if path.stem not in ("__init__", "study"))
 MEASURED = {
     "digits": ("results/digits", "seed0"),
     "precision": ("results/precision/runs", ""),

@@ -12,7 +12,7 @@ import pytest
 
 from copycost import flags
 from copycost.flags import Flag
-from copycost.report.explanations import EXPLANATIONS, UNKNOWN, explanation, markdown
+from copycost.report.explanations import EXPLANATIONS, UNKNOWN, explanation
 from copycost.runner.record import (
     AccountFacts,
     Point,
@@ -23,6 +23,7 @@ from copycost.runner.record import (
     VictimFacts,
 )
 from copycost.types import InputSpec
+from tools.passages.flags import markdown
 
 DOCS = Path(__file__).parents[2] / "docs"
 FIELDS = {
@@ -60,7 +61,7 @@ def test_every_flag_is_explained_and_every_explanation_has_its_flag() -> None:
 
 def test_the_docs_page_is_the_one_the_explanations_give() -> None:
     page = (DOCS / "flags.md").read_text(encoding="utf-8")
-    assert page == markdown(), "python -m copycost.report.explanations docs/flags.md"
+    assert page == markdown(), "python -m tools.passages"
     assert set(sections(page)) == flag_names()
 
 

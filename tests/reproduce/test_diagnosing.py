@@ -17,7 +17,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, Grid, VanishingRecord
 from copycost.sweep.victims import Home
-from tests.report.test_vanishing import record
+from tests.report.made_up import record
 from tests.reproduce.conftest import tiny_plan
 
 

@@ -23,7 +23,7 @@ from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State
 from copycost.sweep.victims import homes_of
 from copycost.types import InputSpec
-from tests.report.test_vanishing import record as looked_into
+from tests.report.made_up import record as looked_into
 from tests.reproduce.conftest import tiny_plan
 from tests.reproduce.made_up import record_of
 

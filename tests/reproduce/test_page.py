@@ -12,8 +12,8 @@ from copycost.flags import Flag
 from copycost.reproduce import figures, page
 from copycost.reproduce.page import write_pages
 from copycost.reproduce.result import StudyResult
+from tests.report.made_up import record as diagnosis
 from tests.report.test_page import outline
-from tests.report.test_vanishing import record as diagnosis
 from tests.reproduce.made_up import made_up, measured
 
 

@@ -21,7 +21,11 @@ from copycost.victims.function import FunctionVictim
 from copycost.victims.module import ModuleVictim
 from tests.runner.conftest import tiny_config, tiny_target
 
-CONFIG = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 320}
+CONFIG = {
+    "attack": "random-noise",
+    "settings": {"batch_size": 32, "student_steps": 1},
+    "budget": 320,
+}
 
 
 class Ranged(nn.Module):

@@ -34,7 +34,11 @@ from tests.runner.conftest import tiny_config, tiny_target
 from tests.stops import StopAt
 
 DIVERGING = {"batch_size": 32, "width": 8, "latent": 8, "student_lr": 1e30}
-NOISE = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
+NOISE = {
+    "attack": "random-noise",
+    "settings": {"batch_size": 32, "student_steps": 1},
+    "budget": 640,
+}
 
 
 class Service:

@@ -18,7 +18,11 @@ from copycost.types import Access, InputSpec
 from copycost.victims.module import ModuleVictim
 from tests.runner.conftest import tiny_config, tiny_target
 
-NOISE = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
+NOISE = {
+    "attack": "random-noise",
+    "settings": {"batch_size": 32, "student_steps": 1},
+    "budget": 640,
+}
 ODD = InputSpec((1, 7, 5))
 
 

@@ -98,8 +98,8 @@ PREPARING = _PLAYERS | {"batch_size": 64, "like": "shapes", "gan_steps": 4, "pro
     [
         ("dfme", SMALL, ()),
         ("dfme", SMALL, DEFENDED),
-        ("random-noise", {"batch_size": 32}, ()),
-        ("random-noise", {"batch_size": 32}, DEFENDED),
+        ("random-noise", {"batch_size": 32, "student_steps": 1}, ()),
+        ("random-noise", {"batch_size": 32, "student_steps": 1}, DEFENDED),
         ("disguide", REPLAYING, DEFENDED),
         ("dual-student", SMALL | {"average_every": 3}, ()),
         ("maze", REPLAYING | {"directions": 3}, ()),

@@ -14,7 +14,7 @@ from copycost.attacks.random_noise import RandomNoise
 from copycost.engine import Engine
 from copycost.errors import SpecMismatch, Unstable
 from copycost.files import write_atomically
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.ranks import Ranks
 from copycost.runner import checkpoint
 from copycost.runner.checkpoint import load_checkpoint
@@ -31,13 +31,13 @@ from tests.runner.conftest import SMALL, tiny_config, tiny_target
 def begun(folder: Path) -> tuple[Run, Any, Oracle]:
     """A run of 1,000 queries with ten evaluations, its fresh student just looked at."""
     victim, attack = tiny_victim(), RandomNoise(batch_size=32)
-    oracle = Oracle(victim, access="probabilities", budget=1000)
-    state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
+    meter = Meter(victim, access="probabilities", budget=1000)
+    state = attack.start(TinyNet(TINY, 4, seed=5), meter.oracle, Engine("cpu"), 1)
     run = Run(
-        folder, attack, oracle, victim, None, Ranks(), evaluations=10, stop=Stop(), watcher=Silent()
+        folder, attack, meter, victim, None, Ranks(), evaluations=10, stop=Stop(), watcher=Silent()
     )
     run.begin(state)
-    return run, state, oracle
+    return run, state, meter.oracle
 
 
 def test_evaluations_that_were_passed_over_are_not_made_up_for(tmp_path):
@@ -103,7 +103,7 @@ def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_nam
 def test_where_inputs_are_looked_at_seldom_one_out_of_range_shows_at_the_next_evaluation(tmp_path):
     """As on a GPU."""
     run, state, oracle = begun(tmp_path)
-    oracle._extremes = torch.tensor([0.0, 1.5])
+    oracle._range._extremes = torch.tensor([0.0, 1.5])
     oracle._account.charge(99)
     run.after_step(state, {})
     oracle._account.charge(1)
@@ -156,14 +156,22 @@ class Elsewhere:
 
 
 def test_evaluations_come_at_their_shares_to_the_query_and_the_end_is_one_of_them(tmp_path):
-    noise = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 640}
+    noise = {
+        "attack": "random-noise",
+        "settings": {"batch_size": 32, "student_steps": 1},
+        "budget": 640,
+    }
     record = copy_model(tiny_config(**noise, evaluations=4), tiny_target(), tmp_path)
     assert [point.queries for point in record.curve] == [0, 160, 320, 480, 640]
 
 
 def test_no_share_is_taken_twice_for_a_rounding(tmp_path):
     """29 / 50 of 50 is not 29 to a computer."""
-    settings = {"attack": "random-noise", "settings": {"batch_size": 2}, "budget": 100}
+    settings = {
+        "attack": "random-noise",
+        "settings": {"batch_size": 2, "student_steps": 1},
+        "budget": 100,
+    }
     record = copy_model(tiny_config(**settings, evaluations=50), tiny_target(), tmp_path)
     assert [point.queries for point in record.curve] == list(range(0, 101, 2))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter
 from copycost.ranks import Ranks
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.making import attack_of
@@ -69,7 +69,7 @@ def test_where_one_rank_kept_nothing_none_has_losses_and_it_draws_anew(tmp_path,
     ranks: Any = Ranks(1, 2)
     ranks.all = lambda number: [others, number]
     run = Run(
-        tmp_path, attack_of(tiny_config()), Oracle(tiny_victim(), access="label", budget=9),
+        tmp_path, attack_of(tiny_config()), Meter(tiny_victim(), access="label", budget=9),
         api, None, ranks, evaluations=1, stop=Stop(), watcher=Silent(),
     )  # fmt: skip
     kept = {"moment": [4 if mine else 5, 100], "victim": {"random": "there"}}

@@ -19,6 +19,7 @@ from copycost import read_transfer_set
 from copycost.defences.stack import defend
 from copycost.errors import RunError
 from copycost.oracle.meter import Oracle
+from copycost.oracle.transfer.frames import HEADER, read_layout
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
@@ -129,6 +130,35 @@ def test_after_a_crash_the_account_is_ahead_and_the_reader_says_how_far(
     gaps = sum(later.first - (call.first + len(call.labels)) for call, later in pairwise(calls))
     assert gaps == found.missing, "positions that no call covers are those of the crashes"
     assert [call.first for call in calls] == sorted({call.first for call in calls})
+
+
+@pytest.mark.parametrize("place", ["magic", "count", "cut"])
+def test_a_finished_run_whose_queries_are_not_all_there_is_an_error(
+    tmp_path: Path, place: str
+) -> None:
+    """Each of these looks like the torn tail of a run that crashed."""
+    record = copy_model(tiny_config(**KEPT), tiny_target(), tmp_path)
+    path = tmp_path / "transfer" / "000000.queries"
+    content = bytearray(path.read_bytes())
+    _, n, _, _ = HEADER.unpack_from(content)
+    second = HEADER.size + n * read_layout(path.parent).row_bytes
+    if place == "cut":
+        del content[second:]
+    else:
+        content[second + {"magic": 0, "count": 7}[place]] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(RunError, match=rf"transfer is damaged: {n} of {record.spent:,} queries"):
+        read_transfer_set(tmp_path)
+
+
+def test_a_set_that_is_still_added_to_is_read_as_far_as_it_is_whole(tmp_path: Path) -> None:
+    stop = Stop()
+    record = copy_model(
+        tiny_config(**KEPT), tiny_target(), tmp_path, stop=stop, watcher=StopAt(stop, 1000)
+    )
+    path = tmp_path / "transfer" / "000000.queries"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert 0 < len(read_transfer_set(tmp_path)) < record.spent
 
 
 def test_no_room_on_the_disk_is_said_before_the_first_query(

@@ -35,7 +35,7 @@ def values(victim) -> dict[str, Any]:
     return {
         "attacks": ("dfme", "random-noise"),
         "threads": 1,
-        "settings": {"dfme": SMALL, "random-noise": {"batch_size": 32}},
+        "settings": {"dfme": SMALL, "random-noise": {"batch_size": 32, "student_steps": 1}},
         "shared": {
             "victim": str(victim), "data": "digits", "student": "lenet", "budget": 600,
             "evaluations": 2, "device": "cpu",

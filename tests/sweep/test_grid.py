@@ -54,6 +54,8 @@ def test_the_same_run_written_otherwise_is_one_run(values):
         ({"axes": {"budget": 600}}, ["axes.budget", "tuple"]),
         ({"axes": {"colour": ["red"], "seed": [1]}}, ["no axis colour, seed", "Known: victim"]),
         ({"axes": {"budget": [0, -1]}}, ["budget", "greater than or equal to 1", "-1"]),
+        ({"axes": {"budget": [True]}, "seeds": True}, ["budget: expected a number", "seeds: exp"]),
+        ({"variants": {"dfme": {"student_steps": [True]}}}, ["student_steps: expected a number"]),
         ({"axes": {"access": ["all"]}}, ["access"]),
         ({"variants": {"maze": {"x": [1]}}}, ["variants of maze, which is not to be run"]),
         ({"variants": {"dfme": {"colour": [1]}}}, ["dfme.colour: there is no such setting"]),
@@ -88,6 +90,16 @@ def test_a_name_leaves_out_what_only_follows_the_budget(values):
     values |= {"attacks": ("frugal",), "settings": {}, "axes": {"budget": [600, 60_000]}}
     runs = Grid.read({**values, "variants": {"frugal": {"candidates": [1, 2]}}}).runs()
     assert names(runs)[0] == "frugal budget 600 frugal.candidates 1 seed 0"
+
+
+def test_a_name_leaves_out_the_k_that_means_nothing(values):
+    values |= {"attacks": ("random-noise",), "settings": {}}
+    values["axes"] = {"access": ["probabilities", "top-k"], "top_k": [1, 3]}
+    assert names(unique(Grid.read(values).runs())) == [
+        "random-noise access probabilities seed 0",
+        "random-noise access top-k top_k 1 seed 0",
+        "random-noise access top-k top_k 3 seed 0",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
+from collections.abc import Iterator
+from multiprocessing import forkserver
+from typing import Any
 
 import pytest
 
 from copycost.runner.stopping import Stop
+from copycost.sweep.executors import local
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local, LocalJob, LocalPool, visible_gpus
 from copycost.sweep.results import Result, State
@@ -16,6 +23,7 @@ from copycost.sweep.work import CopyVictim, Ended, Outcome, Task
 from tests.sweep.conftest import sweep_of
 from tests.sweep.killing import kill_in_the_middle, wait_for_save
 
+SERVER: Any = forkserver._forkserver
 LONG = {"budget": 16_000, "evaluations": 80}
 """Some seconds, with a checkpoint in every fraction of one."""
 
@@ -136,6 +144,31 @@ def test_a_worker_whose_sweep_is_gone_stops_cleanly(values, tmp_path):
     assert record is not None
     assert record.ended == "end of the sweep"
     assert record.accounts["attacker"].lost == 0
+
+
+@pytest.fixture
+def no_server() -> Iterator[None]:
+    """No fork server is running; in the background SIGINT would be ignored, and so is not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    SERVER._stop()
+    yield
+    SERVER._stop()
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.3])
+def test_ctrl_c_while_the_fork_server_starts_does_not_kill_it(no_server, monkeypatch, pause):
+    monkeypatch.setattr(local, "PRELOADED", ["tests.sweep.slow_import"])
+    context = LocalPool(workers=1, threads=1, gpus=[])._context
+    local._ensure_server()
+    server = SERVER._forkserver_pid
+    time.sleep(pause)  # Python itself starts, or it imports
+    os.kill(server, signal.SIGINT)
+    process = context.Process(target=int)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert SERVER._forkserver_pid == server
 
 
 class Pipe:

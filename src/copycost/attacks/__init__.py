@@ -9,6 +9,13 @@ from copycost.registry import Entry, Registry
 if TYPE_CHECKING:
     from copycost.attacks.base import Attack
 
+
+def _is_attack(thing: object) -> bool:
+    from copycost.attacks.base import Attack  # noqa: PLC0415 - it imports PyTorch
+
+    return isinstance(thing, type) and issubclass(thing, Attack)
+
+
 ATTACKS: Registry[type[Attack]] = Registry(
     "attack",
     {
@@ -77,4 +84,5 @@ ATTACKS: Registry[type[Attack]] = Registry(
             "semi-supervised, from asked and unasked images (Sohn et al. 2020): needs a pool",
         ),
     },
+    own=_is_attack,
 )

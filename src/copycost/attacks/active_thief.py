@@ -32,14 +32,14 @@ class ActiveThief(PoolAttack):
     """Share of the budget asked at random, before there is a student to choose."""
 
     def ends(self, budget: int) -> list[int]:
-        """The first round, then equal ones."""
+        """Queries spent at the end of each round: the first, then equal ones."""
         part = (1 - self.first) / self.rounds
         # Rounded first, lest the ninth decimal of a share cost one more query.
         rising = [ceil(round(budget * (self.first + part * r), 6)) for r in range(self.rounds)]
         return [*(min(end, budget) for end in rising), budget]
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
-        """By the strategy; at random while there is nothing learnt."""
+        """Indices [n] by the strategy; at random while nothing was learnt."""
         unasked = s.unasked()
         if self.strategy == "random" or not s.learnt:
             return unasked[s.shuffled(len(unasked))[:n]]

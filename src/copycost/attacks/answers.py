@@ -11,6 +11,13 @@ from copycost.oracle.meter import Oracle
 from copycost.types import Access, Answer
 
 
+def room(oracle: Oracle, n: int, device: torch.device | None = None) -> Tensor:
+    """For `n` packed answers of `oracle`: [n, K], float32, or [n], int64, at label access."""
+    if oracle.access is Access.LABEL:
+        return torch.empty(n, dtype=torch.int64, device=device)
+    return torch.empty(n, oracle.classes, device=device)
+
+
 class Answers:
     """Answers by the pool's indices, in the order they were asked; each as it was released.
 
@@ -22,11 +29,7 @@ class Answers:
         """Hold at most `capacity` answers of `oracle`."""
         self.access = oracle.access
         self._indices = torch.empty(capacity, dtype=torch.int64)
-        self._kept = (
-            torch.empty(capacity, dtype=torch.int64)
-            if oracle.access is Access.LABEL
-            else torch.empty(capacity, oracle.classes)
-        )
+        self._kept = room(oracle, capacity)
         self._held = 0
 
     def __len__(self) -> int:
@@ -41,17 +44,13 @@ class Answers:
     def put(self, indices: Tensor, answer: Answer) -> None:
         """Keep the answer to the inputs of `indices` [n]."""
         end = self._held + len(indices)
-        kept = answer.labels if answer.scores is None else answer.scores
         self._indices[self._held : end] = indices
-        self._kept[self._held : end] = kept.detach().to(self._kept)
+        self._kept[self._held : end] = answer.pack().detach().to(self._kept)
         self._held = end
 
     def of(self, rows: Tensor, device: torch.device | None = None) -> Answer:
         """The answers in `rows` ([n], from 0 to A - 1), on `device`."""
-        kept = self._kept[rows].to(device)
-        if self.access is Access.LABEL:
-            return Answer(self.access, kept, None)
-        return Answer(self.access, kept.argmax(dim=1), kept)
+        return Answer.unpack(self.access, self._kept[rows].to(device))
 
     def state(self) -> dict[str, Any]:
         """All that is held."""

@@ -18,6 +18,7 @@ from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
 from copycost.losses import Loss, LossSetting, l1
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.pool import Pool
 from copycost.recovery import FLOOR, CentringSetting, mean, recover_logits
 from copycost.schedules import ScheduleSetting, Steps
@@ -118,8 +119,11 @@ class Attack(ABC):
         """Whether there is nothing left to do."""
         return not self.studies(s, oracle) and not self.images(s, oracle)
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
-        """Health of the attack itself, in numbers for flags and curves. Asks nothing."""
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
+        """Health of the attack itself, in numbers for flags and curves.
+
+        There is nobody to ask: what a victim would answer can be tried on stand-ins for it.
+        """
         return {}
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
@@ -211,11 +215,12 @@ class Attack(ABC):
 
     def gap(self, student: Callable[[Tensor], Tensor], oracle: Oracle, x: Tensor) -> Tensor:
         """Disagreement [N] of `student` and victim on inputs [N, *shape]: asks N queries."""
-        return self.miss(student, x, oracle(x))
+        answer = oracle(x)  # first: what is refused or fails leaves the student as it was
+        return self.miss(student(x), answer)
 
-    def miss(self, student: Callable[[Tensor], Tensor], x: Tensor, answer: Answer) -> Tensor:
-        """Disagreement [N] of `student` with what was answered to inputs [N, *shape]."""
-        scores = student(x).float()
+    def miss(self, scores: Tensor, answer: Answer) -> Tensor:
+        """Disagreement [N] of a student's logits [N, K] with what the victim answered."""
+        scores = scores.float()
         logits = recover_logits(answer, scores.shape[1], self.recovery, self.floor)
         return self.loss_at(answer.access)(scores, logits)
 

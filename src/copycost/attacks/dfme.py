@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import Literal
-
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
+from torch import Tensor
 
-from copycost.arithmetic import Step
-from copycost.attacks.generative import Generative
-from copycost.attacks.health import estimate_correlation
-from copycost.attacks.replay import Batch
+from copycost.attacks.estimating import Estimating, Mode
 from copycost.attacks.state import State
-from copycost.engine import Engine
 from copycost.gradients.estimator import EstimatorSetting
 from copycost.gradients.forward import forward_difference
-from copycost.nets.generator import squash
-from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
-from copycost.types import InputSpec
-
-Mode = Literal["train", "eval"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
-class DFME(Generative):
+class DFME(Estimating):
     """A generator seeks images on which student and victim disagree; the student learns them.
 
     min over S, max over G of E_z[ L(S(G(z)), V(G(z))) ]. The victim cannot be differentiated,
@@ -57,59 +45,23 @@ class DFME(Generative):
         """What the estimator asks (m + 1, or 2m) a generator step, and 1 a student step."""
         return self.generator_steps * self.estimator.queries(self.directions) + self.student_steps
 
-    def estimate_step(self, engine: Engine, spec: InputSpec) -> Step:
-        """ε over the d values of an input."""
-        return engine.step(self.epsilon, spec.size)
-
-    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """The two players; the generator's weights and all noise come from `seed`."""
-        return State(
-            engine,
-            self.student_player(student, engine),
-            engine.random(derive(seed, "attack")),
-            self.generator_player(oracle.spec, engine, seed),
-        )
-
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
         """n_G steps of the generator, then n_S of the student."""
         generator = s.need_generator()
         for _ in range(self.generator_steps):
             x = generator(s.normal(n, self.latent)).float()  # [N, C, H, W] before the squash
-            uphill, found = self._ascent(s, oracle, x)
+            uphill, found = self.ascent(s, oracle, oracle.spec, x)
             generator.descend(x, -uphill / n)
 
-        for batch in self._fresh(s, oracle, n):
-            left = self.miss(s.student, *batch).mean()
-            s.student.descend(left)
+        for batch in self.asked(s, oracle, n, self.student_steps):
+            left = self.learn(s, batch)
         return {
             "generator/gap": found.mean(),
-            "student/gap": left.detach(),
+            "student/gap": left,
             "estimate/norm": uphill.flatten(1).norm(dim=1).mean(),
         }
 
-    def _ascent(self, s: State, oracle: Oracle, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Estimate, at N images before the squash, the gradient of their gap; and the gap [N]."""
-        step = self.estimate_step(s.engine, oracle.spec)
-        training = self.student_mode == "train"
-        with s.engine.estimating(s.student.module, step, training=training) as student:
-
-            def gap(p: Tensor) -> Tensor:
-                return self.gap(student, oracle, squash(p, oracle.spec))
-
-            return self.estimator(gap, x, self.directions, step.epsilon, s.random)
-
     @property
     def asks_evaluating(self) -> bool:
-        """As `generator_mode` has it."""
+        """Whether the generator feeds the student in evaluation mode, by `generator_mode`."""
         return self.generator_mode == "eval"
-
-    def _fresh(self, s: State, oracle: Oracle, n: int) -> list[Batch]:
-        """Ask about n_S times `n` fresh images."""
-        generator = s.need_generator()
-        with generator.evaluating() if self.asks_evaluating else nullcontext():
-            return self.asked(s, oracle, n, self.student_steps)
-
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
-        """Spread of the generated images, and how far the gradient's estimate can be trusted."""
-        correlation = estimate_correlation(self, s, oracle, self.latent, self.estimator)
-        return super().diagnose(s, oracle) | {"estimate/correlation": correlation}

@@ -45,7 +45,7 @@ class DFMSState(LessonState):
     pool: Pool | None = None
 
     def state(self) -> dict[str, Any]:
-        """The preparations, too."""
+        """All that a checkpoint needs: players, lesson and how far the preparations have come."""
         prepared = {"warm": self.warm, "proxies": self.proxies, "queue": self.queue}
         return super().state() | prepared
 

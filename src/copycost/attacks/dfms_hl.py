@@ -24,19 +24,19 @@ class DFMSHL(DFMS):
 
     @property
     def assumed(self) -> str:
-        """Nothing, unless the images to be like follow rules about what images look like."""
+        """Strictly data-free, unless `like` follows rules about what images look like."""
         return knowledge_of([self.like] if self.like else [])
 
     @property
     def contested(self) -> bool:
-        """Where there is a kind of images to be like."""
+        """Whether a discriminator keeps the generator to images: where `like` names a kind."""
         return self.like is not None
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """As `begin`, with no pool."""
+        """Student and generator; with `like` a discriminator and an empty memory, too."""
         return self.begin(None, student, oracle, engine, seed)
 
     def proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """Fresh images of the kind."""
+        """`n` fresh images [n, *shape] of the kind `like`."""
         assert self.like is not None
         return self.like(spec, n, s.random)

@@ -24,11 +24,7 @@ class DFMSHLProxy(DFMS):
 
     knowledge: ClassVar[str] = "proxy"
     needs_pool: ClassVar[bool] = True
-
-    @property
-    def contested(self) -> bool:
-        """Always."""
-        return True
+    contested: ClassVar[bool] = True
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """Raises `ConfigError`: there is nothing to start with."""
@@ -48,12 +44,12 @@ class DFMSHLProxy(DFMS):
         return s
 
     def proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """Any of the pool, with replacement."""
+        """`n` images [n, *shape] of the pool at random, with replacement."""
         pool = _pool(s)
         return pool.floats(s.random.integers(n, len(pool)).cpu(), s.engine.device)
 
     def next_proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """Images of the pool that have not been asked."""
+        """The next `n` images [n, *shape] of the pool in its order, none of which was asked."""
         return _pool(s).floats(s.queue[:n], s.engine.device)
 
 

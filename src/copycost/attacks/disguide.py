@@ -44,7 +44,7 @@ class DisGUIDE(Guided):
 
     @property
     def queries_per_image(self) -> int:
-        """One a student step on fresh images: n_S."""
+        """n_S: one query for each student step on fresh images."""
         return self.student_steps
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
@@ -60,7 +60,7 @@ class DisGUIDE(Guided):
         for _ in range(self.generator_steps):
             losses = self.climb(s, oracle, n)
         memory = s.need_memory()
-        for batch in self.fresh(s, oracle, n, self.student_steps):
+        for batch in self.asked(s, oracle, n, self.student_steps):
             memory.put(batch)
             gaps = self.teach(s, batch)
         for _ in range(self.replay_steps):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -27,6 +27,8 @@ class DualStudent(ThroughStudents):
     average over time of the first. The defaults are those of the authors' script for CIFAR-10.
     """
 
+    count: ClassVar[int] = 2
+
     student_lr: float = Field(default=0.3, gt=0)
     """Learning rate of the students' SGD."""
     label_loss: LossSetting = l1_one_hot
@@ -42,13 +44,8 @@ class DualStudent(ThroughStudents):
     """Steps of the attack between two updates of the averages."""
 
     @property
-    def count(self) -> int:
-        """Two."""
-        return 2
-
-    @property
     def queries_per_image(self) -> int:
-        """One a student step: n_S."""
+        """n_S: one query for each student step."""
         return self.student_steps
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
@@ -70,7 +67,7 @@ class DualStudent(ThroughStudents):
         """n_G steps of the generator, then n_S of both students."""
         for _ in range(self.generator_steps):
             losses = self.climb(s, oracle, n)
-        for batch in self.fresh(s, oracle, n, self.student_steps):
+        for batch in self.asked(s, oracle, n, self.student_steps):
             gaps = self.teach(s, batch)
         for name, average in s.averages.items():
             average.follow(s.players[name].network)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -29,6 +31,8 @@ class FixMatch(Knockoff):
     same of a strong view.
     """
 
+    needs_images: ClassVar[bool] = True
+
     student_lr: float = Field(default=0.03, gt=0)
     """Learning rate of the student's SGD."""
     student_momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -48,15 +52,10 @@ class FixMatch(Knockoff):
     average: float = Field(default=0.99, ge=0, lt=1)
     """Momentum of the average of the student's weights, which is the copy."""
 
-    @property
-    def needs_images(self) -> bool:
-        """They must."""
-        return True
-
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> PoolState:
-        """With an average of the student beside it."""
+        """The state before the first query, with an average of the student."""
         s = PoolState(**self.parts(pool, len(pool), student, oracle, engine, seed))
         s.averages["student"] = Average(s.student.network, self.average)
         return s
@@ -69,7 +68,7 @@ class FixMatch(Knockoff):
         scores = s.student(torch.cat([x, seen, bent])).float()
         known, sure_of, asked_of = torch.split(scores, [len(x), len(seen), len(bent)])
 
-        gap = self.miss(lambda _: known, x, s.answers.of(rows, s.engine.device)).mean()
+        gap = self.miss(known, s.answers.of(rows, s.engine.device)).mean()
         unsupervised, sure = consistency(sure_of, asked_of, self.threshold)
         s.student.descend(gap + self.weight * unsupervised)
         s.averages["student"].follow(s.student.network)

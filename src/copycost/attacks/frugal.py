@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from typing import ClassVar
 
 import torch
 from pydantic import Field, JsonValue
@@ -13,9 +13,10 @@ from torch.nn.functional import one_hot, pad
 from copycost.attacks.average import Average
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
+from copycost.attacks.patience import steadied, suited_lessons
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import NOISE, SourcesSetting, knowledge_of
-from copycost.attacks.state import State
+from copycost.attacks.state import Player, State
 from copycost.attacks.untrained import Source, coordinates, of_kinds, untrained
 from copycost.attacks.views import weak
 from copycost.engine import Engine
@@ -23,14 +24,13 @@ from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
 from copycost.types import Access, InputSpec
 
 RECENT_BATCHES = 4
 """How far back the recent answers go that half of each lesson is drawn from."""
-STEPS = 12_000
-"""Of the student over a whole run, as far as bounds of a batch and of its steps allow."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -45,6 +45,8 @@ class Frugal(Guided):
     Where a run's settings leave something out it has what `suited` says; the defaults of the
     fields are what they were before, for records that are older than a field.
     """
+
+    queries_per_image: ClassVar[int] = 1
 
     student_lr: float = Field(default=0.1, gt=0)
     """Learning rate of the students' SGD."""
@@ -75,6 +77,8 @@ class Frugal(Guided):
     answers (`log_shares`); 0 for none. It helped on some victims and harmed on another."""
     average_momentum: float = Field(default=0.99, ge=0, lt=1)
     """Of the average of the first student's weights, which counts; 0: the student itself does."""
+    clip: float = Field(default=0.0, ge=0)
+    """Bound of the norm of a student's gradient, if it has no normalisation layers; 0: none."""
     memory_mib: int = Field(default=2968, ge=1)
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
 
@@ -87,13 +91,9 @@ class Frugal(Guided):
     def suited(cls, budget: int) -> dict[str, JsonValue]:
         """What copied small victims of several kinds well: "With no setting given" on its page.
 
-        One student takes about as many steps at any budget from 1,500 to 1.5 million, where no
-        bound holds, of batches that grow with its square root: the more answers there are, the
-        fewer times each is learnt from.
+        One student takes about as many steps at any budget: `suited_lessons`.
         """
-        batch = 2 ** round(math.log2(32 * math.sqrt(budget / 6_000)))
-        batch = min(max(batch, 16), 512)
-        steps = min(max(round(STEPS * batch / budget), 4), 128)
+        batch, steps = suited_lessons(budget)
         return {
             "batch_size": batch,
             "members": 1,
@@ -103,27 +103,27 @@ class Frugal(Guided):
             "shift": 0.0625,
             "loss": "l2",
             "adjustment": 0.5,
+            "clip": 1.0,
         }
 
     @property
     def needs_images(self) -> bool:
-        """Unless all it does is to ask noise and learn from it."""
+        """Inputs must be images, unless all it does is to ask noise and learn from it."""
         return self.generated or bool(self.shift) or self.flip or not set(self.sources) <= NOISE
 
     @property
     def assumed(self) -> str:
-        """Nothing, unless some kind follows rules about what images look like."""
+        """Strictly data-free, unless some source follows rules about what images look like."""
         return knowledge_of(self.sources)
 
     @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
-
-    @property
     def generates(self) -> bool:
-        """If it is one of the kinds: without one, images of any size will do."""
+        """Whether there is a generator, of candidates; without one, images of any size will do."""
         return self.generated
+
+    def student_player(self, student: nn.Module, engine: Engine) -> Player:
+        """The student with the field's usual SGD, kept steady by `clip`."""
+        return steadied(super().student_player(student, engine), self.clip)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """M students, the average of the first, any generator and an empty memory."""
@@ -196,7 +196,7 @@ class Frugal(Guided):
 
         def made(spec: InputSpec, n: int, random: Noise) -> Tensor:
             latent = pad(random.normal(n, self.latent), (0, 0, 0, most - n))
-            with s.need_generator().evaluating() as generator:
+            with self.feeding(s) as generator:
                 return squash(generator(latent)[:n], spec)
 
         return made
@@ -206,9 +206,9 @@ class Frugal(Guided):
         """`n` candidates [n, C, H, W] of every kind, from random numbers of their own."""
         return self._mixed(s, oracle.spec, n, s.engine.random(0))
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
-        """As for any generator, if there is one."""
-        return super().diagnose(s, oracle) if self.generated else {}
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
+        """Spread of the generated images; nothing without a generator."""
+        return super().diagnose(s, rehearsal) if self.generated else {}
 
 
 def log_shares(counts: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import torch
@@ -22,6 +23,7 @@ from copycost.nets.images import image_shape
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.settings import SETTINGS, listed
 from copycost.types import InputSpec
 
@@ -44,7 +46,7 @@ class Generative(Attack):
 
     @property
     def needs_images(self) -> bool:
-        """They must."""
+        """Inputs must be images: generators make nothing else."""
         return True
 
     @property
@@ -53,7 +55,7 @@ class Generative(Attack):
         return True
 
     def check_spec(self, spec: InputSpec) -> None:
-        """Nor may the generator be of another size than theirs."""
+        """Raise `SpecMismatch` for no images, or for a size that the generator cannot make."""
         super().check_spec(spec)
         if self.generates:
             with torch.device("meta"):
@@ -79,7 +81,7 @@ class Generative(Attack):
 
     @torch.no_grad()
     def asked(self, s: State, oracle: Oracle, n: int, batches: int) -> list[Batch]:
-        """Ask about `batches` times `n` fresh images, made by the generator in the mode it is in.
+        """Ask about `batches` times `n` fresh images of the generator, for students to learn.
 
         They are asked all at once: while students learn the generator stands still, and victims
         answer many inputs sooner than as many small batches.
@@ -87,7 +89,8 @@ class Generative(Attack):
         if not batches:
             return []
         noise = [s.normal(n, self.latent) for _ in range(batches)]
-        made = s.need_generator().each(noise, math.prod(image_shape(oracle.spec)[1:]))
+        with self.feeding(s) as generator:
+            made = generator.each(noise, math.prod(image_shape(oracle.spec)[1:]))
         images = torch.cat([self.pictures(x, oracle.spec, s.random) for x in made])
         return Batch(images, oracle(images)).split(n)
 
@@ -96,22 +99,24 @@ class Generative(Attack):
         """Whether the generator is in evaluation mode while it makes what students learn from."""
         return False
 
+    def feeding(self, s: State) -> AbstractContextManager[Player]:
+        """The generator, within the block in the mode in which it feeds students."""
+        generator = s.need_generator()
+        return generator.evaluating() if self.asks_evaluating else nullcontext(generator)
+
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` images [n, C, H, W] as students learn from them now."""
-        return self.made(s, oracle, n)
+        return self.made(s, oracle.spec, n)
 
     @torch.no_grad()
-    def made(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` images [n, C, H, W] of the generator, in the mode in which it feeds students.
-
-        Its state is left alone.
-        """
+    def made(self, s: State, spec: InputSpec, n: int) -> Tensor:
+        """`n` images [n, C, H, W] as the generator feeds students; its state is left alone."""
         generator, random = copy.deepcopy(s.need_generator().network), s.engine.random(0)
         generator.train(not self.asks_evaluating)
-        return self.pictures(generator(random.normal(n, self.latent)), oracle.spec, random)
+        return self.pictures(generator(random.normal(n, self.latent)), spec, random)
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Spread of the generated images, as a share of the range."""
-        images = self.made(s, oracle, DIAGNOSED)
-        spread = images.std(dim=0).mean() / (oracle.spec.high - oracle.spec.low)
+        spec = rehearsal.spec
+        spread = self.made(s, spec, DIAGNOSED).std(dim=0).mean() / (spec.high - spec.low)
         return {"generator/spread": float(spread)}

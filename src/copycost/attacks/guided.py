@@ -24,7 +24,7 @@ class Guided(ThroughStudents):
 
     @property
     def count(self) -> int:
-        """M."""
+        """M, the number of students: `members`."""
         return self.members
 
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:

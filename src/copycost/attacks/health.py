@@ -17,8 +17,7 @@ from copycost.gradients.quality import slope_correlation, true_gradient
 from copycost.nets.generator import squash
 from copycost.nets.seeded import fresh_copy
 from copycost.oracle.access import release
-from copycost.oracle.meter import Oracle
-from copycost.oracle.rehearsal import Network
+from copycost.oracle.rehearsal import Network, Rehearsal
 from copycost.types import Access, Answer
 
 IMAGES = 64
@@ -28,7 +27,7 @@ IMAGES = 64
 def estimate_correlation(
     attack: Attack,
     s: State,
-    oracle: Oracle,
+    rehearsal: Rehearsal,
     latent: int,
     estimator: Estimator = forward_difference,
 ) -> float:
@@ -38,7 +37,7 @@ def estimate_correlation(
     images the generator makes of `latent` numbers each. The truth is the undefended slope. Asks
     nothing and changes nothing: see `gradients.quality`.
     """
-    step = attack.estimate_step(s.engine, oracle.spec)
+    step = attack.estimate_step(s.engine, rehearsal.spec)
     assert step is not None, "this attack estimates no gradients"
     random = s.engine.random(0)
     with torch.no_grad():
@@ -49,15 +48,15 @@ def estimate_correlation(
 
     def gap(student: Network, answers: Callable[[Tensor], Answer]) -> Gap:
         def at(p: Tensor) -> Tensor:
-            images = squash(p, oracle.spec)
-            return attack.miss(student, images, answers(images))
+            images = squash(p, rehearsal.spec)
+            return attack.miss(student(images), answers(images))
 
         return at
 
     # Not the student itself: where it is compiled, these few points would be compiled for as well.
     student = computed_in(s.engine.estimate_precision(step), s.engine.device, true)
-    measured = gap(student, oracle.rehearsal(s.engine.like_victim(stand_in, step)))
+    measured = gap(student, rehearsal(s.engine.like_victim(stand_in, step)))
     estimate, _ = estimator(measured, x, 1, step.epsilon, random)
-    told = max(oracle.access, Access.PROBABILITIES, key=lambda access: access.rank)
+    told = max(rehearsal.access, Access.PROBABILITIES, key=lambda access: access.rank)
     undefended = gap(true, lambda images: release(stand_in(images), Access.LOGITS, told, 0))
     return slope_correlation(estimate, true_gradient(undefended, x))

@@ -30,11 +30,11 @@ class IDEAL(Synthesis):
     """λ, weight of the mean over images and classes of p log p in what the generator descends."""
 
     def generator_momenta(self) -> tuple[float, float]:
-        """DCGAN's."""
+        """β₁ and β₂ as DCGAN has them."""
         return 0.5, 0.999
 
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
-        """All classes in turn, over the rounds and over all ranks' rows."""
+        """Classes [n]: all in turn, over the rounds and over all ranks' rows."""
         ranks = s.engine.ranks
         first = oracle.spent * ranks.count + ranks.rank * n  # one query an image
         return (first + torch.arange(n, device=s.engine.device)) % oracle.classes
@@ -44,7 +44,7 @@ class IDEAL(Synthesis):
         return cross_entropy(scores, targets) + self.spread * openness(scores)
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
-        """From views of the images, with the images' own labels."""
+        """One step of the student on views of the images, with the images' own labels."""
         seen = self.view(s, lesson.images, spec)
         return super().learn(s, Batch(seen, lesson.answer), spec)
 

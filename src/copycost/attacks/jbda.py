@@ -17,9 +17,8 @@ from copycost.attacks.replay import MEBIBYTE
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.errors import ConfigError
+from copycost.levels import dequantise, quantise
 from copycost.oracle.meter import Oracle
-from copycost.oracle.transfer.reader import dequantise
-from copycost.oracle.transfer.recorder import quantise
 from copycost.pool import Pool
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
@@ -49,8 +48,7 @@ class JBDAState(PoolState):
 
     def inputs(self, indices: Tensor) -> Tensor:
         """Images [n, *shape] of `indices`, on the device."""
-        spec = self.pool.spec
-        return dequantise(self.made[indices].to(self.engine.device), spec.low, spec.high)
+        return dequantise(self.made[indices].to(self.engine.device), self.pool.spec)
 
     def add(self, images: Tensor) -> Tensor:
         """Keep `images` [n, *shape], uint8; returns their indices [n]."""

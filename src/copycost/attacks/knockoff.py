@@ -25,10 +25,10 @@ class Knockoff(PoolAttack):
     shows what smaller budgets would have given, and each costs a training."""
 
     def ends(self, budget: int) -> list[int]:
-        """Equal rounds."""
+        """Queries spent at the end of each round; all rounds are equal."""
         return [ceil(budget * (r + 1) / self.rounds) for r in range(self.rounds)]
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
-        """At random among those not asked."""
+        """Indices [n] at random, of images that were not asked."""
         unasked = s.unasked()
         return unasked[s.shuffled(len(unasked))[:n]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import nullcontext
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ from copycost.attacks.pool_attack import PoolState
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.pool import Pool
 from copycost.recovery import recover_logits
 from copycost.schedules import Constant
@@ -37,7 +38,7 @@ class AdaptiveState(PoolState):
     """Not among the players: nobody judges it, and it learns only while asking."""
 
     def state(self) -> dict[str, Any]:
-        """All three, too."""
+        """All that a checkpoint needs, with the groups, the bandit and the scout."""
         return super().state() | {
             "groups": self.groups,
             "bandit": self.bandit.state(),
@@ -60,6 +61,8 @@ class KnockoffAdaptive(Knockoff):
     where it is wrong, there is something to learn.
     """
 
+    needs_images: ClassVar[bool] = True
+
     groups: int = Field(default=30, ge=2)
     """Groups of the pool: k-means of thumbnails, in place of labels that the pool has not."""
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (
@@ -73,11 +76,6 @@ class KnockoffAdaptive(Knockoff):
     """Δ, queries over which rewards are compared."""
     scout_lr: float = Field(default=5e-4, gt=0)
     """Learning rate of the scout's SGD."""
-
-    @property
-    def needs_images(self) -> bool:
-        """They must."""
-        return True
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
@@ -102,12 +100,11 @@ class KnockoffAdaptive(Knockoff):
         left = self._left(s)
         drawn = s.bandit.draw(s.random.uniform(n).tolist(), left)
         asked = self._members(s, drawn)
-        x = s.inputs(asked)
         answer = self.ask(s, oracle, asked)
         learns = n >= SMALLEST_BATCH  # one image may be left of a round, or of the pool
         with nullcontext() if learns else s.scout.evaluating():
-            scores = s.scout(x).float()
-        gaps = self.miss(lambda _: scores, x, answer)
+            scores = s.scout(s.inputs(asked)).float()
+        gaps = self.miss(scores, answer)
         p = recover_logits(answer, oracle.classes, self.recovery, self.floor).softmax(dim=1)
         # Not KL, which the scout descends: that leaves out the entropy of what was answered.
         surprise = -(p * scores.detach().log_softmax(dim=1)).sum(dim=1)
@@ -116,7 +113,7 @@ class KnockoffAdaptive(Knockoff):
             s.scout.descend(gaps.mean())
         return {"scout/gap": gaps.detach().mean()}
 
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
+    def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """How far the policy is from preferring nothing: its entropy, as a share of the most."""
         assert isinstance(s, AdaptiveState)
         p = s.bandit.preferences.softmax(dim=0)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
@@ -15,10 +14,9 @@ from copycost.attacks.generative import Generative
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.errors import ConfigError
+from copycost.levels import as_bytes
 from copycost.losses import LossSetting, cross_entropy
 from copycost.oracle.meter import Oracle
-from copycost.oracle.transfer.reader import dequantise
-from copycost.oracle.transfer.recorder import quantise
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
@@ -31,7 +29,7 @@ class LessonState(State):
     """Steps of the student on old answers that come before the next query."""
 
     def state(self) -> dict[str, Any]:
-        """The lesson, too."""
+        """All that a checkpoint needs, with what is left of the lesson."""
         return super().state() | {"due": self.due}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -47,17 +45,14 @@ class Lessons(Generative):
     Made for labels: above label access only the first choice is learnt.
     """
 
+    queries_per_image: ClassVar[int] = 1
+
     loss: LossSetting = cross_entropy
     """Disagreement of student and victim; that of the labels at every access level."""
     epochs: int = Field(default=1, ge=1)
     """Steps of one lesson: as many as so many passes over all answers would take."""
     memory_mib: int = Field(default=297, ge=1)
     """Bound of the memory in MiB: 100,000 CIFAR-10 images with ten probabilities each."""
-
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
 
     def memory(self, s: State, oracle: Oracle) -> Replay:
         """An empty memory; `ConfigError` if it is too small to learn from."""
@@ -69,7 +64,7 @@ class Lessons(Generative):
         return memory
 
     def ask(self, s: State, oracle: Oracle, images: Tensor) -> None:
-        """Ask about `images` [N, *shape], once and as the bytes that are kept."""
+        """Ask about `images` [N, *shape], once and as the bytes kept: a service takes files."""
         images = as_bytes(images, oracle.spec)
         s.need_memory().put(Batch(images, oracle(images)))
 
@@ -80,7 +75,7 @@ class Lessons(Generative):
         s.due = epochs * max(1, held // batch) if held >= SMALLEST_BATCH else 0
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """While a lesson lasts."""
+        """Whether a lesson lasts: it comes before the next query."""
         assert isinstance(s, LessonState)
         return s.due > 0
 
@@ -92,13 +87,6 @@ class Lessons(Generative):
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
         """One step of the student down the mean loss of `lesson`."""
-        gap = self.miss(s.student, *lesson).mean()
+        gap = self.miss(s.student(lesson.images), lesson.answer).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
-
-
-@torch.no_grad()
-def as_bytes(images: Tensor, spec: InputSpec) -> Tensor:
-    """`images` (any shape) at the nearest of the range's 256 levels: a service takes files."""
-    levels = quantise(images, spec)
-    return dequantise(levels, spec.low, spec.high)

@@ -9,24 +9,19 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from copycost.arithmetic import Step
-from copycost.attacks.generative import Generative
-from copycost.attacks.health import estimate_correlation
+from copycost.attacks.estimating import Estimating
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.gradients.forward import forward_difference
 from copycost.losses import LossSetting, kl
-from copycost.nets.generator import squash
-from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
-from copycost.types import InputSpec
+from copycost.types import Answer
 
 
 @dataclass(frozen=True, config=SETTINGS)
-class MAZE(Generative):
+class MAZE(Estimating):
     """A generator climbs KL(victim || student) by estimated gradients; the student descends it.
 
     The images on which the gradient is estimated are the student's first batch, so that their
@@ -66,12 +61,8 @@ class MAZE(Generative):
         """m + 1 a generator step, and 1 for each student step but the first."""
         return self.generator_steps * (self.directions + 1) + self.student_steps - 1
 
-    def estimate_step(self, engine: Engine, spec: InputSpec) -> Step:
-        """ε over the d values of an input."""
-        return engine.step(self.epsilon, spec.size)
-
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """SGD."""
+        """SGD with the generator's momentum and weight decay."""
         return torch.optim.SGD(
             weights,
             lr=self.generator_lr,
@@ -82,51 +73,35 @@ class MAZE(Generative):
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """The two players and an empty memory."""
-        return State(
-            engine,
-            self.student_player(student, engine),
-            engine.random(derive(seed, "attack")),
-            self.generator_player(oracle.spec, engine, seed),
-            memory=Replay(oracle, engine, self.memory_mib),
-        )
+        s = super().start(student, oracle, engine, seed)
+        s.memory = Replay(oracle, engine, self.memory_mib)
+        return s
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
         """n_G steps of the generator, then n_S of the student on fresh and n_R on old images."""
         for _ in range(self.generator_steps):
             batch, found = self._ascend(s, oracle, n)
-        left = self._learn(s, batch)
+        left = self.learn(s, batch)
         for batch in self.asked(s, oracle, n, self.student_steps - 1):
-            left = self._learn(s, batch)
+            left = self.learn(s, batch)
         losses = {"generator/gap": found.mean(), "student/gap": left}
 
         memory = s.need_memory()
         memory.put(batch)
         for _ in range(self.replay_steps):
-            losses["student/replayed gap"] = self._learn(s, memory.draw(n, s.random))
+            losses["student/replayed gap"] = self.learn(s, memory.draw(n, s.random))
         return losses
-
-    def _learn(self, s: State, batch: Batch) -> Tensor:
-        gap = self.miss(s.student, *batch).mean()
-        s.student.descend(gap)
-        return gap.detach()
 
     def _ascend(self, s: State, oracle: Oracle, n: int) -> tuple[Batch, Tensor]:
         """One generator step; its images with their answers, and their gap [N]."""
-        generator, step = s.need_generator(), self.estimate_step(s.engine, oracle.spec)
-        x = generator(s.normal(n, self.latent)).float()  # [N, C, H, W] before the squash
         points: list[Batch] = []
-        with s.engine.estimating(s.student.module, step) as student:
 
-            def gap(p: Tensor) -> Tensor:
-                images = squash(p, oracle.spec)
-                points.append(Batch(images, oracle(images)))
-                return self.miss(student, *points[-1])
+        def noted(images: Tensor) -> Answer:
+            points.append(Batch(images, oracle(images)))
+            return points[-1].answer
 
-            uphill, found = forward_difference(gap, x, self.directions, step.epsilon, s.random)
+        generator = s.need_generator()
+        x = generator(s.normal(n, self.latent)).float()  # [N, C, H, W] before the squash
+        uphill, found = self.ascent(s, noted, oracle.spec, x)
         generator.descend(x, -uphill / n)
         return points[0].split(n)[0], found  # the points before their perturbation come first
-
-    def diagnose(self, s: State, oracle: Oracle) -> dict[str, float]:
-        """Spread of the generated images, and how far the gradient's estimate can be trusted."""
-        correlation = estimate_correlation(self, s, oracle, self.latent)
-        return super().diagnose(s, oracle) | {"estimate/correlation": correlation}

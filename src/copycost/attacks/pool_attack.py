@@ -128,6 +128,7 @@ class PoolAttack(Attack):
 
     knowledge: ClassVar[str] = "pool"
     needs_pool: ClassVar[bool] = True
+    queries_per_image: ClassVar[int] = 1
 
     batch_size: int = Field(default=64, ge=SMALLEST_BATCH)
     """Inputs asked at a time, and in a batch of training."""
@@ -143,11 +144,6 @@ class PoolAttack(Attack):
     """Passes over all answers in one training."""
     from_scratch: bool = True
     """Whether each training starts from the first weights, or from the last student."""
-
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """Raises `ConfigError`: there is nothing to start with."""
@@ -250,7 +246,7 @@ class PoolAttack(Attack):
     def learn(self, s: PoolState, rows: Tensor) -> dict[str, Tensor]:
         """One step of the student on the answers in `rows`."""
         x = s.inputs(s.answers.indices[rows])
-        gap = self.miss(s.student, x, s.answers.of(rows, s.engine.device)).mean()
+        gap = self.miss(s.student(x), s.answers.of(rows, s.engine.device)).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
 

@@ -28,7 +28,7 @@ class QEDGState(SynthesisState):
     last_begun: bool = False
 
     def state(self) -> dict[str, Any]:
-        """That, too."""
+        """All that a checkpoint needs, and whether the last lesson has begun."""
         return super().state() | {"last_begun": self.last_begun}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -78,11 +78,11 @@ class QEDG(Synthesis):
     """The same after the last query."""
 
     def generator_momenta(self) -> tuple[float, float]:
-        """PyTorch's own."""
+        """β₁ and β₂ as PyTorch has them."""
         return 0.9, 0.999
 
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
-        """Any classes."""
+        """Classes [n] at random."""
         return s.random.integers(n, below=oracle.classes)
 
     def objective(self, s: State, scores: Tensor, targets: Tensor, images: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class QEDG(Synthesis):
         return super().studies(s, oracle) or self._last_is_left(s, oracle)
 
     def study(self, s: State, oracle: Oracle) -> dict[str, Tensor]:
-        """As in every lesson."""
+        """One step of the student in the lesson in hand, or in the last, which it may begin."""
         assert isinstance(s, QEDGState)
         if not s.due:
             self.begin_lesson(s, self.last_epochs)
@@ -127,7 +127,7 @@ class QEDG(Synthesis):
         """One step down the mean loss, in which wrong answers weigh more."""
         images = self._freely_augmented(s, lesson.images) if self.free_share else lesson.images
         scores = s.student(images)
-        gaps = self.miss(lambda _: scores, images, lesson.answer)
+        gaps = self.miss(scores, lesson.answer)
         wrong = scores.argmax(dim=1) != lesson.answer.labels
         gap = (gaps * torch.where(wrong, self.balance, 1.0)).mean()
         s.student.descend(gap)

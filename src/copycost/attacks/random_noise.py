@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, JsonValue
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.base import Attack
+from copycost.attacks.patience import steadied, suited_lessons
+from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import NOISE, SourceSetting, uniform
-from copycost.attacks.state import State
+from copycost.attacks.state import Player, State
 from copycost.attacks.untrained import Source
 from copycost.engine import Engine
+from copycost.losses import Loss, LossSetting, l1
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
+from copycost.types import Access
 
 
 def _noise(given: Source) -> Source:
@@ -29,27 +33,68 @@ def _noise(given: Source) -> Source:
 class RandomNoise(Attack):
     """Train the student on the victim's answers to images of random values.
 
-    One query an image and one step of the student a batch, so that at equal budgets this
-    floor takes more student steps than an attack that also pays for a generator.
+    The published floor learns each answer once, as it comes, and looks lower than it is: steps
+    cost no queries. With `student_steps` it learns as long as the attacks that it is held
+    against; where a run's settings leave it out it has what `suited` says.
     """
 
+    queries_per_image: ClassVar[int] = 1
+
+    label_loss: LossSetting = l1
+    """Disagreement of student and victim at label access, where `loss` is not used."""
+    student_steps: int = Field(default=1, ge=1)
+    """n_S, steps of the student for each batch: the first on its images, the others on images
+    of the memory."""
+    clip: float = Field(default=0.0, ge=0)
+    """Bound of the norm of a student's gradient, if it has no normalisation layers; 0: none."""
+    memory_mib: int = Field(default=2968, ge=1)
+    """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
     distribution: Annotated[SourceSetting, AfterValidator(_noise)] = uniform
     """How the values are drawn: `uniform` over the range, or `normal`, cut to it."""
 
-    @property
-    def queries_per_image(self) -> int:
-        """One."""
-        return 1
+    @classmethod
+    def suited(cls, budget: int) -> dict[str, JsonValue]:
+        """As long lessons as `Frugal` has, down the same loss."""
+        batch, steps = suited_lessons(budget)
+        return {
+            "batch_size": batch,
+            "student_steps": steps,
+            "schedule": "cosine",
+            "loss": "l2",
+            "label_loss": "cross-entropy",
+            "clip": 1.0,
+        }
+
+    def loss_at(self, access: Access) -> Loss:
+        """`label_loss` at label access, `loss` above it."""
+        return self.label_loss if access is Access.LABEL else self.loss
+
+    def student_player(self, student: nn.Module, engine: Engine) -> Player:
+        """The student with the field's usual SGD, kept steady by `clip`."""
+        return steadied(super().student_player(student, engine), self.clip)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """A student alone."""
+        """A student alone, with an empty memory where it learns more than once."""
         return State(
-            engine, self.student_player(student, engine), engine.random(derive(seed, "attack"))
+            engine,
+            self.student_player(student, engine),
+            engine.random(derive(seed, "attack")),
+            memory=Replay(oracle, engine, self.memory_mib) if self.student_steps > 1 else None,
         )
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """One step of the student on `n` images of noise."""
-        gap = self.gap(s.student, oracle, self.distribution(oracle.spec, n, s.random)).mean()
+        """One step of the student on `n` images of noise, n_S - 1 on old ones."""
+        images = self.distribution(oracle.spec, n, s.random)
+        batch = Batch(images, oracle(images))
+        if s.memory is not None:
+            s.memory.put(batch)
+        losses = self._learn(s, batch)
+        for _ in range(self.student_steps - 1):
+            losses = self._learn(s, s.need_memory().draw(self.batch_size, s.random))
+        return losses
+
+    def _learn(self, s: State, lesson: Batch) -> dict[str, Tensor]:
+        gap = self.miss(s.student(lesson.images), lesson.answer).mean()
         s.student.descend(gap)
         return {"student/gap": gap.detach()}
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from copycost.attacks.answers import room
 from copycost.engine import Engine
 from copycost.errors import ConfigError
+from copycost.levels import dequantise, quantise
 from copycost.noise import Noise
 from copycost.oracle.meter import Oracle
-from copycost.oracle.transfer.reader import dequantise
-from copycost.oracle.transfer.recorder import quantise
-from copycost.types import Access, Answer
+from copycost.types import Answer
 
 MEBIBYTE = 2**20
 
@@ -51,14 +50,14 @@ class Replay:
         Lies on the engine's device. Raises `ConfigError` if not one image fits.
         """
         self._spec, self._access, self._ranks = oracle.spec, oracle.access, engine.ranks
-        answer, row = _row(oracle)
+        row = oracle.spec.size + room(oracle, 1).nbytes
         self.capacity = min(mebibytes * MEBIBYTE // row, oracle.budget * engine.ranks.count)
         if not self.capacity:
             raise ConfigError([f"memory_mib: one image and its answer take {row:,} bytes."])
         self._images = torch.empty(
             (self.capacity, *oracle.spec.shape), dtype=torch.uint8, device=engine.device
         )
-        self._answers = answer.new_empty((self.capacity, *answer.shape), device=engine.device)
+        self._answers = room(oracle, self.capacity, engine.device)
         self._put = 0
 
     def __len__(self) -> int:
@@ -67,9 +66,8 @@ class Replay:
 
     def put(self, batch: Batch) -> None:
         """Keep a batch; the oldest images make room."""
-        images = quantise(batch.images, self._spec)
-        kept = batch.answer.labels if batch.answer.scores is None else batch.answer.scores
-        images, kept = self._ranks.rows(images), self._ranks.rows(kept)
+        images = self._ranks.rows(quantise(batch.images, self._spec))
+        kept = self._ranks.rows(batch.answer.pack())
         first = max(0, len(images) - self.capacity)
         places = torch.arange(self._put + first, self._put + len(images), device=images.device)
         self._images[places % self.capacity] = images[first:]
@@ -86,17 +84,13 @@ class Replay:
             back = random.integers(n, below=min(window, len(self)))
             latest = (self._put - 1 - back) % self.capacity
             which = torch.where(random.uniform(n) < recent, latest, which)
-        images = dequantise(self._images[which], self._spec.low, self._spec.high)
-        answers = self._answers[which]
-        if self._access is Access.LABEL:
-            return Batch(images, Answer(self._access, answers, None))
-        return Batch(images, Answer(self._access, answers.argmax(dim=1), answers))
+        images = dequantise(self._images[which], self._spec)
+        return Batch(images, Answer.unpack(self._access, self._answers[which]))
 
     def label_counts(self, classes: int) -> Tensor:
         """How many of the images held the victim gave each class, its first choice: [K], int64."""
-        held = self._answers[: len(self)]
-        labels = held if self._access is Access.LABEL else held.argmax(dim=1)
-        return torch.bincount(labels, minlength=classes)
+        held = Answer.unpack(self._access, self._answers[: len(self)])
+        return torch.bincount(held.labels, minlength=classes)
 
     def state(self) -> dict[str, Any]:
         """All that is held; a checkpoint grows by as many bytes."""
@@ -109,10 +103,3 @@ class Replay:
         self._images[:held] = state["images"].to(self._images.device)
         self._answers[:held] = state["answers"].to(self._answers.device)
         self._put = state["put"]
-
-
-def _row(oracle: Oracle) -> tuple[Tensor, int]:
-    """What one answer looks like, and the bytes of it and its image."""
-    label = oracle.access is Access.LABEL
-    answer = torch.empty((), dtype=torch.int64) if label else torch.empty(oracle.classes)
-    return answer, math.prod(oracle.spec.shape) + answer.nbytes

@@ -30,6 +30,8 @@ class Player:
         self._base = [float(group["lr"]) for group in optimizer.param_groups]
         self.updates = 0
         """Steps its optimiser has taken."""
+        self.clip = 0.0
+        """Bound of the gradient's norm in a step; 0: none."""
         self._norm: Tensor | None = None
         self.module, self.optimizer = engine.setup(network, optimizer)
         self.module.train()
@@ -58,6 +60,8 @@ class Player:
         """One step of the optimiser down `loss`, or along `gradient` given for it."""
         self.optimizer.zero_grad()
         self.engine.backward(loss, gradient)
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         # By graphs it is taken at once: later ones may write where these gradients lie.
         self._norm = self._norm_now() if self.engine.compile is Compile.GRAPHS else None
         self.optimizer.step()

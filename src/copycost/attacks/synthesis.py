@@ -32,7 +32,7 @@ class SynthesisState(LessonState):
     """Generators made so far."""
 
     def state(self) -> dict[str, Any]:
-        """Both, too."""
+        """All that a checkpoint needs, with the seed and the rounds done."""
         return super().state() | {"seed": self.seed, "rounds": self.rounds}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ class Synthesis(Lessons):
 
     @abstractmethod
     def generator_momenta(self) -> tuple[float, float]:
-        """Adam's two."""
+        """β₁ and β₂ of the generator's Adam."""
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Adam with `generator_momenta`."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import ExitStack
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -31,6 +31,8 @@ class ThroughStudents(Generative):
     the victim. Their derivatives are the attacker's own, so nothing has to be estimated.
     """
 
+    asks_evaluating: ClassVar[bool] = True
+
     label_loss: LossSetting = cross_entropy
     """Disagreement of student and victim at label access, in place of `loss`."""
     generator_steps: int = Field(default=1, ge=1)
@@ -40,11 +42,6 @@ class ThroughStudents(Generative):
     @abstractmethod
     def count(self) -> int:
         """M, the number of students."""
-
-    @property
-    def asks_evaluating(self) -> bool:
-        """It is."""
-        return True
 
     @abstractmethod
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
@@ -75,11 +72,6 @@ class ThroughStudents(Generative):
             seen = [held.enter_context(p.seen_through()) for p in self.students(s).values()]
             return torch.stack([student(images).float() for student in seen])
 
-    def fresh(self, s: State, oracle: Oracle, n: int, batches: int) -> list[Batch]:
-        """Ask about `batches` times `n` images of the generator in evaluation mode."""
-        with s.need_generator().evaluating():
-            return self.asked(s, oracle, n, batches)
-
     def teach(self, s: State, batch: Batch, raised: Tensor | None = None) -> dict[str, Tensor]:
         """One step of every student on the same answers; the gaps, by name.
 
@@ -87,12 +79,8 @@ class ThroughStudents(Generative):
         """
         gaps = {}
         for name, student in self.students(s).items():
-            learner = student if raised is None else _raising(student, raised)
-            gap = self.miss(learner, *batch).mean()
+            scores = student(batch.images).float()
+            gap = self.miss(scores if raised is None else scores + raised, batch.answer).mean()
             student.descend(gap)
             gaps[f"{name}/gap"] = gap.detach()
         return gaps
-
-
-def _raising(student: Player, raised: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda x: student(x).float() + raised

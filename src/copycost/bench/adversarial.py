@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from copycost.engine import Engine
+from copycost.hashes import hash_of
 from copycost.metrics.transferability import PGD
 from copycost.nets.seeded import derive
-from copycost.noise import Noise
 from copycost.runner.auditor import CHUNK, Auditor
 from copycost.runner.folder import STUDENT_FOLDER
+from copycost.runner.kept_training import KeptTraining
 from copycost.runner.record import Facts
+from copycost.settings import write_settings
 from copycost.victims.saved import load_model
 
 
@@ -35,47 +37,107 @@ class TransferRate(Facts):
 
 
 def transfer_rate(
-    folder: Path, auditor: Auditor, pgd: PGD, engine: Engine, seed: int
+    folder: Path, auditor: Auditor, pgd: PGD, engine: Engine, seed: int, keeper: KeptTraining
 ) -> TransferRate:
     """Make adversarial examples on the student in `folder`, and try them on the victim.
 
     From each held-out input that the victim gets right. The undefended victim is asked twice an
     input, at the auditor's expense: about the example, and about as large a change at random.
+
+    `keeper` has what was found in earlier sessions, and raises as it does. Raises `Interrupted`
+    if the auditor is asked to stop: what was paid is kept, and not asked again.
     """
     student = load_model(folder / STUDENT_FOLDER)[0].to(engine.device).requires_grad_(False)
-    random = engine.random(derive(seed, "adversarial examples"))
-    which = auditor.right.cpu().nonzero().flatten()
-    before = auditor.account.spent
-    parts = torch.split(which, CHUNK) if len(which) else ()
-    moved = [_moved(student, rows, auditor, pgd, random) for rows in parts]
-    auditor.account.settle()
-    shares = [sum(counts) / len(which) for counts in zip(*moved, strict=True)]
-    on_victim, on_student, by_chance = shares or (None, None, None)
-    return TransferRate(
-        tried=len(which),
-        on_victim=on_victim,
-        on_student=on_student,
-        by_chance=by_chance,
-        asked=auditor.account.spent - before,
-        auditor_spent=auditor.account.spent,
-    )
+    trial = Trial(student, auditor, pgd, engine, seed)
+    keeper.begin(trial)
+    while not trial.finished:
+        try:
+            trial.step()
+        finally:
+            auditor.account.settle()
+        keeper.keep(trial)
+    return trial.rate()
 
 
-def _moved(
-    student: nn.Module, rows: Tensor, auditor: Auditor, pgd: PGD, random: Noise
-) -> tuple[int, int, int]:
-    """Of the held-out inputs in `rows`, how many labels change, in the order of `TransferRate`."""
-    held_out, spec = auditor.target.held_out, auditor.target.victim.spec
-    bounds = (spec.low, spec.high)
-    labels = held_out.labels.to(random.device)[rows]
-    x = held_out.floats(rows, random.device)
-    start = 2 * random.uniform(len(x), *spec.shape) - 1
-    made = pgd.against(student, x, labels, bounds, start)
-    noisy = pgd.near(x, start.sign(), bounds)
-    changed = (
-        auditor.labels_of(made) != labels,
-        student(made).argmax(dim=1) != labels,
-        auditor.labels_of(noisy) != labels,
-    )
-    on_victim, on_student, by_chance = (int(which.sum()) for which in changed)
-    return on_victim, on_student, by_chance
+class Trial:
+    """Adversarial examples between two chunks of held-out inputs."""
+
+    def __init__(
+        self, student: nn.Module, auditor: Auditor, pgd: PGD, engine: Engine, seed: int
+    ) -> None:
+        """At its beginning; as in `transfer_rate`."""
+        self._student, self._auditor, self._pgd = student, auditor, pgd
+        self._random = engine.random(derive(seed, "adversarial examples"))
+        self._which = auditor.right.cpu().nonzero().flatten()
+        self.purpose: dict[str, Any] = {
+            "pgd": write_settings(pgd),
+            "seed": seed,
+            "inputs": hash_of(self._which),
+        }
+        self._tried = self._asked = 0
+        self._changed = [0, 0, 0]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every input that the victim gets right was tried."""
+        return self._tried == len(self._which)
+
+    def step(self) -> None:
+        """Try the next inputs; nothing was asked about them if that is interrupted."""
+        rows = self._which[self._tried : self._tried + CHUNK]
+        before = self._auditor.account.spent
+        moved = self._moved(rows)
+        self._asked += self._auditor.account.spent - before
+        self._tried += len(rows)
+        self._changed = [sum(counts) for counts in zip(self._changed, moved, strict=True)]
+
+    def rate(self) -> TransferRate:
+        """What was found."""
+        tried = self._tried
+        shares = (count / tried if tried else None for count in self._changed)
+        on_victim, on_student, by_chance = shares
+        return TransferRate(
+            tried=tried,
+            on_victim=on_victim,
+            on_student=on_student,
+            by_chance=by_chance,
+            asked=self._asked,
+            auditor_spent=self._auditor.account.spent,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """All that it takes to go on bit for bit."""
+        return {
+            "tried": self._tried,
+            "asked": self._asked,
+            "changed": self._changed,
+            "random": self._random.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a saved `state`."""
+        self._tried, self._asked = state["tried"], state["asked"]
+        self._changed = state["changed"]
+        self._random.restore(state["random"])
+
+    def _moved(self, rows: Tensor) -> list[int]:
+        """Of the held-out inputs in `rows`, how many labels change, as in `TransferRate`."""
+        auditor, device = self._auditor, self._random.device
+        held_out, spec = auditor.target.held_out, auditor.target.victim.spec
+        bounds = (spec.low, spec.high)
+        labels, x = held_out.labels.to(device)[rows], held_out.floats(rows, device)
+        start = 2 * self._random.uniform(len(x), *spec.shape) - 1
+        made = self._pgd.against(self._interruptible, x, labels, bounds, start)
+        noisy = self._pgd.near(x, start.sign(), bounds)
+        changed = (
+            auditor.labels_of(made) != labels,
+            self._student(made).argmax(dim=1) != labels,
+            auditor.labels_of(noisy) != labels,
+        )
+        return [int(which.sum()) for which in changed]
+
+    def _interruptible(self, x: Tensor) -> Tensor:
+        """The student's logits [n, K]: on a CPU the steps of one chunk may take minutes."""
+        self._auditor.heed_stop()
+        logits: Tensor = self._student(x)
+        return logits

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from copycost.levels import dequantise
 from copycost.oracle.transfer.frames import Arrays, Encoding, Layout
-from copycost.oracle.transfer.reader import TransferSet, dequantise
+from copycost.oracle.transfer.reader import TransferSet
 from copycost.types import Answer
 
 Rows = list[tuple[Arrays, int]]
@@ -60,7 +61,7 @@ class Queries:
         places, spec = self._places(rows), self.layout.spec
         inputs = torch.from_numpy(np.stack([call.inputs[row] for call, row in places])).to(device)
         if self.layout.encoding is Encoding.BYTES:
-            inputs = dequantise(inputs, spec.low, spec.high)
+            inputs = dequantise(inputs, spec)
         elif spec.vocabulary is not None:
             inputs = inputs.long()
         scores = _scores(places) if self.layout.has_scores else None

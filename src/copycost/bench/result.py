@@ -19,6 +19,7 @@ from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report.table import spread
 from copycost.runner.record import AccountFacts, Facts, Record, Surroundings, VictimFacts
+from copycost.settings import explained
 from copycost.types import Access
 
 VERSION: Literal[1] = 1
@@ -161,7 +162,7 @@ def read_bench(path: Path) -> BenchRecord:
     try:
         return BenchRecord.model_validate(data)
     except ValidationError as error:
-        raise RunError(f"{path} is not the record of a bench: {error}") from None
+        raise RunError(f"{path} is not the record of a bench: {explained(error)}.") from None
 
 
 def bench_run(

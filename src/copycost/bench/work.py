@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from copycost.bench.adversarial import TransferRate, transfer_rate
 from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
@@ -28,7 +26,7 @@ from copycost.runner.record import Facts
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import read_transfer_set
-from copycost.settings import write_settings
+from copycost.settings import explained, write_settings
 from copycost.sweep.work import ERROR_FILE, Ended, Outcome, Task
 
 
@@ -97,10 +95,13 @@ class Measure(Task):
         account = ledger.account("auditor", None, block=len(target.held_out))
         cache = self.folder / AUDITOR_FILE
         config = self.config
+        ARCHITECTURES.check(config.student)  # one's own is imported before its weights are read
         auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device, stop)
         if self.transfer() is None:
-            rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed)
-            _write(self._transfer_file, rate)
+            keeper = KeptTraining(self._transfer_file.with_suffix(".safetensors"), stop)
+            with keeper.until_done():
+                rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed, keeper)
+                _write(self._transfer_file, rate)
         for budget in self.budgets:
             if self.fresh(budget) is None:
                 keeper = KeptTraining(self._fresh_file(budget).with_suffix(".safetensors"), stop)
@@ -156,11 +157,12 @@ F = TypeVar("F", bound=Facts)
 
 def _read(kind: type[F], path: Path) -> F | None:
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    except ValidationError as error:
-        raise RunError(f"{path} is damaged: {error}. Delete it to measure again.") from None
+    except ValueError as error:
+        why = explained(error)
+        raise RunError(f"{path} is damaged: {why}. Delete it to measure again.") from None
 
 
 def _write(path: Path, found: Facts) -> None:

@@ -16,19 +16,19 @@ from torch import Tensor
 
 from copycost.attacks.state import State
 from copycost.benchmark.peak import synchronise
-from copycost.benchmark.plan import BUDGET, Plan, random_target, random_victim
+from copycost.benchmark.plan import BUDGET, Plan, random_target
 from copycost.benchmark.result import Overhead, Part
 from copycost.benchmark.settings import CIFAR_RESNET20
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build, derive
 from copycost.oracle.ledger import Ledger
-from copycost.oracle.meter import BLOCKS_PER_BUDGET, Oracle
+from copycost.oracle.meter import BLOCKS_PER_BUDGET, Meter
+from copycost.oracle.range_check import RangeCheck
 from copycost.runner.audit import Display
 from copycost.runner.auditor import Auditor
 from copycost.runner.run import Run, Silent
 from copycost.runner.stopping import Stop
-from copycost.types import Access
 
 RATE = 40_000
 """Queries a second that shares are given for."""
@@ -88,13 +88,13 @@ def account_seconds(folder: Path, budget: int = BUDGET) -> float:
 
 def check_seconds(device: torch.device, steps: int = 50) -> float:
     """Seconds a step of the oracle's look at the range of all 3x32x32 inputs."""
-    victim = random_victim(CIFAR_RESNET20, device)
-    oracle = Oracle(victim, access=Access.PROBABILITIES, budget=BUDGET)
-    calls = [torch.rand(n, *victim.spec.shape, device=device) for n in CALLS]
+    spec = CIFAR_RESNET20.spec
+    check = RangeCheck(spec)
+    calls = [torch.rand(n, *spec.shape, device=device) for n in CALLS]
 
     def step() -> None:
         for x in calls:
-            oracle._check_range(x)
+            check.see(x)
 
     return _timed(step, device, steps)
 
@@ -127,7 +127,7 @@ def display_seconds(plan: Plan, display: Display) -> float:
 def _run(plan: Plan, engine: Engine, ledger: Ledger, folder: Path) -> tuple[Run, State]:
     """A run of the plan that has not begun, and its players."""
     target, config = random_target(plan.setting, engine.device), plan.config()
-    oracle = Oracle(target.victim, access=config.access, budget=config.budget, ledger=ledger)
+    meter = Meter(target.victim, access=config.access, budget=config.budget, ledger=ledger)
     auditor = Auditor(
         target,
         (),
@@ -139,7 +139,7 @@ def _run(plan: Plan, engine: Engine, ledger: Ledger, folder: Path) -> tuple[Run,
     run = Run(
         folder,
         plan.attack,
-        oracle,
+        meter,
         target.victim,
         auditor,
         engine.ranks,
@@ -149,7 +149,7 @@ def _run(plan: Plan, engine: Engine, ledger: Ledger, folder: Path) -> tuple[Run,
     )
     builder = ARCHITECTURES[plan.setting.student]
     student = build(builder, plan.setting.spec, target.victim.classes, derive(0, "student"))
-    return run, plan.attack.start(student, oracle, engine, 0)
+    return run, plan.attack.start(student, meter.oracle, engine, 0)
 
 
 def _timed(step: Callable[[], None], device: torch.device, steps: int) -> float:

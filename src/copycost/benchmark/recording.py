@@ -63,7 +63,7 @@ def writing_rate(folder: Path, device: torch.device, seconds: float) -> tuple[fl
 
 def _answer(n: int, device: torch.device) -> Answer:
     scores = torch.rand(n, CLASSES, device=device).softmax(1)
-    return Answer(Access.PROBABILITIES, scores.argmax(1), scores)
+    return Answer.unpack(Access.PROBABILITIES, scores)
 
 
 def _pairs(

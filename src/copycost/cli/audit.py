@@ -28,7 +28,7 @@ def audit_command(
     attack: Annotated[
         list[str] | None,
         typer.Option(
-            help="Repeat for several: `copycost list attacks`.",
+            help="`copycost list attacks`, or MODULE:CLASS. Repeat.",
             show_default=options.UNSAID.format("frugal, dfme and random-noise"),
         ),
     ] = None,
@@ -52,7 +52,7 @@ def audit_command(
     student: Annotated[
         str | None,
         typer.Option(
-            help="The copy's architecture: `copycost list students`.",
+            help="The copy's: `copycost list students`, or MODULE:BUILDER.",
             show_default=options.UNSAID.format("resnet18-8x"),
         ),
     ] = None,
@@ -131,7 +131,7 @@ def drop_unused_pool(shared: dict[str, Any], attacks: Sequence[str]) -> None:
         # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
         from copycost.runner.config import takes_pool  # noqa: PLC0415
 
-        if not any(takes_pool(name) for name in ATTACKS if name in attacks):
+        if not any(takes_pool(name) for name in attacks if name in ATTACKS):
             del shared["pool"]
 
 
@@ -153,7 +153,7 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     problems = []
     for text in texts:
         place, equals, value = text.partition("=")
-        attack, dot, name = place.partition(".")
+        attack, dot, name = place.rpartition(".")  # one's own attack has the name of its module
         if not (equals and dot and attack and name):
             problems.append(f"--set {text}: write ATTACK.SETTING=VALUE, e.g. dfme.directions=4.")
             continue

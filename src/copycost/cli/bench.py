@@ -31,7 +31,7 @@ def bench_command(
     ] = None,
     data: options.Data = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="Repeat for several: `copycost list attacks`.")
+        list[str] | None, typer.Option(help="`copycost list attacks`, or MODULE:CLASS. Repeat.")
     ] = None,
     budget: Annotated[
         list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
@@ -41,7 +41,7 @@ def bench_command(
     ] = None,
     first_seed: options.FirstSeed = None,
     student: Annotated[
-        str | None, typer.Option(help="The copy's architecture: `copycost list students`.")
+        str | None, typer.Option(help="The copy's: `copycost list students`, or MODULE:BUILDER.")
     ] = None,
     access: Annotated[Access | None, typer.Option(help="What the API releases.")] = None,
     top_k: options.TopK = None,
@@ -103,6 +103,7 @@ def bench_command(
     if attack:
         drop_unused_pool(values["shared"], attack)
     values["shared"] |= {name: value for name, value in shared.items() if value is not None}
+    options.check_top_k(top_k, [values["shared"].get("access", "")])
     values |= {name: value for name, value in several.items() if value is not None}
     given = parse_settings(settings or [])
     for name in MEASURES:

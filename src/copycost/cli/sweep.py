@@ -35,7 +35,7 @@ def sweep_command(
     data: options.Data = None,
     pool: options.Pool = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="Repeat for several: `copycost list attacks`.")
+        list[str] | None, typer.Option(help="`copycost list attacks`, or MODULE:CLASS. Repeat.")
     ] = None,
     budget: Annotated[
         list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
@@ -54,7 +54,7 @@ def sweep_command(
     ] = None,
     student: Annotated[
         list[str] | None,
-        typer.Option(help="The copy's architecture: `copycost list students`. Repeat."),
+        typer.Option(help="The copy's: `copycost list students`, or MODULE:BUILDER. Repeat."),
     ] = None,
     settings: options.Settings = None,
     precision: options.Precision = None,

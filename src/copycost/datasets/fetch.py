@@ -6,84 +6,18 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 
+from copycost.datasets.manifests import MANIFESTS, Manifest, RemoteFile
 from copycost.errors import ConfigError, DataError
 from copycost.files import sync_folder
+from copycost.locks import Lock
 
 Progress = Callable[[int, int], None]
 """Told the bytes done and the bytes in all, over all files of the data set."""
-
-
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file to download."""
-
-    name: str
-    url: str
-    md5: str
-    """As published with the data set: it tells damage, not a determined forger."""
-    size: int
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The files of one data set, and how stubbornly to ask for them."""
-
-    files: tuple[RemoteFile, ...]
-    attempts: int = 6
-    """How often a file may be asked for before a cut connection becomes an error."""
-    pause: float = 1.0
-    """Seconds before the second attempt; doubled before each later one."""
-    timeout: float = 30.0
-    """Seconds without a byte that count as a cut connection."""
-
-
-_SVHN = "http://ufldl.stanford.edu/housenumbers"
-_FASHION_MNIST = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
-MANIFESTS = {
-    "cifar10": Manifest(
-        (
-            RemoteFile(
-                "cifar-10-python.tar.gz",
-                "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-                "c58f30108f718f92721af3b95e74349a",
-                170_498_071,
-            ),
-        )
-    ),
-    "svhn": Manifest(
-        (
-            RemoteFile(
-                "train_32x32.mat",
-                f"{_SVHN}/train_32x32.mat",
-                "e26dedcc434d2e4c54c9b2d4a06d8373",
-                182_040_794,
-            ),
-            RemoteFile(
-                "test_32x32.mat",
-                f"{_SVHN}/test_32x32.mat",
-                "eb5a983be6a315427106f1b164d9cef3",
-                64_275_384,
-            ),
-        )
-    ),
-    "fashion-mnist": Manifest(
-        tuple(
-            RemoteFile(name, f"{_FASHION_MNIST}/{name}", md5, size)
-            for name, md5, size in (
-                ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26_421_880),
-                ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29_515),
-                ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4_422_102),
-                ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5_148),
-            )
-        )
-    ),
-}
-"""What can be fetched, by the name of the data set."""
 
 _BLOCK = 2**20
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -108,6 +42,7 @@ def fetch(
 
     Raises:
         ConfigError: there is nothing to fetch under `name`.
+        Busy: another process is downloading one of the files to the same place.
         DataError: the server refuses, the connection is cut too often, the bytes are wrong
             twice, or they cannot be stored, or the environment asks for a proxy or
             certificates that cannot be used.
@@ -161,12 +96,18 @@ class _Download:
         self.target = folder / file.name
         self.part = folder / f"{file.name}.part"
         self.tag = folder / f"{file.name}.part.tag"
+        # It stays: whoever removed it might take it from under the next one that holds it.
+        self.lock = folder / f".{file.name}.lock"
 
     def run(self) -> Path:
         """Make `target` whole and verified."""
         if self._is_right(self.target):
             self.report(self.file.size)
             return self.target
+        with Lock(self.lock, str(self.target)):
+            return self._download()
+
+    def _download(self) -> Path:
         # Bytes may be damaged by chance or by a resumed part of an older version, so a
         # second, fresh download is worth its time; a third would only repeat the second.
         for _ in range(2):
@@ -209,7 +150,8 @@ class _Download:
                 time.sleep(self.source.pause * 2 ** (attempt - 1))
             try:
                 return self._ask()
-            except (httpx2.RequestError, _Interrupted) as error:
+            # A host name that no encoding takes, as a redirect may have, is a `UnicodeError`.
+            except (httpx2.RequestError, UnicodeError, _Interrupted) as error:
                 reason = str(error) or type(error).__name__
         raise DataError(
             f"{self.file.url}: expected {self.file.size:,} bytes, got {self._held():,} in "
@@ -239,8 +181,8 @@ class _Download:
         headers = {"Accept-Encoding": "identity"}
         if held:
             headers["Range"] = f"bytes={held}-"
-            if self.tag.exists():
-                headers["If-Range"] = self.tag.read_text("utf-8")
+            with suppress(FileNotFoundError, UnicodeError):
+                headers["If-Range"] = self.tag.read_text("ascii")
         return headers
 
     def _check_status(self, answer: httpx2.Response) -> None:
@@ -271,10 +213,11 @@ class _Download:
                 self.report(done)
 
     def _remember(self, answer: httpx2.Response) -> None:
-        # If-Range asks for a strong validator; a weak tag may stand for other bytes.
+        # If-Range asks for a strong validator; a weak tag may stand for other bytes. Nor can a
+        # tag be sent that is not ASCII.
         tag = answer.headers.get("ETag", "")
-        if tag and not tag.startswith("W/"):
-            self.tag.write_text(tag, "utf-8")
+        if tag and tag.isascii() and not tag.startswith("W/"):
+            self.tag.write_text(tag, "ascii")
         else:
             self.tag.unlink(missing_ok=True)
 

@@ -63,6 +63,7 @@ ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
             "wide residual net of 28 layers, ten times as wide; 36.5 M parameters",
         ),
     },
+    own=callable,
 )
 """What victims and students can be: builders `(spec, classes) -> module`."""
 

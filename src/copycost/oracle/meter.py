@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
-from copycost.defences.stack import defend
 from copycost.errors import RunError, SpecMismatch
 from copycost.oracle.access import check_access, release
 from copycost.oracle.ledger import Ledger
-from copycost.oracle.rehearsal import Network, StandIn
+from copycost.oracle.range_check import RangeCheck
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
@@ -25,6 +24,7 @@ class Oracle:
     """All an attacker may do with a victim: ask, within a budget, and see what is released.
 
     Counting happens here and nowhere else: one input is one query, whatever it is asked for.
+    Whoever answers for the account holds a `Meter`.
     """
 
     def __init__(
@@ -36,24 +36,21 @@ class Oracle:
         ledger: Ledger | None = None,
         k: int = 5,
         recorder: Recorder | None = None,
-        defences: Iterable[str] = (),
     ) -> None:
         """`victim` comes with its defences on; `budget` is in queries; `k` is for top-k access.
-        `defences` names those that it has, for `rehearsal`.
 
         Without a `ledger` the account is kept in memory and ends with the process. A
-        `recorder` keeps what is asked and released; it is flushed here and closed by whoever
-        made it. Raises `SpecMismatch` if the victim does not compute what is to be released,
-        `RunError` if more has been recorded than charged.
+        `recorder` keeps what is asked and released; it is flushed by a `Meter` and closed by
+        whoever made it. Raises `SpecMismatch` if the victim does not compute what is to be
+        released, `RunError` if more has been recorded than charged.
         """
         if budget < 1:
             raise SpecMismatch("a budget of at least 1 query", str(budget))
-        self.access = Access(access)
+        self._victim, self._access, self._k = victim, Access(access), k
         check_access(victim.output, self.access, k, victim.classes)
-        self._victim, self._k, self._defences = victim, k, tuple(defences)
         block = budget // BLOCKS_PER_BUDGET if victim.free else 1
         self._account = (ledger or Ledger()).account("attacker", budget, block)
-        self._extremes: Tensor | None = None
+        self._range = RangeCheck(victim.spec)
         self._recorder = recorder
         if recorder is not None and recorder.recorded > self.spent:
             raise RunError(
@@ -70,6 +67,11 @@ class Oracle:
     def classes(self) -> int:
         """Number of classes K."""
         return self._victim.classes
+
+    @property
+    def access(self) -> Access:
+        """What an answer reveals."""
+        return self._access
 
     @property
     def budget(self) -> int:
@@ -91,11 +93,11 @@ class Oracle:
 
         Raises `BudgetExceeded` before anything is sent if the account cannot pay, and
         `SpecMismatch`, uncharged, for inputs of the wrong shape or (on the CPU) range; on
-        other devices the range is checked by `verify`, since looking would wait for them.
+        other devices the range is checked by `Meter.verify`, since looking would wait for them.
         """
         x = x.detach()
         self.spec.check_shape(x)
-        self._check_range(x)
+        self._range.see(x)
         first = self.spent
         with self._account.charging(len(x)):
             given = self._victim(x)
@@ -104,20 +106,42 @@ class Oracle:
             self._record(self._recorder, first, x, answer)
         return answer
 
-    def rehearsal(self, network: Network) -> Callable[[Tensor], Answer]:
-        """What would be released of `network`'s logits, were it the victim. Asks nothing.
+    def _record(self, recorder: Recorder, first: int, x: Tensor, answer: Answer) -> None:
+        try:
+            recorder.put(first, x, answer)
+        except RunError:
+            self._account.settle()
+            raise
 
-        For what an auditor wants to know of an attack, never for what the attack does: attackers
-        do not know the defences.
-        """
-        defended = defend(StandIn(network, self.spec, self.classes), self._defences)
-        return lambda x: release(defended(x), defended.output, self.access, self._k)
+
+class Meter:
+    """An oracle's other side: its account and its record, in the hands of whoever runs an attack.
+
+    The attack gets `oracle`, from which nothing public leads back here.
+    """
+
+    def __init__(
+        self,
+        victim: Victim,
+        *,
+        access: Access | str,
+        budget: int,
+        ledger: Ledger | None = None,
+        k: int = 5,
+        recorder: Recorder | None = None,
+        defences: Iterable[str] = (),
+    ) -> None:
+        """As for `Oracle`, which it makes; `defences` names those that `victim` has."""
+        oracle = Oracle(victim, access=access, budget=budget, ledger=ledger, k=k, recorder=recorder)
+        self.oracle = oracle
+        """What the attack holds."""
+        self.rehearsal = Rehearsal(oracle.spec, oracle.classes, oracle.access, k, defences)
+        """The same for any network in the victim's place, uncharged; the auditor's alone."""
+        self._account, self._range, self._recorder = oracle._account, oracle._range, recorder
 
     def verify(self) -> None:
         """Raise `SpecMismatch` if any input since the last call was out of range."""
-        if self._extremes is not None:
-            extremes, self._extremes = self._extremes, None
-            self.spec.check_range(extremes)
+        self._range.verify()
 
     def settle(self) -> None:
         """Write down the exact number of queries spent; what is recorded is then on the disk.
@@ -140,22 +164,3 @@ class Oracle:
     def lost(self) -> int:
         """Queries charged that brought nothing."""
         return self._account.lost
-
-    def _record(self, recorder: Recorder, first: int, x: Tensor, answer: Answer) -> None:
-        try:
-            recorder.put(first, x, answer)
-        except RunError:
-            self._account.settle()
-            raise
-
-    def _check_range(self, x: Tensor) -> None:
-        if x.device.type == "cpu":
-            if len(x):
-                self.spec.check_range(x)
-            return
-        extremes = torch.stack(x.aminmax())
-        if self._extremes is not None:
-            low = torch.minimum(extremes[0], self._extremes[0])
-            high = torch.maximum(extremes[1], self._extremes[1])
-            extremes = torch.stack((low, high))
-        self._extremes = extremes

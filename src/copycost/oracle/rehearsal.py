@@ -1,12 +1,14 @@
-"""An attacker's own network in the victim's place."""
+"""Any network in the victim's place, behind the same defences: what an auditor tries things on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor
 
-from copycost.types import Access, InputSpec
+from copycost.defences.stack import defend
+from copycost.oracle.access import release
+from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
 
 Network = Callable[[Tensor], Tensor]
@@ -24,3 +26,28 @@ class StandIn(Victim):
     def answer(self, x: Tensor) -> Tensor:
         """The network's logits [N, K]."""
         return self._network(x)
+
+
+class Rehearsal:
+    """What an oracle would release of a network's logits, were it the victim. Asks nothing.
+
+    For what an auditor wants to know of an attack (`Attack.diagnose`), never for what the attack
+    does: attackers do not know the defences.
+    """
+
+    def __init__(
+        self,
+        spec: InputSpec,
+        classes: int,
+        access: Access,
+        k: int = 5,
+        defences: Iterable[str] = (),
+    ) -> None:
+        """`spec`, `classes`, `access` and `k` are the oracle's; `defences` names the victim's."""
+        self.spec, self.classes, self.access = spec, classes, access
+        self._k, self._defences = k, tuple(defences)
+
+    def __call__(self, network: Network) -> Callable[[Tensor], Answer]:
+        """Inputs [N, *shape] -> what would be released; the defences draw from their first seed."""
+        defended = defend(StandIn(network, self.spec, self.classes), self._defences)
+        return lambda x: release(defended(x), defended.output, self.access, self._k)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from copycost.presets import pool_digits, small
+from copycost.presets.small import ONE_PASS
 
 _TUNED: dict[str, Any] = {
     **small.PRESET["settings"],
@@ -56,6 +57,7 @@ _TUNED: dict[str, Any] = {
         "balanced": False,
         "sources": "untrained,coordinates",
         "shift": 0,
+        "clip": 0,
         "loss": "l1",
     },
 }
@@ -111,6 +113,7 @@ _TUNED_LABEL: dict[str, Any] = {
         "width": 32,
     },
     "random-noise": {
+        **ONE_PASS,
         "batch_size": 32,
         "distribution": "normal",
         "schedule": "constant",

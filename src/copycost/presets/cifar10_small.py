@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from copycost.presets.small import ONE_PASS
+
 _STUDENT: dict[str, Any] = {"batch_size": 128, "schedule": "cosine"}
 
 PRESET: dict[str, Any] = {
     "attacks": ("dfme", "random-noise"),
-    "settings": {"dfme": {**_STUDENT, "width": 64}, "random-noise": _STUDENT},
+    "settings": {
+        "dfme": {**_STUDENT, "width": 64},
+        "random-noise": {**_STUDENT, **ONE_PASS},
+    },
     "shared": {
         "victim": "cifar10-small",
         "student": "small-resnet",

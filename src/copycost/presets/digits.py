@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from copycost.presets.small import ONE_PASS
+
 _STUDENT: dict[str, Any] = {"batch_size": 64, "student_lr": 0.03, "schedule": "cosine"}
 
 PRESET: dict[str, Any] = {
@@ -33,8 +35,9 @@ PRESET: dict[str, Any] = {
             "sources": "coordinates",
             "shift": 0,
             "loss": "l1",
+            "clip": 0,
         },
-        "random-noise": _STUDENT,
+        "random-noise": {**_STUDENT, **ONE_PASS},
     },
     "shared": {
         "victim": "digits-cnn",

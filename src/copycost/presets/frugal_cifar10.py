@@ -40,6 +40,7 @@ PRESET_1M: dict[str, Any] = {
             "loss": "l1",
             "shift": 0.0625,
             "flip": True,
+            "clip": 0,
         }
     },
     "shared": {

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from copycost.presets.small import ONE_PASS
+
 _STUDENT: dict[str, Any] = {"student_lr": 0.1, "student_momentum": 0.9, "batch_size": 32}
 _SHORT: dict[str, Any] = {**_STUDENT, "epochs": 50}
 
@@ -41,7 +43,7 @@ PRESET: dict[str, Any] = {
         "active-thief": {**_SHORT, "rounds": 2},
         "jbda": _STUDENT,
         "fixmatch": {**_STUDENT, "epochs": 30},
-        "random-noise": {**_STUDENT, "batch_size": 8, "schedule": "cosine"},
+        "random-noise": {**_STUDENT, **ONE_PASS, "batch_size": 8, "schedule": "cosine"},
     },
     "shared": {
         "victim": "digits-lenet",

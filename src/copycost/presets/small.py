@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import Any
 
+ONE_PASS: dict[str, Any] = {"student_steps": 1, "loss": "l1", "label_loss": "l1", "clip": 0}
+"""Random noise as it is published: each answer is learnt once, as it comes."""
 _STUDENT: dict[str, Any] = {"schedule": "cosine", "student_lr": 0.1, "student_weight_decay": 0}
 _WIDTH: dict[str, Any] = {"width": 32}
 _FRUGAL: dict[str, Any] = {
@@ -34,6 +36,7 @@ _FRUGAL: dict[str, Any] = {
     "shift": 0,
     "loss": "l1",
     "adjustment": 0,
+    "clip": 0,
 }
 _PAIR: dict[str, Any] = {"victim": "digits-lenet", "student": "lenet", "evaluations": 5}
 
@@ -53,7 +56,7 @@ PRESET: dict[str, Any] = {
             "generator_sees": "image",
         },
         "frugal": {**_STUDENT, **_FRUGAL, "batch_size": 64, "student_steps": 8},
-        "random-noise": {**_STUDENT, "batch_size": 8},
+        "random-noise": {**_STUDENT, **ONE_PASS, "batch_size": 8},
     },
     "shared": {**_PAIR, "budget": 6_000},
 }
@@ -66,7 +69,7 @@ _PROXIES: dict[str, Any] = {
     "proxies_asked": 2_000,
     "epochs": 20,
 }
-_NOISE: dict[str, Any] = {"batch_size": 8, "student_lr": 0.01, "schedule": "cosine"}
+_NOISE: dict[str, Any] = {**ONE_PASS, "batch_size": 8, "student_lr": 0.01, "schedule": "cosine"}
 
 PRESET_LABEL: dict[str, Any] = {
     "attacks": (

@@ -1,24 +1,11 @@
-"""What each flag means, said once: for the page, which must read alone, and for the docs.
-
-`python -m copycost.report.explanations docs/flags.md` writes the docs page from this module.
-"""
+"""What each flag means, said once: for the page, which must read alone, and for the docs."""
 
 from __future__ import annotations
 
-import sys
-import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 
 from copycost import flags
 from copycost.claims import measures
-
-INTRODUCTION = (
-    "A flag is a reason to doubt a result. It never changes a number; it stands beside it, in the "
-    "run's record, in the terminal and in the report. A result without flags is not proven right, "
-    "but one with a flag should not be repeated without it."
-)
-SOURCE = "Written by `python -m copycost.report.explanations docs/flags.md`; edit that module."
 
 
 @dataclass(frozen=True)
@@ -237,32 +224,3 @@ UNKNOWN = Explanation(
 def explanation(name: str) -> Explanation:
     """What the flag called `name` means."""
     return EXPLANATIONS.get(name, UNKNOWN)
-
-
-def markdown() -> str:
-    """The text of `docs/flags.md`: one section a flag, with its name as heading and anchor."""
-    head = f"# Flags\n\n<!-- {SOURCE} -->\n\n{_wrapped(INTRODUCTION)}\n"
-    return head + "".join(_section(name, text) for name, text in EXPLANATIONS.items())
-
-
-def main() -> None:
-    """Write the docs page to the path given on the command line."""
-    Path(sys.argv[1]).write_text(markdown(), encoding="utf-8")
-
-
-def _section(name: str, text: Explanation) -> str:
-    paragraphs = (
-        f"{text.title}.",
-        f"**Raised if** {text.raised_if}",
-        f"**Why it matters.** {text.why}",
-        f"**What to do.** {text.what_to_do}",
-    )
-    return f"\n## {name}\n\n" + "\n\n".join(_wrapped(p) for p in paragraphs) + "\n"
-
-
-def _wrapped(paragraph: str) -> str:
-    return textwrap.fill(paragraph, width=96, break_long_words=False, break_on_hyphens=False)
-
-
-if __name__ == "__main__":
-    main()

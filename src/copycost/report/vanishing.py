@@ -1,19 +1,14 @@
-"""What diagnoses of vanishing gradients show: curves and rows for any page, passages for the docs.
-
-The passages of `docs/vanishing-gradients.md` come from the records under `results/kwon2023`.
-"""
+"""What diagnoses of vanishing gradients show: curves and rows for any page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from copycost.report import wording
 from copycost.report.figures import Curve
-from copycost.report.markdown import NOT_RUN, measured_on, table
 from copycost.report.vanishing_seeds import (
     At,
     Measure,
@@ -21,7 +16,6 @@ from copycost.report.vanishing_seeds import (
     Seeds,
     arithmetics,
     cell_of,
-    diagnoses,
     moments_of,
     over,
     percent,
@@ -29,13 +23,7 @@ from copycost.report.vanishing_seeds import (
     signed,
     single,
 )
-from copycost.report.vanishing_verdict import verdict
 from copycost.studies.vanishing_record import Cell, VanishingRecord
-
-FIGURE = (
-    "![Norms of gradients, and cosines of the estimate with the true gradient, over queries]"
-    "(figures/vanishing-gradients.svg)"
-)
 
 
 class Rows(NamedTuple):
@@ -114,26 +102,6 @@ def cosine_rows(records: Seeds) -> Rows:
     return Rows(head, rows)
 
 
-def norms_passage(results: Path) -> str:
-    """The figure, and for every diagnosis its table of norms."""
-    found = [
-        f"**{title(records)}**; `{records[0].config['student']}` as the student; "
-        f"{brackets(records)}:\n\n{table(*norm_rows(records))}"
-        for records in diagnoses(results)
-    ]
-    return "\n\n".join([FIGURE, *found, _made(results)]) if found else NOT_RUN
-
-
-def cosines_passage(results: Path) -> str:
-    """For every diagnosis its table of cosines."""
-    return _one_each(results, lambda records: table(*cosine_rows(records)))
-
-
-def verdict_passage(results: Path) -> str:
-    """For every diagnosis what its numbers say."""
-    return _one_each(results, lambda records: "\n".join(f"- {line}" for line in verdict(records)))
-
-
 def start_middle_end(records: Seeds) -> list[At]:
     """Three of the moments."""
     moments = moments_of(records)
@@ -204,12 +172,3 @@ def _three(chosen: Sequence[At], read: Read) -> str:
     middles = " / ".join(signed(one.middle) for one in found)
     apart = max(one.high - one.low for one in found)
     return f"{middles} ({apart:.2f})" if len(chosen[0]) > 1 else middles
-
-
-def _one_each(results: Path, write: Callable[[Seeds], str]) -> str:
-    found = [f"**{title(records)}**\n\n{write(records)}" for records in diagnoses(results)]
-    return "\n\n".join(found) or NOT_RUN
-
-
-def _made(results: Path) -> str:
-    return measured_on([one.surroundings for records in diagnoses(results) for one in records])

@@ -1,20 +1,16 @@
-"""Diagnoses that differ by nothing but the seed: which belong together, and what they span."""
+"""Diagnoses that differ by nothing but the seed: what they span."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 
 from copycost.report import wording
 from copycost.studies.vanishing_record import (
-    DIAGNOSTIC_FILE,
     Cell,
     Moment,
     Quartiles,
     VanishingRecord,
-    read_vanishing,
 )
 
 Seeds = Sequence[VanishingRecord]
@@ -23,16 +19,6 @@ At = tuple[Moment, ...]
 """The same moment of each of them."""
 Read = Callable[[Moment], float]
 Measure = Callable[[Moment], Quartiles]
-
-
-def diagnoses(results: Path) -> list[list[VanishingRecord]]:
-    """The finished ones of `results/kwon2023`, those together that differ by the seed."""
-    found: dict[str, list[VanishingRecord]] = {}
-    for path in sorted((results / "kwon2023").glob(f"*/diagnoses/*/{DIAGNOSTIC_FILE}")):
-        record = read_vanishing(path)
-        if record.finished:
-            found.setdefault(_kind(record), []).append(record)
-    return [sorted(records, key=lambda record: record.config["seed"]) for records in found.values()]
 
 
 def moments_of(records: Seeds) -> list[At]:
@@ -87,10 +73,3 @@ def cell_of(moment: Moment, name: str, epsilon: float) -> Cell:
 def signed(value: float) -> str:
     """With two decimals and a true minus."""
     return f"{value:.2f}".replace("-", "−")
-
-
-def _kind(record: VanishingRecord) -> str:
-    """The same for diagnoses that differ by nothing but the seed."""
-    settings = {name: value for name, value in record.config.items() if name != "seed"}
-    told = [settings, record.grid.model_dump(), record.victim.content_hash]
-    return json.dumps(told, sort_keys=True)

@@ -38,7 +38,7 @@ from copycost.runner.record import Record
 from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.settings import Several, explain, listed
+from copycost.settings import Several, explain, listed, truths
 
 FLOOR_ATTACK = "random-noise"
 
@@ -94,7 +94,7 @@ class AuditConfig(BaseModel):
             config = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(explain(error)) from None
-        problems: dict[str, None] = {}
+        problems: dict[str, None] = dict.fromkeys(truths(values, config))
         for values in config._runs():
             try:
                 RunConfig.read(values)
@@ -209,7 +209,8 @@ def _alone(config: RunConfig, failed: Failed | None) -> Iterator[None]:
 def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:
     """Where a run's files go: readable, and different for every configuration and victim."""
     identity = config.identity(victim_hash)
-    return root / f"{config.attack}-seed{config.seed}-{identity[:12]}"
+    name = config.attack.replace(":", ".")  # of one's own, which other systems' files cannot have
+    return root / f"{name}-seed{config.seed}-{identity[:12]}"
 
 
 def audit_folder(root: Path, runs: Sequence[RunConfig], target: Target) -> Path:

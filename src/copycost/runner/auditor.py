@@ -97,6 +97,11 @@ class Auditor:
         with self.account.charging(len(x)):
             return _labels(self.target.victim, self.target.victim(x))
 
+    def heed_stop(self) -> None:
+        """Raise `Interrupted` if its `stop` was asked."""
+        if self._stop.reason:
+            raise Interrupted
+
     def facts(self) -> VictimFacts:
         """What the record says of the victim."""
         target, victim = self.target, self.target.victim
@@ -135,8 +140,7 @@ class Auditor:
         victim.restore(kept["state"])
         try:
             for at in range(sum(map(len, answers)), len(self.target.held_out), CHUNK):
-                if self._stop.reason:
-                    raise Interrupted
+                self.heed_stop()
                 x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
                 with self.account.charging(len(x)):
                     answers.append(victim(x))

@@ -21,7 +21,14 @@ from copycost.errors import ConfigError, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
-from copycost.settings import Several, explain, listed, read_settings, write_settings
+from copycost.settings import (
+    Several,
+    explain,
+    listed,
+    read_settings,
+    truths,
+    write_settings,
+)
 from copycost.types import Access
 
 Arithmetic = Literal["float32", "tf32", "bfloat16"]
@@ -56,7 +63,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attack: Annotated[str, listed(ATTACKS)] = "dfme"
-    """A name in `copycost list attacks`."""
+    """A name in `copycost list attacks`, or MODULE:CLASS of one's own."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """The attack's own settings that differ from what suits the budget, and from its defaults."""
     victim: str = ""
@@ -68,7 +75,7 @@ class RunConfig(BaseModel):
     """For attacks that start with unlabelled images: the data set, as NAME or NAME:PATH, whose
     training images they are. Its labels are dropped."""
     student: Annotated[str, listed(ARCHITECTURES)] = "resnet18-8x"
-    """A name in `copycost list students`."""
+    """A name in `copycost list students`, or MODULE:BUILDER of one's own."""
     budget: int = Field(default=2_000_000, ge=1, le=MOST_QUERIES)
     """Queries allowed: inputs sent."""
     access: AnyAccess = Access.PROBABILITIES
@@ -99,11 +106,15 @@ class RunConfig(BaseModel):
     def read(cls, values: dict[str, Any]) -> Self:
         """Validate `values`; `ConfigError` lists every fault at once."""
         try:
-            return cls.model_validate(values)
+            config = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(
                 line for text in explain(error) for line in text.split("\n")
             ) from None
+        problems = truths(values, config)
+        if problems:
+            raise ConfigError(problems)
+        return config
 
     def in_full(self) -> dict[str, JsonValue]:
         """Every setting with its default written out, the attack's too."""

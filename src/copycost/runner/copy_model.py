@@ -15,7 +15,7 @@ from copycost.errors import RunError, check_kind
 from copycost.files import AnyPath
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
 from copycost.ranks import Ranks
@@ -137,7 +137,7 @@ class _Job:
     place: _Place
     attack: Attack
     pool: Pool | None
-    oracle: Oracle
+    meter: Meter
     state: State
     auditor: Auditor | None
     run: Run
@@ -148,7 +148,7 @@ class _Job:
         attack = attack_of(config, ranks.count)
         pool = load_pool(config, attack, place.target.victim.spec)
         api = _api(config, place, attack)
-        oracle = Oracle(
+        meter = Meter(
             api,
             access=config.access,
             budget=config.budget // ranks.count,
@@ -157,6 +157,7 @@ class _Job:
             recorder=place.recorder,
             defences=config.defences,
         )
+        oracle = meter.oracle
         attack.check(oracle)
         student = fresh_student(config, oracle.spec, oracle.classes)
         # First, as a generator or a pool that does not fit is then told before anyone asks.
@@ -167,7 +168,7 @@ class _Job:
         run = Run(
             place.folder,
             attack,
-            oracle,
+            meter,
             api,
             auditor,
             ranks,
@@ -175,14 +176,19 @@ class _Job:
             stop=stop,
             watcher=watcher,
         )
-        return cls(config, place, attack, pool, oracle, state, auditor, run)
+        return cls(config, place, attack, pool, meter, state, auditor, run)
+
+    @property
+    def oracle(self) -> Oracle:
+        """What the attack holds."""
+        return self.meter.oracle
 
     def work(self) -> Record:
         """Extract, then write the record; a stopped run gets one too, and keeps its checkpoint."""
         config, engine, folder = self.config, self.place.engine, self.place.folder
         extract(self.attack, self.state, self.oracle, self.run)
         images = self._samples()
-        spent, lost = (sum(engine.ranks.all(n)) for n in (self.oracle.spent, self.oracle.lost))
+        spent, lost = (sum(engine.ranks.all(n)) for n in (self.oracle.spent, self.meter.lost))
         if self.auditor is not None:
             outcome = Outcome(
                 config, self.attack, self.run, self.auditor, engine, spent, lost, self.pool

@@ -1,6 +1,7 @@
 """Trainings that are kept on the disk, so that they can be stopped and go on.
 
-A victim's, that of a fresh student of recorded queries, and that of a diagnosis.
+A victim's, that of a fresh student of recorded queries, and that of a diagnosis; adversarial
+examples, too, whose steps are paid for.
 """
 
 from __future__ import annotations
@@ -62,10 +63,14 @@ class KeptTraining:
         """Save it if a minute has passed; raise `Interrupted`, all saved, if it is to stop."""
         asked = bool(self._stop.reason) and not training.finished
         if asked or time.monotonic() - self._saved >= SECONDS:
-            save_checkpoint(self._path, {"purpose": training.purpose, "training": training.state()})
-            self._saved = time.monotonic()
+            self.keep(training)
         if asked:
             raise Interrupted
+
+    def keep(self, training: Resumable) -> None:
+        """Save it now."""
+        save_checkpoint(self._path, {"purpose": training.purpose, "training": training.state()})
+        self._saved = time.monotonic()
 
     @contextmanager
     def until_done(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from copycost.errors import RunError
 from copycost.files import AnyPath, write_atomically
 from copycost.flags import Flag
-from copycost.settings import explain
+from copycost.settings import explained
 from copycost.types import Access, InputSpec
 
 VERSION: Literal[1] = 1
@@ -219,8 +219,7 @@ def read_record(path: AnyPath) -> Record:
     try:
         record = Record.model_validate(data)
     except ValidationError as error:
-        problems = "; ".join(explain(error))
-        raise RunError(f"{path} is not a valid record: {problems}. {AGAIN}") from None
+        raise RunError(f"{path} is not a valid record: {explained(error)}. {AGAIN}") from None
     lacking = _lacking(record)
     if lacking:
         raise RunError(f"{path} is not a valid record: {lacking}. {AGAIN}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.errors import RunError
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
 from copycost.runner.checkpoint import Saver, load_checkpoint
@@ -67,7 +67,7 @@ class Run:
         self,
         folder: Path,
         attack: Attack,
-        oracle: Oracle,
+        meter: Meter,
         api: Victim,
         auditor: Auditor | None,
         ranks: Ranks,
@@ -81,8 +81,8 @@ class Run:
         `auditor` is None on all ranks but the first.
         """
         self.folder, self.stop, self.watcher = folder, stop, watcher
-        self._attack, self._oracle, self._api, self._auditor = attack, oracle, api, auditor
-        self._ranks = ranks
+        self._attack, self._api, self._auditor, self._ranks = attack, api, auditor, ranks
+        self._meter, self._oracle = meter, meter.oracle
         self._evaluations = evaluations
         self.curve: list[Point] = []
         self.resumed: list[str] = []
@@ -159,11 +159,11 @@ class Run:
             if player.updates:
                 values[f"{name}/gradient norm"] = float(player.gradient_norm())
         self._check_finite(state, values)
-        self._oracle.verify()
+        self._meter.verify()
         with self._ranks.leader_first():  # others go on to what is not patient enough to wait
             if self._auditor is not None:
                 values |= self._judge(self._auditor, state)
-        values |= self._attack.diagnose(state, self._oracle)
+        values |= self._attack.diagnose(state, self._meter.rehearsal)
         self._check_finite(state, values)
         self._trail.sound = self._trail.steps
         point = Point(queries=self.spent, seconds=self.seconds, values=values)
@@ -196,7 +196,7 @@ class Run:
         began = time.monotonic()
         self._mean_losses(state)
         self._trail.sound = self._trail.steps
-        self._oracle.settle()
+        self._meter.settle()
         own_content = {
             "victim": self._api.state(),
             "sums": self._sums,
@@ -205,7 +205,7 @@ class Run:
         }
         shared: dict[str, Any] = {
             "attack": state.state(),
-            "account": (self._oracle.spent, self._oracle.lost),
+            "account": (self._oracle.spent, self._meter.lost),
             "trail": self._trail.state(),
             "counts": self._counts,
             "next": self._next,
@@ -252,7 +252,7 @@ class Run:
 
     def _level(self) -> None:
         """Give up what other ranks lost in a crash, so that all take the same steps from here."""
-        self._oracle.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
+        self._meter.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
 
     def _restore(self, state: State, saved: dict[str, Any]) -> None:
         state.restore(saved["attack"])
@@ -281,8 +281,8 @@ class Run:
 
     def _write_off_since(self, spent: int, lost: int) -> None:
         """What was settled after a checkpoint, and never reached the next one, brought nothing."""
-        unkept = (self._oracle.spent - spent) - (self._oracle.lost - lost)
-        self._oracle.write_off(max(0, unkept))
+        unkept = (self._oracle.spent - spent) - (self._meter.lost - lost)
+        self._meter.write_off(max(0, unkept))
 
     def refuse_lost_weights(self, state: State) -> None:
         """Raise `Unstable` if a player's weights are no longer finite."""
@@ -294,4 +294,4 @@ class Run:
     def _check_finite(self, state: State, values: dict[str, float]) -> None:
         if not_finite(values):
             self._saver.wait()
-            raise unstable(self.folder, state, values, self._trail, self._oracle)
+            raise unstable(self.folder, state, values, self._trail, self._meter)

@@ -15,7 +15,7 @@ from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import LEDGER_FILE, TRANSFER_FOLDER
-from copycost.runner.record import TransferFacts
+from copycost.runner.record import RECORD_FILE, TransferFacts, read_record
 from copycost.types import Access
 from copycost.victims.base import Victim
 
@@ -55,12 +55,20 @@ def read_transfer_set(folder: AnyPath, ledger: str = LEDGER_FILE) -> TransferSet
     """What the run in `folder` asked and got, also while it goes on or after a crash.
 
     `ledger` is the file in it that the account is compared with. Raises `RunError` if the run
-    keeps no transfer set.
+    keeps no transfer set, or if it is finished and its record counts other queries than there are.
     """
     run = Path(folder)
     account = run / ledger
     spent = spent_in(account, "attacker") if account.exists() else None
-    return TransferSet(run / TRANSFER_FOLDER, spent)
+    return TransferSet(run / TRANSFER_FOLDER, spent, _recorded(run))
+
+
+def _recorded(run: Path) -> int | None:
+    """Queries in the transfer set of a finished run; None if the run may still add to it."""
+    if not (run / RECORD_FILE).exists():
+        return None
+    record = read_record(run)
+    return record.transfer.queries if record.finished and record.transfer else None
 
 
 def _check_room(recorder: Recorder, budget: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from copycost.attacks.state import State
 from copycost.errors import RunError, Unstable
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter
 from copycost.runner.checkpoint import save_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, UNSTABLE_FILE
 
@@ -65,14 +65,14 @@ def not_finite(values: Mapping[str, float]) -> list[str]:
 
 
 def unstable(
-    folder: Path, state: State, values: Mapping[str, float], trail: Trail, oracle: Oracle
+    folder: Path, state: State, values: Mapping[str, float], trail: Trail, meter: Meter
 ) -> Unstable:
     """The error to raise where some of `values` are not finite; keeps what shows why.
 
     The account is settled, and what is recorded of the queries is on the disk. The checkpoint
     stays as it is.
     """
-    kept = _keep(folder / UNSTABLE_FILE, state, values, trail, oracle)
+    kept = _keep(folder / UNSTABLE_FILE, state, values, trail, meter)
     path = folder / CHECKPOINT_FILE
     good = (
         f"The last good state, where the same command goes on, is in {path}."
@@ -93,9 +93,7 @@ def _told(values: Mapping[str, float], trail: Trail) -> str:
     return f"{text} The last batch is queries {trail.batch[0]:,} to {trail.batch[1]:,}."
 
 
-def _keep(
-    path: Path, state: State, values: Mapping[str, float], trail: Trail, oracle: Oracle
-) -> str:
+def _keep(path: Path, state: State, values: Mapping[str, float], trail: Trail, meter: Meter) -> str:
     """Where the players lie, in words; a fault of the disk must not hide why the run ends."""
     content = {
         "players": {name: player.state() for name, player in state.players.items()},
@@ -104,7 +102,7 @@ def _keep(
         "queries": trail.batch,
     }
     try:
-        oracle.settle()
+        meter.settle()
         if state.engine.ranks.leads:  # players are alike on all ranks
             save_checkpoint(path, content)
     except (OSError, RunError) as error:

@@ -71,7 +71,7 @@ class Game:
         images = squash(p, self.spec)
         logits = victim(images)
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        return attack.miss(student, images, release(logits, Access.LOGITS, self.access, self.k))
+        return attack.miss(student(images), release(logits, Access.LOGITS, self.access, self.k))
 
     def random(self, role: str) -> Noise:
         """Random numbers that the attack does not use, the same at every moment."""

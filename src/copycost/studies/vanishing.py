@@ -22,7 +22,7 @@ from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.engine import Engine, arranged
 from copycost.errors import ConfigError, Interrupted, RunError
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import Meter, Oracle
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import advance
 from copycost.runner.kept_training import KeptTraining, keeping
@@ -111,7 +111,7 @@ class _Diagnosis:
     config: RunConfig
     target: Target
     game: Game
-    oracle: Oracle
+    meter: Meter
     players: State
     moments: list[Moment] = field(default_factory=list)
     measuring: float = 0.0
@@ -128,8 +128,8 @@ class _Diagnosis:
         engine = _engine(config, victim)
         ready = ready_victim(victim, engine, attack)
         # Without a ledger: this account ends with the process, and is nobody's.
-        oracle = Oracle(ready, access=config.access, budget=config.budget, k=config.top_k)
-        attack.check(oracle)
+        meter = Meter(ready, access=config.access, budget=config.budget, k=config.top_k)
+        attack.check(meter.oracle)
         student = fresh_student(config, spec, victim.classes)
         game = Game(
             attack=attack,
@@ -142,7 +142,8 @@ class _Diagnosis:
             grid=grid,
             held_out=target.held_out,
         )
-        return cls(config, target, game, oracle, attack.start(student, oracle, engine, config.seed))
+        players = attack.start(student, meter.oracle, engine, config.seed)
+        return cls(config, target, game, meter, players)
 
     def play(self, kept: KeptTraining, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
         """The loop of every attack, with looks in between; the last is at the end of the budget."""
@@ -159,6 +160,11 @@ class _Diagnosis:
             if self.moments[-1].queries != self.oracle.spent:
                 self._look(say)
         return self._record("finished" if self.finished else stop.reason)
+
+    @property
+    def oracle(self) -> Oracle:
+        """What the players ask."""
+        return self.meter.oracle
 
     @property
     def _pieces(self) -> int:
@@ -191,7 +197,7 @@ class _Diagnosis:
         """Take up a saved `state`: this account is a new one, and pays for the old one first."""
         self.players.restore(state["players"])
         self.moments = [Moment.model_validate_json(moment) for moment in state["moments"]]
-        self.oracle.forfeit(state["spent"])
+        self.meter.forfeit(state["spent"])
         self.measuring, self.before = state["measuring"], state["seconds"]
         self.started = state["started"]
 
@@ -201,7 +207,7 @@ class _Diagnosis:
         return self.before + time.monotonic() - self.began
 
     def _look(self, say: Callable[[str], None]) -> None:
-        self.oracle.verify()
+        self.meter.verify()
         began = time.monotonic()
         moment = self.game.measure(self.players, self.oracle.spent)
         took = time.monotonic() - began

@@ -9,13 +9,13 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from copycost.errors import RunError
 from copycost.files import write_atomically
 from copycost.runner.config import Arithmetic
 from copycost.runner.record import AGAIN, Facts, Surroundings
-from copycost.settings import explain
+from copycost.settings import explained
 
 VERSION: Literal[1] = 1
 KIND: Literal["diagnostic: not an attack's result"] = "diagnostic: not an attack's result"
@@ -170,5 +170,4 @@ def read_vanishing(path: Path) -> VanishingRecord:
             raise RunError(f"{path} is not a diagnosis in version {VERSION}. {AGAIN}")
         return VanishingRecord.model_validate(data)
     except (OSError, ValueError) as error:
-        why = "; ".join(explain(error)) if isinstance(error, ValidationError) else error
-        raise RunError(f"{path} cannot be read: {why}. {AGAIN}") from None
+        raise RunError(f"{path} cannot be read: {explained(error)}. {AGAIN}") from None

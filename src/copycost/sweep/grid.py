@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, model_validator
 from copycost.attacks import ATTACKS
 from copycost.runner.audit import AuditConfig, fit
 from copycost.runner.config import RunConfig
+from copycost.types import Access
 
 Axis = Annotated[tuple[JsonValue, ...], Field(min_length=1)]
 """The values that one setting takes, one after another."""
@@ -98,9 +99,11 @@ def names(runs: Sequence[RunConfig]) -> list[str]:
 def _describe(run: RunConfig) -> dict[str, str]:
     """Every setting but attack and seed as text; the attack's own as 'attack.setting'.
 
-    Without those that only follow the budget.
+    Without those that only follow the budget, and k where it means nothing.
     """
     full = run.in_full()
+    if run.access is not Access.TOP_K:
+        del full["top_k"]
     own = full.pop("settings")
     follow = ATTACKS[run.attack].suited(run.budget).keys() - run.settings.keys()
     parts = {key: _text(value) for key, value in full.items() if key not in _NOT_AXES}

@@ -7,14 +7,19 @@ them and channels kept last. The owner's module is not touched; a copy is.
 from __future__ import annotations
 
 import copy
+import io
+import pickle
+import random
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node, symbolic_trace
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from copycost.engine import Engine, arranged
+from copycost.hashes import hash_of
 from copycost.parts import in_parts
 from copycost.types import InputSpec
 from copycost.victims.base import Victim
@@ -34,10 +39,10 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
     if type(victim) is not ModuleVictim or victim.spec.vocabulary is not None:
         return victim
     try:
-        plain = copy.deepcopy(victim.module)
+        plain = copy.deepcopy(victim.module).eval()
     except Exception:  # the module's own code; some have parametrised weights, or a lock
         return victim
-    quick = _quick(plain.eval(), victim.spec, victim.device)
+    quick = None if _watched(plain) else _quick(plain, victim.spec, victim.device)
     if quick is None:
         return victim
     return ModuleVictim(
@@ -54,18 +59,18 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
 def _quick(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module | None:
     """The quickest of some copies of `plain` that answers random inputs as it does.
 
-    None for a module that remembers having been asked: only itself will do. What a module cannot
-    answer is told when it is asked, and not here.
+    None for a module that remembers having been asked, or draws random numbers: only itself will
+    do. What a module cannot answer is told when it is asked, and not here.
     """
-    random = torch.Generator(device).manual_seed(0)
-    share = torch.rand((TRIED, *spec.shape), generator=random, device=device)
+    chance = torch.Generator(device).manual_seed(0)
+    share = torch.rand((TRIED, *spec.shape), generator=chance, device=device)
     x = spec.low + (spec.high - spec.low) * share
-    before = _memory(plain)
+    before = _memory(plain, device)
     try:
         wanted = plain(x.clone())  # each its own: some normalise in place
     except Exception:  # the module's own code, which may raise anything
         return plain
-    if _memory(plain) != before:
+    if _memory(plain, device) != before:
         return None
     for ways in ((_folded, arranged), (_folded,), (arranged,)):
         try:
@@ -79,14 +84,43 @@ def _quick(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module
     return plain
 
 
-def _memory(module: nn.Module) -> list[tuple[str, str, object]]:
-    """Plain values that the parts of a module keep beside its weights: a count, a switch."""
-    return [
-        (name, key, value)
+def _watched(module: nn.Module) -> bool:
+    """Whether someone looks at what a part of it is asked or answers: a copy would be unseen."""
+    return any(part._forward_pre_hooks or part._forward_hooks for part in module.modules())
+
+
+def _memory(module: nn.Module, device: torch.device) -> list[object]:
+    """What the parts of a module keep beside their weights, and where random numbers stand."""
+    kept: list[object] = [
+        (name, key, _bytes(value))
         for name, part in module.named_modules()
         for key, value in vars(part).items()
-        if isinstance(value, bool | int | float | str)
+        if key not in ("_parameters", "_modules")
     ]
+    states = [random.getstate(), np.random.get_state(), torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return kept + [_bytes(state) for state in states]
+
+
+class _Bytes(pickle.Pickler):
+    """Pickles tensors by their values: storages have names of their own, which change."""
+
+    def persistent_id(self, value: object) -> object:
+        """What stands for `value`; None where pickle knows."""
+        if isinstance(value, torch.Generator):
+            value = value.get_state()
+        return hash_of(value) if isinstance(value, Tensor) else None
+
+
+def _bytes(value: object) -> bytes:
+    """All of `value`, or nothing of what has no bytes, as a function without a name."""
+    written = io.BytesIO()
+    try:
+        _Bytes(written).dump(value)
+    except Exception:  # of the module's own kind, which may raise anything
+        return b""
+    return written.getvalue()
 
 
 def _folded(module: nn.Module) -> nn.Module:

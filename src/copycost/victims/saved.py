@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -142,9 +143,16 @@ def load_card(folder: Path) -> Card:
             "Update copycost, or save the model again with this one."
         )
     try:
-        return Card.model_validate(content)
+        card = Card.model_validate(content)
     except ValidationError as error:
         raise RunError(f"{path} is not a model's card: {_problems(error)}") from error
+    module, own, _ = card.architecture.partition(":")
+    if own and module not in sys.modules:  # a file must not have code imported
+        raise RunError(
+            f"{path} names an architecture of its maker's own, {card.architecture}. If you trust "
+            f"that code, import {module} before you load the model."
+        )
+    return card
 
 
 def export_onnx(module: nn.Module, spec: InputSpec, path: Path) -> None:

@@ -27,19 +27,17 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from copycost.errors import RunError
 from copycost.files import write_atomically
+from copycost.settings import explained
 from copycost.types import Access, InputSpec, Modality
 
 MAGIC = b"CCQ1"
 HEADER = struct.Struct("<4sIQI")
 LAYOUT_FILE = "layout.json"
 SUFFIX = ".queries"
-LEVELS = 255
-"""Steps between the ends of the range when an image is kept as bytes: values are off by at most
-half a step, (high - low) / 510."""
 
 Buffer = bytes | memoryview
 
@@ -134,8 +132,8 @@ def read_layout(folder: Path) -> Layout:
         return Layout.model_validate(json.loads((folder / LAYOUT_FILE).read_bytes()))
     except FileNotFoundError:
         raise RunError(f"There is no transfer set in {folder}.") from None
-    except (ValueError, ValidationError) as error:
-        raise RunError(f"{folder / LAYOUT_FILE} cannot be read: {error}") from None
+    except ValueError as error:
+        raise RunError(f"{folder / LAYOUT_FILE} cannot be read: {explained(error)}.") from None
 
 
 def header(first: int, n: int, payload: Sequence[Buffer]) -> bytes:

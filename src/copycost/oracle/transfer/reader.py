@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from copycost.errors import RunError
+from copycost.errors import ConfigError, RunError
+from copycost.levels import dequantise
 from copycost.oracle.transfer.frames import (
-    LEVELS,
     Arrays,
     Encoding,
     Frame,
@@ -41,16 +41,24 @@ class Asked(NamedTuple):
 class TransferSet:
     """What a run asked and got, in the order of asking."""
 
-    def __init__(self, folder: Path, spent: int | None = None) -> None:
+    def __init__(self, folder: Path, spent: int | None = None, recorded: int | None = None) -> None:
         """Look at the layout and count; `spent` is what the run's account was charged.
 
-        Raises `RunError` if there is nothing to read, or a segment but the last is not whole.
+        `recorded` is how many queries there must be; None where they may still become more.
+        Raises `RunError` if there is nothing to read, a segment but the last is not whole, or
+        the set has another number of queries.
         """
         self.folder, self.spent = folder, spent
         self.layout: Layout = read_layout(folder)
         self.torn_bytes = 0
         """Bytes at the end that are no whole frame: a crash tore it, or it is being written."""
         self._count = sum(frame.n for frame in self._frames(check=False))
+        # A flipped bit in a header of the last segment looks like a tail that a crash tore.
+        if recorded is not None and recorded != self._count:
+            raise RunError(
+                f"{folder} is damaged: {self._count:,} of {recorded:,} queries can be read. Put "
+                "back a copy of it, or move the run's folder away and make the run again."
+            )
 
     def __len__(self) -> int:
         """Queries recorded."""
@@ -85,8 +93,13 @@ class TransferSet:
         """All queries in chunks of `size`, the last of which may be smaller.
 
         Calls are cut and joined; `first` is the first query's. Holds one chunk and one call
-        at a time.
+        at a time. Raises `ConfigError` for a `size` below 1.
         """
+        if size < 1:
+            raise ConfigError([f"size: expected chunks of at least one query, got {size}."])
+        return self._chunks(size)
+
+    def _chunks(self, size: int) -> Iterator[Asked]:
         held, n = [], 0
         for call in self.calls():
             held.append(call)
@@ -115,15 +128,10 @@ class TransferSet:
             self.torn_bytes = torn
 
 
-def dequantise(levels: Tensor, low: float, high: float) -> Tensor:
-    """Values in [low, high], float32, of uint8 levels of any shape."""
-    return (low + levels.float() * ((high - low) / LEVELS)).clamp(low, high)
-
-
 def _asked(first: int, arrays: Arrays, layout: Layout) -> Asked:
     inputs = torch.from_numpy(np.array(arrays.inputs))
     if layout.encoding is Encoding.BYTES:
-        inputs = dequantise(inputs, layout.spec.low, layout.spec.high)
+        inputs = dequantise(inputs, layout.spec)
     elif layout.spec.vocabulary is not None:
         inputs = inputs.long()
     scores = None if arrays.scores is None else torch.from_numpy(np.array(arrays.scores))

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from copycost.errors import RunError
-from copycost.oracle.transfer.frames import LEVELS, Encoding, Layout
+from copycost.levels import quantise
+from copycost.oracle.transfer.frames import Encoding, Layout
 from copycost.oracle.transfer.segments import SEGMENT_BYTES, Appender
-from copycost.types import Answer, InputSpec
+from copycost.types import Answer
 
 WAITING = 16
 """Batches that may wait for the disk: the memory this takes is bounded by them."""
@@ -148,20 +149,6 @@ class Recorder:
         if self._scratch is None or self._scratch.shape != x.shape:
             self._scratch = torch.empty(x.shape, device=x.device)
         return quantise(x.detach(), self.layout.spec, self._scratch)
-
-
-@torch.no_grad()
-def quantise(x: Tensor, spec: InputSpec, scratch: Tensor | None = None) -> Tensor:
-    """The nearest of the range's 256 levels, uint8, of inputs of any floating type.
-
-    `scratch` is float32 of the same shape, used again for batch after batch: finding memory
-    anew for each takes longer on a CPU than the arithmetic.
-    """
-    scratch = torch.empty_like(x, dtype=torch.float32) if scratch is None else scratch
-    torch.mul(x.float(), LEVELS / (spec.high - spec.low), out=scratch)
-    if spec.low:
-        scratch.sub_(spec.low * LEVELS / (spec.high - spec.low))
-    return scratch.round_().clamp_(0, LEVELS).to(torch.uint8)
 
 
 def _bytes_of(t: Tensor) -> memoryview:

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from threading import Thread
@@ -94,6 +95,7 @@ class LocalJob:
         self.process: ForkServerProcess = context.Process(
             target=work, args=(task, theirs, gpu, threads), name=task.name
         )
+        _ensure_server()
         self.process.start()
         theirs.close()  # or its end would never be noticed here
 
@@ -123,6 +125,20 @@ class LocalJob:
         code = self.process.exitcode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return f"the worker {how}"
+
+
+def _ensure_server() -> None:
+    """See that the fork server runs, deaf to Ctrl-C from its first moment.
+
+    It ignores SIGINT by itself once it has imported what it preloads: seconds in which a
+    terminal's Ctrl-C would kill it, and the next worker's start with it.
+    """
+    resource_tracker.ensure_running()  # starting, it would unblock SIGINT here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def work(task: Task, pipe: Connection, gpu: str | None, threads: int) -> None:

@@ -1,0 +1,36 @@
+"""Images as bytes: the nearest of their range's 256 levels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from copycost.types import InputSpec
+
+LEVELS = 255
+"""Steps between the ends of the range: values are off by at most half of one."""
+
+
+@torch.no_grad()
+def quantise(x: Tensor, spec: InputSpec, scratch: Tensor | None = None) -> Tensor:
+    """The nearest levels, uint8, of inputs of `spec`'s range, of any shape and floating type.
+
+    `scratch` is float32 of the same shape, used again for batch after batch: finding memory
+    anew for each takes longer on a CPU than the arithmetic.
+    """
+    scratch = torch.empty_like(x, dtype=torch.float32) if scratch is None else scratch
+    torch.mul(x.float(), LEVELS / (spec.high - spec.low), out=scratch)
+    if spec.low:
+        scratch.sub_(spec.low * LEVELS / (spec.high - spec.low))
+    return scratch.round_().clamp_(0, LEVELS).to(torch.uint8)
+
+
+def dequantise(levels: Tensor, spec: InputSpec) -> Tensor:
+    """Values in `spec`'s range, float32, of uint8 `levels` of any shape."""
+    low, high = spec.low, spec.high
+    return (low + levels.float() * ((high - low) / LEVELS)).clamp(low, high)
+
+
+def as_bytes(x: Tensor, spec: InputSpec) -> Tensor:
+    """`x` (any shape) at its nearest levels, float32: what is left of it in a file."""
+    return dequantise(quantise(x, spec), spec)

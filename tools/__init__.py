@@ -1,0 +1,1 @@
+"""What this repository needs and its users do not: measurements to be made, docs to be written."""

@@ -1,0 +1,133 @@
+"""The tables of `docs/bench.md`, from the records of the presets' runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from copycost.bench.result import BenchRecord, read_bench
+from copycost.bench.tables import rows
+from copycost.report import wording
+from copycost.report.table import in_words, spread
+from tools.passages.markdown import NOT_RUN, measured_on, table
+from tools.passages.tuning import LABEL_TUNING_FILE, TUNING_FILE, Tuning, read_tuning
+
+HEAD = (
+    "attack",
+    "queries",
+    "agreement, own student",
+    "agreement, fresh student",
+    "transfer rate",
+    "by chance",
+    "student updates",
+    "seconds",
+    "collapsed",
+)
+TUNING_HEAD = ("attack", "tries", "agreement of all, first seed", "settings of before", "chosen")
+
+
+def digits_passage(results: Path) -> str:
+    """Every attack of `bench-digits` at every budget."""
+    return _passage(results / "bench" / "digits" / "bench.json")
+
+
+def label_passage(results: Path) -> str:
+    """Every attack of `bench-digits-label` at every budget."""
+    return _passage(results / "bench" / "digits-label" / "bench.json")
+
+
+def pool_passage(results: Path) -> str:
+    """Every attack of `bench-digits-pool` at every budget."""
+    return _passage(results / "bench" / "digits-pool" / "bench.json")
+
+
+def tuning_passage(results: Path) -> str:
+    """How the settings of `bench-digits` were chosen."""
+    return _tuning(results / "bench" / "digits" / TUNING_FILE)
+
+
+def label_tuning_passage(results: Path) -> str:
+    """How those of `bench-digits-label` were."""
+    return _tuning(results / "bench" / "digits-label" / TUNING_FILE)
+
+
+def pool_tuning_passage(results: Path) -> str:
+    """How those of `bench-digits-pool` were."""
+    return _tuning(results / "bench" / "digits-pool" / TUNING_FILE)
+
+
+def twentieth_tuning_passage(results: Path) -> str:
+    """How the settings of Frugal, and of DFME at twenty times its queries, were chosen."""
+    return _tuning(results / "frugal" / "twentieth" / TUNING_FILE)
+
+
+def twentieth_label_tuning_passage(results: Path) -> str:
+    """How those by labels were, of DisGUIDE at twenty times Frugal's queries."""
+    return _tuning(results / "frugal" / "twentieth" / LABEL_TUNING_FILE)
+
+
+def _tuning(path: Path) -> str:
+    if not path.exists():
+        return NOT_RUN
+    record = read_tuning(path)
+    lines = [
+        (
+            wording.attack_name(attack),
+            wording.count(len(tuned.trials)),
+            in_words(spread(trial.agreement[0] for trial in tuned.trials)),
+            in_words(spread(tuned.trials[0].agreement)),
+            "the same" if tuned.best is tuned.trials[0] else in_words(spread(tuned.best.agreement)),
+        )
+        for attack, tuned in record.attacks.items()
+    ]
+    note = (
+        f"{_budgets(record)} of `{record.victim.name}`; medians and ranges, of what was "
+        f"chosen over {wording.plural(len(record.seeds), 'seed')}."
+    )
+    return "\n\n".join([table(TUNING_HEAD, lines), note, measured_on(record.surroundings)])
+
+
+def _budgets(record: Tuning) -> str:
+    """In words: the one that all have, and after it the ones of those that have another."""
+    others = [
+        f"{tuned.budget:,} by {wording.attack_name(attack)}"
+        for attack, tuned in record.attacks.items()
+        if tuned.budget is not None
+    ]
+    shared = f"{record.budget:,} queries"
+    return f"{shared} ({wording.listing(others)})" if others else shared
+
+
+def _passage(path: Path) -> str:
+    if not path.exists():
+        return NOT_RUN
+    record = read_bench(path)
+    lines = [
+        (
+            row.attack,
+            row.budget,
+            row.agreement,
+            row.fresh_agreement,
+            row.transfer_rate,
+            row.by_chance,
+            row.updates,
+            row.seconds,
+            row.collapsed,
+        )
+        for row in rows(record)
+    ]
+    return "\n\n".join([table(HEAD, lines), _note(record), measured_on(record.surroundings)])
+
+
+def _note(record: BenchRecord) -> str:
+    seeds = {len(budget.runs) for attack in record.attacks for budget in attack.budgets}
+    victim = record.victim.name if record.victim else "none"
+    return (
+        f"Victim `{victim}`, {record.access} access; medians and ranges over "
+        f"{max(seeds)} seeds. Collapsed: share of seeds whose student has learnt nothing. "
+        f"Adversarial examples: {_settings(record, 'pgd')}. Fresh students: "
+        f"{_settings(record, 'fresh')}."
+    )
+
+
+def _settings(record: BenchRecord, name: str) -> str:
+    return ", ".join(f"{setting} {value}" for setting, value in record.config[name].items())

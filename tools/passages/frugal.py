@@ -1,0 +1,205 @@
+"""The passages of `docs/methods/frugal.md`, from the records under `results/frugal`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from copycost.report.knowledge import held
+from copycost.report.table import Group, Setting, group_records, in_words
+from copycost.report.wording import attack_name, percent
+from copycost.runner.record import Record, records_in
+from copycost.types import Access
+from tools.passages.markdown import NOT_RUN, measured_on, table
+
+USUAL_LOSS = "l1"
+SHARE = 20
+"""Frugal is to reach with one query what DFME reaches with so many."""
+
+
+def twentieth_passage(results: Path) -> str:
+    """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
+    # DFME's runs on digits are those of the embedded audit; its Frugal has other settings.
+    audited = [record for record in records_in(results / "digits") if record.attack != "frugal"]
+    records = of_usual_loss([*records_in(results / "frugal" / "twentieth"), *audited])
+    victims = {record.victim.name for record in records}
+    suited = records_in(results / "frugal" / "suited")
+    records += [record for record in suited if record.victim.name in victims]
+    groups = [group for group in group_records(records) if group.attack != "random-noise"]
+    noise = [group for group in group_records(records) if group.attack == "random-noise"]
+    asked = {group.setting.victim for group in groups if group.attack == "frugal"}
+    chosen = _best_settings([group for group in groups if group.setting.victim in asked])
+    if not chosen:
+        return NOT_RUN
+    head = ["data", "access", "attack", "queries", "agreement", "random noise", "seconds a run"]
+    rows = [_row(group, noise) for group in sorted(chosen, key=_place)]
+    parts = [table(head, rows), over_seeds(chosen), "\n".join(_verdicts(chosen)), made_by(chosen)]
+    return "\n\n".join(parts)
+
+
+def _best_settings(groups: Sequence[Group]) -> list[Group]:
+    """Of groups that differ by an attack's own settings alone the one that agrees most."""
+    best: dict[tuple[object, ...], Group] = {}
+    for group in sorted(groups, key=median_agreement):
+        best[group.attack, replace(group.setting, victim_hash="")] = group
+    return list(best.values())
+
+
+def photographs_passage(results: Path) -> str:
+    """Frugal by the kinds of its images, and DFME, on a model of photographs of 16×16."""
+    return _by_images(results / "frugal" / "photographs")
+
+
+def cifar10_passage(results: Path) -> str:
+    """The same on a model of photographs at CIFAR-10's own size."""
+    return _by_images(results / "frugal" / "cifar10")
+
+
+def _by_images(folder: Path) -> str:
+    groups = group_records(of_usual_loss(records_in(folder)))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=median_agreement, reverse=True)
+    head = [
+        "attack", "access", "images", "learnt", "the attacker holds", "queries", "agreement",
+        "accuracy",
+    ]  # fmt: skip
+    rows = [
+        [
+            attack_name(group.attack),
+            str(group.setting.access),
+            drawn_kinds(group.records[0]),
+            views(group.records[0]),
+            held(group.records[0]),
+            f"{group.setting.budget:,}",
+            in_words(group.agreement),
+            in_words(group.accuracy),
+        ]
+        for group in groups
+    ]
+    note = f"{of_one_recipe(groups)} {over_seeds(groups)}"
+    return "\n\n".join([table(head, rows), note, made_by(groups)])
+
+
+def of_one_recipe(groups: Sequence[Group]) -> str:
+    """Who copies whom."""
+    first = groups[0]
+    return (
+        f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
+        f"{victims_accuracy(groups)} accuracy, student `{first.setting.student}`."
+    )
+
+
+def victims_accuracy(groups: Sequence[Group]) -> str:
+    """In words; a range where one recipe came out as several victims, on other processors."""
+    found = [record.victim.accuracy for group in groups for record in group.records]
+    ends = dict.fromkeys(percent(accuracy) for accuracy in (min(found), max(found)))
+    return " to ".join(ends)
+
+
+def by_labels(group: Group) -> bool:
+    """Whether nothing but labels was told."""
+    return group.setting.access is Access.LABEL
+
+
+def loss_of(record: Record) -> str:
+    """The loss of a run's students; older records have none but the usual one."""
+    return str(record.config["settings"].get("loss", USUAL_LOSS))
+
+
+def of_usual_loss(records: Sequence[Record]) -> list[Record]:
+    """Those whose students descended the default's norm."""
+    return [record for record in records if loss_of(record) == USUAL_LOSS]
+
+
+def drawn_kinds(record: Record) -> str:
+    """The sources of a run's images, if it draws any."""
+    sources = record.config["settings"].get("sources", ())
+    return ", ".join(f"`{name}`" for name in sources) or "–"
+
+
+def views(record: Record) -> str:
+    """How a run's images are shown to its students, if it may move them."""
+    settings = record.config["settings"]
+    if "sources" not in settings:
+        return "–"
+    shift, flip = settings.get("shift", 0.0), settings.get("flip", False)
+    ways = [f"moved by up to {percent(shift)}"] * bool(shift) + ["mirrored"] * flip
+    # Records that are older than `as_asked` moved all they learnt from.
+    kept = settings.get("as_asked", 0.0) if ways else 0.0
+    return ", ".join([f"{percent(kept)} as asked"] * bool(kept) + ways) or "as asked"
+
+
+def _row(group: Group, noise: Sequence[Group]) -> list[str]:
+    floor = next((other for other in noise if other.setting == group.setting), None)
+    return [
+        group.victim.dataset,
+        str(group.setting.access),
+        attack_name(group.attack),
+        f"{group.setting.budget:,}",
+        in_words(group.agreement),
+        in_words(floor.agreement) if floor else "–",
+        f"{group.seconds.median:,.0f}",
+    ]
+
+
+def _place(group: Group) -> tuple[str, bool, str]:
+    # Probabilities before labels, DFME before what is compared with it.
+    return group.victim.dataset, by_labels(group), group.attack
+
+
+def over_seeds(groups: Sequence[Group]) -> str:
+    """What the numbers of a table are taken over."""
+    seeds = sorted({len(group.seeds) for group in groups})
+    number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    alone = " (without a range: one)" if seeds[0] == 1 < seeds[-1] else ""
+    over = f"Median and range over {number} seeds{alone}"
+    return f"{over}; agreement with the victim on held-out images."
+
+
+def _verdicts(groups: Sequence[Group]) -> list[str]:
+    """A line for each copy by Frugal at a twentieth, or less, of the queries of another attack.
+
+    The other is told as much, or probabilities where Frugal is told labels alone.
+    """
+    return [
+        _verdict(own, model)
+        for model in groups
+        for own in groups
+        if own.attack == "frugal"
+        and model.attack != "frugal"
+        and _copying(own.setting) == _copying(model.setting)
+        and own.setting.budget * SHARE <= model.setting.budget
+        and model.setting.access in (own.setting.access, Access.PROBABILITIES)
+    ]
+
+
+def _copying(setting: Setting) -> tuple[object, ...]:
+    """Who copies whom, behind what; the same recipe makes the same victim, on any machine."""
+    return setting.victim, setting.student, setting.data, setting.defences
+
+
+def _verdict(own: Group, model: Group) -> str:
+    reached = median_agreement(own) >= median_agreement(model)
+    share = model.setting.budget / own.setting.budget
+    same = own.setting.victim_hash == model.setting.victim_hash
+    other = "" if same else " Each copied its own victim, both trained by one recipe."
+    labels = " by labels alone" if by_labels(own) else ""
+    told = ", told probabilities," if model.setting.access != own.setting.access else ""
+    return (
+        f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "
+        f"{percent(median_agreement(own))} with {own.setting.budget:,} queries, "
+        f"{attack_name(model.attack)}{told} {percent(median_agreement(model))} with {share:.3g} "
+        f"times as many.{other}"
+    )
+
+
+def median_agreement(group: Group) -> float:
+    """Over its seeds; 0 where none has one."""
+    return group.agreement.median if group.agreement else 0.0
+
+
+def made_by(groups: Sequence[Group]) -> str:
+    """Hardware, versions and commits of the groups' runs."""
+    return measured_on([record.surroundings for group in groups for record in group.records])

@@ -1,0 +1,90 @@
+"""Frugal where labels alone are told, from its runs' records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from copycost.attacks.frugal import Frugal
+from copycost.report.knowledge import held
+from copycost.report.table import Group, group_records, in_words
+from copycost.runner.record import records_in
+from copycost.settings import read_settings
+from tools.passages.frugal import (
+    by_labels,
+    drawn_kinds,
+    made_by,
+    median_agreement,
+    of_one_recipe,
+    over_seeds,
+)
+from tools.passages.markdown import NOT_RUN, table
+
+
+def label_photographs_passage(results: Path) -> str:
+    """By labels of photographs: how many candidates, how chosen, and how long learnt from."""
+    own = records_in(results / "frugal" / "label-photographs")
+    victims = {record.victim.name for record in own}
+    lessons = [
+        record
+        for record in records_in(results / "frugal" / "lessons")
+        if record.victim.name in victims
+    ]
+    groups = [group for group in group_records([*own, *lessons]) if by_labels(group)]
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=lambda group: (group.setting.budget, median_agreement(group)))
+    head = [
+        "queries", "images", "the attacker holds", "candidates", "turns", "`adjustment`", "steps",
+        "agreement", "accuracy", "seconds a run",
+    ]  # fmt: skip
+    note = f"{of_one_recipe(groups)} {over_seeds(groups)}"
+    return "\n\n".join([table(head, [_choice(group) for group in groups]), note, made_by(groups)])
+
+
+def _choice(group: Group) -> list[str]:
+    record = group.records[0]
+    settings = read_settings(Frugal, record.config["settings"])
+    return [
+        f"{group.setting.budget:,}",
+        drawn_kinds(record),
+        held(record),
+        f"{settings.candidates}",
+        "of classes" if settings.balanced else "–",
+        f"{settings.adjustment:g}",
+        f"{settings.student_steps}",
+        in_words(group.agreement),
+        in_words(group.accuracy),
+        f"{group.seconds.median:,.0f}",
+    ]
+
+
+def adjustment_passage(results: Path) -> str:
+    """Frugal by labels, with classes raised by their share of the answers and without."""
+    records = [
+        record
+        for folder in ("twentieth", "adjustment")
+        for record in records_in(results / "frugal" / folder)
+        # Records that are older than the setting were not made to be compared by it.
+        if record.attack == "frugal" and "adjustment" in record.config["settings"]
+    ]
+    groups = [group for group in group_records(records) if by_labels(group)]
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=lambda group: (group.victim.dataset, _adjustment(group)))
+    head = ["data", "queries", "`adjustment`", "agreement", "accuracy", "commonest class"]
+    rows = [
+        [
+            group.victim.dataset,
+            f"{group.setting.budget:,}",
+            f"{_adjustment(group):g}",
+            in_words(group.agreement),
+            in_words(group.accuracy),
+            in_words(group.spread("commonest class")),
+        ]
+        for group in groups
+    ]
+    return "\n\n".join([table(head, rows), over_seeds(groups), made_by(groups)])
+
+
+def _adjustment(group: Group) -> float:
+    return float(group.records[0].config["settings"]["adjustment"])

@@ -1,0 +1,94 @@
+"""Frugal with no setting given, from its runs' records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from copycost.attacks.frugal import Frugal
+from copycost.report.table import Group, group_records, in_words
+from copycost.runner.config import read_attack
+from copycost.runner.record import Record, records_in
+from copycost.settings import read_settings, write_settings
+from tools.passages.frugal import by_labels, made_by, over_seeds
+from tools.passages.markdown import NOT_RUN, table
+
+PLAIN = "two students, 16 steps for each batch of 256"
+
+
+def suited_passage(results: Path) -> str:
+    """What a run reaches that says nothing, by budget, and what it did with one set for all."""
+    groups = group_records(records_in(results / "frugal" / "suited"))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=_place)
+    head = ["data", "access", "queries", "settings", "agreement", "accuracy", "seconds a run"]
+    rows = [
+        [
+            group.victim.dataset,
+            str(group.setting.access),
+            f"{group.setting.budget:,}",
+            _in_use(group.records[0]),
+            in_words(group.agreement),
+            in_words(group.accuracy),
+            f"{group.seconds.median:,.0f}",
+        ]
+        for group in groups
+    ]
+    return "\n\n".join([table(head, rows), _students(groups), over_seeds(groups), made_by(groups)])
+
+
+def clip_passage(results: Path) -> str:
+    """Frugal into a net without batch norms, its gradients bounded and not."""
+    groups = group_records(records_in(results / "frugal" / "clip"))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=lambda group: (group.setting.budget, _settings(group.records[0]).clip))
+    head = ["queries", "`clip`", "agreement", "accuracy", "seconds a run"]
+    rows = [
+        [
+            f"{group.setting.budget:,}",
+            f"{_settings(group.records[0]).clip:g}",
+            in_words(group.agreement),
+            in_words(group.accuracy),
+            f"{group.seconds.median:,.0f}",
+        ]
+        for group in groups
+    ]
+    return "\n\n".join([table(head, rows), _students(groups), over_seeds(groups), made_by(groups)])
+
+
+def _place(group: Group) -> tuple[str, bool, int, bool]:
+    """By data, probabilities before labels, then by budget, plain defaults first."""
+    suited = _is_suited(group.records[0])
+    return group.victim.dataset, by_labels(group), group.setting.budget, suited
+
+
+def _settings(record: Record) -> Frugal:
+    settings: Frugal = read_settings(Frugal, record.config["settings"])
+    return settings
+
+
+def _is_suited(record: Record) -> bool:
+    """Whether all it says is what suits its budget.
+
+    Most records are older than `clip`, which does nothing to their students' nets.
+    """
+    suited = write_settings(read_attack("frugal", {}, record.budget))
+    return write_settings(_settings(record)) | {"clip": suited["clip"]} == suited
+
+
+def _in_use(record: Record) -> str:
+    used = _settings(record)
+    if used == Frugal():
+        return PLAIN
+    own = "the budget's: " if _is_suited(record) else ""
+    return (
+        f"{own}{used.student_steps} steps for each batch of {used.batch_size}, "
+        f"{used.candidates} candidates"
+    )
+
+
+def _students(groups: Sequence[Group]) -> str:
+    pairs = {f"`{g.victim.name}` into `{g.setting.student}`" for g in groups}
+    return f"Copied: {', '.join(sorted(pairs))}."

@@ -1,0 +1,51 @@
+"""How far random noise comes, learnt once and learnt long, from its runs' records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from copycost.attacks.random_noise import RandomNoise
+from copycost.report.table import Group, group_records, in_words
+from copycost.runner.record import records_in
+from copycost.settings import read_settings
+from tools.passages.frugal import by_labels, made_by, over_seeds
+from tools.passages.markdown import NOT_RUN, table
+
+
+def noise_passage(results: Path) -> str:
+    """Random noise by data, access and budget, and by how often its answers are learnt."""
+    groups = group_records(records_in(results / "noise"))
+    if not groups:
+        return NOT_RUN
+    groups.sort(key=_place)
+    head = ["data", "access", "queries", "learnt", "agreement", "accuracy", "seconds a run"]
+    rows = [
+        [
+            group.victim.dataset,
+            str(group.setting.access),
+            f"{group.setting.budget:,}",
+            _learnt(group),
+            in_words(group.agreement),
+            in_words(group.accuracy),
+            f"{group.seconds.median:,.0f}",
+        ]
+        for group in groups
+    ]
+    return "\n\n".join([table(head, rows), over_seeds(groups), made_by(groups)])
+
+
+def _place(group: Group) -> tuple[str, bool, int, int]:
+    steps = _settings(group).student_steps
+    return group.victim.dataset, by_labels(group), group.setting.budget, steps
+
+
+def _settings(group: Group) -> RandomNoise:
+    settings: RandomNoise = read_settings(RandomNoise, group.records[0].config["settings"])
+    return settings
+
+
+def _learnt(group: Group) -> str:
+    used = _settings(group)
+    if used.student_steps == 1:
+        return f"once, in batches of {used.batch_size}"
+    return f"{used.student_steps} steps for each batch of {used.batch_size}"
