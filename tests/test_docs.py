@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
 from copycost.presets.victims import VICTIMS
 from copycost.runner.audit import AuditConfig
+from copycost.runner.record import read_record
 from copycost.settings import read_settings
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 
@@ -117,7 +120,7 @@ def load(code: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def executed(page: Path) -> dict[str, Any]:
     """The names that the Python of a page leaves."""
-    (code,) = blocks(page, "python")
+    code = "\n".join(blocks(page, "python"))
     scope: dict[str, Any] = {"__name__": page.stem}
     exec(compile(code, page.name, "exec"), scope)
     return scope
@@ -138,11 +141,16 @@ def test_the_function_that_the_docs_ask_is_copied(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     scope = executed(DOCS / "your-own-model.md")
-    assert scope["record"].spent == 400
-    assert scope["record"].victim.name == "regression-v1"
+    record = read_record(tmp_path / "runs" / "regression-v1")
+    assert record.spent == 400
+    assert record.victim.name == "regression-v1"
     # Once as it is, and once more for what its users see: there are no defences.
-    assert scope["record"].accounts["auditor"].spent == 2 * 445
+    assert record.accounts["auditor"].spent == 2 * 445
     assert "agreement" in capsys.readouterr().out
+    several = [(record.attack, record.seed, record.spent) for record, _ in scope["found"]]
+    attacks = ("frugal", "random-noise")
+    assert several == [(attack, seed, 300) for seed in (0, 1) for attack in attacks]
+    assert (tmp_path / "report.html").stat().st_size > 0
 
 
 def test_the_attack_that_the_docs_add_spends_what_it_says(
@@ -161,6 +169,45 @@ def test_the_attack_that_the_docs_add_spends_what_it_says(
     assert spy.count == oracle.spent == 97
     oracle.spec.check_range(attack.samples(state, oracle, 9))
     assert spy.count == 97
+
+
+USERS_OWN_MYPY = """
+[mypy]
+strict = True
+warn_return_any = False
+follow_imports = silent
+[mypy-torch.*,numpy.*,sklearn.*,lightning_fabric.*,matplotlib.*,PIL.*]
+# Nothing here depends on their types, and reading them takes most of a minute.
+follow_imports = skip
+ignore_missing_imports = True
+"""
+WRONG = """
+from copycost import RunConfig
+
+RunConfig(access="label", defences=["rounding:2"], budget=100)
+RunConfig(budget=[100])
+"""
+
+
+def test_a_users_type_checker_accepts_what_the_pages_show(tmp_path: Path) -> None:
+    """Without pydantic's plugin, which a user need not have."""
+    (tmp_path / "mypy.ini").write_text(USERS_OWN_MYPY)
+    (tmp_path / "wrong.py").write_text(WRONG)
+    for page in PAGES:
+        name, code = f"{page.stem}.py".replace("-", "_"), "\n".join(blocks(page, "python"))
+        if code:
+            (tmp_path / name).write_text(code, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", *sorted(path.name for path in tmp_path.glob("*.py"))],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    faults = [line for line in ran.stdout.splitlines() if ": error:" in line]
+    assert len(faults) == 1, ran.stdout + ran.stderr
+    assert faults[0].startswith("wrong.py:5: ")
+    assert '"budget"' in faults[0]
 
 
 def test_every_relative_link_leads_somewhere() -> None:

@@ -153,6 +153,19 @@ def test_another_default_type_is_a_clear_error() -> None:
         torch.set_default_dtype(torch.float32)
 
 
+def test_an_arithmetic_from_around_is_not_taken_over() -> None:
+    with (
+        torch.autocast("cpu", torch.bfloat16),
+        pytest.raises(ConfigError, match=r"torch.autocast is on.*name a precision"),
+    ):
+        Engine("cpu")
+
+
+def test_another_default_device_is_a_clear_error() -> None:
+    with torch.device("meta"), pytest.raises(ConfigError, match=r"default device is meta.*cpu"):
+        Engine("cpu")
+
+
 def test_threads_default_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert use_threads() == 1

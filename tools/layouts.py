@@ -18,13 +18,14 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from copycost.arithmetic import Precision, computing, switch_tf32
+from copycost.arithmetic import Precision, computing
 from copycost.benchmark.peak import synchronise
 from copycost.convolutions import fewer_products
 from copycost.engine import arranged
 from copycost.nets import ARCHITECTURES
 from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.seeded import build
+from copycost.switches import switch_tf32
 from copycost.types import InputSpec
 
 SPEC = InputSpec((3, 32, 32))

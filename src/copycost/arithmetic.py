@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from copycost.switches import switch_tf32
+
 
 class Precision(StrEnum):
     """An arithmetic."""
@@ -90,12 +92,6 @@ def described(precision: Precision, device: torch.device) -> str:
     """What a record says: its name, and whether it was the device's own."""
     emulated = precision is Precision.TF32 and device.type != "cuda"
     return f"{precision} (emulated)" if emulated else str(precision)
-
-
-def switch_tf32(on: bool) -> None:
-    """Allow TF32 for the process, or forbid it; CUDA only, elsewhere nothing changes."""
-    torch.backends.cuda.matmul.allow_tf32 = on
-    torch.backends.cudnn.allow_tf32 = on
 
 
 @contextmanager

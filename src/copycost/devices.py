@@ -48,6 +48,16 @@ def check_modes() -> None:
             "Gradients are off, and nothing is learnt without. Call it outside of torch.no_grad "
             "and torch.inference_mode, after torch.set_grad_enabled(True)."
         )
+    if any(torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")):
+        problems.append(
+            "torch.autocast is on, and would compute in another arithmetic than the record says. "
+            "Call it outside of it, and name a precision."
+        )
+    if torch.get_default_device().type != "cpu":
+        problems.append(
+            f"PyTorch's default device is {torch.get_default_device()}, where cpu is expected: "
+            'torch.set_default_device("cpu"). What a run computes on is its own setting.'
+        )
     if problems:
         raise ConfigError(problems)
 

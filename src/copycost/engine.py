@@ -24,7 +24,6 @@ from copycost.arithmetic import (
     computing,
     default_step,
     described,
-    switch_tf32,
 )
 from copycost.compiling import Compile, Compiled
 from copycost.convolutions import fewer_products
@@ -33,6 +32,7 @@ from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
 from copycost.ranks import Ranks, launched
+from copycost.switches import full_precision
 from copycost.synced_norm import synchronised
 
 MOST_THREADS = 1024
@@ -73,7 +73,7 @@ class Engine:
         )
         self.batch_size: int | None = None
         """Images of a whole step, where known: networks are compiled for batches of its kind."""
-        switch_tf32(False)
+        full_precision()
         # Batches come in few sizes, so cuDNN's search for its fastest kernels costs little.
         torch.backends.cudnn.benchmark = True
 
@@ -204,12 +204,13 @@ def use_threads(threads: int | None = None) -> int:
     """Set how many threads one operation may use, and return the number.
 
     By default OMP_NUM_THREADS, else the cores this process may run on. More threads than
-    cores, over all processes of a machine, make PyTorch many times slower.
+    cores, over all processes of a machine, make PyTorch many times slower. Raises `ConfigError` for
+    a number that there cannot be.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = threads or omp_threads() or cores or 1
-    if threads > MOST_THREADS:
-        raise ConfigError([f"threads: expected at most {MOST_THREADS}, got {threads:,}."])
+    threads = omp_threads() or cores or 1 if threads is None else threads
+    if not 1 <= threads <= MOST_THREADS:
+        raise ConfigError([f"threads: expected 1 to {MOST_THREADS}, got {threads:,}."])
     torch.set_num_threads(threads)
     return threads
 

@@ -8,11 +8,21 @@ one message and exits with status 2. In Python, settings that pydantic reads rai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Self
+from typing import Any, Self
 
 
 class CopycostError(Exception):
     """Base of every error that a user can cause and mend."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it stands, for process pools, which wait for ever for an error they cannot
+        read: by default it would be made again from its message, as if that were what it takes.
+        """
+        return _made, (type(self), *self.args), self.__dict__
+
+
+def _made(kind: type[CopycostError], *args: object) -> CopycostError:
+    return kind.__new__(kind, *args)
 
 
 def faults_of(attempt: Callable[[], object]) -> list[str]:
@@ -47,6 +57,21 @@ class SpecMismatch(CopycostError):
         """`expected` and `came` complete 'expected …, got …'; `advice` says what to do."""
         super().__init__(f"expected {expected}, got {came}" + (f"; {advice}" if advice else ""))
         self.expected, self.came = expected, came
+        self.charged = 0
+        """Queries that had been paid for when it came: those of an answer."""
+
+    def charge(self, asked: int) -> None:
+        """Say, once, that so many queries were paid for, as it is an answer that is amiss."""
+        if not self.charged:
+            paid = f"The {asked:,} queries of this call are charged."
+            self.args = (f"{self}. {paid} Mend the answers, and run again to go on.",)
+            self.charged = asked
+
+
+def check_kind(value: object, kind: type, wanted: str, advice: str) -> None:
+    """Raise `SpecMismatch` for what a caller has put in another's place."""
+    if not isinstance(value, kind):
+        raise SpecMismatch(wanted, type(value).__name__, advice)
 
 
 class ConfigError(CopycostError):
@@ -72,6 +97,13 @@ class Busy(RunError):
 
 class Interrupted(Exception):
     """Stopped, as was asked, before there was a result; the same call goes on from where it was."""
+
+    def __init__(self, message: str = "") -> None:
+        """Without a `message`, that is what it says."""
+        super().__init__(
+            message
+            or "Stopped, as was asked, before there was a result. The same call goes on from here."
+        )
 
 
 class VictimFailed(CopycostError):

@@ -21,8 +21,11 @@ def own_name(path: Path) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content` so that a crash at any moment leaves one of the two whole.
 
-    The content is on the disk, not only in its cache, when this returns.
+    The content is on the disk, not only in its cache, when this returns. Raises `ConfigError`
+    where `path` is a folder.
     """
+    if path.is_dir():
+        raise ConfigError([f"{path}: expected a file to write, got a folder. Name a file in it."])
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,15 @@ from pydantic_core import CoreSchema, core_schema
 
 from copycost.errors import ConfigError
 from copycost.registry import Registry
+
+T = TypeVar("T")
+
+# Type checkers see what may be written, pydantic what becomes of it: checkers know nothing of
+# its conversions.
+if TYPE_CHECKING:
+    Several = Sequence[T]
+else:
+    Several = tuple[T, ...]
 
 SETTINGS = ConfigDict(
     extra="forbid", arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False

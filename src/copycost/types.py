@@ -66,6 +66,8 @@ class InputSpec:
     def _possible(self) -> InputSpec:
         if not self.shape or any(size < 1 for size in self.shape):
             raise ValueError(f"shape must hold positive sizes, got {self.shape}")
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            raise ValueError(f"low and high must be finite, got [{self.low}, {self.high}]")
         if not self.low < self.high:
             raise ValueError(f"low must be below high, got [{self.low}, {self.high}]")
         if self.modality is Modality.IMAGE and len(self.shape) != 3:

@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,6 +37,26 @@ def test_labelled_names_every_fault_at_once() -> None:
     assert "uint8" in message
     assert "int64" in message
     assert "each of 3 images, got 2" in message
+
+
+def test_arrays_are_told_where_they_are_taken() -> None:
+    images: Any = np.zeros((2, 1, 2, 2), dtype=np.uint8)
+    labels: Any = np.arange(2)
+    pairs: list[Any] = [(images, labels), (torch.from_numpy(images), [0, 1])]
+    for inputs, given in pairs:
+        with pytest.raises(DataError, match=r"expected tensors, got .*Labelled.from_arrays"):
+            Labelled(inputs, given)
+    data = Labelled.from_arrays(images, labels.astype(np.uint8))
+    assert data.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("labels", [np.array([0.0, 1.9]), np.array([True, False]), ["a", "b"]])
+def test_labels_are_not_cut_off(labels: Any) -> None:
+    images: Any = np.zeros((2, 1, 2, 2), dtype=np.uint8)
+    with pytest.raises(DataError, match="uint8 images and integer labels, got uint8 and"):
+        Labelled.from_arrays(images, labels)
+    with pytest.raises(DataError, match="got float64 and int64"):
+        Labelled.from_arrays(images / 255, np.arange(2))
 
 
 def test_no_images_is_an_error() -> None:

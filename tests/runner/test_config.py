@@ -12,6 +12,7 @@ from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
 from copycost.runner.making import attack_of
 from copycost.settings import write_settings
+from copycost.types import Access
 
 
 def test_all_faults_at_once():
@@ -71,6 +72,13 @@ def test_runs_go_seed_by_seed():
         ("dfme", 6),
         ("random-noise", 6),
     ]
+
+
+def test_words_and_lists_become_what_a_record_has():
+    config = RunConfig(access="label", defences=[])
+    assert isinstance(config.access, Access)
+    assert config == RunConfig(access=Access.LABEL)
+    assert hash(RunConfig(access="probabilities", defences=["rounding:2"]).defences)
 
 
 def test_k_makes_no_two_runs_of_one_where_nothing_is_cut_to_it():

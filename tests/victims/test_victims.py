@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from copycost.defences.stack import defend
 from copycost.errors import SpecMismatch
 from copycost.testing import TINY, ScriptedVictim, TinyNet, tiny_victim
 from copycost.types import Access
@@ -90,6 +91,15 @@ def test_labels_out_of_range_are_an_error():
     victim = FunctionVictim(lambda x: np.full(len(x), 4), TINY, 4, "label")
     with pytest.raises(SpecMismatch, match="labels from 0 to 3"):
         victim(images(2))
+
+
+def test_an_answer_that_is_amiss_says_once_what_it_has_cost():
+    inner = ScriptedVictim(torch.tensor([0.5, 0.4, -0.2, 0.1]), Access.PROBABILITIES)
+    with pytest.raises(SpecMismatch) as caught:
+        defend(inner, ["rounding:2", "noise:0.1"])(images(3))
+    assert str(caught.value).count("The 3 queries of this call are charged. Mend the answers") == 1
+    with pytest.raises(SpecMismatch, match=r"shape \[3, 3\]; check .*\. The 3 queries"):
+        FunctionVictim(lambda x: np.zeros((len(x), 3)), TINY, 4, "logits")(images(3))
 
 
 def test_the_wrong_number_of_classes_says_what_came():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, check_kind
 from copycost.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -82,8 +82,10 @@ def load(reference: str) -> Dataset:
     Raises:
         ConfigError: the name is unknown, or lacks a path, or takes none, or the path begins
             with a home folder that there is not.
+        SpecMismatch: it is no text.
         DataError: the files are missing, damaged or of another format.
     """
+    check_kind(reference, str, "a data set as text", "write 'NAME' or 'NAME:PATH'")
     name, colon, place = reference.partition(":")
     if colon and not place:
         raise ConfigError([f"The data set {reference!r} has no path after the colon."])

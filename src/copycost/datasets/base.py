@@ -33,6 +33,9 @@ class Labelled:
     def __post_init__(self) -> None:
         """Check kinds, shapes and lengths; all problems in one error."""
         x, y = self.inputs, self.labels
+        if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
+            came = f"{type(x).__name__} and {type(y).__name__}"
+            raise DataError(f"expected tensors, got {came}; of arrays take Labelled.from_arrays")
         problems = []
         if x.dtype != torch.uint8 or x.ndim != 4:
             problems.append(f"expected uint8 images [N, C, H, W], got {x.dtype} {list(x.shape)}")
@@ -47,7 +50,14 @@ class Labelled:
 
     @classmethod
     def from_arrays(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Labelled:
-        """From `images` [N, C, H, W], uint8, and integer `labels` [N]; copies if it must."""
+        """From `images` [N, C, H, W], uint8, and integer `labels` [N]; copies if it must.
+
+        Raises `DataError` for other numbers: none is rounded or cut off.
+        """
+        images, labels = np.asarray(images), np.asarray(labels)
+        if images.dtype != np.uint8 or not np.issubdtype(labels.dtype, np.integer):
+            came = f"{images.dtype} and {labels.dtype}"
+            raise DataError(f"expected uint8 images and integer labels, got {came}")
         # PyTorch warns about memory that it may not write to, such as a file's buffer.
         inputs = np.require(images, requirements=["C", "W"])
         return cls(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))

@@ -19,7 +19,15 @@ from pydantic import (
 )
 
 from copycost.attacks import ATTACKS
-from copycost.errors import Busy, ConfigError, CopycostError, Interrupted, RunError, Unstable
+from copycost.errors import (
+    Busy,
+    ConfigError,
+    CopycostError,
+    Interrupted,
+    RunError,
+    Unstable,
+    check_kind,
+)
 from copycost.files import AnyPath
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig, takes_pool
@@ -30,7 +38,7 @@ from copycost.runner.record import Record
 from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
-from copycost.settings import explain, listed, truths
+from copycost.settings import Several, explain, listed, truths
 
 FLOOR_ATTACK = "random-noise"
 
@@ -62,7 +70,7 @@ class AuditConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attacks: Annotated[
-        tuple[Annotated[str, listed(ATTACKS)], ...],
+        Several[Annotated[str, listed(ATTACKS)]],
         AfterValidator(lambda names: tuple(dict.fromkeys(names))),
     ] = Field(default=("frugal", "dfme", FLOOR_ATTACK), min_length=1)
     """Each once, however often it is named."""
@@ -161,6 +169,11 @@ def audit(
     one early: a run that has none is left out. Without a `stop`, signals end it as they end
     `copy_model`. Raises `ConfigError`, with every fault, for runs that do not suit the victim.
     """
+    order = "write audit(AuditConfig(…).runs(), Target(…), folder)"
+    check_kind(runs, Sequence, "a list of RunConfigs", order)
+    for run in runs:
+        check_kind(run, RunConfig, "a RunConfig for each run", order)
+    check_kind(target, Target, "a Target", order)
     check_fits(runs, Interface.of(target.victim))
     display, ranks, done = display or NoDisplay(), ranks or Ranks(), list[tuple[Record, Path]]()
     with Stop.given_or_own(stop) as asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Auditor:
     def __init__(
         self,
         target: Target,
-        defences: tuple[str, ...],
+        defences: Sequence[str],
         seed: int,
         account: Account,
         cache: Path,
@@ -48,7 +49,7 @@ class Auditor:
         If the victim fails before all are there, those that are there are kept as well. So they
         are when `stop` is asked meanwhile, which raises `Interrupted`.
         """
-        self.target, self._defences, self._device = target, defences, device
+        self.target, self._defences, self._device = target, tuple(defences), device
         self.account, self._stop = account, stop or Stop()
         saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic_core.core_schema import ValidationInfo
@@ -21,10 +21,21 @@ from copycost.errors import ConfigError, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
-from copycost.settings import explain, listed, read_settings, truths, write_settings
+from copycost.settings import (
+    Several,
+    explain,
+    listed,
+    read_settings,
+    truths,
+    write_settings,
+)
 from copycost.types import Access
 
 Arithmetic = Literal["float32", "tf32", "bfloat16"]
+if TYPE_CHECKING:
+    AnyAccess = Access | str
+else:
+    AnyAccess = Access
 
 
 TOP_K = 5
@@ -67,11 +78,11 @@ class RunConfig(BaseModel):
     """A name in `copycost list students`, or MODULE:BUILDER of one's own."""
     budget: int = Field(default=2_000_000, ge=1, le=MOST_QUERIES)
     """Queries allowed: inputs sent."""
-    access: Access = Access.PROBABILITIES
-    """What the API releases."""
+    access: AnyAccess = Access.PROBABILITIES
+    """What the API releases: an `Access`, or its word."""
     top_k: int = Field(default=TOP_K, ge=1)
     """How many probabilities top-k access releases."""
-    defences: tuple[str, ...] = ()
+    defences: Several[str] = ()
     """From the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
     seed: int = Field(default=0, ge=0)
     precision: Arithmetic = "float32"

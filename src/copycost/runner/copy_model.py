@@ -11,7 +11,7 @@ from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.errors import RunError
+from copycost.errors import RunError, check_kind
 from copycost.files import AnyPath
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
@@ -32,6 +32,7 @@ from copycost.runner.folder import (
     claimed,
     own,
 )
+from copycost.runner.lent import lent
 from copycost.runner.making import attack_of, check_runs, engine_of, fresh_student, ready_victim
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
@@ -69,9 +70,22 @@ def copy_model(
     returned. One that comes before the attacker's first query, while the auditor asks about the
     held-out data, leaves no record yet: then `Interrupted` is raised.
 
+    One run at a time has the process: threads that call this take turns. PyTorch's switches
+    and the mode of the victim's module are as they were when it returns.
+
     Raises `RunError` if the folder holds another run or another process has it.
     """
-    folder, engine = Path(folder), engine_of(config, target.victim)
+    order = "write copy_model(RunConfig(…), Target(…), folder)"
+    check_kind(config, RunConfig, "a RunConfig", order)
+    check_kind(target, Target, "a Target", order)
+    with lent(target.victim):
+        return _copied(config, target, Path(folder), stop, watcher)
+
+
+def _copied(
+    config: RunConfig, target: Target, folder: Path, stop: Stop | None, watcher: Watcher | None
+) -> Record:
+    engine = engine_of(config, target.victim)
     check_runs([config], engine.ranks.count)
     with (
         Stop.given_or_own(stop) as asked,

@@ -55,11 +55,11 @@ def _faults(run: RunConfig, interface: Interface) -> list[str]:
     attack = attack_of(run)
     defended = Access.PROBABILITIES if run.defences and output is Access.LOGITS else output
     checks: dict[str, Callable[[], None]] = {
-        "access": partial(check_access, defended, run.access, run.top_k, classes),
+        "access": partial(check_access, defended, Access(run.access), run.top_k, classes),
         f"student {run.student}": partial(_check_student, run, spec, classes),
         f"{run.attack}'s pool": partial(check_pool_fits, run, spec),
         run.attack: partial(attack.check_spec, spec),
-        f"{run.attack}'s access": partial(attack.check_access, run.access),
+        f"{run.attack}'s access": partial(attack.check_access, Access(run.access)),
     }
     return [f"{name}: {line}" for name, check in checks.items() for line in faults_of(check)]
 

@@ -58,7 +58,12 @@ def exclusive(folder: Path) -> Iterator[None]:
     The lock goes with the process, so a crash leaves nothing to clean up.
     """
     _check_path(folder.absolute())
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(
+            f"{folder}: expected a folder for the run, and a file is in its place. Use another."
+        ) from None
     with Lock(folder / "lock", str(folder)):
         clear_partial(folder)
         yield

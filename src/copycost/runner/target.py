@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from copycost.datasets.base import Labelled
-from copycost.errors import SpecMismatch
-from copycost.victims.base import Victim
+from copycost.defences import DEFENCES
+from copycost.defences.base import Defence
+from copycost.errors import SpecMismatch, check_kind
+from copycost.victims.base import Victim, check_text
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import content_hash
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """An undefended victim with what only its owner has: labelled data it was not trained on."""
+    """A victim, and what only its owner has: labelled data that it was not trained on.
+
+    It is undefended, or behind a defence of its owner's own: those that have names are the run's.
+    """
 
     victim: Victim
     held_out: Labelled
@@ -28,23 +33,34 @@ class Target:
 
     def __post_init__(self) -> None:
         """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
+        wrap = "wrap a module in ModuleVictim(…), a function in FunctionVictim(…)"
+        check_kind(self.victim, Victim, "a victim", wrap)
+        check_kind(
+            self.held_out,
+            Labelled,
+            "held-out data as copycost.Labelled(inputs, labels)",
+            "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
+        )
+        for name in ("dataset", "architecture", "origin"):
+            check_text(f"the target's {name}", getattr(self, name))
+        _check_undefended(self.victim)
+        self._check_shape()
         spec = self.victim.spec
-        if not isinstance(self.held_out, Labelled):
-            raise SpecMismatch(
-                "held-out data as copycost.Labelled(inputs, labels)",
-                type(self.held_out).__name__,
-                "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
-            )
-        found, wanted = self.held_out.shape, tuple(spec.shape)
+        # Data sets are of bytes; what these stand for is the victim's to say.
+        held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
+        object.__setattr__(self, "held_out", held_out)
+        self._check_labels()
+
+    def _check_shape(self) -> None:
+        found, wanted = self.held_out.shape, tuple(self.victim.spec.shape)
         if found != wanted:
             raise SpecMismatch(
                 f"held-out data of the victim's shape {list(wanted)}",
                 f"{list(found)} in {self.dataset}",
                 "judge the victim on data such as it takes (--data on the command line)",
             )
-        # Data sets are of bytes; what these stand for is the victim's to say.
-        held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
-        object.__setattr__(self, "held_out", held_out)
+
+    def _check_labels(self) -> None:
         classes = self.victim.classes
         labels = self.held_out.labels
         foreign = labels[(labels < 0) | (labels >= classes)]
@@ -70,7 +86,30 @@ class Target:
 
     @property
     def content_hash(self) -> str:
-        """sha256 of the victim's weights as they are now, or of its name where it has none here."""
-        if isinstance(self.victim, ModuleVictim):
-            return content_hash(self.victim.module)
-        return hashlib.sha256(f"name:{self.victim.name}".encode()).hexdigest()
+        """sha256 of the victim's weights as they are now, or of its name where it has none here.
+
+        Of a defence without a name in `RunConfig.defences`: of its name and of what it holds.
+        """
+        return _hash_of(self.victim)
+
+
+def _hash_of(victim: Victim) -> str:
+    """Through a defence of the owner's own: two models behind one are two."""
+    if isinstance(victim, ModuleVictim):
+        return content_hash(victim.module)
+    said = f"name:{victim.name}"
+    if isinstance(victim, Defence):
+        said = f"{said!r} over {_hash_of(victim.victim)}"
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _check_undefended(victim: Victim) -> None:
+    """Copies are judged by the undefended victim, which is past every defence that has a name."""
+    while isinstance(victim, Defence):
+        if type(victim) in DEFENCES.values():
+            raise SpecMismatch(
+                "a target without its defences",
+                f"one behind {victim.name!r}",
+                f"take the victim itself, and name it in RunConfig.defences: [{victim.name!r}]",
+            )
+        victim = victim.victim

@@ -16,6 +16,7 @@ from copycost.oracle.transfer.recorder import Recorder
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import LEDGER_FILE, TRANSFER_FOLDER
 from copycost.runner.record import RECORD_FILE, TransferFacts, read_record
+from copycost.types import Access
 from copycost.victims.base import Victim
 
 SPARE = 1.05
@@ -32,7 +33,7 @@ def recording(config: RunConfig, victim: Victim, folder: Path) -> Iterator[Recor
         yield None
         return
     wanted = Encoding(config.record_queries)
-    layout = Layout.choose(victim.spec, victim.classes, config.access, wanted)
+    layout = Layout.choose(victim.spec, victim.classes, Access(config.access), wanted)
     with Recorder(folder / TRANSFER_FOLDER, layout) as recorder:
         _check_room(recorder, config.budget)
         yield recorder

@@ -136,7 +136,7 @@ class _Diagnosis:
             engine=engine,
             victim=_frozen(victim.module).to(engine.device),
             spec=spec,
-            access=config.access,
+            access=Access(config.access),
             k=config.top_k,
             seed=config.seed,
             grid=grid,

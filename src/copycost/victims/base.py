@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import final
+from operator import index
+from typing import SupportsIndex, final
 
 import torch
 from torch import Tensor
 
-from copycost.errors import SpecMismatch
+from copycost.errors import SpecMismatch, check_kind
 from copycost.types import Access, InputSpec
 
 SUM_TOLERANCE = 1e-2
@@ -36,8 +37,9 @@ class Victim(ABC):
 
         Raises `SpecMismatch` for a declaration that no model can meet.
         """
-        if classes < 2:
-            raise SpecMismatch("at least 2 classes", str(classes))
+        check_kind(spec, InputSpec, "an InputSpec", "write InputSpec(shape=(1, 28, 28))")
+        check_text("the victim's name", name)
+        classes = _whole(classes)
         if output is Access.TOP_K:
             raise SpecMismatch(
                 "a victim that computes logits, probabilities or labels",
@@ -59,18 +61,13 @@ class Victim(ABC):
         They come back on the inputs' device, wherever the victim itself is.
         Raises `SpecMismatch` if the answer is not what was declared. Its shape is checked
         every time; so are its values where it was given on the CPU, but elsewhere the first time
-        only: looking at values waits for the device.
+        only: looking at values waits for the device. It says that the queries are charged.
         """
-        # A copy: a model that normalises in place would change what the attacker asked. Laid out
-        # as an owner's code expects, which may flatten by `view` or hand on the bytes.
-        given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
-        self._check_shape(given, len(x))
-        answer = given.long() if self.output is Access.LABEL else given.float()
-        if given.device.type == "cpu" or not self._checked:
-            self._check_whole(given)
-            self._check_values(answer)
-            self._checked = self._checked or len(x) > 1  # one answer tells too little
-        return answer.to(x.device, copy=True)  # of a buffer, maybe, that is used again
+        try:
+            return self._answered(x)
+        except SpecMismatch as error:
+            error.charge(len(x))
+            raise
 
     def state(self) -> dict[str, Tensor]:
         """What must be saved for the answers to go on as if never interrupted."""
@@ -81,6 +78,18 @@ class Victim(ABC):
 
     def draw_anew(self, since: str) -> None:  # noqa: B027 -- nothing to draw by default
         """Where a state is lost: draw other numbers than ever, fixed by `since` and the seed."""
+
+    def _answered(self, x: Tensor) -> Tensor:
+        # A copy: a model that normalises in place would change what the attacker asked. Laid out
+        # as an owner's code expects, which may flatten by `view` or hand on the bytes.
+        given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
+        self._check_shape(given, len(x))
+        answer = given.long() if self.output is Access.LABEL else given.float()
+        if given.device.type == "cpu" or not self._checked:
+            self._check_whole(given)
+            self._check_values(answer)
+            self._checked = self._checked or len(x) > 1  # one answer tells too little
+        return answer.to(x.device, copy=True)  # of a buffer, maybe, that is used again
 
     def _check_shape(self, answer: Tensor, n: int) -> None:
         wanted = (n,) if self.output is Access.LABEL else (n, self.classes)
@@ -148,6 +157,30 @@ class Victim(ABC):
                 f"sums from {float(sums.min()):.4g} to {float(sums.max()):.4g}",
                 _mend_of(p, sums),
             )
+
+
+def check_text(what: str, value: object) -> None:
+    """Raise `SpecMismatch` for what a record cannot hold as text: it is written when all is paid.
+
+    `what` names it, e.g. "the victim's name".
+    """
+    if not isinstance(value, str):
+        raise SpecMismatch(f"text as {what}", f"{value!r:.60}", "write it out as a str")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SpecMismatch(f"text in UTF-8 as {what}", f"{value!a:.60}") from None
+
+
+def _whole(classes: SupportsIndex) -> int:
+    """NumPy's and PyTorch's whole numbers are numbers, too."""
+    try:
+        number = index(classes)
+    except (TypeError, ValueError):
+        raise SpecMismatch("a whole number of classes", f"{classes!r:.60}") from None
+    if number < 2:
+        raise SpecMismatch("at least 2 classes", str(number))
+    return number
 
 
 def output_of(word: Access | str) -> Access:

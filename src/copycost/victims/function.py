@@ -39,6 +39,9 @@ class FunctionVictim(Victim):
 
         By `name`, the function's own by default, runs are told apart: give two functions two.
         """
+        if not callable(predict):
+            advice = "of a model give its method that predicts"
+            raise SpecMismatch("a function", type(predict).__name__, advice)
         own: str = getattr(predict, "__qualname__", type(predict).__qualname__)
         super().__init__(spec, classes, output_of(output), name or own)
         self.predict, self.free = predict, free

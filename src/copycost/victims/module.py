@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from copycost.arithmetic import Precision, computing
-from copycost.errors import SpecMismatch, VictimFailed
+from copycost.errors import SpecMismatch, VictimFailed, check_kind
 from copycost.types import Access, InputSpec
 from copycost.victims.base import Victim, output_of
 
@@ -27,12 +28,16 @@ class ModuleVictim(Victim):
         output: Access | str = Access.LOGITS,
         *,
         name: str = "module",
-        device: torch.device | str = "cpu",
+        device: torch.device | str | None = None,
     ) -> None:
-        """Move the module to `device`; its weights are never changed."""
+        """Move the module to `device`, where one is given; its weights are never changed.
+
+        It answers there: by default where its first weight lies, whatever a run computes on.
+        """
+        check_kind(module, nn.Module, "a torch.nn.Module", "give a function as a FunctionVictim")
         super().__init__(spec, classes, output_of(output), name)
-        self.module = module.to(device)
-        self.device = torch.device(device)
+        self.module = module if device is None else module.to(device)
+        self.device = _place_of(module) if device is None else torch.device(device)
         self.precision = Precision.FLOAT32
 
     def computed_in(self, precision: Precision) -> Self:
@@ -60,3 +65,8 @@ class ModuleVictim(Victim):
                 "wrap the module in one that returns the scores or labels alone",
             )
         return answer
+
+
+def _place_of(module: nn.Module) -> torch.device:
+    weights = chain(module.parameters(), module.buffers())
+    return next((weight.device for weight in weights), torch.device("cpu"))
