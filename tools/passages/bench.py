@@ -128,7 +128,7 @@ def _worth_of_queries(record: BenchRecord) -> str:
         for budget in attack.budgets:
             if found := budget.fresh["last"].get("agreement"):
                 taught.setdefault(budget.budget, {})[attack.attack] = found.median
-    for budget, medians in sorted(taught.items()):
+    for queries, medians in sorted(taught.items()):
         noise = medians.pop(wording.NOISE, 0.0)
         others = {name: value for name, value in medians.items() if name != IN_DISTRIBUTION}
         if not others:
@@ -136,7 +136,7 @@ def _worth_of_queries(record: BenchRecord) -> str:
         best = max(others, key=lambda name: others[name])
         poor = [wording.attack_name(name) for name, value in others.items() if value <= noise]
         lines.append(
-            f"- {budget:,}: {wording.attack_name(best)}'s most ({wording.percent(others[best])}); "
+            f"- {queries:,}: {wording.attack_name(best)}'s most ({wording.percent(others[best])}); "
             f"no more than random noise's ({wording.percent(noise)}): "
             f"{wording.listing(poor) or 'none'}."
         )
