@@ -8,7 +8,7 @@
 # same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss, and
 # with more queries. `adjustment`: by labels with rare classes raised, on digits.
 # `parts`: Frugal on digits without each of its parts, or with one more; `parts-label`: the same by
-# labels. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
+# labels; `parts-suited`, `parts-suited-label`: the same around what no setting given means. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
 # given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small
 # images, how long and how it learns from an answer, and from what. `label-photographs`: there, by
 # labels, how what is asked is chosen. `suited`: with no setting given. `noise`: random noise, whose
@@ -219,3 +219,15 @@ for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 
   by_labels --set frugal.student_steps=32 --set "frugal.$change"
 done
 by_labels --set frugal.student_steps=8
+
+# The same around what a run has with no setting given.
+suited_part() { # FOLDER ACCESS CHANGE…
+  local all=(sweep --out "$out/$1" --victim digits-cnn --attack frugal --evaluations 3 --budget 1500
+    --access "$2")
+  "${all[@]}"
+  for change in "${@:3}"; do "${all[@]}" --set "frugal.$change"; done
+}
+changes=(sources=normal sources=untrained,coordinates candidates=1 student_steps=16 shift=0
+  members=2 balanced=false average_momentum=0 recent=0 schedule=constant student_momentum=0)
+suited_part parts-suited probabilities "${changes[@]}" loss=l1
+suited_part parts-suited-label label "${changes[@]}" adjustment=0

@@ -27,6 +27,16 @@ def label_parts_passage(results: Path) -> str:
     return _parts(results / "frugal" / "parts-label")
 
 
+def suited_parts_passage(results: Path) -> str:
+    """Frugal as it is with no setting given, without each of its parts, or with another."""
+    return _parts(results / "frugal" / "parts-suited")
+
+
+def suited_label_parts_passage(results: Path) -> str:
+    """The same by labels alone."""
+    return _parts(results / "frugal" / "parts-suited-label")
+
+
 def _parts(folder: Path) -> str:
     groups = group_records(records_in(folder))
     if not groups:

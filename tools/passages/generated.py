@@ -58,6 +58,13 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "frugal-parts-label": Entry(
             "tools.passages.frugal_parts:label_parts_passage", "the same by labels"
         ),
+        "frugal-parts-suited": Entry(
+            "tools.passages.frugal_parts:suited_parts_passage",
+            "Frugal with no setting given but one",
+        ),
+        "frugal-parts-suited-label": Entry(
+            "tools.passages.frugal_parts:suited_label_parts_passage", "the same by labels"
+        ),
         "frugal-adjustment": Entry(
             "tools.passages.frugal_labels:adjustment_passage",
             "Frugal by labels with rare classes learnt as if they were common",
