@@ -70,7 +70,8 @@ def test_the_average_of_the_first_student_counts():
     attack, s, oracle, _ = begin()
     attack.step(s, oracle, 12)
     assert s.judged is s.averages["student"].network
-    assert set(s.beside) == {"not averaged", "ensemble"}
+    assert set(s.beside) == {"not averaged", "member 2", "ensemble"}
+    assert s.beside["member 2"] is s.more["member 2"].network
     _, plain, _, _ = begin(average_momentum=0, members=1)
     assert plain.judged is plain.student.network
     assert plain.beside == {}

@@ -61,6 +61,16 @@ def test_batch_equals_row_by_row(name):
         assert torch.equal(whole.labels, torch.cat([part.labels for part in parts]))
 
 
+def test_what_stands_in_other_rows_changes_no_answer(name):
+    """Random ones too, whose numbers go by the place in the batch."""
+    x = images(20)
+    other = images(20).flip(0)
+    other[7] = x[7]
+    first, second = (defend(tiny_victim(), [EXAMPLES[name]], seed=3)(rows) for rows in (x, other))
+    assert not torch.equal(first[8], second[8])
+    torch.testing.assert_close(first[7], second[7], atol=1e-6, rtol=0)
+
+
 def test_same_seed_same_answers(name):
     x = images(20)
     first, second = (defend(tiny_victim(), [EXAMPLES[name]], seed=3)(x) for _ in range(2))

@@ -21,6 +21,7 @@ from copycost.errors import RunError
 from copycost.oracle.meter import Oracle
 from copycost.oracle.transfer.frames import HEADER, read_layout
 from copycost.runner.copy_model import copy_model
+from copycost.runner.folder import TRANSFER_FOLDER
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
 from copycost.testing import SpyVictim, tiny_victim
@@ -49,7 +50,7 @@ class Keeping(SpyVictim):
 @pytest.mark.parametrize("attack", ["dfme", "random-noise"])
 def test_every_query_of_a_run_is_there(tmp_path: Path, budget: int, attack: str) -> None:
     victim = Keeping()
-    settings = {} if attack == "dfme" else {"settings": {"batch_size": 32}}
+    settings = {} if attack == "dfme" else {"settings": {"batch_size": 32, "student_steps": 1}}
     config = tiny_config(
         record_queries="exact", budget=budget, attack=attack, defences=("rounding:2",), **settings
     )
@@ -69,6 +70,21 @@ def test_every_query_of_a_run_is_there(tmp_path: Path, budget: int, attack: str)
     assert released is not None
     same = (every.scores - released).abs().amax(dim=1) < 1e-6
     assert float(same.float().mean()) > 0.98, "other batches round a few values the other way"
+
+
+def test_one_seed_asks_the_same_queries_and_another_seed_others(tmp_path: Path) -> None:
+    """To the byte of all that was asked and released, and of both accounts."""
+
+    def left_by(name: str, seed: int) -> tuple[object, ...]:
+        config = tiny_config(record_queries="exact", defences=("noise:0.1",), seed=seed)
+        record = copy_model(config, tiny_target(), tmp_path / name)
+        kept = sorted((tmp_path / name / TRANSFER_FOLDER).iterdir())
+        assert sum(file.stat().st_size for file in kept) > 4 * record.spent
+        return {file.name: file.read_bytes() for file in kept}, record.accounts
+
+    first, again, other = left_by("a", 1), left_by("b", 1), left_by("c", 2)
+    assert first == again
+    assert first[0] != other[0]
 
 
 def test_nothing_is_kept_unless_it_is_asked_for(tmp_path: Path) -> None:

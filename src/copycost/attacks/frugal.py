@@ -133,6 +133,7 @@ class Frugal(Guided):
             s.averages = {"student": Average(s.student.network, self.average_momentum)}
             s.beside["not averaged"] = s.student.network
         if self.members > 1:
+            s.beside |= {name: player.network for name, player in s.more.items()}
             s.beside["ensemble"] = Vote(player.network for player in self.students(s).values())
         return s
 
