@@ -50,6 +50,15 @@ def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
     assert "11.0 %" in text.replace("\u00a0", " ")  # the floor at Frugal's own budget
 
 
+@pytest.mark.parametrize(("own", "overlap"), [([0.82, 0.85], True), ([0.91, 0.95], False)])
+def test_medians_whose_ranges_overlap_are_in_doubt(own, overlap, write, tmp_path):
+    write("frugal/twentieth", "dfme", [0.7, 0.8, 0.9], 100_000)
+    write("frugal/twentieth", "frugal", own, 5_000)
+    text = twentieth_passage(tmp_path)
+    assert "reached" in text
+    assert ("ranges overlap: it may be chance" in text) is overlap
+
+
 def test_noise_stands_beside_each_attack_at_its_own_budget(write, tmp_path):
     write("frugal/twentieth", "dfme", [0.8], 100_000)
     write("frugal/twentieth", "frugal", [0.7], 5_000)

@@ -191,8 +191,16 @@ def _verdict(own: Group, model: Group) -> str:
         f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "
         f"{percent(median_agreement(own))} with {own.setting.budget:,} queries, "
         f"{attack_name(model.attack)}{told} {percent(median_agreement(model))} with {share:.3g} "
-        f"times as many.{other}"
+        f"times as many.{_in_doubt(own, model)}{other}"
     )
+
+
+def _in_doubt(own: Group, model: Group) -> str:
+    """What a comparison of medians leaves open."""
+    one, other = own.agreement, model.agreement
+    if one is None or other is None or one.low > other.high or other.low > one.high:
+        return ""
+    return " The seeds' ranges overlap: it may be chance."
 
 
 def median_agreement(group: Group) -> float:
