@@ -9,12 +9,13 @@ import torch
 
 from copycost.attacks.maze import MAZE
 from copycost.attacks.replay import Batch
-from copycost.attacks.state import State
+from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.meter import Meter, Oracle
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
+from copycost.types import Answer
 
 
 def small(**more) -> MAZE:
@@ -54,11 +55,11 @@ def noted(monkeypatch) -> list[Batch]:
     """The batches that the student is given; it learns nothing, and its gap is their number."""
     learnt: list[Batch] = []
 
-    def learn(self: MAZE, s: State, batch: Batch) -> torch.Tensor:
-        learnt.append(batch)
+    def descend(self: MAZE, player: Player, x: torch.Tensor, answer: Answer) -> torch.Tensor:
+        learnt.append(Batch(x, answer))
         return torch.tensor(float(len(learnt)))
 
-    monkeypatch.setattr(MAZE, "learn", learn)
+    monkeypatch.setattr(MAZE, "descend", descend)
     return learnt
 
 

@@ -224,6 +224,12 @@ class Attack(ABC):
         logits = recover_logits(answer, scores.shape[1], self.recovery, self.floor)
         return self.loss_at(answer.access)(scores, logits)
 
+    def descend(self, player: Player, x: Tensor, answer: Answer) -> Tensor:
+        """One step of `player` down its mean gap on inputs [N, *shape]; the gap, 0-d."""
+        gap = self.miss(player(x), answer).mean()
+        player.descend(gap)
+        return gap.detach()
+
     def loss_at(self, access: Access) -> Loss:
         """The loss at an access level: `loss` at each, unless an attack has one for labels."""
         return self.loss

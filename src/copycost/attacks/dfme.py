@@ -54,7 +54,7 @@ class DFME(Estimating):
             generator.descend(x, -uphill / n)
 
         for batch in self.asked(s, oracle, n, self.student_steps):
-            left = self.learn(s, batch)
+            left = self.descend(s.student, *batch)
         return {
             "generator/gap": found.mean(),
             "student/gap": left,

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from copycost.arithmetic import Step
 from copycost.attacks.generative import Generative
 from copycost.attacks.health import estimate_correlation
-from copycost.attacks.replay import Batch
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.gradients.estimator import Estimate, Estimator
@@ -71,12 +70,6 @@ class Estimating(Generative):
                 return self.miss(student(images), answer)
 
             return self.estimator(gap, x, self.directions, step.epsilon, s.random)
-
-    def learn(self, s: State, batch: Batch) -> Tensor:
-        """One step of the student down its mean gap on `batch`, which is returned, 0-d."""
-        gap = self.miss(s.student(batch.images), batch.answer).mean()
-        s.student.descend(gap)
-        return gap.detach()
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Spread of the generated images, and how far the gradient's estimate can be trusted."""

@@ -87,6 +87,4 @@ class Lessons(Generative):
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
         """One step of the student down the mean loss of `lesson`."""
-        gap = self.miss(s.student(lesson.images), lesson.answer).mean()
-        s.student.descend(gap)
-        return {"student/gap": gap.detach()}
+        return {"student/gap": self.descend(s.student, *lesson)}

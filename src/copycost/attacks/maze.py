@@ -81,15 +81,16 @@ class MAZE(Estimating):
         """n_G steps of the generator, then n_S of the student on fresh and n_R on old images."""
         for _ in range(self.generator_steps):
             batch, found = self._ascend(s, oracle, n)
-        left = self.learn(s, batch)
+        left = self.descend(s.student, *batch)
         for batch in self.asked(s, oracle, n, self.student_steps - 1):
-            left = self.learn(s, batch)
+            left = self.descend(s.student, *batch)
         losses = {"generator/gap": found.mean(), "student/gap": left}
 
         memory = s.need_memory()
         memory.put(batch)
         for _ in range(self.replay_steps):
-            losses["student/replayed gap"] = self.learn(s, memory.draw(n, s.random))
+            replayed = self.descend(s.student, *memory.draw(n, s.random))
+            losses["student/replayed gap"] = replayed
         return losses
 
     def _ascend(self, s: State, oracle: Oracle, n: int) -> tuple[Batch, Tensor]:

@@ -246,9 +246,8 @@ class PoolAttack(Attack):
     def learn(self, s: PoolState, rows: Tensor) -> dict[str, Tensor]:
         """One step of the student on the answers in `rows`."""
         x = s.inputs(s.answers.indices[rows])
-        gap = self.miss(s.student(x), s.answers.of(rows, s.engine.device)).mean()
-        s.student.descend(gap)
-        return {"student/gap": gap.detach()}
+        answer = s.answers.of(rows, s.engine.device)
+        return {"student/gap": self.descend(s.student, x, answer)}
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` inputs of the pool, chosen by random numbers of their own."""

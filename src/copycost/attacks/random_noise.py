@@ -88,15 +88,10 @@ class RandomNoise(Attack):
         batch = Batch(images, oracle(images))
         if s.memory is not None:
             s.memory.put(batch)
-        losses = self._learn(s, batch)
+        gap = self.descend(s.student, *batch)
         for _ in range(self.student_steps - 1):
-            losses = self._learn(s, s.need_memory().draw(self.batch_size, s.random))
-        return losses
-
-    def _learn(self, s: State, lesson: Batch) -> dict[str, Tensor]:
-        gap = self.miss(s.student(lesson.images), lesson.answer).mean()
-        s.student.descend(gap)
-        return {"student/gap": gap.detach()}
+            gap = self.descend(s.student, *s.need_memory().draw(self.batch_size, s.random))
+        return {"student/gap": gap}
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` images of noise, from random numbers of their own."""
