@@ -22,7 +22,8 @@ sweep() {
 for images in untrained,coordinates winners textured; do
   sweep --attack frugal --budget 6000 --evaluations 3 --set frugal.batch_size=32 \
     --set frugal.student_steps=32 --set frugal.members=2 --set frugal.candidates=4 \
-    --set frugal.adjustment=0 --set frugal.clip=0 --set frugal.loss=l1 --set frugal.shift=0.0625 --set frugal.flip=true \
+    --set frugal.adjustment=0 --set frugal.clip=0 --set frugal.loss=l1 \
+    --set frugal.shift=0.0625 --set frugal.flip=true \
     --set frugal.as_asked=0 --set "frugal.sources=$images"
 done
 sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \

@@ -8,10 +8,11 @@
 # same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss, and
 # with more queries. `adjustment`: by labels with rare classes raised, on digits.
 # `parts`: Frugal on digits without each of its parts, or with one more; `parts-label`: the same by
-# labels; `parts-suited`, `parts-suited-label`: the same around what no setting given means. `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is
-# given, as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small
-# images, how long and how it learns from an answer, and from what. `label-photographs`: there, by
-# labels, how what is asked is chosen. `suited`: with no setting given. `noise`: random noise, whose
+# labels; `parts-suited`, `parts-suited-label`: the same around what no setting given means.
+# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given,
+# as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small images,
+# how long and how it learns from an answer, and from what. `label-photographs`: there, by labels,
+# how what is asked is chosen. `suited`: with no setting given. `noise`: random noise, whose
 # records go to results/noise. `clip`: into a net without batch norms.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"

@@ -158,6 +158,15 @@ def over_seeds(groups: Sequence[Group]) -> str:
     return f"{over}; agreement with the victim on held-out images."
 
 
+def reached(group: Group) -> list[str]:
+    """The last cells of a row: agreement, accuracy, seconds a run."""
+    return [
+        in_words(group.agreement),
+        in_words(group.accuracy),
+        f"{group.seconds.median:,.0f}",
+    ]
+
+
 def _verdicts(groups: Sequence[Group]) -> list[str]:
     """A line for each copy by Frugal at a twentieth, or less, of the queries of another attack.
 

@@ -16,6 +16,7 @@ from tools.passages.frugal import (
     median_agreement,
     of_one_recipe,
     over_seeds,
+    reached,
 )
 from tools.passages.markdown import NOT_RUN, table
 
@@ -52,9 +53,7 @@ def _choice(group: Group) -> list[str]:
         "of classes" if settings.balanced else "–",
         f"{settings.adjustment:g}",
         f"{settings.student_steps}",
-        in_words(group.agreement),
-        in_words(group.accuracy),
-        f"{group.seconds.median:,.0f}",
+        *reached(group),
     ]
 
 

@@ -22,6 +22,7 @@ from tools.passages.frugal import (
     of_one_recipe,
     of_usual_loss,
     over_seeds,
+    reached,
     views,
 )
 from tools.passages.markdown import NOT_RUN, table
@@ -77,9 +78,7 @@ def _lesson(group: Group) -> list[str]:
         f"{settings.student_steps}",
         percent(kept),
         held(record),
-        in_words(group.agreement),
-        in_words(group.accuracy),
-        f"{group.seconds.median:,.0f}",
+        *reached(group),
     ]
 
 

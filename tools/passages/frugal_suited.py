@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.table import Group, group_records, in_words
+from copycost.report.table import Group, group_records
 from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings, write_settings
-from tools.passages.frugal import by_labels, made_by, over_seeds
+from tools.passages.frugal import by_labels, made_by, over_seeds, reached
 from tools.passages.markdown import NOT_RUN, table
 
 PLAIN = "two students, 16 steps for each batch of 256"
@@ -29,9 +29,7 @@ def suited_passage(results: Path) -> str:
             str(group.setting.access),
             f"{group.setting.budget:,}",
             _in_use(group.records[0]),
-            in_words(group.agreement),
-            in_words(group.accuracy),
-            f"{group.seconds.median:,.0f}",
+            *reached(group),
         ]
         for group in groups
     ]
@@ -49,9 +47,7 @@ def clip_passage(results: Path) -> str:
         [
             f"{group.setting.budget:,}",
             f"{_settings(group.records[0]).clip:g}",
-            in_words(group.agreement),
-            in_words(group.accuracy),
-            f"{group.seconds.median:,.0f}",
+            *reached(group),
         ]
         for group in groups
     ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from copycost.attacks.random_noise import RandomNoise
-from copycost.report.table import Group, group_records, in_words
+from copycost.report.table import Group, group_records
 from copycost.runner.record import records_in
 from copycost.settings import read_settings
-from tools.passages.frugal import by_labels, made_by, over_seeds
+from tools.passages.frugal import by_labels, made_by, over_seeds, reached
 from tools.passages.markdown import NOT_RUN, table
 
 
@@ -25,9 +25,7 @@ def noise_passage(results: Path) -> str:
             str(group.setting.access),
             f"{group.setting.budget:,}",
             _learnt(group),
-            in_words(group.agreement),
-            in_words(group.accuracy),
-            f"{group.seconds.median:,.0f}",
+            *reached(group),
         ]
         for group in groups
     ]

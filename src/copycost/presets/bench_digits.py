@@ -19,7 +19,6 @@ from __future__ import annotations
 from typing import Any
 
 from copycost.presets import pool_digits, small
-from copycost.presets.small import ONE_PASS
 
 _TUNED: dict[str, Any] = {
     **small.PRESET["settings"],
@@ -113,7 +112,7 @@ _TUNED_LABEL: dict[str, Any] = {
         "width": 32,
     },
     "random-noise": {
-        **ONE_PASS,
+        **small.ONE_PASS,
         "batch_size": 32,
         "distribution": "normal",
         "schedule": "constant",
