@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from copycost.flags import Flag
-from copycost.presets.precision import ARMS
+from copycost.presets.precision import MEANINGS
 from copycost.runner.record import Record
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord
 from tests.report.made_up import AROUND
@@ -55,7 +55,7 @@ def record() -> PrecisionRecord:
 def results(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
     folder = tmp_path / "results"
     record().write(folder / "precision" / "small.json")
-    for number, arm in enumerate(ARMS):
+    for number, arm in enumerate(MEANINGS):
         for seed in range(3):
             agreement = 0.9 - 0.1 * number + 0.01 * seed
             run = make_record("dfme", seed, agreement)
@@ -64,7 +64,7 @@ def results(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
             flags = [Flag("estimate-drowned", "made up")] if seed else []
             curve = [last.model_copy(update={"values": values})]
             changed = run.model_copy(update={"curve": curve, "flags": flags})
-            changed.write(folder / "precision" / "runs" / f"{arm}-seed{seed}")
+            changed.write(folder / "precision" / "digits-cnn" / f"{arm}-seed{seed}")
     return folder
 
 
@@ -99,14 +99,33 @@ def test_cosines_are_shares_of_what_exact_slopes_give(results: Path) -> None:
 def test_students_are_told_by_arm(results: Path) -> None:
     text = precision.students_passage(results)
     assert "| `float32` | float32, ε = 1e-3: the faithful setting | 0.910 (0.900–0.920) |" in text
-    assert text.count("2 of 3") == len(ARMS)
+    assert text.count("2 of 3") == len(MEANINGS)
     assert "3 seeds at 150,000 queries" in text
+
+
+def test_each_victim_has_a_table_and_verdicts_of_its_own(results: Path) -> None:
+    folder = results / "precision"
+    for arm in ("float32", "frozen"):
+        for seed in range(3):
+            shutil.copytree(
+                folder / "digits-cnn" / f"{arm}-seed{seed}",
+                folder / "house-numbers-16" / f"{arm}-seed{seed}",
+            )
+    assert precision.students_passage(results).count("| `frozen` |") == 2
+    digits, house = precision.verdict_passage(results).split("On `house-numbers-16`:")
+    assert digits.startswith("On `digits-cnn`:")
+    assert digits.count("- `") == 10
+    # Nine arms lie between them, ten points each.
+    assert house.strip() == (
+        "- `frozen` against `float32`: lower, by -90.0 points of median agreement; the "
+        "ranges do not overlap."
+    )
 
 
 def test_an_earlier_recording_stands_by_itself(results: Path) -> None:
     for arm in ("float32-seed0", "float32-seed1"):
         earlier = results / "precision" / "earlier-runs" / arm
-        shutil.copytree(results / "precision" / "runs" / arm, earlier)
+        shutil.copytree(results / "precision" / "digits-cnn" / arm, earlier)
     text = precision.earlier_passage(results)
     assert "| `float32` | float32, ε = 1e-3: the faithful setting | 0.905 (0.900–0.910) |" in text
     assert "2 seeds at 150,000 queries" in text

@@ -98,7 +98,7 @@ PLACES = Path(presets.__file__).parent
 HEADS = sorted(path for path in PLACES.glob("*.py") if path.stem not in ("__init__", "study"))
 MEASURED = {
     "digits": ("results/digits", "seed0"),
-    "precision": ("results/precision/runs", ""),
+    "precision": ("results/precision/digits-cnn", ""),
 }
 """By preset, the folder of the records that its head times, and which of them are one seed's."""
 

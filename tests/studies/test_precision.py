@@ -11,12 +11,12 @@ import torch
 from tests.runner.conftest import SMALL, tiny_target
 from typer.testing import CliRunner
 
-from copycost.arithmetic import Precision
+from copycost.arithmetic import Precision, default_step
 from copycost.cli.app import app
 from copycost.datasets import load
 from copycost.datasets.base import Dataset, Labelled
 from copycost.errors import ConfigError, RunError
-from copycost.presets.precision import ARMS, MEANINGS
+from copycost.presets.precision import COMPARISONS, MEANINGS
 from copycost.runner.record import read_record
 from copycost.studies import pairs
 from copycost.studies.pairs import PAIRS, Pair, enlarged_digits
@@ -99,31 +99,48 @@ def test_enlarged_digits_are_the_same_images() -> None:
     assert float((shrunk - small.test.inputs[:20].float()).abs().mean()) < 25
 
 
-def test_every_arm_has_a_meaning_and_asks_the_same_number_of_queries() -> None:
-    assert set(MEANINGS) == set(ARMS)
-    runs = arms()
-    assert len(runs) == 3 * len(ARMS)
-    assert {run.budget for run in runs.values()} == {120_000}
+@pytest.mark.parametrize("victim", COMPARISONS)
+def test_every_arm_has_a_meaning_and_asks_the_same_number_of_queries(victim: str) -> None:
+    known = COMPARISONS[victim].arms
+    assert set(known) <= set(MEANINGS)
+    runs = arms(victim)
+    assert len(runs) == 3 * len(known)
+    assert {(run.victim, run.budget) for run in runs.values()} == {(victim, 120_000)}
     assert runs["tf32-unsafe-seed2"].estimate_precision == "tf32"
     assert runs["random-seed0"].settings["estimator"] == "random"
-    assert runs["frozen-seed0"].settings["student_steps"] == 9
+    assert runs["frozen-seed0"].settings["generator_lr"] == 1e-12
+
+
+def test_what_there_is_not_is_not_compared() -> None:
+    assert set(MEANINGS) == set(COMPARISONS["digits-cnn"].arms)
     with pytest.raises(ConfigError, match="no float16"):
-        arms(["float16"])
+        arms(names=["float16"])
+    with pytest.raises(ConfigError, match="expected one of digits-cnn, house-numbers-16"):
+        arms("digits-lenet")
+
+
+@pytest.mark.parametrize("victim", COMPARISONS)
+def test_the_wide_step_is_that_of_bfloat16(victim: str) -> None:
+    values = {"digits-cnn": 8 * 8, "house-numbers-16": 3 * 16 * 16}[victim]
+    wide = arms(victim)["float32-wide-seed0"].settings["epsilon"]
+    assert wide == pytest.approx(default_step(values, Precision.BFLOAT16).epsilon, rel=0.02)
 
 
 def test_the_arms_are_run_and_their_records_kept(tmp_path: Path) -> None:
+    known = COMPARISONS["digits-cnn"].arms
+
     def small(name: str) -> dict[str, object]:
-        own = ARMS[name].get("settings", {})
+        own = known[name].get("settings", {})
         return {"settings": {**SMALL, **own}, "budget": 400, "evaluations": 1}
 
     runs = {
-        f"{name}-seed0": arms([name], 1)[f"{name}-seed0"].model_copy(update=small(name))
-        for name in ARMS
+        f"{name}-seed0": arms(names=[name], seeds=1)[f"{name}-seed0"].model_copy(update=small(name))
+        for name in known
     }
     records = compare(runs, tmp_path / "out", tmp_path / "work", load=lambda folder: tiny_target())
     flagged = {
         name
-        for name, record in zip(ARMS, records, strict=True)
+        for name, record in zip(known, records, strict=True)
         if any(flag.name == "estimate-drowned" for flag in record.flags)
     }
     assert {"bfloat16-unsafe", "random", "preset-rate-random"} <= flagged

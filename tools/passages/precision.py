@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from copycost.arithmetic import DEFAULT_STEP, SMALLEST_STEP, Precision, default_step
-from copycost.presets.precision import ARMS, MEANINGS
+from copycost.presets.precision import COMPARISONS, MEANINGS
 from copycost.runner.record import RECORD_FILE, Record, read_record
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord, read_precision
 from tools.passages.markdown import NOT_RUN, measured_on, table
@@ -31,10 +31,10 @@ def tables(results: Path) -> list[PrecisionRecord]:
     return [read_precision(path) for path in paths if path.exists()]
 
 
-def runs(results: Path, name: str = "runs") -> dict[str, list[Record]]:
+def runs(results: Path, name: str) -> dict[str, list[Record]]:
     """The records of `copycost precision students` by arm, in the order of the arms."""
     folder = results / "precision" / name
-    found = {arm: sorted(folder.glob(f"{arm}-seed*/{RECORD_FILE}")) for arm in ARMS}
+    found = {arm: sorted(folder.glob(f"{arm}-seed*/{RECORD_FILE}")) for arm in MEANINGS}
     return {arm: [read_record(path) for path in paths] for arm, paths in found.items() if paths}
 
 
@@ -80,13 +80,19 @@ def default_passage(results: Path) -> str:
 
 
 def students_passage(results: Path) -> str:
-    """One row an arm: what its copies came to at equal queries."""
-    found = runs(results)
-    return f"{STUDENTS_FIGURE}\n\n{_by_arm(found)}" if found else NOT_RUN
+    """A table for each victim, one row an arm: what its copies came to at equal queries."""
+    found = [_by_arm(records) for records in compared(results).values()]
+    return "\n\n".join([STUDENTS_FIGURE, *found]) if found else NOT_RUN
+
+
+def compared(results: Path) -> dict[str, dict[str, list[Record]]]:
+    """The arms of each victim that has any."""
+    found = {victim: runs(results, victim) for victim in COMPARISONS}
+    return {victim: arms for victim, arms in found.items() if arms}
 
 
 def earlier_passage(results: Path) -> str:
-    """The same, recorded before on another processor; what they agree in is the firmer."""
+    """On digits, recorded before on another processor; what they agree in is the firmer."""
     found = runs(results, "earlier-runs")
     return _by_arm(found) if found else NOT_RUN
 
@@ -109,25 +115,31 @@ def _by_arm(found: dict[str, list[Record]]) -> str:
 
 
 def verdict_passage(results: Path) -> str:
-    """What the comparison says, as sentences that follow from its numbers."""
-    found = {arm: _agreement(records) for arm, records in runs(results).items()}
-    compared = (
+    """What the comparisons say, as sentences that follow from their numbers."""
+    found = compared(results)
+    return "\n\n".join(_verdicts(*one) for one in found.items()) or NOT_RUN
+
+
+def _verdicts(victim: str, arms: dict[str, list[Record]]) -> str:
+    found = {arm: _agreement(records) for arm, records in arms.items()}
+    pairs = (
         ("tf32-unsafe", "float32"),
         ("bfloat16-unsafe", "float32"),
         ("bfloat16", "float32"),
         ("bfloat16", "float32-wide"),
         ("float32-wide", "float32"),
         ("random", "float32"),
+        ("frozen", "float32"),
         ("preset-rate-bfloat16", "preset-rate-float32"),
         ("preset-rate-random", "preset-rate-float32"),
         ("frozen", "preset-rate-float32"),
     )
     lines = [
         f"- `{one}` against `{other}`: {_compared(found[one], found[other])}"
-        for one, other in compared
+        for one, other in pairs
         if one in found and other in found
     ]
-    return "\n".join(lines) or NOT_RUN
+    return "\n".join([f"On `{victim}`:", "", *lines])
 
 
 def _compared(one: Sequence[float], other: Sequence[float]) -> str:

@@ -15,7 +15,7 @@ from copycost.report.figures import LINES
 from copycost.report.stand_alone import on_paper, svg
 from copycost.runner.record import Record
 from copycost.studies.record import PairFacts, PrecisionRecord
-from tools.passages.precision import FORMS, runs, tables
+from tools.passages.precision import FORMS, compared, tables
 
 DASHES = dict(zip(FORMS, ("-", "--"), strict=True))
 
@@ -37,18 +37,23 @@ def correlation_figure(results: Path) -> str | None:
 
 
 def students_figure(results: Path) -> str | None:
-    """Agreement of every run by arm, as SVG; None without records."""
-    found = runs(results)
+    """Agreement of every run by arm, a panel for each victim, as SVG; None without records."""
+    found = compared(results)
     if not found:
         return None
+    named = [arm for arm in MEANINGS if any(arm in arms for arms in found.values())]
     with on_paper("precision-students"):
-        figure = Figure(figsize=(7.2, 0.42 * len(found) + 0.9), layout="constrained")
-        axes = figure.subplots()
-        for height, records in enumerate(reversed(found.values())):
-            _draw_arm(axes, height, records)
-        axes.set_yticks(range(len(found)), [MEANINGS[arm] for arm in reversed(found)])
-        axes.set_xlabel("agreement with the victim: each run, and the median")
-        axes.grid(visible=True, axis="x")
+        size = (4.2 + 3.2 * len(found), 0.42 * len(named) + 1.1)
+        figure = Figure(figsize=size, layout="constrained")
+        places = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+        for axes, (victim, arms) in zip(places, found.items(), strict=True):
+            for arm, records in arms.items():
+                _draw_arm(axes, named.index(arm), records)
+            axes.set_title(victim, fontsize=11)
+            axes.grid(visible=True, axis="x")
+        places[0].set_yticks(range(len(named)), [MEANINGS[arm] for arm in named])
+        places[0].invert_yaxis()
+        figure.supxlabel("agreement with the victim: each run, and the median", fontsize=10)
         return svg(figure)
 
 

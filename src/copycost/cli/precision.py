@@ -55,14 +55,17 @@ def table_command(
 
 @precision_app.command("students")
 def students_command(
+    victim: Annotated[
+        str, typer.Option(help="digits-cnn, or house-numbers-16 with DFME as tuned for it.")
+    ] = "digits-cnn",
     arm: Annotated[
         list[str] | None, typer.Option(help="Only this arm; repeat for several.")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 3,
     deadline: options.Deadline = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of one operation.")] = 1,
-    out: Annotated[Path, typer.Option(help="Folder for the records.")] = Path(
-        "results/precision/runs"
+    out: Annotated[Path, typer.Option(help="Folder for VICTIM/ARM-seedN, the records.")] = Path(
+        "results/precision"
     ),
     work: Annotated[Path, typer.Option(help="Folder for all else that runs leave.")] = Path(
         "runs/precision"
@@ -78,14 +81,15 @@ def students_command(
     from copycost.cli.stopping import stop_at  # noqa: PLC0415
     from copycost.cli.summary import audit_table  # noqa: PLC0415
     from copycost.engine import use_threads  # noqa: PLC0415
-    from copycost.presets.precision import ARMS  # noqa: PLC0415
     from copycost.studies.students import arms, compare  # noqa: PLC0415
 
     use_threads(threads)
-    runs = arms(arm or tuple(ARMS), seeds)
+    runs = arms(victim, arm or (), seeds)
     stop = stop_at(deadline)
     with stop.on_signals():
-        records = compare(runs, out, work, stop=stop, display=LiveDisplay(console))
+        records = compare(
+            runs, out / victim, work / victim, stop=stop, display=LiveDisplay(console)
+        )
     if records:
         console.print(audit_table(records))
     if as_json:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from copycost.engine import Engine
 from copycost.errors import ConfigError, Interrupted
-from copycost.presets.precision import ARMS, BASE, SEEDS
+from copycost.presets.precision import COMPARISONS, SEEDS
 from copycost.runner.audit import Display, NoDisplay
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
@@ -18,25 +18,31 @@ from copycost.runner.target import Target
 from copycost.runner.targets import load_target
 
 
-def arms(names: Sequence[str] = tuple(ARMS), seeds: int = SEEDS) -> dict[str, RunConfig]:
+def arms(
+    victim: str = "digits-cnn", names: Sequence[str] = (), seeds: int = SEEDS
+) -> dict[str, RunConfig]:
     """Every run by the name of its folder, seed by seed, so that one cut short has compared.
 
-    Raises `ConfigError` for an arm that there is not.
+    Of all arms on `victim`, or of those in `names`. Raises `ConfigError` for a victim or an arm
+    that there is not.
     """
-    strange = [name for name in names if name not in ARMS]
+    if victim not in COMPARISONS:
+        raise ConfigError([f"victim: expected one of {', '.join(COMPARISONS)}, got {victim}."])
+    base, known = COMPARISONS[victim]
+    strange = [name for name in names if name not in known]
     if strange:
-        raise ConfigError([f"arm: there is no {', '.join(strange)}. Known: {', '.join(ARMS)}."])
+        raise ConfigError([f"arm: there is no {', '.join(strange)}. Known: {', '.join(known)}."])
     return {
         f"{name}-seed{seed}": RunConfig.read(
             {
-                **BASE,
-                **ARMS[name],
-                "settings": {**BASE["settings"], **ARMS[name].get("settings", {})},
+                **base,
+                **known[name],
+                "settings": {**base["settings"], **known[name].get("settings", {})},
                 "seed": seed,
             }
         )
         for seed in range(seeds)
-        for name in names
+        for name in names or known
     }
 
 
@@ -51,12 +57,12 @@ def compare(
 ) -> list[Record]:
     """Run what is not finished yet under `work`; keep records and samples under `out`.
 
-    Returns the records; fewer than asked for if `stop` ended it early.
+    `runs` are of one victim. Returns the records; fewer than asked for if `stop` ended it early.
     """
     stop, display = stop or Stop(), display or NoDisplay()
     records: list[Record] = []
     try:
-        target = load(work / "victims") if load else _target(work / "victims", stop)
+        target = (load or _loader(next(iter(runs.values())), stop))(work / "victims")
     except Interrupted:
         return records
     for number, (name, config) in enumerate(runs.items(), start=1):
@@ -74,5 +80,5 @@ def compare(
     return records
 
 
-def _target(folder: Path, stop: Stop) -> Target:
-    return load_target(BASE["victim"], None, folder, Engine(BASE["device"]), stop=stop)
+def _loader(config: RunConfig, stop: Stop) -> Callable[[Path], Target]:
+    return lambda folder: load_target(config.victim, None, folder, Engine(config.device), stop=stop)
