@@ -133,6 +133,7 @@ def _verdicts(victim: str, arms: dict[str, list[Record]]) -> str:
         ("preset-rate-bfloat16", "preset-rate-float32"),
         ("preset-rate-random", "preset-rate-float32"),
         ("frozen", "preset-rate-float32"),
+        ("tuned-random", "tuned-float32"),
     )
     lines = [
         f"- `{one}` against `{other}`: {_compared(found[one], found[other])}"

@@ -56,7 +56,7 @@ def table_command(
 @precision_app.command("students")
 def students_command(
     victim: Annotated[
-        str, typer.Option(help="digits-cnn, or house-numbers-16 with DFME as tuned for it.")
+        str, typer.Option(help="Which is copied: digits-cnn or house-numbers-16.")
     ] = "digits-cnn",
     arm: Annotated[
         list[str] | None, typer.Option(help="Only this arm; repeat for several.")
