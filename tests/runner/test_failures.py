@@ -244,9 +244,10 @@ def test_an_older_ledger_is_not_taken_for_the_runs_own(tmp_path: Path) -> None:
 
 
 def test_a_run_that_learnt_nothing_is_not_finished(tmp_path: Path) -> None:
-    """It diverges before its first checkpoint, again and again, until nothing is left to ask."""
+    """It diverges before its first checkpoint, however often, until nothing is left to ask."""
     config = tiny_config(settings=DIVERGING)
     for _ in range(20):
+        (tmp_path / UNSTABLE_FILE).unlink(missing_ok=True)
         with pytest.raises((Unstable, RunError)) as raised:
             copy_model(config, tiny_target(), tmp_path)
         if raised.type is RunError:
@@ -254,6 +255,15 @@ def test_a_run_that_learnt_nothing_is_not_finished(tmp_path: Path) -> None:
         assert "There is no checkpoint" in str(raised.value)
     assert "nothing was learnt" in str(raised.value)
     assert not (tmp_path / "record.json").exists()
+
+
+def test_a_run_that_diverged_is_not_paid_for_again(tmp_path: Path) -> None:
+    config = tiny_config(settings=DIVERGING)
+    for message in ("in step 1", "in an earlier session", "in an earlier session"):
+        with pytest.raises(Unstable, match=message):
+            copy_model(config, tiny_target(), tmp_path)
+    with Ledger(tmp_path / LEDGER_FILE) as ledger:
+        assert ledger.account("attacker", config.budget).spent == 224
 
 
 def test_the_players_the_losses_and_the_batch_of_an_unstable_run_are_kept(tmp_path: Path) -> None:

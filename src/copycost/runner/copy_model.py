@@ -42,6 +42,7 @@ from copycost.runner.samples import save_samples
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import recording
+from copycost.runner.unstable import refuse_diverged
 from copycost.types import Modality
 from copycost.victims.base import Victim
 from copycost.victims.saved import Card, export_onnx, save_model
@@ -73,7 +74,8 @@ def copy_model(
     One run at a time has the process: threads that call this take turns. PyTorch's switches
     and the mode of the victim's module are as they were when it returns.
 
-    Raises `RunError` if the folder holds another run or another process has it.
+    Raises `RunError` if the folder holds another run or another process has it, and `Unstable`
+    where a loss or a player became NaN or infinite, now or in an earlier session.
     """
     order = "write copy_model(RunConfig(…), Target(…), folder)"
     check_kind(config, RunConfig, "a RunConfig", order)
@@ -95,6 +97,7 @@ def _copied(
         if record is not None:
             _clear(folder, engine.ranks)  # of a process that was killed before it did
             return record
+        refuse_diverged(folder, engine.ranks)
         with (
             Ledger(own(folder / LEDGER_FILE, engine.ranks)) as ledger,
             recording(config, target.victim, folder) as recorder,

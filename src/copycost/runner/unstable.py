@@ -12,8 +12,9 @@ from torch import Tensor
 from copycost.attacks.state import State
 from copycost.errors import RunError, Unstable
 from copycost.oracle.meter import Meter
+from copycost.ranks import Ranks
 from copycost.runner.checkpoint import save_checkpoint
-from copycost.runner.folder import CHECKPOINT_FILE, UNSTABLE_FILE
+from copycost.runner.folder import CHECKPOINT_FILE, UNSTABLE_FILE, has_diverged
 
 
 class Trail:
@@ -85,12 +86,27 @@ def unstable(
     kept = _keep(folder / UNSTABLE_FILE, state, values, trail, meter)
     path = folder / CHECKPOINT_FILE
     good = (
-        f"The last good state, where an audit or a sweep goes on, is in {path}."
+        f"The last good state is in {path}."
         if path.exists()
         else "There is no checkpoint from before."
     )
     advice = "Lower the learning rates, or raise the floor."
     return Unstable(f"{_told(values, trail)} {kept} {good} {advice}")
+
+
+def refuse_diverged(folder: Path, ranks: Ranks) -> None:
+    """Raise `Unstable` on all `ranks` if an earlier session of the run in `folder` was lost.
+
+    From its last good state it would take the same steps again, and pay for them again.
+    """
+    if ranks.largest(has_diverged(folder)):
+        raise Unstable(
+            f"The run in {folder} diverged in an earlier session, and is not tried again: the "
+            "same steps would ask the same queries, and most likely be lost again. Choose other "
+            "settings, such as lower learning rates, or delete the folder to start over. If the "
+            f"victim was at fault, delete {UNSTABLE_FILE} alone: the run then goes on from its "
+            "last good state."
+        )
 
 
 def _told(values: Mapping[str, float], trail: Trail) -> str:
