@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -10,9 +12,12 @@ from copycost.attacks.ensemble import Vote
 from copycost.defences.stack import defend
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
+from copycost.runner.copy_model import copy_model
+from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
-from tests.runner.conftest import tiny_target
+from copycost.victims.function import FunctionVictim
+from tests.runner.conftest import tiny_config, tiny_target
 
 
 @pytest.fixture
@@ -91,3 +96,25 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
     account, place = Ledger().account("auditor", None), tmp_path / "auditor"
     auditor = Auditor(tiny_target(victim), ("noise:2",), 0, account, place, torch.device("cpu"))
     assert auditor.evaluate(victim.module)["agreement"] == 1.0
+
+
+def test_what_was_answered_before_a_kill_is_asked_no_more(tmp_path, monkeypatch):
+    """A copy of the folder in the middle of a call is what a killed process leaves."""
+    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    monkeypatch.setattr("copycost.runner.auditor.KEEP_EVERY_SECONDS", 0.0)
+    calls = []
+
+    def ask(x):
+        calls.append(len(x))
+        if len(calls) == 5 and not (tmp_path / "left").exists():  # of three for each of two passes
+            shutil.copytree(tmp_path / "run", tmp_path / "left")
+        return tiny_victim()(torch.from_numpy(x)).numpy()
+
+    config = tiny_config(attack="random-noise", settings={"batch_size": 32}, budget=320)
+    target = tiny_target(FunctionVictim(ask, TINY, 4, "logits", name="service"))
+    whole = copy_model(config, target, tmp_path / "run")
+    calls.clear()
+    record = copy_model(config, target, tmp_path / "left")
+    assert calls[:3] == [40, 40, 32]  # the two last of the held-out data's, then the attacker's
+    assert record.accounts["auditor"] == AccountFacts(budget=None, spent=280, lost=40)
+    assert record.victim == whole.victim

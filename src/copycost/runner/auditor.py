@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from copycost.victims.base import Victim
 
 CHUNK = 512
 """Held-out inputs asked or evaluated at a time."""
+KEEP_EVERY_SECONDS = 60.0
+"""Between the times that answers are kept before all are there: a service may take hours."""
 SEED_APART = 1_000_003
 """The auditor's defences draw random numbers of their own, not those the attacker will see."""
 
@@ -47,10 +50,12 @@ class Auditor:
         """Answers are kept in `cache`, so that a resumed run does not ask again.
 
         If the victim fails before all are there, those that are there are kept as well. So they
-        are when `stop` is asked meanwhile, which raises `Interrupted`.
+        are when `stop` is asked meanwhile, which raises `Interrupted`, and every minute, as a
+        process may be killed.
         """
         self.target, self._defences, self._device = target, tuple(defences), device
         self.account, self._stop = account, stop or Stop()
+        self._cache, self._kept_at = cache, time.monotonic()
         saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
@@ -58,8 +63,7 @@ class Auditor:
                 saved = self._ask_all(seed)
             except BaseException:
                 if account.spent:
-                    save_checkpoint(cache, {"asked": self._asked})
-                    account.settle()
+                    self._keep()
                 raise
             account.settle()
             save_checkpoint(cache, saved)
@@ -144,9 +148,18 @@ class Auditor:
                 x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
                 with self.account.charging(len(x)):
                     answers.append(victim(x))
+                if time.monotonic() - self._kept_at >= KEEP_EVERY_SECONDS:
+                    self._asked[purpose] = {"answers": answers, "state": victim.state()}
+                    self._keep()
         finally:
             self._asked[purpose] = {"answers": answers, "state": victim.state()}
         return torch.cat(answers)
+
+    def _keep(self) -> None:
+        """Write down what was answered so far, then that it was paid for."""
+        save_checkpoint(self._cache, {"asked": self._asked})
+        self.account.settle()
+        self._kept_at = time.monotonic()
 
     @torch.no_grad()
     def _run(self, student: nn.Module) -> Tensor:
