@@ -169,7 +169,7 @@ EXPLANATIONS = {
         raised_if=(
             "before its first query, the student agrees with the victim on more than "
             f"{flags.BETTER_THAN_CHANCE:g} times the share expected by chance (with few classes, "
-            "on more than 90 %)."
+            f"on more than 90 %), and on {flags.NO_CHANCE} held-out inputs at least."
         ),
         why=(
             "What the student knew before the first query was not extracted by queries. Either it "
