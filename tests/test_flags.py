@@ -70,12 +70,14 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
         (student_hardly_trained(999, 0.89), "student-hardly-trained"),
         (student_hardly_trained(1_000, 0.1), None),
         (student_hardly_trained(5, 0.9), None),
-        (student_knows_already(0.31, 10), "student-knows-already"),
-        (student_knows_already(0.29, 10), None),
-        (student_knows_already(0.3, 10), None),  # exactly three times chance
-        (student_knows_already(0.85, 2), None),
-        (student_knows_already(0.9, 2), None),
-        (student_knows_already(0.95, 2), "student-knows-already"),
+        (student_knows_already(0.31, 10, 1_000), "student-knows-already"),
+        (student_knows_already(0.29, 10, 1_000), None),
+        (student_knows_already(0.3, 10, 1_000), None),  # exactly three times chance
+        (student_knows_already(0.85, 2, 1_000), None),
+        (student_knows_already(0.9, 2, 1_000), None),
+        (student_knows_already(0.95, 2, 1_000), "student-knows-already"),
+        (student_knows_already(4 / 300, 1_000, 300), None),  # four inputs
+        (student_knows_already(5 / 300, 1_000, 300), "student-knows-already"),
         (budget_not_spent(86, 100, 14), "budget-not-spent"),
         (budget_not_spent(87, 100, 14), None),
         (queries_lost(1), "queries-lost"),

@@ -30,6 +30,9 @@ GOOD_COPY = 0.9
 """Agreement of a copy that needs no excuse."""
 BETTER_THAN_CHANCE = 3.0
 """A fresh student this many times chance has seen something it should not have."""
+NO_CHANCE = 5
+"""Held-out inputs that a fresh student must agree on: of 1,000 classes one is three times chance
+where there are a few hundred inputs."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -124,9 +127,13 @@ def student_hardly_trained(steps: int, agreement: float) -> list[Flag]:
     return [Flag("student-hardly-trained", detail)]
 
 
-def student_knows_already(agreement: float, classes: int) -> list[Flag]:
-    """Before its first query the student agrees with the victim far more than by chance."""
-    if agreement <= min(0.9, BETTER_THAN_CHANCE / classes):
+def student_knows_already(agreement: float, classes: int, inputs: int) -> list[Flag]:
+    """Before its first query the student agrees with the victim far more than by chance.
+
+    `inputs`: how many it was measured on.
+    """
+    likely = agreement <= min(0.9, BETTER_THAN_CHANCE / classes)
+    if likely or round(agreement * inputs) < NO_CHANCE:
         return []
     detail = f"a fresh student already agrees on {agreement:.3f}; chance is {1 / classes:.3f}"
     return [Flag("student-knows-already", detail)]

@@ -151,6 +151,15 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path):
         Ledger(path)
 
 
+def test_a_ledger_that_a_disk_does_not_open_is_not_called_a_foreign_file(tmp_path):
+    path = tmp_path / "l"
+    with Ledger(path) as ledger:
+        ledger.account("attacker", 5)
+    (tmp_path / "l-wal").mkdir()  # where SQLite wants to write
+    with pytest.raises(RunError, match=r"/l cannot be opened: "):
+        Ledger(path)
+
+
 def test_reading_a_closed_ledger_makes_no_files(tmp_path):
     path = tmp_path / "a ledger?#%41.sqlite"
     with Ledger(path) as ledger:

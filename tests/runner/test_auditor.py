@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from copycost.attacks.ensemble import Vote
+from copycost.datasets.base import Labelled
 from copycost.defences.stack import defend
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
+from copycost.runner.copy_model import copy_model
+from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
-from tests.runner.conftest import tiny_target
+from copycost.victims.function import FunctionVictim
+from tests.runner.conftest import tiny_config, tiny_target
 
 
 @pytest.fixture
@@ -91,3 +98,61 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
     account, place = Ledger().account("auditor", None), tmp_path / "auditor"
     auditor = Auditor(tiny_target(victim), ("noise:2",), 0, account, place, torch.device("cpu"))
     assert auditor.evaluate(victim.module)["agreement"] == 1.0
+
+
+def test_what_was_answered_before_a_kill_is_asked_no_more(tmp_path, monkeypatch):
+    """A copy of the folder in the middle of a call is what a killed process leaves."""
+    for name in ("CHUNK", "APART"):
+        monkeypatch.setattr(f"copycost.runner.auditor.{name}", 40)
+    monkeypatch.setattr("copycost.runner.auditor.KEEP_EVERY_SECONDS", 0.0)
+    calls = []
+
+    def ask(x):
+        calls.append(len(x))
+        if len(calls) == 5 and not (tmp_path / "left").exists():  # of three for each of two passes
+            shutil.copytree(tmp_path / "run", tmp_path / "left")
+        return tiny_victim()(torch.from_numpy(x)).numpy()
+
+    config = tiny_config(attack="random-noise", settings={"batch_size": 32}, budget=320)
+    target = tiny_target(FunctionVictim(ask, TINY, 4, "logits", name="service"))
+    whole = copy_model(config, target, tmp_path / "run")
+    calls.clear()
+    record = copy_model(config, target, tmp_path / "left")
+    assert calls[:3] == [40, 40, 32]  # the two last of the held-out data's, then the attacker's
+    assert record.accounts["auditor"] == AccountFacts(budget=None, spent=280, lost=40)
+    assert record.victim == whole.victim
+
+
+class Normed(nn.Module):
+    """The tiny net of inputs that are normed by their batch, as a net's in training are."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = TinyNet(TINY, 4)
+
+    def forward(self, x):
+        return self.net((x - x.mean(0)) / x.std(0) + 0.5)
+
+
+@pytest.mark.parametrize("few", [120, 50])
+def test_a_function_that_answers_by_the_batch_contradicts_itself(tmp_path, few):
+    account, net = Ledger().account("auditor", None), Normed()
+    victim = FunctionVictim(lambda x: net(torch.from_numpy(x)).detach(), TINY, 4, "logits")
+    target = tiny_target(victim)
+    held_out = Labelled(target.held_out.inputs[:few], target.held_out.labels[:few])
+    target = replace(target, held_out=held_out)
+    auditor = Auditor(target, (), 0, account, tmp_path / "auditor", torch.device("cpu"))
+    assert 0.5 < auditor.facts().self_agreement < 1
+    assert account.spent == 2 * few
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 120])
+def test_a_function_that_does_not_is_true_to_itself(tmp_path, count):
+    account, net = Ledger().account("auditor", None), TinyNet(TINY, 4)
+    victim = FunctionVictim(lambda x: net(torch.from_numpy(x)).detach(), TINY, 4, "logits")
+    target = tiny_target(victim)
+    held_out = Labelled(target.held_out.inputs[:count], target.held_out.labels[:count])
+    target = replace(target, held_out=held_out)
+    auditor = Auditor(target, (), 0, account, tmp_path / "auditor", torch.device("cpu"))
+    assert auditor.facts().self_agreement == 1
+    assert account.spent == 2 * count

@@ -14,11 +14,13 @@ from copycost.errors import RunError
 from copycost.noise import Noise
 from copycost.runner import auditor
 from copycost.runner.copy_model import copy_model
+from copycost.runner.making import maps_its_range
 from copycost.runner.target import Target
 from copycost.testing import TinyNet
 from copycost.types import InputSpec
 from copycost.victims.function import FunctionVictim
 from copycost.victims.module import ModuleVictim
+from copycost.victims.saved import load_model
 from tests.runner.conftest import tiny_config, tiny_target
 
 CONFIG = {
@@ -50,6 +52,44 @@ def test_held_out_images_come_in_the_range_that_was_declared(tmp_path: Path) -> 
     assert record.victim.accuracy == usual.victim.accuracy > 0.8
     x = ranged.held_out.floats()
     assert (float(x.min()), float(x.max())) == (-1.0, 3.0)
+
+
+class Scaled(nn.Module):
+    """The tiny net for images in [0, 256]: a power of two, by which nothing is rounded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = TinyNet()
+
+    def forward(self, x: Tensor) -> Tensor:
+        answer: Tensor = self.net(x / 256)
+        return answer
+
+
+@pytest.mark.parametrize("attack", ["dfme", "frugal", "random-noise"])
+def test_the_unit_of_the_inputs_makes_no_difference_to_the_copy(
+    tmp_path: Path, attack: str
+) -> None:
+    """A service that takes 0 to 255 is as easy to copy as one that takes shares."""
+    small = {"batch_size": 32, "student_steps": 2}
+    generator = {"width": 8, "latent": 8} if attack == "dfme" else {}
+    config = tiny_config(attack=attack, settings=small | generator, budget=600)
+    plain = tiny_target()
+    usual = copy_model(config, plain, tmp_path / "usual")
+    spec = InputSpec(shape=(1, 8, 8), high=256.0)
+    scaled = replace(plain, victim=ModuleVictim(Scaled(), spec, 4))
+    record = copy_model(config, scaled, tmp_path / "scaled")
+    assert record.result == usual.result
+    x = scaled.held_out.floats()
+    copies = [load_model(tmp_path / run / "student")[0] for run in ("usual", "scaled")]
+    assert torch.equal(copies[1](x), copies[0](x / 256))
+
+
+def test_a_student_of_the_users_own_is_told_the_range() -> None:
+    spec = InputSpec(shape=(1, 8, 8), high=255.0)
+    assert maps_its_range("lenet", spec)
+    assert not maps_its_range("my_nets:lenet", spec)
+    assert not maps_its_range("lenet", replace(spec, high=1.0))
 
 
 def declared_otherwise() -> list[Target]:

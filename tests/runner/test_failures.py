@@ -101,7 +101,8 @@ def test_a_victim_that_fails_late_costs_its_call_and_nothing_else(
 def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defences: tuple[str, ...], call: int
 ) -> None:
-    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    for name in ("CHUNK", "APART"):
+        monkeypatch.setattr(f"copycost.runner.auditor.{name}", 40)
     calls = []
 
     def ask(x: np.ndarray[Any, Any]) -> Any:
@@ -133,7 +134,8 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
 def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
-    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    for name in ("CHUNK", "APART"):
+        monkeypatch.setattr(f"copycost.runner.auditor.{name}", 40)
     stop, calls = Stop(), 0
 
     def ask(x: np.ndarray[Any, Any]) -> Any:

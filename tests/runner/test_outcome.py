@@ -29,7 +29,9 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
                 Point(queries=100, seconds=1, values=FINE | last),
             ]
         ),
-        "auditor": SimpleNamespace(facts=lambda: facts),
+        "auditor": SimpleNamespace(
+            facts=lambda: facts, target=SimpleNamespace(held_out=range(more.pop("inputs", 100)))
+        ),
         "engine": SimpleNamespace(ranks=SimpleNamespace(count=more.pop("ranks", 1))),
         "spent": 100,
         "lost": 0,
@@ -45,6 +47,7 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         ({}, {"accuracy": 0.3, "commonest class": 1.0}, {}, ["student-collapsed"]),
         ({}, {"accuracy": 0.5, "commonest class": 0.8}, {}, []),
         ({"agreement": 0.8}, {}, {}, ["student-knows-already"]),
+        ({"agreement": 0.8}, {}, {"inputs": 5}, []),
         ({}, {"generator/spread": 0.001}, {}, ["generator-collapsed"]),
         ({"generator/spread": 0.001}, {}, {}, []),
         ({}, {"estimate/correlation": 0.1}, {}, ["estimate-drowned"]),

@@ -62,7 +62,7 @@ def test_so_are_rounded_ones_the_largest_and_those_in_per_cent(made: Any, advice
     [
         (lambda z: z, "logits, declare output='logits'"),
         (lambda z: 100 * z.softmax(dim=1), "per cent, divide them by 100"),
-        (lambda z: 0.9 * z.softmax(dim=1), "rounded or only the largest, divide each answer"),
+        (lambda z: 0.9 * z.softmax(dim=1), "only the largest, share what is missing evenly"),
         (lambda z: 3 * z.softmax(dim=1), "else divide each answer by its sum"),
     ],
 )

@@ -52,6 +52,13 @@ def test_function_may_return_labels():
     assert answer.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("kind", [object, str])
+def test_what_numpy_takes_for_no_numbers_is_told_with_its_reason(kind):
+    victim = FunctionVictim(lambda x: np.array([0.5, 0.5], dtype=kind), TINY, 2, "label")
+    with pytest.raises(SpecMismatch, match=r"whole numbers from 0 \(can't convert np.ndarray"):
+        victim(torch.rand(2, 1, 8, 8))
+
+
 def test_an_answer_stays_as_it_was_where_a_function_uses_its_buffer_again():
     buffer = torch.zeros(2, 4)
 

@@ -16,12 +16,13 @@ from copycost.errors import Busy, Interrupted, RunError
 from copycost.files import write_atomically
 from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
-from copycost.nets.seeded import build, derive
+from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import AUDITOR_FILE, LEDGER_FILE, exclusive
 from copycost.runner.kept_training import KeptTraining
+from copycost.runner.making import student_of
 from copycost.runner.record import Facts
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -117,9 +118,7 @@ class Measure(Task):
         trained = train_fresh(
             self.recipe,
             # Seeds of its own: neither the victim's weights nor the run's student's.
-            lambda: build(
-                ARCHITECTURES[self.config.student], spec, classes, derive(seed, "fresh student")
-            ),
+            lambda: student_of(self.config.student, spec, classes, derive(seed, "fresh student")),
             first_queries(read_transfer_set(self.folder), budget),
             steps,
             derive(seed, "fresh student's lessons"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from copycost.types import InputSpec
+
 
 class Normalised(nn.Module):
     """A module behind `(x - mean) / std`, per channel; the two numbers are saved with it.
@@ -33,3 +35,9 @@ class Normalised(nn.Module):
         aligned = (-1, *(1,) * (x.ndim - 2))
         logits: Tensor = self.module((x - self.mean.view(aligned)) / self.std.view(aligned))
         return logits
+
+
+def in_its_range(module: nn.Module, spec: InputSpec) -> Normalised:
+    """`module`, which is for inputs in [0, 1], for those in the range of `spec`."""
+    low = torch.full((spec.shape[0],), spec.low)
+    return Normalised(module, low, torch.full_like(low, spec.high - spec.low))

@@ -54,7 +54,10 @@ class Ledger:
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             self.close()
-            raise RunError(f"{self._where} is not a ledger of copycost: {error}.") from None
+            # A full disk says nothing of what is there: nobody should delete it for that.
+            disk = isinstance(error, sqlite3.OperationalError)
+            wrong = "cannot be opened" if disk else "is not a ledger of copycost"
+            raise RunError(f"{self._where} {wrong}: {error}.") from None
 
     @staticmethod
     def _hold(path: Path) -> Lock:

@@ -29,7 +29,7 @@ EXPLANATIONS = {
         title="The victim contradicts itself",
         raised_if=(
             "two answers of the victim to the same held-out inputs name different classes for at "
-            "least one of them."
+            "least one of them. A function is asked the second time in smaller batches."
         ),
         why=(
             "Agreement compares the copy with one answer of the victim as it is without defences. "
@@ -41,8 +41,8 @@ EXPLANATIONS = {
         ),
         what_to_do=(
             "If a defence adds noise on purpose, this is the defence at work. If not, look for "
-            "dropout or batch normalisation left in training mode, random preprocessing, or "
-            "several versions of the model behind one address."
+            "dropout or batch normalisation left in training mode (of a function's net, call "
+            "eval()), random preprocessing, or several versions of the model behind one address."
         ),
     ),
     "victim-near-chance": Explanation(
@@ -169,7 +169,7 @@ EXPLANATIONS = {
         raised_if=(
             "before its first query, the student agrees with the victim on more than "
             f"{flags.BETTER_THAN_CHANCE:g} times the share expected by chance (with few classes, "
-            "on more than 90 %)."
+            f"on more than 90 %), and on {flags.NO_CHANCE} held-out inputs at least."
         ),
         why=(
             "What the student knew before the first query was not extracted by queries. Either it "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,14 @@ from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.types import Access
 from copycost.victims.base import Victim
+from copycost.victims.module import ModuleVictim
 
 CHUNK = 512
 """Held-out inputs asked or evaluated at a time."""
+APART = 64
+"""At most, of the inputs that a function is asked about together the second time."""
+KEEP_EVERY_SECONDS = 60.0
+"""Between the times that answers are kept before all are there: a service may take hours."""
 SEED_APART = 1_000_003
 """The auditor's defences draw random numbers of their own, not those the attacker will see."""
 
@@ -31,7 +38,9 @@ class Auditor:
     """Asks the victim about the held-out data once, then compares every student with that.
 
     Agreement is with the undefended victim: the model that is worth copying. What the API's
-    users see, with the defences on, is asked twice, to tell whether it is deterministic.
+    users see, with the defences on, is asked twice, to tell whether it is deterministic. A
+    function is asked the second time in other company: a net that norms by the batch it is
+    given, as in training, answers the same batch the same.
     """
 
     def __init__(
@@ -47,10 +56,12 @@ class Auditor:
         """Answers are kept in `cache`, so that a resumed run does not ask again.
 
         If the victim fails before all are there, those that are there are kept as well. So they
-        are when `stop` is asked meanwhile, which raises `Interrupted`.
+        are when `stop` is asked meanwhile, which raises `Interrupted`, and every minute, as a
+        process may be killed.
         """
         self.target, self._defences, self._device = target, tuple(defences), device
         self.account, self._stop = account, stop or Stop()
+        self._cache, self._kept_at = cache, time.monotonic()
         saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
@@ -58,8 +69,7 @@ class Auditor:
                 saved = self._ask_all(seed)
             except BaseException:
                 if account.spent:
-                    save_checkpoint(cache, {"asked": self._asked})
-                    account.settle()
+                    self._keep()
                 raise
             account.settle()
             save_checkpoint(cache, saved)
@@ -123,30 +133,53 @@ class Auditor:
 
     def _ask_all(self, seed: int) -> dict[str, Tensor]:
         victim = self.target.victim
-        scores = self._ask("plain", victim)
+        scores = self._ask("plain", victim, self._together())
         answers = {"labels": _labels(victim, scores)}
         if victim.output is not Access.LABEL:
             answers["log_p"] = _log_p(victim, scores)
         api = defend(victim, self._defences, seed + SEED_APART)
-        first = scores if api is victim else self._ask("defended", api)
+        first = scores if api is victim else self._ask("defended", api, self._together())
         answers["defended"] = _labels(api, first)
-        answers["defended_again"] = _labels(api, self._ask("again", api))
+        # A module is in evaluation mode, where only rounding could tell one batch from another.
+        ours = isinstance(victim, ModuleVictim)
+        purpose, batches = ("again", self._together()) if ours else ("apart", self._apart())
+        again = _labels(api, self._ask(purpose, api, batches))
+        answers["defended_again"] = again[torch.cat(batches).argsort().to(again.device)]
         return answers
 
-    def _ask(self, purpose: str, victim: Victim) -> Tensor:
-        """All held-out data; from where it failed, if it did."""
+    def _together(self) -> list[Tensor]:
+        """The held-out inputs of each call, by their numbers."""
+        return list(torch.split(torch.arange(len(self.target.held_out)), CHUNK))
+
+    def _apart(self) -> list[Tensor]:
+        """The same in fewer, from all over the data."""
+        n = len(self.target.held_out)
+        parts = min(n, max(2, math.ceil(n / APART)))
+        return [torch.arange(first, n, parts) for first in range(parts)]
+
+    def _ask(self, purpose: str, victim: Victim, batches: Sequence[Tensor]) -> Tensor:
+        """All held-out data, in `batches`; from where it failed, if it did."""
         kept = self._asked.get(purpose, {"answers": [], "state": victim.state()})
         answers = [answer.to(self._device) for answer in kept["answers"]]
         victim.restore(kept["state"])
         try:
-            for at in range(sum(map(len, answers)), len(self.target.held_out), CHUNK):
+            for which in batches[len(answers) :]:
                 self.heed_stop()
-                x = self.target.held_out.floats(slice(at, at + CHUNK), self._device)
+                x = self.target.held_out.floats(which, self._device)
                 with self.account.charging(len(x)):
                     answers.append(victim(x))
+                if time.monotonic() - self._kept_at >= KEEP_EVERY_SECONDS:
+                    self._asked[purpose] = {"answers": answers, "state": victim.state()}
+                    self._keep()
         finally:
             self._asked[purpose] = {"answers": answers, "state": victim.state()}
         return torch.cat(answers)
+
+    def _keep(self) -> None:
+        """Write down what was answered so far, then that it was paid for."""
+        save_checkpoint(self._cache, {"asked": self._asked})
+        self.account.settle()
+        self._kept_at = time.monotonic()
 
     @torch.no_grad()
     def _run(self, student: nn.Module) -> Tensor:

@@ -33,7 +33,14 @@ from copycost.runner.folder import (
     own,
 )
 from copycost.runner.lent import lent
-from copycost.runner.making import attack_of, check_runs, engine_of, fresh_student, ready_victim
+from copycost.runner.making import (
+    attack_of,
+    check_runs,
+    engine_of,
+    fresh_student,
+    maps_its_range,
+    ready_victim,
+)
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
 from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
@@ -219,6 +226,7 @@ class _Job:
         folder, spec = self.place.folder, self.oracle.spec
         card = Card(
             architecture=self.config.student,
+            normalised=maps_its_range(self.config.student, spec),
             spec=spec,
             classes=self.oracle.classes,
             recipe=self.config.in_full(),

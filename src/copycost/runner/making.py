@@ -11,6 +11,7 @@ from copycost.devices import usable
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
+from copycost.nets.normalised import in_its_range
 from copycost.nets.seeded import build, derive
 from copycost.runner.answering import answering, check_victim_precision
 from copycost.runner.config import RunConfig, read_attack
@@ -86,5 +87,20 @@ def ready_victim(victim: Victim, engine: Engine, attack: Attack) -> Victim:
 def fresh_student(config: RunConfig, spec: InputSpec, classes: int) -> nn.Module:
     """The student before the first query."""
     # A seed of its own: a student must not start from the weights a victim started from.
-    seed = derive(config.seed, "student")
-    return build(ARCHITECTURES[config.student], spec, classes, seed)
+    return student_of(config.student, spec, classes, derive(config.seed, "student"))
+
+
+def student_of(name: str, spec: InputSpec, classes: int, seed: int) -> nn.Module:
+    """The architecture of this name as a copy, for inputs in the range of `spec`.
+
+    An attacker knows the range. A copy that took 0 to 255 as they come would learn badly, and
+    the victim seem hard to copy.
+    """
+    module = build(ARCHITECTURES[name], spec, classes, seed)
+    return in_its_range(module, spec) if maps_its_range(name, spec) else module
+
+
+def maps_its_range(student: str, spec: InputSpec) -> bool:
+    """Whether a copy maps its inputs to [0, 1] first. The user's own is told the range instead."""
+    numbers = spec.vocabulary is None and (spec.low, spec.high) != (0.0, 1.0)
+    return numbers and ":" not in student

@@ -90,7 +90,7 @@ class Outcome:
     def _flags(self, steps: int) -> list[Flag]:
         first, last = self.run.curve[0].values, self.run.curve[-1].values
         smallest = self.attack.least_queries * self.engine.ranks.count
-        facts = self.auditor.facts()
+        facts, target = self.auditor.facts(), self.auditor.target
         return [
             *victim_not_deterministic(facts.self_agreement, defended=bool(facts.defences)),
             *victim_near_chance(facts.accuracy, facts.one_answer),
@@ -100,5 +100,5 @@ class Outcome:
             *estimate_drowned(last.get("estimate/correlation")),
             *student_collapsed(last["accuracy"], facts.one_answer, last["commonest class"]),
             *student_hardly_trained(steps, last["agreement"]),
-            *student_knows_already(first["agreement"], facts.classes),
+            *student_knows_already(first["agreement"], facts.classes, len(target.held_out)),
         ]

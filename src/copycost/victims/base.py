@@ -198,5 +198,9 @@ def _mend_of(p: Tensor, sums: Tensor) -> str:
     if float((sums / 100 - 1).abs().median()) < NEARLY:
         return "if these are per cent, divide them by 100"
     if float(p.max()) <= 1:
-        return "if these are rounded or only the largest, divide each answer by its sum"
+        # Divided by their sum, the largest would be larger than the service says.
+        return (
+            "if these are rounded, divide each answer by its sum; if they are only the largest, "
+            "share what is missing evenly among the others, and run with top-k access"
+        )
     return "if these are logits, declare output='logits'; else divide each answer by its sum"

@@ -59,7 +59,9 @@ class FunctionVictim(Victim):
             return _tensor_of(answer)
         except (TypeError, ValueError) as error:
             raise SpecMismatch(
-                f"an array of numbers from victim {self.name!r}", f"{answer!r:.60}"
+                f"an array of numbers from victim {self.name!r}",
+                f"{answer!r:.60}",
+                f"give floats, or labels as whole numbers from 0 ({error})",
             ) from error
 
 
