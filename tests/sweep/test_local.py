@@ -7,7 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +149,49 @@ def test_a_worker_whose_sweep_is_gone_stops_cleanly(values, tmp_path):
     assert record.accounts["attacker"].lost == 0
 
 
+@dataclass(frozen=True)
+class Wait(Task):
+    """Waits to be stopped, though not for ever."""
+
+    def run(self, stop: Stop) -> Outcome:
+        for _ in range(3000):
+            if stop.reason:
+                return Outcome(Ended.STOPPED, stop.reason)
+            time.sleep(0.01)
+        return Outcome(Ended.FINISHED)
+
+    @property
+    def error_file(self) -> Path:
+        return Path(os.devnull)
+
+
+def pool_of_one() -> LocalPool:
+    return LocalPool(workers=1, threads=1, gpus=[])
+
+
+def started(pool: LocalPool) -> LocalJob:
+    return pool.start(Wait("wait", None))  # type: ignore[arg-type]
+
+
+def test_workers_hear_what_their_fork_server_does_not():
+    job = started(pool_of_one())
+    assert job.process.pid is not None
+    os.kill(job.process.pid, signal.SIGTERM)  # before it is ready for it, most likely
+    job.pipe.poll(60)
+    assert job.outcome() == Outcome(Ended.STOPPED, "SIGTERM")
+
+
+def test_a_worker_that_cannot_be_started_is_lost(monkeypatch):
+    def refuse(process: object) -> None:
+        raise EOFError  # what comes of a fork server that died
+
+    pool = pool_of_one()
+    monkeypatch.setattr(ForkServerProcess, "start", refuse)
+    job = started(pool)
+    assert job.outcome() == Outcome(Ended.LOST, "the worker could not be started")
+    pool.close()
+
+
 @pytest.fixture
 def no_server() -> Iterator[None]:
     """No fork server is running; in the background SIGINT would be ignored, and so is not."""
@@ -156,14 +202,16 @@ def no_server() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.3])
-def test_ctrl_c_while_the_fork_server_starts_does_not_kill_it(no_server, monkeypatch, pause):
+@pytest.mark.parametrize(
+    ("number", "pause"), [("SIGINT", 0.0), ("SIGINT", 0.3), ("SIGTERM", 0.3), ("SIGHUP", 0.0)]
+)
+def test_what_stops_a_sweep_does_not_kill_its_fork_server(no_server, monkeypatch, number, pause):
     monkeypatch.setattr(local, "PRELOADED", ["tests.sweep.slow_import"])
-    context = LocalPool(workers=1, threads=1, gpus=[])._context
+    context = pool_of_one()._context
     local._ensure_server()
     server = SERVER._forkserver_pid
     time.sleep(pause)  # Python itself starts, or it imports
-    os.kill(server, signal.SIGINT)
+    os.kill(server, signal.Signals[number])
     process = context.Process(target=int)
     process.start()
     process.join()

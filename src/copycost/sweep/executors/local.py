@@ -24,6 +24,8 @@ from copycost.sweep.work import Ended, Outcome, Task, perform
 PRELOADED = ["__main__", "torch", "torch._dynamo", "copycost.sweep.work"]
 """Imported once, in the server that workers are forked from: seconds for each of them saved.
 The first optimiser a process makes imports torch._dynamo."""
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""What asks a sweep to stop; often a whole group of processes is sent it at once."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -80,7 +82,7 @@ class LocalPool:
         for job in self._jobs.values():
             job.pipe.close()
         for job in self._jobs.values():
-            job.process.join()
+            job.join()
 
 
 class LocalJob:
@@ -96,7 +98,8 @@ class LocalJob:
             target=work, args=(task, theirs, gpu, threads), name=task.name
         )
         _ensure_server()
-        self.process.start()
+        with suppress(EOFError, OSError):  # the server died of it: a worker that is lost
+            self.process.start()
         theirs.close()  # or its end would never be noticed here
 
     def outcome(self) -> Outcome | None:
@@ -107,7 +110,7 @@ class LocalJob:
             found: Outcome = self.pipe.recv()
         except (EOFError, OSError):
             found = Outcome(Ended.LOST, self._last_words())
-        self.process.join()
+        self.join()
         self.pipe.close()
         self.ended = True
         return found
@@ -120,21 +123,28 @@ class LocalJob:
         with suppress(OSError):  # it is gone
             self.pipe.send(reason)
 
+    def join(self) -> None:
+        """Wait for the end of the process, if there ever was one."""
+        if self.process.pid is not None:
+            self.process.join()
+
     def _last_words(self) -> str:
-        self.process.join()
+        self.join()
+        if self.process.pid is None:
+            return "the worker could not be started"
         code = self.process.exitcode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return f"the worker {how}"
 
 
 def _ensure_server() -> None:
-    """See that the fork server runs, deaf to Ctrl-C from its first moment.
+    """See that the fork server runs, deaf from its first moment to what is the sweep's to hear.
 
-    It ignores SIGINT by itself once it has imported what it preloads: seconds in which a
+    By itself it ignores SIGINT alone, once it has imported what it preloads: seconds in which a
     terminal's Ctrl-C would kill it, and the next worker's start with it.
     """
-    resource_tracker.ensure_running()  # starting, it would unblock SIGINT here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    resource_tracker.ensure_running()  # starting, it would unblock signals here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         forkserver.ensure_running()
     finally:
@@ -150,6 +160,7 @@ def work(task: Task, pipe: Connection, gpu: str | None, threads: int) -> None:
     with stop.on_signals():
         # Ctrl-C in a terminal reaches all its processes; whether to stop is the sweep's to say.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # the server's mask is inherited
         Thread(target=_listen, args=(pipe, stop), daemon=True).start()
         outcome = perform(task, stop, threads)
         with suppress(OSError):  # nobody is left to hear it
