@@ -17,6 +17,7 @@ from copycost.errors import RunError
 from copycost.oracle.meter import Meter
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
+from copycost.runner.chance import chance_state, restore_chance
 from copycost.runner.checkpoint import Saver, load_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
@@ -199,6 +200,7 @@ class Run:
         self._meter.settle()
         own_content = {
             "victim": self._api.state(),
+            "layers": chance_state(state.engine.device),
             "sums": self._sums,
             # Queries too: after a crash the same steps are taken again.
             "moment": [self._trail.steps, self.spent],
@@ -274,6 +276,7 @@ class Run:
             self._api.draw_anew(f"crash at {self._oracle.spent} queries")
             return
         self._api.restore(mine["victim"])
+        restore_chance(state.engine.device, mine.get("layers", ()))
         if not torn:
             device = state.engine.device
             self._sums = {name: value.to(device) for name, value in mine["sums"].items()}
