@@ -21,7 +21,7 @@ from copycost.runner.chance import chance_state, restore_chance
 from copycost.runner.checkpoint import Saver, load_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
-from copycost.runner.resuming import check_ledger, own_part, went_on
+from copycost.runner.resuming import check_ledgers, own_part, went_on
 from copycost.runner.stopping import Stop
 from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 from copycost.victims.base import Victim
@@ -116,8 +116,9 @@ class Run:
 
     def begin(self, state: State) -> None:
         """Restore a stopped run into `state`, or evaluate the fresh student."""
-        self._level()
         saved = load_checkpoint(self.folder / CHECKPOINT_FILE)
+        check_ledgers(self.folder, self._ranks, self._oracle.spent, saved)
+        self._level()
         if saved is not None:
             self._restore(state, saved)
         elif self._oracle.spent:
@@ -264,7 +265,6 @@ class Run:
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
         self.resumed = list(saved["resumed"])
-        check_ledger(self.folder, self.spent, saved["spent"])
         self._write_off_since(*saved["account"])  # alike on all ranks at one moment
         self.resumed.append(went_on(saved["spent"], self.spent - saved["spent"]))
 
