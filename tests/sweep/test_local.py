@@ -169,8 +169,16 @@ def pool_of_one() -> LocalPool:
     return LocalPool(workers=1, threads=1, gpus=[])
 
 
-def started(pool: LocalPool) -> LocalJob:
-    return pool.start(Wait("wait", None))  # type: ignore[arg-type]
+class Deaf(Wait):
+    """Hangs, for as long as it takes a test to fail."""
+
+    def run(self, stop: Stop) -> Outcome:
+        time.sleep(20)
+        return Outcome(Ended.FINISHED)
+
+
+def started(pool: LocalPool, kind: type[Task] = Wait) -> LocalJob:
+    return pool.start(kind("wait", None))  # type: ignore[arg-type]
 
 
 def test_workers_hear_what_their_fork_server_does_not():
@@ -179,6 +187,34 @@ def test_workers_hear_what_their_fork_server_does_not():
     os.kill(job.process.pid, signal.SIGTERM)  # before it is ready for it, most likely
     job.pipe.poll(60)
     assert job.outcome() == Outcome(Ended.STOPPED, "SIGTERM")
+
+
+def interrupted_after_a_stop(jobs: list[LocalJob]) -> None:
+    with Local().open(Terms(Path(), workers=1, threads=1, gpus=False)) as pool:
+        assert isinstance(pool, LocalPool)
+        jobs.append(started(pool, Deaf))
+        jobs[0].stop("Ctrl-C")
+        raise KeyboardInterrupt
+
+
+def test_a_second_ctrl_c_kills_workers_that_hang():
+    jobs: list[LocalJob] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_after_a_stop(jobs)
+    assert jobs[0].process.exitcode == -signal.SIGKILL
+
+
+def test_ctrl_c_while_workers_are_waited_for_kills_them(monkeypatch):
+    def interrupted(job: LocalJob) -> None:
+        raise KeyboardInterrupt
+
+    pool = pool_of_one()
+    job = started(pool, Deaf)
+    monkeypatch.setattr(LocalJob, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.close()
+    job.process.join()
+    assert job.process.exitcode == -signal.SIGKILL
 
 
 def test_a_worker_that_cannot_be_started_is_lost(monkeypatch):
@@ -230,7 +266,7 @@ class Pipe:
 def test_a_worker_is_told_once_to_stop():
     """What nobody reads would fill the line to it, and then the sweep would wait for ever."""
     job = object.__new__(LocalJob)
-    job.pipe, job._told = Pipe(), False  # type: ignore[assignment]
+    job.pipe, job.told = Pipe(), False  # type: ignore[assignment]
     for _ in range(300):
         job.stop("SIGTERM")
     assert job.pipe.sent == ["SIGTERM"]  # type: ignore[attr-defined]

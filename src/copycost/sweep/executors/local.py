@@ -39,13 +39,19 @@ class Local:
 
     @contextmanager
     def open(self, terms: Terms) -> Iterator[LocalPool]:
-        """Start the fork server; at the end, workers under way stop cleanly."""
+        """Start the fork server; at the end, workers under way stop cleanly.
+
+        Ctrl-C, once they were told to, kills them: one may hang, as in a call of its victim.
+        """
         gpus = visible_gpus() if terms.gpus else []
         threads = threads_asked(terms)
         workers = terms.workers or len(gpus) or max(1, cores() // (threads or 1))
         pool = LocalPool(workers, threads or max(1, cores() // workers), gpus)
         try:
             yield pool
+        except KeyboardInterrupt:
+            pool.kill(told=True)
+            raise
         finally:
             pool.close()
 
@@ -81,8 +87,18 @@ class LocalPool:
         """Hang up on the workers, which they take as being asked to stop."""
         for job in self._jobs.values():
             job.pipe.close()
+        try:
+            for job in self._jobs.values():
+                job.join()
+        except KeyboardInterrupt:
+            self.kill()
+            raise
+
+    def kill(self, *, told: bool = False) -> None:
+        """End all workers at once, or those alone that were `told` to stop and have not."""
         for job in self._jobs.values():
-            job.join()
+            if not job.ended and (job.told or not told):
+                job.kill()
 
 
 class LocalJob:
@@ -93,7 +109,7 @@ class LocalJob:
     ) -> None:
         """Start at once."""
         self.pipe, theirs = context.Pipe()
-        self.ended = self._told = False
+        self.ended = self.told = False
         self.process: ForkServerProcess = context.Process(
             target=work, args=(task, theirs, gpu, threads), name=task.name
         )
@@ -117,9 +133,9 @@ class LocalJob:
 
     def stop(self, reason: str) -> None:
         """Tell the worker why, once: a pipe that nobody reads is full in the end, and blocks."""
-        if self._told:
+        if self.told:
             return
-        self._told = True
+        self.told = True
         with suppress(OSError):  # it is gone
             self.pipe.send(reason)
 
@@ -127,6 +143,11 @@ class LocalJob:
         """Wait for the end of the process, if there ever was one."""
         if self.process.pid is not None:
             self.process.join()
+
+    def kill(self) -> None:
+        """End the process without a goodbye."""
+        if self.process.pid is not None:
+            self.process.kill()
 
     def _last_words(self) -> str:
         self.join()
