@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -170,8 +171,19 @@ def test_reading_a_ledger_in_use_sees_what_is_only_in_its_log(tmp_path):
         assert spent_in(path, "attacker") == 7
 
 
+class Full(sqlite3.Connection):
+    def executescript(self, script: str) -> sqlite3.Cursor:
+        raise sqlite3.OperationalError("database or disk is full")
+
+
+def test_a_ledger_on_a_full_disk_is_not_called_a_foreign_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Full))
+    with pytest.raises(RunError, match=r"cannot be read or written: database or disk is full"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
 def test_what_cannot_be_read_is_not_called_a_foreign_file(tmp_path):
-    with pytest.raises(RunError, match=r"nothing\.sqlite cannot be read: unable to open"):
+    with pytest.raises(RunError, match=r"nothing\.sqlite cannot be read or written: unable"):
         spent_in(tmp_path / "nothing.sqlite", "attacker")
     foreign = tmp_path / "foreign"
     foreign.write_text("no database, but long enough to be taken for the header of one" * 20)

@@ -54,7 +54,7 @@ class Ledger:
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             self.close()
-            raise RunError(f"{self._where} is not a ledger of copycost: {error}.") from None
+            raise _refusal(self._where, error) from None
 
     @staticmethod
     def _hold(path: Path) -> Lock:
@@ -114,11 +114,16 @@ def spent_in(path: Path, name: str) -> int:
     try:
         with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
             row = db.execute(query, (name,)).fetchone()
-    except sqlite3.OperationalError as error:
-        raise RunError(f"{path} cannot be read: {error}.") from None
     except sqlite3.DatabaseError as error:
-        raise RunError(f"{path} is not a ledger of copycost: {error}.") from None
+        raise _refusal(path, error) from None
     return int(row[0])
+
+
+def _refusal(path: AnyPath, error: sqlite3.DatabaseError) -> RunError:
+    """What is wrong with a file itself is told from what a disk or a lock did."""
+    if isinstance(error, sqlite3.OperationalError):
+        return RunError(f"{path} cannot be read or written: {error}.")
+    return RunError(f"{path} is not a ledger of copycost: {error}.")
 
 
 def _read_only(path: Path) -> str:
