@@ -52,6 +52,8 @@ class Auditor:
         self.target, self._defences, self._device = target, tuple(defences), device
         self.account, self._stop = account, stop or Stop()
         saved = load_checkpoint(cache)
+        if saved is None:  # what was paid for was not kept: a crash came between
+            account.write_off(account.spent - account.lost)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
             try:
