@@ -38,7 +38,7 @@ def restore_chance(device: torch.device, state: Sequence[Tensor]) -> None:
 
 def _streams(device: torch.device) -> list[torch.Generator]:
     """Those of the host and of the device, where that is another."""
-    if device.type != "cuda":
+    if device.type != "cuda" or not torch.cuda.is_available():
         return [torch.default_generator]
     torch.cuda.init()  # type: ignore[no-untyped-call]  # until then there are none
-    return [torch.default_generator, torch.cuda.default_generators[device.index]]
+    return [torch.default_generator, torch.cuda.default_generators[device.index or 0]]
