@@ -7,12 +7,32 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from copycost.convolutions import Enlarging, Narrow, fewer_products
 from copycost.engine import Engine
 from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.seeded import fresh_copy
 from copycost.types import InputSpec
+
+
+class Own(nn.Conv2d):
+    """Scales what it computes."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) / self.weight.std()
+
+
+class Twice(nn.Sequential):
+    """Does not do one layer after the other."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.add(super().forward(x), super().forward(x.flip(1)))
+
+
+def watched(layer: nn.Module) -> nn.Module:
+    layer.register_forward_hook(lambda layer, given, result: 2 * result)
+    return layer
 
 
 def pair(bias: bool = True) -> nn.Sequential:
@@ -95,6 +115,23 @@ def test_other_pairs_stay_as_they_are(layers):
     sequence = nn.Sequential(*layers)
     fewer_products(sequence)
     assert list(sequence) == list(layers)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        nn.Sequential(nn.Upsample(scale_factor=2), Own(7, 5, 3, padding=1)),
+        nn.Sequential(nn.ReLU(), Own(7, 3, 3, padding=1)),
+        nn.Sequential(nn.ReLU(), watched(nn.Conv2d(7, 3, 3, padding=1))),
+        nn.Sequential(watched(nn.Upsample(scale_factor=2)), nn.Conv2d(7, 5, 3, padding=1)),
+        nn.Sequential(nn.ReLU(), spectral_norm(nn.Conv2d(7, 3, 3, padding=1))),
+        Twice(nn.Upsample(scale_factor=2), nn.Conv2d(7, 5, 3, padding=1)),
+    ],
+)
+def test_layers_of_ones_own_and_watched_ones_stay_as_they_are(plain):
+    layers = list(plain)
+    fewer_products(plain)
+    assert list(plain) == layers
 
 
 @pytest.mark.parametrize(

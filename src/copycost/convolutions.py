@@ -104,9 +104,11 @@ class Narrow(_Shared):
 def fewer_products(network: nn.Module) -> nn.Module:
     """`network` itself, changed: in its sequences these take the places of what they do.
 
-    Weights stay, under their names, and are shared with the layers that were there.
+    Weights stay, under their names, and are shared with the layers that were there. Layers of
+    one's own stay as well, and those that are watched: only PyTorch's are known.
     """
-    for layers in [part for part in network.modules() if isinstance(part, nn.Sequential)]:
+    sequences = [part for part in network.modules() if isinstance(part, nn.Sequential)]
+    for layers in [part for part in sequences if _known(part, nn.Sequential)]:
         for i, (first, second) in enumerate(pairwise(list(layers))):
             if isinstance(second, nn.Conv2d) and _is_plain(second):
                 if _doubles(first):
@@ -116,10 +118,21 @@ def fewer_products(network: nn.Module) -> nn.Module:
     return network
 
 
+def _known(layer: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether it does what `kind` does and no more.
+
+    Subclasses and hooks may do anything: parametrised weights and weight norm come as such.
+    """
+    return type(layer) is kind and not (layer._forward_hooks or layer._forward_pre_hooks)
+
+
 def _doubles(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Upsample) and (layer.scale_factor, layer.mode) == (2.0, "nearest")
+    if not (isinstance(layer, nn.Upsample) and _known(layer, nn.Upsample)):
+        return False
+    return (layer.scale_factor, layer.mode) == (2.0, "nearest")
 
 
 def _is_plain(conv: nn.Conv2d) -> bool:
     shape = (conv.kernel_size, conv.padding, conv.stride, conv.dilation, conv.groups)
-    return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"
+    plain = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"
+    return plain and _known(conv, nn.Conv2d)

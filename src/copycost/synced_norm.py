@@ -13,14 +13,39 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from copycost.errors import ConfigError
+
+KNOWN = ("torch", "copycost")
+"""Whose batch norms compute a batch norm and nothing else."""
+
 
 def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
-    """`module` with every batch norm in it synchronised; weights and buffers stay the same."""
+    """`module` with every batch norm in it synchronised; weights and buffers stay the same.
+
+    Raises `ConfigError` for one of another's making: what else it computes would be lost.
+    """
+    _refuse_others(module)
     if device.type == "cuda":
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
         return converted
+    return _on_cpu(module)
+
+
+def _refuse_others(module: nn.Module) -> None:
+    kinds = {type(part) for part in module.modules() if isinstance(part, _BatchNorm)}
+    others = sorted(kind.__name__ for kind in kinds if kind.__module__.split(".")[0] not in KNOWN)
+    if others:
+        raise ConfigError(
+            [
+                f"{', '.join(others)}: several processes share PyTorch's own batch norms alone. "
+                "Start one process, or choose another student."
+            ]
+        )
+
+
+def _on_cpu(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
-        setattr(module, name, synchronised(child, device))
+        setattr(module, name, _on_cpu(child))
     return SyncedNorm(module) if isinstance(module, _BatchNorm) else module
 
 
@@ -61,11 +86,13 @@ class SyncedNorm(_BatchNorm):
         if self.running_mean is None or self.running_var is None:
             return
         everywhere = samples * dist.get_world_size()
-        share = self.momentum if self.momentum is not None else 0.1
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance * (everywhere / (everywhere - 1)), share)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
+        share = self.momentum
+        if share is None:  # the average of all batches
+            share = 1 / float(self.num_batches_tracked or 1)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (everywhere / (everywhere - 1)), share)
 
 
 class _Sum(torch.autograd.Function):

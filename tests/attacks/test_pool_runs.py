@@ -192,6 +192,13 @@ def test_an_audit_gives_the_pool_to_those_that_take_one(kind):
         kind.read({"attacks": ("dfme", "random-noise"), "shared": {"pool": "digits"}})
 
 
+def test_a_pool_on_an_axis_is_not_asked_for_in_vain_either():
+    axes = {"pool": ["digits", "house-numbers"], "budget": [100]}
+    assert len(Grid.read({"attacks": ("knockoff", "random-noise"), "axes": axes}).runs()) == 4
+    with pytest.raises(ConfigError, match="random-noise takes none"):
+        Grid.read({"attacks": ("random-noise",), "axes": axes})
+
+
 def test_labels_of_the_pool_change_nothing(tmp_path):
     # The same images, whatever their labels: a pool holds bytes and no more.
     first = copy_model(config(), tiny_target(), tmp_path / "a")

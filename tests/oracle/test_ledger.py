@@ -156,7 +156,7 @@ def test_a_ledger_that_a_disk_does_not_open_is_not_called_a_foreign_file(tmp_pat
     with Ledger(path) as ledger:
         ledger.account("attacker", 5)
     (tmp_path / "l-wal").mkdir()  # where SQLite wants to write
-    with pytest.raises(RunError, match=r"/l cannot be opened: "):
+    with pytest.raises(RunError, match=r"/l cannot be read or written: "):
         Ledger(path)
 
 
@@ -180,7 +180,7 @@ def test_reading_a_ledger_in_use_sees_what_is_only_in_its_log(tmp_path):
 
 
 def test_what_cannot_be_read_is_not_called_a_foreign_file(tmp_path):
-    with pytest.raises(RunError, match=r"nothing\.sqlite cannot be read: unable to open"):
+    with pytest.raises(RunError, match=r"nothing\.sqlite cannot be read or written: unable"):
         spent_in(tmp_path / "nothing.sqlite", "attacker")
     foreign = tmp_path / "foreign"
     foreign.write_text("no database, but long enough to be taken for the header of one" * 20)

@@ -173,6 +173,13 @@ def test_segments_are_many_and_do_not_depend_on_sessions(tmp_path: Path) -> None
     assert len(segments(tmp_path / "whole")) > 3
 
 
+def test_what_a_killed_process_had_half_written_is_cleared_away(tmp_path: Path) -> None:
+    half = tmp_path / ".layout.json.77.partial"
+    half.write_text("half")
+    record(tmp_path, layout(), (5, 6))
+    assert not half.exists()
+
+
 def test_a_torn_tail_is_cut_at_the_last_whole_call(tmp_path: Path) -> None:
     kind = layout()
     record(tmp_path, kind, (5, 6))

@@ -134,12 +134,16 @@ def test_a_signal_before_the_first_query_stops_both(tmp_path):
     assert run_ranks(2, tmp_path / "run", config) == FINISHED
 
 
-def test_another_number_of_ranks_is_refused(tmp_path):
+def test_another_number_of_ranks_and_a_ledger_that_is_lost_are_refused(tmp_path):
     folder, config = tmp_path / "run", {"settings": SETTINGS, "budget": 3000}
     run_ranks(2, folder, config, 1200)
     with pytest.raises(RunError, match="begun by 2 processes"):
         copy_model(tiny_config(**config), tiny_target(), folder)
     assert not read_record(folder).finished
+    (folder / "ledger-rank1.sqlite").rename(folder / "elsewhere")
+    for outcome in run_ranks(2, folder, config):
+        assert outcome.startswith("RunError: A rank's ledger in")
+        assert "knows of 0 queries" in outcome
 
 
 def test_what_one_rank_lost_in_a_crash_the_others_give_up(tmp_path):

@@ -17,6 +17,7 @@ from copycost.errors import Interrupted, RunError, Unstable
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.ledger import Ledger
+from copycost.runner import auditor as auditor_module
 from copycost.runner import run as run_module
 from copycost.runner.checkpoint import Saver, load_checkpoint, save_checkpoint
 from copycost.runner.copy_model import copy_model
@@ -194,6 +195,15 @@ def test_a_crash_takes_nothing_from_the_auditor(tmp_path):
     record = copy_model(tiny_config(), tiny_target(), tmp_path)
     auditor = record.accounts["auditor"]
     assert (auditor.spent, auditor.lost) == (240, 0)
+
+
+def test_held_out_answers_that_a_crash_came_before_are_lost(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(auditor_module, "save_checkpoint", crash)
+        with pytest.raises(Crash):
+            copy_model(tiny_config(), tiny_target(), tmp_path)
+    auditor = copy_model(tiny_config(), tiny_target(), tmp_path).accounts["auditor"]
+    assert (auditor.spent, auditor.lost) == (480, 240)
 
 
 def test_held_out_data_is_asked_about_once(tmp_path):

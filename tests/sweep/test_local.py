@@ -7,7 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +149,85 @@ def test_a_worker_whose_sweep_is_gone_stops_cleanly(values, tmp_path):
     assert record.accounts["attacker"].lost == 0
 
 
+@dataclass(frozen=True)
+class Wait(Task):
+    """Waits to be stopped, though not for ever."""
+
+    def run(self, stop: Stop) -> Outcome:
+        for _ in range(3000):
+            if stop.reason:
+                return Outcome(Ended.STOPPED, stop.reason)
+            time.sleep(0.01)
+        return Outcome(Ended.FINISHED)
+
+    @property
+    def error_file(self) -> Path:
+        return Path(os.devnull)
+
+
+def pool_of_one() -> LocalPool:
+    return LocalPool(workers=1, threads=1, gpus=[])
+
+
+class Deaf(Wait):
+    """Hangs, for as long as it takes a test to fail."""
+
+    def run(self, stop: Stop) -> Outcome:
+        time.sleep(20)
+        return Outcome(Ended.FINISHED)
+
+
+def started(pool: LocalPool, kind: type[Task] = Wait) -> LocalJob:
+    return pool.start(kind("wait", None))  # type: ignore[arg-type]
+
+
+def test_workers_hear_what_their_fork_server_does_not():
+    job = started(pool_of_one())
+    assert job.process.pid is not None
+    os.kill(job.process.pid, signal.SIGTERM)  # before it is ready for it, most likely
+    job.pipe.poll(60)
+    assert job.outcome() == Outcome(Ended.STOPPED, "SIGTERM")
+
+
+def interrupted_after_a_stop(jobs: list[LocalJob]) -> None:
+    with Local().open(Terms(Path(), workers=1, threads=1, gpus=False)) as pool:
+        assert isinstance(pool, LocalPool)
+        jobs.append(started(pool, Deaf))
+        jobs[0].stop("Ctrl-C")
+        raise KeyboardInterrupt
+
+
+def test_a_second_ctrl_c_kills_workers_that_hang():
+    jobs: list[LocalJob] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_after_a_stop(jobs)
+    assert jobs[0].process.exitcode == -signal.SIGKILL
+
+
+def test_ctrl_c_while_workers_are_waited_for_kills_them(monkeypatch):
+    def interrupted(job: LocalJob) -> None:
+        raise KeyboardInterrupt
+
+    pool = pool_of_one()
+    job = started(pool, Deaf)
+    monkeypatch.setattr(LocalJob, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.close()
+    job.process.join()
+    assert job.process.exitcode == -signal.SIGKILL
+
+
+def test_a_worker_that_cannot_be_started_is_lost(monkeypatch):
+    def refuse(process: object) -> None:
+        raise EOFError  # what comes of a fork server that died
+
+    pool = pool_of_one()
+    monkeypatch.setattr(ForkServerProcess, "start", refuse)
+    job = started(pool)
+    assert job.outcome() == Outcome(Ended.LOST, "the worker could not be started")
+    pool.close()
+
+
 @pytest.fixture
 def no_server() -> Iterator[None]:
     """No fork server is running; in the background SIGINT would be ignored, and so is not."""
@@ -156,14 +238,16 @@ def no_server() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.3])
-def test_ctrl_c_while_the_fork_server_starts_does_not_kill_it(no_server, monkeypatch, pause):
+@pytest.mark.parametrize(
+    ("number", "pause"), [("SIGINT", 0.0), ("SIGINT", 0.3), ("SIGTERM", 0.3), ("SIGHUP", 0.0)]
+)
+def test_what_stops_a_sweep_does_not_kill_its_fork_server(no_server, monkeypatch, number, pause):
     monkeypatch.setattr(local, "PRELOADED", ["tests.sweep.slow_import"])
-    context = LocalPool(workers=1, threads=1, gpus=[])._context
+    context = pool_of_one()._context
     local._ensure_server()
     server = SERVER._forkserver_pid
     time.sleep(pause)  # Python itself starts, or it imports
-    os.kill(server, signal.SIGINT)
+    os.kill(server, signal.Signals[number])
     process = context.Process(target=int)
     process.start()
     process.join()
@@ -182,7 +266,7 @@ class Pipe:
 def test_a_worker_is_told_once_to_stop():
     """What nobody reads would fill the line to it, and then the sweep would wait for ever."""
     job = object.__new__(LocalJob)
-    job.pipe, job._told = Pipe(), False  # type: ignore[assignment]
+    job.pipe, job.told = Pipe(), False  # type: ignore[assignment]
     for _ in range(300):
         job.stop("SIGTERM")
     assert job.pipe.sent == ["SIGTERM"]  # type: ignore[attr-defined]

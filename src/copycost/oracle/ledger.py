@@ -54,10 +54,7 @@ class Ledger:
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             self.close()
-            # A full disk says nothing of what is there: nobody should delete it for that.
-            disk = isinstance(error, sqlite3.OperationalError)
-            wrong = "cannot be opened" if disk else "is not a ledger of copycost"
-            raise RunError(f"{self._where} {wrong}: {error}.") from None
+            raise _refusal(self._where, error) from None
 
     @staticmethod
     def _hold(path: Path) -> Lock:
@@ -117,11 +114,19 @@ def spent_in(path: Path, name: str) -> int:
     try:
         with closing(sqlite3.connect(_read_only(path), uri=True)) as db:
             row = db.execute(query, (name,)).fetchone()
-    except sqlite3.OperationalError as error:
-        raise RunError(f"{path} cannot be read: {error}.") from None
     except sqlite3.DatabaseError as error:
-        raise RunError(f"{path} is not a ledger of copycost: {error}.") from None
+        raise _refusal(path, error) from None
     return int(row[0])
+
+
+def _refusal(path: AnyPath, error: sqlite3.DatabaseError) -> RunError:
+    """What is wrong with a file itself is told from what a disk or a lock did.
+
+    A full disk says nothing of what is there: nobody should delete a ledger for that.
+    """
+    if isinstance(error, sqlite3.OperationalError):
+        return RunError(f"{path} cannot be read or written: {error}.")
+    return RunError(f"{path} is not a ledger of copycost: {error}.")
 
 
 def _read_only(path: Path) -> str:

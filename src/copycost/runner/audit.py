@@ -122,10 +122,14 @@ class AuditConfig(BaseModel):
 
     @model_validator(mode="after")
     def _pool_is_used(self) -> Self:
-        if self.shared.get("pool") is not None and not any(map(takes_pool, self.attacks)):
+        named = any(pool is not None for pool in self._pools())
+        if named and not any(map(takes_pool, self.attacks)):
             take = "takes" if len(self.attacks) == 1 else "take"
             raise ValueError(f"pool: {', '.join(self.attacks)} {take} none. Leave --pool out")
         return self
+
+    def _pools(self) -> list[JsonValue]:
+        return [self.shared.get("pool")]
 
     def runs(self) -> list[RunConfig]:
         """All runs, seed by seed, so that an audit cut short has compared what it could."""

@@ -65,6 +65,8 @@ class Auditor:
         saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
+            # Paid for and not kept: a crash came between.
+            account.write_off(max(0, account.spent - account.lost - self._kept()))
             try:
                 saved = self._ask_all(seed)
             except BaseException:
@@ -174,6 +176,10 @@ class Auditor:
         finally:
             self._asked[purpose] = {"answers": answers, "state": victim.state()}
         return torch.cat(answers)
+
+    def _kept(self) -> int:
+        """How many answers there are so far."""
+        return sum(len(answer) for one in self._asked.values() for answer in one["answers"])
 
     def _keep(self) -> None:
         """Write down what was answered so far, then that it was paid for."""

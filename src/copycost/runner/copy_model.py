@@ -20,6 +20,7 @@ from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
+from copycost.runner.chance import own_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import extract
 from copycost.runner.folder import (
@@ -99,6 +100,7 @@ def _copied(
     with (
         Stop.given_or_own(stop) as asked,
         claimed(folder, config, target, engine.ranks),
+        own_chance(derive(config.seed, f"layers on rank {engine.ranks.rank}"), engine.device),
     ):
         record = _finished(folder)
         if record is not None:

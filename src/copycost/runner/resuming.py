@@ -24,13 +24,18 @@ def own_part(path: Path, saved: dict[str, Any], ranks: Ranks) -> dict[str, Any] 
     return mine if same else None
 
 
-def check_ledger(folder: Path, known: int, saved: int) -> None:
-    """Raise `RunError` if a ledger knows of fewer queries than the checkpoint."""
-    if known < saved:
+def check_ledgers(folder: Path, ranks: Ranks, spent: int, saved: dict[str, Any] | None) -> None:
+    """Raise `RunError` if a rank's ledger knows of fewer queries than the checkpoint `saved`.
+
+    Each rank calls it with what its own has `spent`, before any gives up what others lost.
+    """
+    known = min(ranks.all(spent)) * ranks.count
+    if saved is not None and known < saved["spent"]:
+        which = "The ledger" if ranks.count == 1 else "A rank's ledger"
         raise RunError(
-            f"The ledger in {folder} knows of {known:,} queries, the checkpoint of {saved:,}: the "
-            "ledger was lost or replaced. Bring it back, or delete the folder to start over; what "
-            "was asked stays asked."
+            f"{which} in {folder} knows of {known // ranks.count:,} queries, the checkpoint of "
+            f"{saved['spent'] // ranks.count:,}: the ledger was lost or replaced. Bring it back, "
+            "or delete the folder to start over; what was asked stays asked."
         )
 
 

@@ -17,10 +17,11 @@ from copycost.errors import RunError
 from copycost.oracle.meter import Meter
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor
+from copycost.runner.chance import chance_state, restore_chance
 from copycost.runner.checkpoint import Saver, load_checkpoint
 from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
-from copycost.runner.resuming import check_ledger, own_part, went_on
+from copycost.runner.resuming import check_ledgers, own_part, went_on
 from copycost.runner.stopping import Stop
 from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 from copycost.victims.base import Victim
@@ -115,8 +116,9 @@ class Run:
 
     def begin(self, state: State) -> None:
         """Restore a stopped run into `state`, or evaluate the fresh student."""
-        self._level()
         saved = load_checkpoint(self.folder / CHECKPOINT_FILE)
+        check_ledgers(self.folder, self._ranks, self._oracle.spent, saved)
+        self._level()
         if saved is not None:
             self._restore(state, saved)
         elif self._oracle.spent:
@@ -199,6 +201,7 @@ class Run:
         self._meter.settle()
         own_content = {
             "victim": self._api.state(),
+            "layers": chance_state(state.engine.device),
             "sums": self._sums,
             # Queries too: after a crash the same steps are taken again.
             "moment": [self._trail.steps, self.spent],
@@ -262,7 +265,6 @@ class Run:
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
         self.resumed = list(saved["resumed"])
-        check_ledger(self.folder, self.spent, saved["spent"])
         self._write_off_since(*saved["account"])  # alike on all ranks at one moment
         self.resumed.append(went_on(saved["spent"], self.spent - saved["spent"]))
 
@@ -274,6 +276,7 @@ class Run:
             self._api.draw_anew(f"crash at {self._oracle.spent} queries")
             return
         self._api.restore(mine["victim"])
+        restore_chance(state.engine.device, mine.get("layers", ()))
         if not torn:
             device = state.engine.device
             self._sums = {name: value.to(device) for name, value in mine["sums"].items()}

@@ -50,6 +50,9 @@ class Grid(AuditConfig):
             raise ValueError("device: each worker is given a GPU of its own. Write cuda, or auto")
         return self
 
+    def _pools(self) -> list[JsonValue]:
+        return [*super()._pools(), *self.axes.get("pool", ())]
+
     def _runs(self) -> list[dict[str, Any]]:
         return [
             {

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from copycost.errors import RunError
-from copycost.files import sync_folder, write_atomically
+from copycost.files import clear_partial, sync_folder, write_atomically
 from copycost.locks import Lock
 from copycost.oracle.transfer.frames import (
     MAGIC,
@@ -47,6 +47,7 @@ class Appender:
         folder.mkdir(parents=True, exist_ok=True)
         # A frame that another is about to finish would be taken for a torn one, and cut off.
         self._lock = Lock(folder / LOCK_FILE, str(folder))
+        clear_partial(folder)
         layout.claim(folder)
         self._folder, self._limit = folder, segment_bytes
         places = segments(folder)

@@ -24,6 +24,8 @@ from copycost.sweep.work import Ended, Outcome, Task, perform
 PRELOADED = ["__main__", "torch", "torch._dynamo", "copycost.sweep.work"]
 """Imported once, in the server that workers are forked from: seconds for each of them saved.
 The first optimiser a process makes imports torch._dynamo."""
+STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+"""What asks a sweep to stop; often a whole group of processes is sent it at once."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -37,13 +39,19 @@ class Local:
 
     @contextmanager
     def open(self, terms: Terms) -> Iterator[LocalPool]:
-        """Start the fork server; at the end, workers under way stop cleanly."""
+        """Start the fork server; at the end, workers under way stop cleanly.
+
+        Ctrl-C, once they were told to, kills them: one may hang, as in a call of its victim.
+        """
         gpus = visible_gpus() if terms.gpus else []
         threads = threads_asked(terms)
         workers = terms.workers or len(gpus) or max(1, cores() // (threads or 1))
         pool = LocalPool(workers, threads or max(1, cores() // workers), gpus)
         try:
             yield pool
+        except KeyboardInterrupt:
+            pool.kill(told=True)
+            raise
         finally:
             pool.close()
 
@@ -79,8 +87,18 @@ class LocalPool:
         """Hang up on the workers, which they take as being asked to stop."""
         for job in self._jobs.values():
             job.pipe.close()
+        try:
+            for job in self._jobs.values():
+                job.join()
+        except KeyboardInterrupt:
+            self.kill()
+            raise
+
+    def kill(self, *, told: bool = False) -> None:
+        """End all workers at once, or those alone that were `told` to stop and have not."""
         for job in self._jobs.values():
-            job.process.join()
+            if not job.ended and (job.told or not told):
+                job.kill()
 
 
 class LocalJob:
@@ -91,12 +109,13 @@ class LocalJob:
     ) -> None:
         """Start at once."""
         self.pipe, theirs = context.Pipe()
-        self.ended = self._told = False
+        self.ended = self.told = False
         self.process: ForkServerProcess = context.Process(
             target=work, args=(task, theirs, gpu, threads), name=task.name
         )
         _ensure_server()
-        self.process.start()
+        with suppress(EOFError, OSError):  # the server died of it: a worker that is lost
+            self.process.start()
         theirs.close()  # or its end would never be noticed here
 
     def outcome(self) -> Outcome | None:
@@ -107,34 +126,46 @@ class LocalJob:
             found: Outcome = self.pipe.recv()
         except (EOFError, OSError):
             found = Outcome(Ended.LOST, self._last_words())
-        self.process.join()
+        self.join()
         self.pipe.close()
         self.ended = True
         return found
 
     def stop(self, reason: str) -> None:
         """Tell the worker why, once: a pipe that nobody reads is full in the end, and blocks."""
-        if self._told:
+        if self.told:
             return
-        self._told = True
+        self.told = True
         with suppress(OSError):  # it is gone
             self.pipe.send(reason)
 
+    def join(self) -> None:
+        """Wait for the end of the process, if there ever was one."""
+        if self.process.pid is not None:
+            self.process.join()
+
+    def kill(self) -> None:
+        """End the process without a goodbye."""
+        if self.process.pid is not None:
+            self.process.kill()
+
     def _last_words(self) -> str:
-        self.process.join()
+        self.join()
+        if self.process.pid is None:
+            return "the worker could not be started"
         code = self.process.exitcode or 0
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return f"the worker {how}"
 
 
 def _ensure_server() -> None:
-    """See that the fork server runs, deaf to Ctrl-C from its first moment.
+    """See that the fork server runs, deaf from its first moment to what is the sweep's to hear.
 
-    It ignores SIGINT by itself once it has imported what it preloads: seconds in which a
+    By itself it ignores SIGINT alone, once it has imported what it preloads: seconds in which a
     terminal's Ctrl-C would kill it, and the next worker's start with it.
     """
-    resource_tracker.ensure_running()  # starting, it would unblock SIGINT here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    resource_tracker.ensure_running()  # starting, it would unblock signals here
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         forkserver.ensure_running()
     finally:
@@ -150,6 +181,7 @@ def work(task: Task, pipe: Connection, gpu: str | None, threads: int) -> None:
     with stop.on_signals():
         # Ctrl-C in a terminal reaches all its processes; whether to stop is the sweep's to say.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # the server's mask is inherited
         Thread(target=_listen, args=(pipe, stop), daemon=True).start()
         outcome = perform(task, stop, threads)
         with suppress(OSError):  # nobody is left to hear it
