@@ -197,13 +197,22 @@ def test_a_crash_takes_nothing_from_the_auditor(tmp_path):
     assert (auditor.spent, auditor.lost) == (240, 0)
 
 
-def test_held_out_answers_that_a_crash_came_before_are_lost(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("saves", "kept"), [(0, 0), (1, 120), (2, 240)])
+def test_held_out_answers_that_a_crash_came_before_are_lost(tmp_path, monkeypatch, saves, kept):
+    left = iter(range(saves))
+
+    def save(path, content):
+        if next(left, None) is None:
+            raise Crash
+        save_checkpoint(path, content)
+
     with monkeypatch.context() as patched:
-        patched.setattr(auditor_module, "save_checkpoint", crash)
+        patched.setattr(auditor_module, "KEEP_EVERY_SECONDS", 0.0 if saves else 60.0)
+        patched.setattr(auditor_module, "save_checkpoint", save)
         with pytest.raises(Crash):
             copy_model(tiny_config(), tiny_target(), tmp_path)
     auditor = copy_model(tiny_config(), tiny_target(), tmp_path).accounts["auditor"]
-    assert (auditor.spent, auditor.lost) == (480, 240)
+    assert (auditor.spent - auditor.lost, auditor.lost) == (240, 240 - kept)
 
 
 def test_held_out_data_is_asked_about_once(tmp_path):
