@@ -434,6 +434,7 @@ def test_a_scouts_loss_is_a_cross_entropy(monkeypatch):
     monkeypatch.setattr(s.bandit, "learn", lambda drawn, p, losses, left: seen.extend((p, losses)))
     attack.step(s, asked, 16)
     p, losses = seen
+    torch.testing.assert_close(p, s.answers.of(torch.arange(16)).scores)
     scores = scout(s.inputs(s.answers.indices[:16]))
     expected = torch.nn.functional.cross_entropy(scores, p, reduction="none")
     torch.testing.assert_close(losses, expected)
