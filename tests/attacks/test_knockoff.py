@@ -10,13 +10,27 @@ from tests.attacks.pools import begin, make, noise, oracle, weights
 
 from copycost.attacks.bandit import Bandit
 from copycost.attacks.groups import _thumbnails, k_means
+from copycost.attacks.in_distribution import InDistribution
+from copycost.attacks.knockoff import Knockoff
+from copycost.attacks.knockoff_adaptive import KnockoffAdaptive
 from copycost.engine import Engine
+from copycost.losses import kl
 from copycost.nets import ARCHITECTURES
-from copycost.nets.seeded import build
+from copycost.nets.seeded import build, derive
 from copycost.noise import Noise
 from copycost.pool import Pool
 from copycost.testing import TINY
 from copycost.types import InputSpec
+
+
+def test_the_defaults_are_the_authors():
+    for attack in (Knockoff(), KnockoffAdaptive(), InDistribution()):
+        assert (attack.student_lr, attack.student_momentum) == (0.01, 0.5)
+        assert (attack.batch_size, attack.epochs, attack.student_weight_decay) == (64, 200, 0)
+        assert str(attack.schedule) == "steps:0.3,0.6,0.9:0.1", "each 60 of 200 epochs"
+        assert attack.loss is kl
+    assert (KnockoffAdaptive().window, KnockoffAdaptive().scout_lr) == (25, 5e-4)
+    assert KnockoffAdaptive().rewards == ("certainty", "diversity", "loss")
 
 
 def test_any_images_of_the_whole_pool_are_asked_and_not_the_first():
@@ -25,6 +39,12 @@ def test_any_images_of_the_whole_pool_are_asked_and_not_the_first():
     assert len(chosen.unique()) == 30
     assert int((chosen >= 150).sum()) in range(5, 26)
     assert not torch.equal(chosen, chosen.sort().values)
+
+
+def test_random_numbers_are_of_a_stream_of_the_attacks_own():
+    """A victim or a defence of the same seed would draw the same from the seed itself."""
+    drawn = Noise(derive(7, "attack"), torch.device("cpu")).state()
+    assert torch.equal(begin(make("knockoff"), oracle(30), seed=7).random.state(), drawn)
 
 
 @pytest.fixture
