@@ -13,14 +13,15 @@ def test_shares_that_float_rounds_up_cost_no_query_more():
     assert ends == [10, 19, 28, 37, 46, 55, 64, 73, 82, 91, 100]
 
 
+@pytest.mark.parametrize(("budget", "lost"), [(100, 20), (5, 0)])
 @pytest.mark.parametrize("strategy", ["entropy", "k-centre"])
-def test_a_student_that_learnt_nothing_chooses_nothing(strategy):
-    """A crash lost the first round: it is over, and no answer is there."""
-    attack, asked = make("active-thief", rounds=3, first=0.2, strategy=strategy), oracle(100)
-    asked._account.charge(20)
+def test_a_student_that_learnt_nothing_chooses_nothing(strategy, budget, lost):
+    """The first round is over, and was lost by a crash, or one answer that teaches nothing."""
+    attack, asked = make("active-thief", rounds=3, first=0.2, strategy=strategy), oracle(budget)
+    asked._account.charge(lost)
     s = begin(attack, asked)
     finish(attack, s, asked, until=lambda: s.trained == 1)
-    place = s.random.state()
+    place, free = s.random.state(), s.unasked()
     chosen = attack.choose(s, asked, 27)
     s.random.restore(place)
-    assert torch.equal(chosen, s.unasked()[s.shuffled(300)[:27]])
+    assert torch.equal(chosen, free[s.shuffled(len(free))[:27]])
