@@ -51,7 +51,9 @@ def test_strong_views_learn_what_the_student_says_of_weak_ones(monkeypatch):
 def test_any_image_that_was_not_asked_may_be_learnt_from(monkeypatch):
     attack, s = at_its_first_lesson()
     monkeypatch.setattr("copycost.attacks.fixmatch.weak", lambda x, *how: x)
-    drawn = attack._two_views(s, 400)[0].flatten(1).unique(dim=0)
+    views, _ = attack._two_views(s, 600)
+    assert len(views) == 600
+    drawn = views.flatten(1).unique(dim=0)
     rest = s.inputs(s.unasked()).flatten(1).unique(dim=0)
     assert len(rest) == len(s.unasked()) == 76
     assert torch.equal(drawn, rest)
