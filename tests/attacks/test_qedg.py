@@ -155,6 +155,16 @@ def test_only_sure_images_are_mirrored_and_by_chance():
             assert torch.equal(seen[i], x[i].flip(1)) or torch.equal(seen[i], x[i].flip(2))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_student_is_shown_mirrored_images_if_there_is_a_chance_of_any(monkeypatch, share):
+    attack, x, shown = make(free_share=share), torch.rand(8, 1, 8, 8), list[torch.Tensor]()
+    s, oracle, _ = begin(attack)
+    monkeypatch.setattr(QEDG, "_freely_augmented", lambda self, s, images: 1 - images)
+    s.student.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    attack.learn(s, Batch(x, oracle(x)), TINY)
+    assert torch.equal(shown[0], 1 - x if share else x)
+
+
 def test_images_are_mirrored_one_way_or_the_other():
     attack = make(sure=1e-6, free_share=1.0)
     s, _, _ = begin(attack)
