@@ -222,6 +222,15 @@ def test_warming_up_takes_whole_batches_and_no_diversity(monkeypatch):
     assert contests == [(16, 0.0)]
 
 
+def test_it_goes_on_in_the_middle_of_warming_up():
+    attack = DFMSHL(**SMALL | {"like": shapes, "proxies_asked": 0})
+    s, oracle, _ = begin(attack)
+    attack.study(s, oracle)
+    again, _, _ = begin(attack)
+    again.restore(s.state())
+    assert again.warm == s.warm == 2
+
+
 def test_the_discriminator_follows_the_schedule():
     s, _, _ = begin(DFMSHL(**SMALL | {"like": shapes, "schedule": Steps((0.5,), 0.1)}))
     s.more["discriminator"].set_time(0.9)
