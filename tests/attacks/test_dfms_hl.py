@@ -172,6 +172,43 @@ def test_with_proxies_it_prepares_first_and_in_this_order(kind):
     assert (victim.count, len(s.need_memory())) == (56, 40)
 
 
+def note_descents(player: Any, name: str, order: list[str]) -> None:
+    step = player.descend
+
+    def noted(loss: torch.Tensor) -> None:
+        order.append(name)
+        step(loss)
+
+    player.descend = noted
+
+
+def test_the_student_learns_first_and_the_discriminator_last_from_the_same_images(monkeypatch):
+    attack = DFMSHL(**SMALL | {"like": shapes, "gan_steps": 0, "proxies_asked": 0})
+    s, oracle, _ = begin(attack)
+    order, made = list[str](), list[torch.Tensor]()
+    for name, player in s.players.items():
+        note_descents(player, name, order)
+    pictures, judge = DFMSHL.pictures, DFMSHL._judge
+
+    def noted(self, *given):
+        made.append(pictures(self, *given))
+        return made[-1]
+
+    def judged(self, s, spec, images):
+        assert torch.equal(images, made[-1])
+        return judge(self, s, spec, images)
+
+    monkeypatch.setattr(DFMSHL, "pictures", noted)
+    monkeypatch.setattr(DFMSHL, "_judge", judged)
+    attack.step(s, oracle, 16)
+    assert order == ["student", "generator", "discriminator"]
+
+
+def test_a_discriminator_is_half_as_wide_as_the_generator():
+    s, _, _ = begin(DFMSHL(**SMALL | {"like": shapes}))
+    assert s.more["discriminator"].network.layers[0].out_channels == 4
+
+
 def test_warming_up_takes_whole_batches_and_no_diversity(monkeypatch):
     attack, contests = DFMSHL(**SMALL | {"like": shapes, "proxies_asked": 0}), []
 
@@ -183,6 +220,15 @@ def test_warming_up_takes_whole_batches_and_no_diversity(monkeypatch):
     s, oracle, _ = begin(attack)
     attack.study(s, oracle)
     assert contests == [(16, 0.0)]
+
+
+def test_it_goes_on_in_the_middle_of_warming_up():
+    attack = DFMSHL(**SMALL | {"like": shapes, "proxies_asked": 0})
+    s, oracle, _ = begin(attack)
+    attack.study(s, oracle)
+    again, _, _ = begin(attack)
+    again.restore(s.state())
+    assert again.warm == s.warm == 2
 
 
 def test_the_discriminator_follows_the_schedule():
@@ -234,6 +280,14 @@ def test_the_discriminators_error_by_hand():
         p_real, p_made = critic(real).sigmoid(), critic(made).sigmoid()
     wanted = -(p_real.log().mean() + (1 - p_made).log().mean())
     torch.testing.assert_close(attack._judge(s, TINY, made), wanted)
+
+
+def test_the_discriminator_learns_to_tell_what_is_made_from_proxies():
+    attack = DFMSHL(**SMALL | {"like": shapes, "generator_lr": 1e-2})
+    s, _, _ = begin(attack)
+    made = torch.rand(16, 1, 8, 8)
+    errors = [float(attack._judge(s, TINY, made)) for _ in range(20)]
+    assert errors[-1] < errors[0] - 0.1
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (1, 8, 8), (3, 32, 32), (2, 12, 20), (3, 64, 64)])

@@ -12,6 +12,8 @@ from tests.attacks.pools import Seen, finish, noted_views
 
 from copycost.attacks.ideal import IDEAL, openness
 from copycost.engine import Engine
+from copycost.nets import ARCHITECTURES
+from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.runner.extract import advance
 from copycost.schedules import Steps
@@ -73,6 +75,16 @@ def test_every_image_is_asked_once_whatever_is_learnt_from_it():
         held += batch
         lessons += 5 * max(1, held // 16)
     assert pieces == rounds + lessons
+
+
+@pytest.mark.parametrize(("held", "due"), [(0, 0), (1, 0), (2, 3), (15, 3), (31, 3), (33, 6)])
+def test_a_lesson_is_as_long_as_passes_over_whole_batches_and_one_at_least(held, due):
+    attack = IDEAL(**SMALL)
+    s, oracle, _ = begin(attack)
+    if held:
+        attack.ask(s, oracle, torch.rand(held, 1, 8, 8))
+    attack.begin_lesson(s, 3)
+    assert s.due == due
 
 
 def test_what_is_asked_are_bytes_and_the_memory_holds_just_that():
@@ -138,10 +150,15 @@ def test_the_schedule_is_the_students_alone():
     assert rates == pytest.approx([0.001, attack.generator_lr])
 
 
-def test_the_batch_of_the_best_step_is_kept(monkeypatch):
+@pytest.mark.parametrize(
+    ("found", "best"), [([5.0, 1.0, 3.0, 2.0], 1), ([5.0, math.nan, 3.0, 4.0], 2)]
+)
+def test_the_batch_of_the_best_step_is_kept(monkeypatch, found, best):
+    """A loss that is lost in between is none."""
     attack = IDEAL(**SMALL | {"synthesis_steps": 4, "shift": 0, "generator_lr": 0.01})
     s, oracle, _ = begin(attack)
-    shown, losses = [], iter([5.0, 1.0, 3.0, 2.0])
+    shown: list[torch.Tensor] = []
+    losses = iter(found)
 
     def objective(self, s, scores, targets, images):
         shown.append(images.detach())
@@ -150,9 +167,19 @@ def test_the_batch_of_the_best_step_is_kept(monkeypatch):
 
     monkeypatch.setattr(IDEAL, "objective", objective)
     kept, reached = attack._synthesise(s, oracle, 16)
-    torch.testing.assert_close(kept, shown[1])
-    assert all(float((kept - other).abs().max()) > 1e-3 for other in (shown[0], *shown[2:]))
-    assert float(reached) == 1.0
+    torch.testing.assert_close(kept, shown.pop(best))
+    assert all(float((kept - other).abs().max()) > 1e-3 for other in shown)
+    assert float(reached) == found[best]
+
+
+def test_the_student_is_seen_through_while_a_generator_learns():
+    student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=3)
+    attack, oracle = IDEAL(**SMALL), Oracle(Seen(), access="label", budget=100)
+    s: Any = attack.start(student, oracle, Engine("cpu"), 1)
+    before = [b.clone() for b in student.buffers()]
+    attack._synthesise(s, oracle, 16)
+    assert all(torch.equal(a, b) for a, b in zip(before, student.buffers(), strict=True))
+    assert all(p.grad is None for p in student.parameters())
 
 
 def test_the_generator_learns_from_what_the_student_says_of_views(monkeypatch):

@@ -22,8 +22,9 @@ from copycost.errors import ConfigError
 from copycost.losses import entropy
 from copycost.noise import Noise
 from copycost.oracle.rehearsal import Rehearsal
+from copycost.recovery import recover_logits
 from copycost.testing import TINY, SpyVictim, tiny_victim
-from copycost.types import Access
+from copycost.types import Access, Answer
 
 CPU = torch.device("cpu")
 
@@ -329,6 +330,15 @@ def test_the_bandit_moves_as_the_formula_says():
     assert bandit.preferences.tolist() == pytest.approx(expected, abs=1e-6)
 
 
+def test_labels_are_all_equally_sure_whatever_their_probabilities_are_rounded_to():
+    """Where in its row the one stands changes the last bit of a softmax in float32."""
+    labels = torch.arange(10)
+    p = recover_logits(Answer(Access.LABEL, labels, None), 10).softmax(dim=1)
+    bandit = Bandit(10, ("certainty",), window=25, classes=10)
+    bandit.learn(labels.tolist(), p, torch.zeros(10), torch.full((10,), 9))
+    assert bandit.preferences.tolist() == [0.0] * 10
+
+
 def test_certainty_is_the_lead_of_the_first_class_over_the_second():
     bandit = Bandit(2, ("certainty",), window=4, classes=3)
     bandit.learn([0], torch.tensor([[0.3, 0.5, 0.2]]), torch.zeros(1), torch.tensor([9, 9]))
@@ -424,6 +434,7 @@ def test_a_scouts_loss_is_a_cross_entropy(monkeypatch):
     monkeypatch.setattr(s.bandit, "learn", lambda drawn, p, losses, left: seen.extend((p, losses)))
     attack.step(s, asked, 16)
     p, losses = seen
+    torch.testing.assert_close(p, s.answers.of(torch.arange(16)).scores)
     scores = scout(s.inputs(s.answers.indices[:16]))
     expected = torch.nn.functional.cross_entropy(scores, p, reduction="none")
     torch.testing.assert_close(losses, expected)

@@ -178,6 +178,31 @@ def test_what_a_crash_kept_a_round_from_asking_is_chosen_anew_in_the_next():
     assert (state.learnt, len(state.queue)) == (32, 0)
 
 
+def test_several_rounds_that_a_crash_lost_are_followed_by_one_training():
+    attack, asked = make("knockoff", rounds=4), oracle(80)
+    state = begin(attack, asked)
+    finish(attack, state, asked, until=lambda: state.trained == 1)
+    asked._account.charge(45)
+    finish(attack, state, asked, until=lambda: asked.spent > 65)
+    assert (state.trained, state.student.updates) == (3, 2 * 2)
+
+
+def test_each_image_is_learnt_with_its_own_answer(monkeypatch):
+    attack, asked = make("knockoff", rounds=1), oracle(40)
+    state = begin(attack, asked)
+    learnt = []
+
+    def descend(self, player, x, answer):
+        learnt.append((tiny_victim()(x).softmax(1), answer.scores))
+        return torch.zeros(())
+
+    monkeypatch.setattr(type(attack), "descend", descend)
+    finish(attack, state, asked)
+    assert len(learnt) == 2 * 2
+    for told, kept in learnt:
+        torch.testing.assert_close(told, kept)
+
+
 def test_one_answer_is_too_little_to_learn_from():
     attack, asked = make("knockoff", rounds=1), oracle(100)
     asked._account.charge(99)

@@ -60,12 +60,20 @@ def test_likeness_counts_each_pair_of_one_class_once():
 def test_the_objective_by_hand():
     attack = make(over_confidence=3, diversity=0.5)
     s, _, _ = begin(attack)
-    scores = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
+    scores = torch.tensor([[0.8, 0.1, 0.1], [0.5, 0.2, 0.3]]).log()
     images = torch.ones(2, 1, 8, 8)
     found = attack.objective(s, scores, torch.tensor([1, 1]), images)
-    crossed = (-math.log(0.1) - math.log(0.5)) / 2
-    bold = (0.8 / math.sqrt(2)) / 2
+    crossed = (-math.log(0.1) - math.log(0.2)) / 2
+    bold = (math.sqrt(0.49 / 3) + math.sqrt(0.14 / 6)) / 2
     assert found.item() == pytest.approx(crossed + 3 * bold + 0.5 * (1 / 2), rel=1e-5)
+
+
+def test_targets_are_any_of_all_classes():
+    attack = make()
+    s, oracle, _ = begin(attack)
+    targets = attack.targets(s, oracle, 200)
+    assert targets.bincount().tolist() == pytest.approx([50] * 4, abs=25)
+    assert not torch.equal(targets[:100], targets[100:])
 
 
 def test_unsure_images_come_first_and_then_the_least_sure():
@@ -93,6 +101,21 @@ def test_every_candidate_is_a_strong_view_of_the_reach_asked_for(monkeypatch):
     asked = noted_views(monkeypatch, "qedg.strong")
     attack.chosen(s, oracle, torch.rand(16, 1, 8, 8))
     assert asked == [(16, 0.2, True)] * 3
+
+
+def test_what_is_asked_are_the_views_and_not_what_they_are_of(monkeypatch):
+    attack, x = make(candidates=1, threshold=1.0), torch.rand(16, 1, 8, 8)
+    s, oracle, _ = begin(attack)
+    noted_views(monkeypatch, "qedg.strong")
+    assert torch.equal(attack.chosen(s, oracle, x), 1 - x)
+
+
+def test_a_round_asks_what_was_chosen(monkeypatch):
+    monkeypatch.setattr(QEDG, "chosen", lambda self, s, oracle, images: torch.ones_like(images))
+    attack = make()
+    s, oracle, victim = begin(attack)
+    attack.step(s, oracle, 16)
+    assert torch.equal(victim.inputs[0], torch.ones(16, 1, 8, 8))
 
 
 def test_how_sure_the_student_is_is_found_in_evaluation_mode():
@@ -132,6 +155,16 @@ def test_only_sure_images_are_mirrored_and_by_chance():
             assert torch.equal(seen[i], x[i].flip(1)) or torch.equal(seen[i], x[i].flip(2))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_student_is_shown_mirrored_images_if_there_is_a_chance_of_any(monkeypatch, share):
+    attack, x, shown = make(free_share=share), torch.rand(8, 1, 8, 8), list[torch.Tensor]()
+    s, oracle, _ = begin(attack)
+    monkeypatch.setattr(QEDG, "_freely_augmented", lambda self, s, images: 1 - images)
+    s.student.network.register_forward_pre_hook(lambda _, given: shown.append(given[0]))
+    attack.learn(s, Batch(x, oracle(x)), TINY)
+    assert torch.equal(shown[0], 1 - x if share else x)
+
+
 def test_images_are_mirrored_one_way_or_the_other():
     attack = make(sure=1e-6, free_share=1.0)
     s, _, _ = begin(attack)
@@ -162,7 +195,16 @@ def test_the_last_lesson_comes_even_if_the_last_queries_were_lost():
     s, *_ = begin(attack, budget=48)
     s.restore(kept)
     assert finish(attack, s, oracle) == 50 * 2
+    assert s.state()["last_begun"]
     assert s.student.updates == learnt + 100
     s, *_ = begin(attack, budget=48)
     s.restore(kept | {"last_begun": True})
     assert attack.done(s, oracle), "it does not come twice"
+
+
+def test_without_an_answer_there_is_no_last_lesson():
+    """A crash lost them all."""
+    attack = make()
+    s, oracle, _ = begin(attack, budget=48)
+    oracle._account.charge(47)
+    assert attack.done(s, oracle)

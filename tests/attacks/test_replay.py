@@ -177,6 +177,14 @@ def test_recent_draws_come_from_the_latest_images_alone(window):
     assert {int(number) for number in drawn[:, 0]} == set(expected)
 
 
+def test_recent_draws_are_of_what_is_held_where_the_window_is_larger():
+    replay = memory(capacity=100)
+    replay.put(batch(0, 5))
+    drawn = replay.draw(500, Engine("cpu").random(0), recent=1.0, window=20).answer.scores
+    assert drawn is not None
+    assert {int(number) for number in drawn[:, 0]} == set(range(5))
+
+
 def test_recent_is_a_chance_and_the_rest_comes_from_all():
     replay = memory(capacity=100)
     replay.put(batch(0, 100))

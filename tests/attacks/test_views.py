@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from copycost.attacks.views import _bent, _cut, _recoloured, strong, weak
+from copycost.attacks.views import _bent, _cut, _recoloured, _whole_pixels, strong, weak
 from copycost.noise import Noise
 from copycost.types import InputSpec
 
@@ -74,3 +74,10 @@ def test_a_view_shows_the_image_mirrored_past_its_edge():
     assert torch.allclose(
         weak(x, InputSpec((1, 8, 8), low=-1.0, high=3.0), Noise(0, CPU), 0.5, False), x
     )
+
+
+def test_every_move_by_whole_pixels_is_as_likely():
+    far = (torch.arange(5_000) + 0.5) / 2_500 - 1
+    moves = _whole_pixels(far, side=8, shift=0.25) * 8 / 2  # a side is 2 long
+    assert moves.unique(return_counts=True)[0].tolist() == [-2, -1, 0, 1, 2]
+    assert moves.unique(return_counts=True)[1].tolist() == [1_000] * 5

@@ -41,7 +41,7 @@ class ActiveThief(PoolAttack):
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
         """Indices [n] by the strategy; at random while nothing was learnt."""
         unasked = s.unasked()
-        if self.strategy == "random" or not s.learnt:
+        if self.strategy == "random" or not s.student.updates:
             return unasked[s.shuffled(len(unasked))[:n]]
         p = probabilities(s, unasked)
         if self.strategy == "entropy":

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 Reward = Literal["certainty", "diversity", "loss"]
+ALIKE = 1e-5
+"""Rewards of a window are one number where they differ by less: so much is rounding in float32,
+and scaled to [0, 1] it would count as much as a real difference."""
 
 
 class Bandit:
@@ -66,7 +69,7 @@ class Bandit:
         self._answers = torch.cat([self._answers, answer[None]])[-self._window :]
         low, high = self._recent.amin(dim=0), self._recent.amax(dim=0)
         # Where all rewards of the window are one number, none is better than another.
-        range_ = torch.where(high > low, high - low, torch.inf)
+        range_ = torch.where(high - low > ALIKE, high - low, torch.inf)
         return float(((found - self._recent.mean(dim=0)) / range_).mean())
 
     def _reward(self, kind: Reward, answer: Tensor, loss: float) -> float:
