@@ -137,7 +137,7 @@ def _compared(one: Sequence[float], other: Sequence[float]) -> str:
     words = "alike" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
     apart = min(one) > max(other) or max(one) < min(other)
     ranges = "do not overlap" if apart else "overlap"
-    return f"{words}, by {difference * 100:+.1f} points of median agreement; the ranges {ranges}."
+    return f"{words}: {difference * 100:+.1f} points of median agreement; the ranges {ranges}."
 
 
 def _pair_tables(record: PrecisionRecord) -> str:
