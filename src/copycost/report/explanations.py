@@ -19,8 +19,8 @@ class Explanation:
 
 
 _LITTLE = (
-    f"{measures.TIMES_ONE_ANSWER:g} times as many as the commonest class makes up, or than that "
-    f"class and {100 * measures.ABOVE_ONE_ANSWER:g} % of the others, whichever is less."
+    f"is at most {measures.TIMES_ONE_ANSWER:g} times the share of their commonest class, or that "
+    f"share plus {100 * measures.ABOVE_ONE_ANSWER:g} % of the rest, whichever is less."
 )
 
 EXPLANATIONS = {
@@ -45,10 +45,7 @@ EXPLANATIONS = {
     ),
     "victim-near-chance": Explanation(
         title="The victim performs near chance on these data",
-        raised_if=(
-            "without defences, the victim classifies no more held-out inputs correctly than "
-            f"{_LITTLE}"
-        ),
+        raised_if=(f"without defences, the victim's accuracy on the held-out inputs {_LITTLE}"),
         why=(
             "The copy is then compared with answers that are worth nothing. Most often the model "
             "is not asked as it was trained: its inputs have another range of values, lack its "
@@ -134,9 +131,7 @@ EXPLANATIONS = {
     ),
     "student-collapsed": Explanation(
         title="The copy has learnt nothing",
-        raised_if=(
-            f"at the end, the copy classifies no more held-out inputs correctly than {_LITTLE}"
-        ),
+        raised_if=(f"at the end, the copy's accuracy on the held-out inputs {_LITTLE}"),
         why=(
             "The copy is hardly better than a model that always names the commonest class, and "
             "most such copies do give one class to nearly everything. Attacks that train a "
