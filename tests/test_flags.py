@@ -40,7 +40,7 @@ def test_a_student_is_collapsed_when_it_does_hardly_better_than_one_answer(
 ):
     found = student_collapsed(accuracy, one_answer, commonest=0.97)
     assert names(found) == (["student-collapsed"] if raised else [])
-    assert all("0.970 of them get one class" in flag.detail for flag in found)
+    assert all("one class to 0.970 of held-out inputs" in flag.detail for flag in found)
 
 
 def names(found: list[Flag]) -> list[str]:

@@ -68,8 +68,8 @@ def victim_near_chance(accuracy: float, one_answer: float) -> list[Flag]:
     if not knows_nothing(accuracy, one_answer):
         return []
     detail = (
-        f"the victim is right on {accuracy:.3f} of held-out inputs; "
-        f"one answer to all would be on {one_answer:.3f}"
+        f"the victim's accuracy is {accuracy:.3f}; "
+        f"always naming the commonest class would give {one_answer:.3f}"
     )
     return [Flag("victim-near-chance", detail)]
 
@@ -113,8 +113,8 @@ def student_collapsed(accuracy: float, one_answer: float, commonest: float) -> l
     if not knows_nothing(accuracy, one_answer):
         return []
     detail = (
-        f"the copy is right on {accuracy:.3f} of held-out inputs; one answer to all would be on "
-        f"{one_answer:.3f}; {commonest:.3f} of them get one class"
+        f"the copy's accuracy is {accuracy:.3f}; always naming the commonest class would give "
+        f"{one_answer:.3f}; the copy gives one class to {commonest:.3f} of held-out inputs"
     )
     return [Flag("student-collapsed", detail)]
 

@@ -335,7 +335,8 @@ def test_the_docs_say_whose_queries_are_worth_no_more_than_noises(record, tmp_pa
     compared = record.model_copy(update={"attacks": (dfme, noise, better)})
     (folder / "bench.json").write_text(json.dumps(compared.as_json()))
     text = digits_passage(tmp_path).replace(wording.NBSP, " ")
-    assert "MAZE's most (60.0 %); no more than random noise's (10.0 %): DFME." in text
+    assert "those of MAZE are worth most (60.0 %)." in text
+    assert "Worth no more than random noise's (10.0 %): DFME." in text
 
 
 def better_fresh(attack: AttackResult, by: float) -> Iterator[BudgetResult]:

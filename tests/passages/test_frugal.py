@@ -45,7 +45,7 @@ def test_the_verdict_follows_from_the_medians(own, word, write, tmp_path):
     write("frugal/twentieth", "frugal", [0.1, own, 0.99], 5_000)
     write("frugal/twentieth", "random-noise", [0.1, 0.11, 0.12], 5_000)
     text = twentieth_passage(tmp_path)
-    assert f": {word}. Frugal has {own:.1%}".replace("%", " %") in text.replace("\u00a0", " ")
+    assert f": **{word}**. Frugal has {own:.1%}".replace("%", " %") in text.replace("\u00a0", " ")
     assert "DFME 80.0 % with 20 times as many" in text.replace("\u00a0", " ")
     assert "11.0 %" in text.replace("\u00a0", " ")  # the floor at Frugal's own budget
 
@@ -56,7 +56,7 @@ def test_medians_whose_ranges_overlap_are_in_doubt(own, overlap, write, tmp_path
     write("frugal/twentieth", "frugal", own, 5_000)
     text = twentieth_passage(tmp_path)
     assert "reached" in text
-    assert ("ranges overlap: it may be chance" in text) is overlap
+    assert ("ranges over seeds overlap, so this may be chance" in text) is overlap
 
 
 def test_noise_stands_beside_each_attack_at_its_own_budget(write, tmp_path):
@@ -95,8 +95,8 @@ def test_copies_are_compared_with_copies_of_the_same_alone(other, write, tmp_pat
     text = twentieth_passage(tmp_path).replace("\u00a0", " ")
     lines = [line for line in text.splitlines() if line.startswith("- ")]
     assert len(lines) == 2
-    assert any("missed. Frugal has 70.0 %" in line and "DFME 80.0 %" in line for line in lines)
-    assert any("reached. Frugal has 60.0 %" in line and "DFME 50.0 %" in line for line in lines)
+    assert any("**missed**. Frugal has 70.0 %" in line and "DFME 80.0 %" in line for line in lines)
+    assert any("**reached**. Frugal has 60.0 %" in line and "DFME 50.0 %" in line for line in lines)
 
 
 def test_runs_with_no_setting_given_count_by_any_loss_on_victims_that_others_copied(
@@ -108,7 +108,7 @@ def test_runs_with_no_setting_given_count_by_any_loss_on_victims_that_others_cop
     write("frugal/suited", "frugal", [0.9], 5_000, config=suited)
     write("frugal/suited", "frugal", [0.6], 5_000, config=suited, victim={"name": "another"})
     text = twentieth_passage(tmp_path).replace("\u00a0", " ")
-    assert "reached. Frugal has 90.0 % with 5,000 queries" in text
+    assert "**reached**. Frugal has 90.0 % with 5,000 queries" in text
     assert "70.0 %" not in text
     assert "60.0 %" not in text
 
@@ -136,13 +136,14 @@ def test_labels_are_held_against_labels_and_against_probabilities(write, tmp_pat
     text = twentieth_passage(tmp_path).replace("\u00a0", " ")
     lines = [line for line in text.splitlines() if line.startswith("- ")]
     assert len(lines) == 3  # nothing of probabilities against DisGUIDE's labels
-    assert any("reached. Frugal has 90.0 %" in line for line in lines)
+    assert any("**reached**. Frugal has 90.0 %" in line for line in lines)
     assert any(
-        "by labels alone: reached" in line and "DFME, told probabilities, 60.0 %" in line
+        "by labels alone: **reached**" in line and "DFME, told probabilities, 60.0 %" in line
         for line in lines
     )
     assert any(
-        "by labels alone: missed" in line and "queries, DisGUIDE 80.0 %" in line for line in lines
+        "by labels alone: **missed**" in line and "queries, DisGUIDE 80.0 %" in line
+        for line in lines
     )
 
 
@@ -247,10 +248,10 @@ def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(w
 def test_that_each_copied_its_own_victim_is_said_where_it_is_so(write, tmp_path):
     write("frugal/twentieth", "dfme", [0.8], 100_000)
     write("frugal/twentieth", "frugal", [0.7], 5_000)
-    assert "own victim" not in twentieth_passage(tmp_path)
+    assert "two victims" not in twentieth_passage(tmp_path)
     write("frugal/twentieth", "frugal", [0.7], 5_000, victim={"content_hash": "0f" * 32})
     lines = [line for line in twentieth_passage(tmp_path).splitlines() if line[:2] == "- "]
-    assert ["own victim" in line for line in lines].count(True) == 1
+    assert ["two victims" in line for line in lines].count(True) == 1
 
 
 def test_lessons_go_from_poor_to_good_budget_by_budget_and_data_by_data(write, tmp_path):

@@ -135,10 +135,10 @@ def test_an_earlier_recording_stands_by_itself(results: Path) -> None:
 def test_the_verdict_follows_from_the_numbers(results: Path) -> None:
     text = precision.verdict_passage(results)
     assert (
-        "`tf32-unsafe` against `float32`: lower, by -10.0 points of median agreement; the "
+        "`tf32-unsafe` against `float32`: lower: -10.0 points of median agreement; the "
         "ranges do not overlap." in text
     )
-    assert precision._compared([0.5, 0.6, 0.7], [0.55, 0.58, 0.6]).startswith("alike, by +2.0")
+    assert precision._compared([0.5, 0.6, 0.7], [0.55, 0.58, 0.6]).startswith("alike: +2.0")
     assert "ranges overlap" in precision._compared([0.5, 0.6, 0.7], [0.55, 0.58, 0.6])
 
 

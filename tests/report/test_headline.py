@@ -179,7 +179,7 @@ def test_finished_noise_does_not_hide_that_the_attack_was_stopped(make_record: M
     stopped = make_record("dfme", 0, 0.9, ended="SIGTERM", spent=1000)
     found = only([stopped, make_record("random-noise", 0, 0.12)])
     assert found.sentence.startswith("With 150,000 queries, random noise made a copy")
-    assert any("No other attack finished" in detail for detail in found.details)
+    assert any("No attack but random noise has finished" in detail for detail in found.details)
     assert any("1 of 2 runs did not finish" in detail for detail in found.details)
 
 

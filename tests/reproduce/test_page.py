@@ -205,7 +205,7 @@ def test_the_diagnosis_is_on_the_page_that_asks_for_it(tmp_path: Path) -> None:
     assert "medians over n = 3 seeds" in several
     assert "in brackets how far apart seeds were at the most" in several
     write_pages(results, tmp_path)
-    assert "is not there yet" in text_of(tmp_path / "analysis-gradients.html")
+    assert "has not been done yet" in text_of(tmp_path / "analysis-gradients.html")
 
 
 def test_templates_are_packaged() -> None:

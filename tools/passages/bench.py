@@ -23,7 +23,7 @@ HEAD = (
     "seconds",
     "collapsed",
 )
-TUNING_HEAD = ("attack", "tries", "agreement of all, first seed", "settings of before", "chosen")
+TUNING_HEAD = ("attack", "tries", "agreement of all, first seed", "former settings", "chosen")
 
 
 def digits_passage(results: Path) -> str:
@@ -122,7 +122,7 @@ def _passage(path: Path) -> str:
 
 def _worth_of_queries(record: BenchRecord) -> str:
     """By budget: whose queries taught a fresh student most, and whose no more than noise's."""
-    lines = ["What queries alone are worth, by the medians of fresh students:", ""]
+    lines = ["What the queries alone are worth, by the median agreement of fresh students:", ""]
     taught: dict[int, dict[str, float]] = {}
     for attack in record.attacks:
         for budget in attack.budgets:
@@ -136,9 +136,9 @@ def _worth_of_queries(record: BenchRecord) -> str:
         best = max(others, key=lambda name: others[name])
         poor = [wording.attack_name(name) for name, value in others.items() if value <= noise]
         lines.append(
-            f"- {queries:,}: {wording.attack_name(best)}'s most ({wording.percent(others[best])}); "
-            f"no more than random noise's ({wording.percent(noise)}): "
-            f"{wording.listing(poor) or 'none'}."
+            f"- At {queries:,} queries, those of {wording.attack_name(best)} are worth most "
+            f"({wording.percent(others[best])}). Worth no more than random noise's "
+            f"({wording.percent(noise)}): {wording.listing(poor) or 'none'}."
         )
     return "\n".join(lines)
 

@@ -7,9 +7,10 @@ import textwrap
 from copycost.report.explanations import EXPLANATIONS, Explanation
 
 INTRODUCTION = (
-    "A flag is a reason to doubt a result. It never changes a number; it stands beside it, in the "
-    "run's record, in the terminal and in the report. A result without flags is not proven right, "
-    "but one with a flag should not be repeated without it."
+    "This page explains every flag: when copycost raises it, why it matters, and what to do. A "
+    "flag is a reason to doubt a result. It never changes a number; it stands beside the number in "
+    "the run's record, in the terminal and in the report. A result without flags is not proven "
+    "right, but a result with a flag should not be quoted without it."
 )
 SOURCE = (
     "Written by `python -m tools.passages` from `src/copycost/report/explanations.py`; edit that "

@@ -193,11 +193,11 @@ def _verdict(own: Group, model: Group) -> str:
     reached = median_agreement(own) >= median_agreement(model)
     share = model.setting.budget / own.setting.budget
     same = own.setting.victim_hash == model.setting.victim_hash
-    other = "" if same else " Each copied its own victim, both trained by one recipe."
+    other = "" if same else " They copied two victims, trained by the same recipe."
     labels = " by labels alone" if by_labels(own) else ""
     told = ", told probabilities," if model.setting.access != own.setting.access else ""
     return (
-        f"- {own.victim.dataset}{labels}: {'reached' if reached else 'missed'}. Frugal has "
+        f"- {own.victim.dataset}{labels}: **{'reached' if reached else 'missed'}**. Frugal has "
         f"{percent(median_agreement(own))} with {own.setting.budget:,} queries, "
         f"{attack_name(model.attack)}{told} {percent(median_agreement(model))} with {share:.3g} "
         f"times as many.{_in_doubt(own, model)}{other}"
@@ -209,7 +209,7 @@ def _in_doubt(own: Group, model: Group) -> str:
     one, other = own.agreement, model.agreement
     if one is None or other is None or one.low > other.high or other.low > one.high:
         return ""
-    return " The seeds' ranges overlap: it may be chance."
+    return " The ranges over seeds overlap, so this may be chance."
 
 
 def median_agreement(group: Group) -> float:

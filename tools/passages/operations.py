@@ -25,7 +25,7 @@ def operations_passage(results: Path) -> str:
         for result in record.results
         if result.device == "cpu"
     }
-    head = ["setting", "precision", "plain loop, MFLOP a query", "ours", "ours of the plain loop's"]
+    head = ["setting", "precision", "plain loop, MFLOP a query", "ours", "ours as a share"]
     return table(head, (_counted(*one) for one in sorted(timed))) if timed else NOT_RUN
 
 

@@ -81,7 +81,7 @@ def default_passage(results: Path) -> str:
 
 def students_passage(results: Path) -> str:
     """A table for each victim, one row an arm: what its copies came to at equal queries."""
-    found = [_by_arm(records) for records in compared(results).values()]
+    found = [f"On `{victim}`:\n\n{_by_arm(arms)}" for victim, arms in compared(results).items()]
     return "\n\n".join([STUDENTS_FIGURE, *found]) if found else NOT_RUN
 
 
@@ -150,7 +150,7 @@ def _compared(one: Sequence[float], other: Sequence[float]) -> str:
     words = "alike" if abs(difference) < CLEAR else "higher" if difference > 0 else "lower"
     apart = min(one) > max(other) or max(one) < min(other)
     ranges = "do not overlap" if apart else "overlap"
-    return f"{words}, by {difference * 100:+.1f} points of median agreement; the ranges {ranges}."
+    return f"{words}: {difference * 100:+.1f} points of median agreement; the ranges {ranges}."
 
 
 def _pair_tables(record: PrecisionRecord) -> str:

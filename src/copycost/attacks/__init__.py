@@ -37,11 +37,11 @@ ATTACKS: Registry[type[Attack]] = Registry(
         ),
         "dfms-hl": Entry(
             "copycost.attacks.dfms_hl:DFMSHL",
-            "images of all classes by the student's word, labels (Sanyal et al. 2022): data-free",
+            "images spread over all classes, by labels (Sanyal et al. 2022): data-free",
         ),
         "dfms-hl-proxy": Entry(
             "copycost.attacks.dfms_hl_proxy:DFMSHLProxy",
-            "the same, kept by a discriminator to proxy images (Sanyal et al. 2022): needs a pool",
+            "the same, with images made to look like a pool's (Sanyal et al. 2022): needs a pool",
         ),
         "ideal": Entry(
             "copycost.attacks.ideal:IDEAL",
@@ -49,11 +49,11 @@ ATTACKS: Registry[type[Attack]] = Registry(
         ),
         "qedg": Entry(
             "copycost.attacks.qedg:QEDG",
-            "few labels, of images the student is unsure of (Pei et al. 2025): strictly data-free",
+            "few labels, for images hard for the student (Pei et al. 2025): strictly data-free",
         ),
         "frugal": Entry(
             "copycost.attacks.frugal:Frugal",
-            "copycost's own, for few queries: every answer is learnt from many times",
+            "copycost's own, for few queries, each answer learnt many times: strictly data-free",
         ),
         "random-noise": Entry(
             "copycost.attacks.random_noise:RandomNoise",

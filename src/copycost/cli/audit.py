@@ -21,14 +21,14 @@ def audit_command(
     preset: options.Preset = None,
     victim: Annotated[
         str | None,
-        typer.Option(help="A name of `copycost list victims`, or the folder of a saved model."),
+        typer.Option(help="A name from `copycost list victims`, or the folder of a saved model."),
     ] = None,
     data: options.Data = None,
     pool: options.Pool = None,
     attack: Annotated[
         list[str] | None,
         typer.Option(
-            help="`copycost list attacks`, or MODULE:CLASS. Repeat.",
+            help="A name from `copycost list attacks`, or MODULE:CLASS. Repeatable.",
             show_default=options.UNSAID.format("frugal, dfme and random-noise"),
         ),
     ] = None,
@@ -40,19 +40,23 @@ def audit_command(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(help="Runs of each attack.", show_default=options.UNSAID.format("1")),
+        typer.Option(
+            help="Runs of each attack, one for each seed.", show_default=options.UNSAID.format("1")
+        ),
     ] = None,
     first_seed: options.FirstSeed = None,
     access: Annotated[Access | None, typer.Option(help="What the API releases.")] = None,
     top_k: options.TopK = None,
     defence: Annotated[
         list[str] | None,
-        typer.Option(help="NAME:NUMBER, innermost first: `copycost list defences`."),
+        typer.Option(
+            help="A defence, NAME:NUMBER: `copycost list defences`. Repeatable, innermost first."
+        ),
     ] = None,
     student: Annotated[
         str | None,
         typer.Option(
-            help="The copy's: `copycost list students`, or MODULE:BUILDER.",
+            help="The copy's network: `copycost list students`, or MODULE:BUILDER.",
             show_default=options.UNSAID.format("resnet18-8x"),
         ),
     ] = None,
@@ -65,7 +69,7 @@ def audit_command(
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Threads of one operation.", show_default="the preset's, else the cores"
+            min=1, help="Threads to compute with.", show_default="the preset's, else the cores"
         ),
     ] = None,
     evaluations: options.Evaluations = None,
@@ -75,11 +79,11 @@ def audit_command(
     out: options.Out = Path("runs"),
     as_json: options.AsJson = False,
 ) -> None:
-    """Copy a victim by queries alone, and report what it cost.
+    """Copy a model by queries alone, with one or more attacks, and report what that cost.
 
-    Run the same command again to go on where it was stopped; finished runs are not repeated.
-    Audit only models that you own or are authorised to test. Exit status: 0 done, 1 a run
-    failed, 2 an error to mend, 3 stopped before the budget was spent.
+    Finished runs are not repeated: to resume, run the same command again.
+    Audit only models that you own or are authorised to test.
+    Exit status: 0 done, 1 a run failed, 2 an error to mend, 3 stopped before the end.
     """
     shared = {
         "victim": victim,

@@ -163,7 +163,7 @@ class Job:
         """Those that cannot copy it, where the user named none."""
         self.runs, unable = self._able(victim)
         if unable:
-            say(f"Left out, as this victim cannot be copied so: {'; '.join(unable.values())}.")
+            say(f"Left out, because they cannot run on this victim: {'; '.join(unable.values())}.")
 
     def _fail(self, run: RunConfig, error: CopycostError) -> None:
         self.failed += 1

@@ -27,21 +27,23 @@ def bench_command(
     ] = None,
     victim: Annotated[
         str | None,
-        typer.Option(help="A name of `copycost list victims`, or the folder of a saved model."),
+        typer.Option(help="A name from `copycost list victims`, or the folder of a saved model."),
     ] = None,
     data: options.Data = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="`copycost list attacks`, or MODULE:CLASS. Repeat.")
+        list[str] | None,
+        typer.Option(help="A name from `copycost list attacks`, or MODULE:CLASS. Repeatable."),
     ] = None,
     budget: Annotated[
-        list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
+        list[int] | None, typer.Option(help="Queries allowed to a run. Repeatable.")
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Runs of each attack at each budget.", show_default="3")
     ] = None,
     first_seed: options.FirstSeed = None,
     student: Annotated[
-        str | None, typer.Option(help="The copy's: `copycost list students`, or MODULE:BUILDER.")
+        str | None,
+        typer.Option(help="The copies' network: `copycost list students`, or MODULE:BUILDER."),
     ] = None,
     access: Annotated[Access | None, typer.Option(help="What the API releases.")] = None,
     top_k: options.TopK = None,
@@ -50,8 +52,8 @@ def bench_command(
         list[str] | None,
         typer.Option(
             "--set",
-            help="ATTACK.SETTING=VALUE; also pgd.… (adversarial examples) and fresh.… (fresh "
-            "students). Repeat.",
+            help="A setting: ATTACK.SETTING=VALUE; also pgd.… (adversarial examples) and fresh.… "
+            "(fresh students). Repeatable.",
         ),
     ] = None,
     precision: options.Precision = None,
@@ -76,11 +78,11 @@ def bench_command(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Compare attacks at equal queries: their own students, and fresh ones of the same queries.
+    """Compare attacks at equal queries, by their own students and by fresh ones.
 
-    Run the same command again to go on where it was stopped; finished runs are not repeated.
-    Audit only models that you own or are authorised to test. Exit status: 0 done; 1 a run
-    failed; 2 an error to mend; 3 stopped before all was finished.
+    Finished runs are not repeated: to resume, run the same command again.
+    Audit only models that you own or are authorised to test.
+    Exit status: 0 done, 1 a run failed, 2 an error to mend, 3 stopped before the end.
     """
     shared = {
         "victim": victim,

@@ -30,37 +30,35 @@ SMALLEST_BATCH = 2
 def benchmark_command(
     setting: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"What to time: {', '.join(TIMED)}. Repeat for several.", show_default="digits"
-        ),
+        typer.Option(help=f"What to time: {', '.join(TIMED)}. Repeatable.", show_default="digits"),
     ] = None,
     batch_size: Annotated[
         list[int] | None,
-        typer.Option(help="Images a step, N; repeat for several.", show_default="the setting's"),
+        typer.Option(help="Images a step, N. Repeatable.", show_default="the setting's"),
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="As for audits; repeat for several.", show_default="float32"),
+        typer.Option(help="As for audits. Repeatable.", show_default="float32"),
     ] = None,
     compile_: Annotated[
         list[str] | None,
-        typer.Option("--compile", help="As for audits; repeat for several.", show_default="off"),
+        typer.Option("--compile", help="As for audits. Repeatable.", show_default="off"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     repetitions: Annotated[
-        int, typer.Option(min=1, help="Windows of each loop; the median counts.")
+        int, typer.Option(min=1, help="Timed windows of each loop; the median counts.")
     ] = 5,
-    seconds: Annotated[float, typer.Option(help="Length of one window.")] = 5.0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of one window in seconds.")] = 5.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with.")] = None,
     overhead: Annotated[
-        bool, typer.Option(help="Also what the account, record and display cost.")
+        bool, typer.Option(help="Also time what the account, the record and the display cost.")
     ] = True,
     as_json: options.AsJson = False,
 ) -> None:
-    """Time real runs and a plain float32 loop of the same attack, in turns, on random weights.
+    """Time real runs beside a plain float32 loop of the same attack, on random weights.
 
-    Nothing is downloaded and no data set is needed. Keep the machine quiet meanwhile. Stopped by
-    Ctrl-C or SIGTERM, it gives what it has timed.
+    Nothing is downloaded, and no data set is needed. Keep the machine quiet.
+    If Ctrl-C or SIGTERM stops it, it reports what it has timed so far.
     """
     chosen = [TIMED[name] for name in setting or ("digits",)]
     _refuse_small(batch_size or [])

@@ -22,12 +22,13 @@ class Fetchable(StrEnum):
 
 
 def fetch_command(
-    name: Annotated[Fetchable, typer.Argument(help="Which data set.")],
+    name: Annotated[Fetchable, typer.Argument(help="The data set.")],
     folder: Annotated[
-        Path | None, typer.Option(help="Where to; by default where it is looked for.")
+        Path | None,
+        typer.Option(help="Folder to write to; by default where copycost looks for it."),
     ] = None,
 ) -> None:
-    """Download the official files of a data set; an interrupted download goes on."""
+    """Download the official files of a data set; an interrupted download resumes."""
     from copycost.datasets.fetch import fetch  # noqa: PLC0415 -- imports an HTTP client
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())

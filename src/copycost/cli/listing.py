@@ -39,9 +39,11 @@ Kind = StrEnum("Kind", list(_REGISTRIES))  # type: ignore[misc]
 
 def list_command(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output.")
+    ] = False,
 ) -> None:
-    """List what can be named: attacks, victims, students, …"""
+    """List the names that other commands accept: attacks, victims, students, …"""
     registry = _REGISTRIES[str(kind)]
     summaries = {name: registry.summary(name) for name in registry}
     if as_json:

@@ -30,45 +30,59 @@ Preset = Annotated[
 Data = Annotated[
     str | None,
     typer.Option(
-        help="Data to judge on, and to train a preset victim on: `copycost list datasets`."
+        help="Data to judge copies on, and to train a preset victim on: `copycost list datasets`."
     ),
 ]
 Pool = Annotated[
     str | None,
-    typer.Option(help="Unlabelled images of attacks that start with some, NAME or NAME:PATH."),
+    typer.Option(help="Unlabelled images for attacks that start with a pool: NAME or NAME:PATH."),
 ]
-FirstSeed = Annotated[int | None, typer.Option(help="The first run's seed.")]
-TopK = Annotated[int | None, typer.Option(help="k of --access top-k.", show_default="5")]
+FirstSeed = Annotated[
+    int | None, typer.Option(help="Seed of the first run; the next runs count up.")
+]
+TopK = Annotated[
+    int | None,
+    typer.Option(help="Probabilities released, k, with --access top-k.", show_default="5"),
+]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help="ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeat."),
+    typer.Option(
+        "--set", help="A setting: ATTACK.SETTING=VALUE, e.g. dfme.directions=4. Repeatable."
+    ),
 ]
-Precision = Annotated[str | None, typer.Option(help="Of training: float32, tf32 or bfloat16.")]
+Precision = Annotated[
+    str | None, typer.Option(help="Arithmetic of training: float32, tf32 or bfloat16.")
+]
 EstimatePrecision = Annotated[
-    str | None, typer.Option(help="Insist on it where gradients are estimated.")
+    str | None, typer.Option(help="Arithmetic of estimated gradients, even if they drown in it.")
 ]
 VictimPrecision = Annotated[
-    str | None, typer.Option(help="Of the victim's answers, if it is run here.")
+    str | None, typer.Option(help="Arithmetic of the victim, if it runs here.")
 ]
 Compile = Annotated[
     str | None, typer.Option("--compile", help="torch.compile: off, on, or graphs on CUDA.")
 ]
 RecordQueries = Annotated[
     str | None,
-    typer.Option(help="Keep every query and answer on disk, inputs as `bytes` or `exact`."),
+    typer.Option(help="Keep every query and answer on disk; inputs as `bytes` or `exact`."),
 ]
-Evaluations = Annotated[int | None, typer.Option(help="Points on the curves.")]
+Evaluations = Annotated[
+    int | None, typer.Option(help="How often the copy is evaluated: points on its curve.")
+]
 Price = Annotated[
-    float | None, typer.Option(help="US dollars that the API asks for 1,000 queries.")
+    float | None,
+    typer.Option(help="The API's price for 1,000 queries in US dollars, for the report."),
 ]
 Deadline = Annotated[
     float | None,
-    typer.Option("--max-minutes", min=0, callback=_from_now, help="Stop cleanly after so long."),
+    typer.Option(
+        "--max-minutes", min=0, callback=_from_now, help="Stop cleanly after this many minutes."
+    ),
 ]
 """Counted from the start of the command: imports and looking at data take of a lent machine's
 minutes too. What a command gets is the moment, for `stop_at`."""
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def check_top_k(k: int | None, accesses: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from copycost.cli import options
 from copycost.cli.output import STOPPED, console, print_json, print_text, say
 
 precision_app = typer.Typer(
-    help="What low precision does to the estimated gradient, and to the copy.",
+    help="Measure what low precision does to estimated gradients, and to copies.",
     no_args_is_help=True,
 )
 
@@ -30,15 +30,17 @@ def table_command(
         Nets, typer.Option(help="small: for a CPU; resnet: ResNet-34-8x and ResNet-18-8x.")
     ] = Nets.SMALL,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    points: Annotated[int, typer.Option(min=2, help="Inputs a number is measured at.")] = 128,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+    points: Annotated[int, typer.Option(min=2, help="Inputs behind each number.")] = 128,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for NETS.json.")] = Path("results/precision"),
-    as_json: Annotated[bool, typer.Option("--json", help="The record on stdout as well.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the record on standard output as well.")
+    ] = False,
 ) -> None:
-    """Measure the estimate's quality over arithmetic, epsilon, form and number of directions.
+    """Measure how good estimates are, by arithmetic, epsilon, form and number of directions.
 
-    Two networks in the open are trained briefly, so that the true gradient is known. Nothing is
-    downloaded and no victim is asked. TF32 is emulated without a GPU.
+    Two networks are trained briefly here, so that the true gradient is known.
+    Nothing is downloaded and no victim is asked. Without a GPU, TF32 is emulated.
     """
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
@@ -56,14 +58,12 @@ def table_command(
 @precision_app.command("students")
 def students_command(
     victim: Annotated[
-        str, typer.Option(help="Which is copied: digits-cnn or house-numbers-16.")
+        str, typer.Option(help="The victim: digits-cnn or house-numbers-16.")
     ] = "digits-cnn",
-    arm: Annotated[
-        list[str] | None, typer.Option(help="Only this arm; repeat for several.")
-    ] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="Only this arm. Repeatable.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 3,
     deadline: options.Deadline = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of one operation.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads to compute with.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for VICTIM/ARM-seedN, the records.")] = Path(
         "results/precision"
     ),
@@ -72,9 +72,9 @@ def students_command(
     ),
     as_json: options.AsJson = False,
 ) -> None:
-    """Copy one victim at equal queries with generators trained in different arithmetic.
+    """Copy one victim at equal queries, with gradients estimated in different arithmetic.
 
-    Run it again to go on where it was stopped; finished runs are not repeated.
+    Finished runs are not repeated: to resume, run the same command again.
     """
     # Imported late, as above.
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415

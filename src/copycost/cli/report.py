@@ -17,7 +17,7 @@ def report_command(
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     price: options.Price = None,
 ) -> None:
-    """Write one self-contained HTML page over finished or stopped runs; print its place."""
+    """Write one self-contained HTML page over finished or stopped runs, and print its path."""
     from copycost.report.page import write_report  # noqa: PLC0415 -- imports matplotlib
     from copycost.runner.folder import has_begun  # noqa: PLC0415 -- imports PyTorch
 

@@ -11,19 +11,20 @@ from copycost.cli import options
 
 
 def reproduce_command(
-    paper: Annotated[str, typer.Argument(help="Which paper: kwon2023.")],
+    paper: Annotated[str, typer.Argument(help="The paper to reproduce: kwon2023.")],
     figure: Annotated[
         list[int] | None,
         typer.Option(
-            help="Only this figure; repeat.", show_default="all; at full scale the headline too"
+            help="Only this figure. Repeatable.", show_default="all; at full scale the headline too"
         ),
     ] = None,
     analysis: Annotated[
         list[str] | None,
-        typer.Option(help="An analysis of `copycost list studies`, or all; repeat."),
+        typer.Option(help="An analysis from `copycost list studies`, or all. Repeatable."),
     ] = None,
     scale: Annotated[
-        str, typer.Option(help="quick: small nets on a CPU; full: the paper's setting; tiny.")
+        str,
+        typer.Option(help="quick: small nets on a CPU; full: the paper's setting; tiny: a trial."),
     ] = "quick",
     seeds: Annotated[
         int | None,
@@ -34,7 +35,7 @@ def reproduce_command(
         typer.Option(help="Folder with CIFAR-10 and SVHN.", show_default="the usual places"),
     ] = None,
     house_numbers: Annotated[
-        bool, typer.Option("--house-numbers", help="Synthetic house numbers in SVHN's place.")
+        bool, typer.Option("--house-numbers", help="Use synthetic house numbers in SVHN's place.")
     ] = False,
     precision: options.Precision = None,
     compile_: options.Compile = None,
@@ -58,11 +59,12 @@ def reproduce_command(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Run what a paper's figures need, judge its statements by it, and write one page.
+    """Run what a paper's figures need, decide whether its statements hold, and write pages.
 
-    Runs that figures share are done once. Run the same command again to go on where it was
-    stopped; finished runs are not repeated. Exit status: 0 done, whatever was found; 1 a run
-    failed; 2 an error to mend; 3 stopped before all runs were finished: the same command goes on.
+    Finished runs are not repeated, and runs that figures share are done once.
+    To resume, run the same command again.
+    Exit status: 0 done, whatever was found; 1 a run failed; 2 an error to mend;
+    3 stopped before all runs were finished.
     """
     # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
     from copycost.cli.reproduce_run import Command  # noqa: PLC0415

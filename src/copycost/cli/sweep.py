@@ -25,36 +25,41 @@ UNDEFENDED = "none"
 
 def sweep_command(
     grid: Annotated[
-        Path | None, typer.Argument(help="A TOML file; options go over what it says.")
+        Path | None, typer.Argument(help="The grid as a TOML file; options override it.")
     ] = None,
     preset: options.Preset = None,
     victim: Annotated[
         list[str] | None,
-        typer.Option(help="Of `copycost list victims`, or a saved model's folder. Repeat."),
+        typer.Option(
+            help="A name from `copycost list victims`, or the folder of a saved model. Repeatable."
+        ),
     ] = None,
     data: options.Data = None,
     pool: options.Pool = None,
     attack: Annotated[
-        list[str] | None, typer.Option(help="`copycost list attacks`, or MODULE:CLASS. Repeat.")
+        list[str] | None,
+        typer.Option(help="A name from `copycost list attacks`, or MODULE:CLASS. Repeatable."),
     ] = None,
     budget: Annotated[
-        list[int] | None, typer.Option(help="Queries allowed to a run. Repeat for several.")
+        list[int] | None, typer.Option(help="Queries allowed to each run. Repeatable.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Runs of each combination.")] = None,
     first_seed: options.FirstSeed = None,
     access: Annotated[
-        list[Access] | None, typer.Option(help="What the API releases. Repeat for several.")
+        list[Access] | None, typer.Option(help="What the API releases. Repeatable.")
     ] = None,
     top_k: options.TopK = None,
     defence_set: Annotated[
         list[str] | None,
         typer.Option(
-            help="Defences of one run, innermost first, as noise:0.1,rounding:2; or none. Repeat."
+            help="A run's defences, innermost first: noise:0.1,rounding:2; or none. Repeatable."
         ),
     ] = None,
     student: Annotated[
         list[str] | None,
-        typer.Option(help="The copy's: `copycost list students`, or MODULE:BUILDER. Repeat."),
+        typer.Option(
+            help="The copy's network: `copycost list students`, or MODULE:BUILDER. Repeatable."
+        ),
     ] = None,
     settings: options.Settings = None,
     precision: options.Precision = None,
@@ -69,7 +74,9 @@ def sweep_command(
     ] = "local",
     with_: Annotated[
         list[str] | None,
-        typer.Option("--with", help="The executor's NAME=VALUE, e.g. partition=gpu. Repeat."),
+        typer.Option(
+            "--with", help="An option of the executor: NAME=VALUE, e.g. partition=gpu. Repeatable."
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -81,7 +88,7 @@ def sweep_command(
         int | None, typer.Option(help="Threads of one run.", show_default="cores / workers")
     ] = None,
     retries: Annotated[
-        int, typer.Option(min=0, help="Times a run goes on after its worker was killed.")
+        int, typer.Option(min=0, help="How often a run resumes after its worker was killed.")
     ] = 2,
     deadline: options.Deadline = None,
     dry_run: Annotated[
@@ -90,11 +97,11 @@ def sweep_command(
     out: options.Out = Path("runs"),
     as_json: options.AsJson = False,
 ) -> None:
-    """Do every combination of attacks, budgets, defences, …, and compare.
+    """Run every combination of attacks, budgets, defences, …, and compare them.
 
-    Run the same command again to go on where it was stopped; finished runs are not repeated.
-    Audit only models that you own or are authorised to test. Exit status: 0 done, 1 a run
-    failed, 2 an error to mend, 3 stopped before all runs were finished.
+    Finished runs are not repeated: to resume, run the same command again.
+    Audit only models that you own or are authorised to test.
+    Exit status: 0 done, 1 a run failed, 2 an error to mend, 3 stopped before the end.
     """
     given = _given(
         attacks=attack,

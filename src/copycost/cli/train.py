@@ -16,21 +16,24 @@ from copycost.presets.victims import VICTIMS
 
 
 def train_command(
-    name: Annotated[str, typer.Argument(help="A preset: see `copycost list victims`.")],
+    name: Annotated[str, typer.Argument(help="A preset from `copycost list victims`.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the saved model; by default where audits look.")
+        Path | None,
+        typer.Option(help="Folder for the saved model; by default where audits look for it."),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Data set as NAME or NAME:PATH.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the preset's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the training.")] = 0,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs, in place of the preset's.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of one operation.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with.")] = None,
     deadline: options.Deadline = None,
 ) -> None:
-    """Train a victim and save it as a folder; print its card as JSON.
+    """Train a victim, save it as a folder, and print its card as JSON.
 
-    Run the same command again to go on where it was stopped. Exit status: 0 done, 2 an error
-    to mend, 3 stopped before the end.
+    To resume after a stop, run the same command again.
+    Exit status: 0 done, 2 an error to mend, 3 stopped before the end.
     """
     preset = VICTIMS[name]
     # Imported late: they import PyTorch, which takes seconds that a wrong name need not cost.

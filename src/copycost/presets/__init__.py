@@ -22,10 +22,11 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
         "small": Entry(
             "copycost.presets.small:PRESET",
-            "every attack without a pool above random noise, a minute on a CPU",
+            "five data-free attacks by probabilities, above random noise, a minute on a CPU",
         ),
         "small-label": Entry(
-            "copycost.presets.small:PRESET_LABEL", "the same by labels alone, two minutes on a CPU"
+            "copycost.presets.small:PRESET_LABEL",
+            "seven attacks by labels alone, above random noise, two minutes on a CPU",
         ),
         "small-label-shapes": Entry(
             "copycost.presets.small:PRESET_LABEL_SHAPES",

@@ -1,4 +1,4 @@
-"""Every attack without a pool of the victim's kind, small enough for CI, above random noise.
+"""Attacks without a pool of the victim's kind, small enough for CI, above random noise.
 
 Paper:    none; to see that each attack learns more from its queries than noise does.
 Command:  copycost audit --preset small

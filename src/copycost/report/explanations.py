@@ -19,25 +19,24 @@ class Explanation:
 
 
 _LITTLE = (
-    f"{measures.TIMES_ONE_ANSWER:g} times as many as one answer to all does (their commonest "
-    f"class), or than as many and {100 * measures.ABOVE_ONE_ANSWER:g} % of the others, whichever "
-    "is less."
+    f"is at most {measures.TIMES_ONE_ANSWER:g} times the share of their commonest class, or that "
+    f"share plus {100 * measures.ABOVE_ONE_ANSWER:g} % of the rest, whichever is less."
 )
 
 EXPLANATIONS = {
     "victim-not-deterministic": Explanation(
         title="The victim contradicts itself",
         raised_if=(
-            "two answers of the victim to the same held-out inputs name different classes for at "
-            "least one of them. A function is asked the second time in smaller batches."
+            "the victim was asked twice about the same held-out inputs, behind its defences if it "
+            "has any, and named different classes for at least one of them. A function is asked "
+            "the second time in smaller batches."
         ),
         why=(
-            "Agreement compares the copy with one answer of the victim as it is without defences. "
-            "If that answer is not always the same, even the best copy misses it at times: it can "
-            "be expected to agree on the square root of the victim's agreement with itself at the "
-            "most, and the agreement shown understates the copy. If only the defences are at "
-            "random there is no such bound; the share then says how noisy the answers were from "
-            "which the copy learnt."
+            "Agreement compares the copy with one answer of the victim without its defences. If "
+            "the victim itself is random, even the best copy disagrees at times: its expected "
+            "agreement is at most the square root of the victim's agreement with itself, and the "
+            "agreement shown understates the copy. If only the defences are random, there is no "
+            "such limit; the share then says how noisy the answers were from which the copy learnt."
         ),
         what_to_do=(
             "If a defence adds noise on purpose, this is the defence at work. If not, look for "
@@ -46,15 +45,14 @@ EXPLANATIONS = {
         ),
     ),
     "victim-near-chance": Explanation(
-        title="The victim knows nothing of these data",
-        raised_if=(
-            f"without defences, the victim gets no more held-out inputs right than {_LITTLE}"
-        ),
+        title="The victim performs near chance on these data",
+        raised_if=(f"without defences, the victim's accuracy on the held-out inputs {_LITTLE}"),
         why=(
-            "A copy is then compared with answers that are worth nothing. Most often the model is "
-            "not asked as it was trained: in another range of values, without its normalisation, "
-            "or with its classes in another order. Agreement may be high, where it gives one "
-            "answer to everything, or low; neither says what the real model would cost to copy."
+            "The copy is then compared with answers that are worth nothing. Most often the model "
+            "is not asked as it was trained: its inputs have another range of values, lack its "
+            "normalisation, or its classes are in another order. Agreement may be low, or high "
+            "if the victim gives one answer to everything; neither says what the real model would "
+            "cost to copy."
         ),
         what_to_do=(
             "Check the declared range (`InputSpec(shape, low, high)`), what the model does to its "
@@ -70,7 +68,7 @@ EXPLANATIONS = {
             "used. The attack might have copied more with the rest of it."
         ),
         what_to_do=(
-            "See how the run ended. If it was stopped, resume it. If the attack stops early by "
+            "Check how the run ended. If it was stopped, resume it. If the attack stops early by "
             "design, for example because its pool of inputs is exhausted, quote the queries spent "
             "instead of the budget."
         ),
@@ -82,15 +80,15 @@ EXPLANATIONS = {
             "reserved and not yet settled in the ledger."
         ),
         why=(
-            "Queries are written down before they are sent, so those of a call that failed, and "
-            "after a crash the open reservation, count as spent. The attacker had fewer answers "
-            "than it was charged for, which makes the attack look more expensive than it is. The "
-            "victim was never sent more than the ledger says."
+            "Queries are written to the ledger before they are sent. Those of a failed call, and "
+            "those of a reservation that a crash left open, therefore count as spent. The attacker "
+            "had fewer answers than it was charged for, which makes the attack look more expensive "
+            "than it is. The victim was never sent more queries than the ledger says."
         ),
         what_to_do=(
             "Compare the loss with the budget: a fraction of a per cent does not matter. To "
-            "publish an exact number, run again without interruption, and let a function that "
-            "asks a service try again by itself."
+            "publish an exact number, repeat the run without interruption. If a function asks a "
+            "service, let the function retry by itself."
         ),
     ),
     "generator-collapsed": Explanation(
@@ -100,46 +98,46 @@ EXPLANATIONS = {
             "the range of values."
         ),
         why=(
-            "The copy then learns from what is nearly a single question. Low agreement means that "
+            "The copy then learns from what is nearly a single query. Low agreement means that "
             "this run failed, not that the victim is hard to copy."
         ),
         what_to_do=(
-            "Look at the pictures of the queries. Try other seeds, a lower learning rate for the "
-            "generator or a term that rewards diversity, before concluding that a defence works."
+            "Look at the pictures of the queries. Before concluding that a defence works, try "
+            "other seeds, a lower learning rate for the generator, or a term that rewards "
+            "diversity."
         ),
     ),
     "estimate-drowned": Explanation(
         title="The generator was trained on noise",
         raised_if=(
-            "with the run's own arithmetic and step size, and through its defences and its access, "
-            "the estimated gradient correlates by "
-            f"less than {flags.ESTIMATE_FLOOR:g} with the true directional derivative of the "
-            "undefended model. It is "
-            "measured on a model that can be differentiated and stands in for the victim, and "
+            "the estimated gradient correlates by less than "
+            f"{flags.ESTIMATE_FLOOR:g} with the true directional derivative of the undefended "
+            "model. The estimate is made with the arithmetic, step size, defences and access of "
+            "the run, on a model that stands in for the victim and can be differentiated. This "
             "costs no queries."
         ),
         why=(
             "The attack estimates a gradient from the small change in the victim's answers between "
             "two nearby inputs. In low precision (TF32, bfloat16, float16) that change can be "
             "smaller than the rounding error, and a defence that rounds or adds noise hides it. "
-            "Nothing fails; the generator merely learns nothing, "
-            "and the attack may look weaker than it is. The flag also marks runs that feed the "
-            "generator random gradients on purpose, as a control."
+            "There is no error message: the generator learns nothing, and the attack may look "
+            "weaker than it is. The flag also marks runs that give the generator random gradients "
+            "on purpose, as a control."
         ),
         what_to_do=(
-            "Leave epsilon to its default for the arithmetic, make it larger, or compute the "
-            "estimate and the victim in float32, and run again. The arithmetic that was used is "
-            "listed with each run, and docs/precision.md says what each resolves."
+            "Leave epsilon at the default for the arithmetic, make it larger, or compute the "
+            "estimate and the victim in float32; then run again. Each run lists the arithmetic "
+            "that it used, and docs/precision.md says what each arithmetic resolves."
         ),
     ),
     "student-collapsed": Explanation(
         title="The copy has learnt nothing",
-        raised_if=f"at the end, the copy gets no more held-out inputs right than {_LITTLE}",
+        raised_if=(f"at the end, the copy's accuracy on the held-out inputs {_LITTLE}"),
         why=(
-            "The copy answers no better than always with the commonest class; most such copies "
-            "give nearly everything one class. Attacks that train a generator, and label-only "
-            "ones above all, end so with some seeds and not with others. It says nothing of how "
-            "hard the victim is to copy."
+            "The copy is hardly better than a model that always names the commonest class, and "
+            "most such copies do give one class to nearly everything. Attacks that train a "
+            "generator, above all those by labels alone, collapse with some seeds and not with "
+            "others. A collapse says nothing about how hard the victim is to copy."
         ),
         what_to_do=(
             "Quote the share of seeds that collapsed beside the median. Try other seeds, and a "
@@ -153,10 +151,10 @@ EXPLANATIONS = {
             f"the victim on less than {flags.GOOD_COPY * 100:g} % of held-out inputs."
         ),
         why=(
-            "Queries cost, steps do not: an attacker who was told as much may train his copy for "
-            "as long as he likes. Published attacks have settings for millions of queries, and "
-            "take a handful of steps where there are a few thousand. What comes out then says "
-            "little of how hard the victim is to copy."
+            "Queries cost the attacker; steps do not. With the same answers, an attacker may train "
+            "the copy for as long as they like. Published attacks have settings for millions of "
+            "queries, and with a few thousand queries these take only a handful of steps. The "
+            "result then says little about how hard the victim is to copy."
         ),
         what_to_do=(
             "Run frugal, whose settings follow the budget, beside the attack. Or take smaller "
@@ -165,7 +163,7 @@ EXPLANATIONS = {
         ),
     ),
     "student-knows-already": Explanation(
-        title="The copy was good before it asked anything",
+        title="The copy was good before its first query",
         raised_if=(
             "before its first query, the student agrees with the victim on more than "
             f"{flags.BETTER_THAN_CHANCE:g} times the share expected by chance (with few classes, "
@@ -184,19 +182,19 @@ EXPLANATIONS = {
     "noise-does-as-well": Explanation(
         title="Random noise does as well",
         raised_if=(
-            "the median agreement of the attack is not at least "
+            "the median agreement of the attack is less than "
             f"{flags.NOISE_MARGIN * 100:g} percentage points above that of random noise with the "
             "same victim, defences, access, student and budget."
         ),
         why=(
-            "Asking about pure noise needs no method at all. An attack that does no better shows "
-            "nothing about the method; and if noise does well, the victim is cheap to copy for "
+            "Queries of random noise need no method at all. An attack that does no better shows "
+            "nothing about its method; and if noise does well, the victim is cheap to copy for "
             "anyone."
         ),
         what_to_do=(
             "If both are low, do not report the victim as safe: the attack may be badly "
             "configured, so look at its losses, its other flags and larger budgets. If both are "
-            "high, report the result of noise; it is the cheaper attack."
+            "high, report the result of noise, which is the cheaper attack."
         ),
     ),
     "too-few-seeds": Explanation(
@@ -204,7 +202,7 @@ EXPLANATIONS = {
         raised_if=f"a result rests on fewer than {flags.SEEDS_ENOUGH} different seeds.",
         why=(
             "Attacks that train a generator differ from seed to seed, at times by tens of "
-            "percentage points. One run can be the lucky or the unlucky one."
+            "percentage points. A single run can be a lucky or an unlucky one."
         ),
         what_to_do=(
             f"Run the same settings with at least {flags.SEEDS_ENOUGH} seeds and quote the median "

@@ -125,11 +125,11 @@ def _accuracy(best: Group) -> list[str]:
 
 def _about_noise(best: Group, noise: Group | None, groups: Sequence[Group]) -> list[str]:
     if best.attack == wording.NOISE:
-        return ["No other attack finished than random noise, which is the weakest test."]
+        return ["No attack but random noise has finished, and noise is the weakest test."]
     if noise is None or not noise.finished:
         return [
-            "No run of random noise has finished in this setting, so how much of the result is "
-            "owed to the attack cannot be told."
+            "No run of random noise has finished in this setting, so it is unknown how much of the "
+            "result is due to the attack."
         ]
     if _none_beats_noise(groups):
         return [
