@@ -117,7 +117,7 @@ def test_each_victim_has_a_table_and_verdicts_of_its_own(results: Path) -> None:
     assert digits.count("- `") == 11
     # Nine arms lie between them, ten points each.
     assert house.strip() == (
-        "- `frozen` against `float32`: lower, by -90.0 points of median agreement; the "
+        "- `frozen` against `float32`: lower: -90.0 points of median agreement; the "
         "ranges do not overlap."
     )
 
