@@ -22,6 +22,7 @@ from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.run import Silent
 from copycost.runner.stopping import Stop
+from copycost.sweep.executors.local import STOPPING
 from tests.runner.conftest import tiny_config, tiny_target
 
 PATIENCE = 120
@@ -69,6 +70,8 @@ def work(
 ) -> None:
     """What one rank does; it leaves its outcome in a file beside the run."""
     torch.set_num_threads(1)
+    # A sweep in this process may have started the fork server, whose deafness is inherited.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
