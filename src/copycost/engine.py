@@ -89,8 +89,8 @@ class Engine:
         """Move both to the device and wrap them for the chosen precision.
 
         Convolution weights are laid out channels last; with several ranks, batch norms use the
-        statistics of the whole batch. On a CPU in float32, generators use convolutions with fewer
-        multiplications (`copycost.convolutions`), which would round differently in others.
+        statistics of the whole batch. On a CPU in float32, generators' convolutions use fewer
+        multiplications (`copycost.convolutions`); in others that would change the rounding.
         """
         if self.device.type == "cpu" and self.precision is Precision.FLOAT32:
             module = fewer_products(module)
