@@ -132,7 +132,7 @@ class AuditConfig(BaseModel):
         return [self.shared.get("pool")]
 
     def runs(self) -> list[RunConfig]:
-        """All runs, seed by seed, so that an audit cut short has compared all attacks."""
+        """All runs, seed by seed, so that an audit cut short still compares attacks."""
         return [RunConfig.read(values) for values in self._runs()]
 
     def _runs(self) -> list[dict[str, Any]]:

@@ -101,7 +101,7 @@ class Auditor:
         return self._answers["labels"] == self._labels
 
     def labels_of(self, x: Tensor) -> Tensor:
-        """The victim's first choice for inputs [n, *shape] that are not held-out ones: [n], int64.
+        """The victim's first choice, [n], int64, for inputs [n, *shape] other than held-out ones.
 
         Charged to the auditor's account, like everything the auditor asks.
         """

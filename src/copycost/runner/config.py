@@ -65,15 +65,15 @@ class RunConfig(BaseModel):
     attack: Annotated[str, listed(ATTACKS)] = "dfme"
     """A name in `copycost list attacks`, or MODULE:CLASS for your own."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
-    """Settings of the attack, in place of what suits the budget and of its defaults."""
+    """Settings of the attack that replace those suited to the budget and its defaults."""
     victim: str = ""
     """A name in `copycost list victims`, or the folder of a saved model; '' in Python, where
     the target is passed in."""
     data: str | None = None
     """Held-out data as NAME or NAME:PATH; None is the data the victim's preset names."""
     pool: str | None = Field(default=None, validate_default=True)
-    """For attacks that start with unlabelled images: the data set, as NAME or NAME:PATH, whose
-    training images they are. Its labels are dropped."""
+    """Data set, as NAME or NAME:PATH, for attacks that start with unlabelled images: these are its
+    training images without their labels."""
     student: Annotated[str, listed(ARCHITECTURES)] = "resnet18-8x"
     """A name in `copycost list students`, or MODULE:BUILDER for your own."""
     budget: int = Field(default=2_000_000, ge=1, le=MOST_QUERIES)
@@ -83,7 +83,7 @@ class RunConfig(BaseModel):
     top_k: int = Field(default=TOP_K, ge=1)
     """How many probabilities top-k access releases."""
     defences: Several[str] = ()
-    """From the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
+    """Defences from the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
     seed: int = Field(default=0, ge=0)
     precision: Arithmetic = "float32"
     """Precision of training; `tf32` is emulated where there is no GPU."""
@@ -100,7 +100,7 @@ class RunConfig(BaseModel):
     evaluations: int = Field(default=20, ge=1)
     """How many times the student is evaluated, evenly over the budget."""
     record_queries: Literal["off", "bytes", "exact"] = "off"
-    """Whether every input asked and what was released is kept, images as bytes or exactly."""
+    """Whether to keep every query and what was released for it, with images as bytes or exactly."""
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> Self:

@@ -21,7 +21,7 @@ from copycost.victims.inference import quickened
 
 
 def engine_of(config: RunConfig, victim: Victim) -> Engine:
-    """The run's engine; `ConfigError` if it names a precision for a victim that has its own."""
+    """The run's engine; `ConfigError` if its device or precisions do not suit the run."""
     check_victim_precision(victim, config.victim_precision)
     engine = Engine(
         config.device,

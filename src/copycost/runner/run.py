@@ -181,7 +181,7 @@ class Run:
 
     @staticmethod
     def _judge(auditor: Auditor, state: State) -> dict[str, float]:
-        """The judged network's values under plain names, others' as 'ensemble/agreement'."""
+        """Evaluate the judged network under plain names, others as in 'ensemble/agreement'."""
         values = auditor.evaluate(state.judged)
         for name, network in state.beside.items():
             found = auditor.evaluate(network)
@@ -191,7 +191,7 @@ class Run:
     def save(self, state: State) -> None:
         """Settle the account and begin to write a checkpoint; rank 0 writes the shared part.
 
-        Raises `Unstable` rather than replace the last good state by one with a lost loss.
+        Raises `Unstable` rather than replace the last good state if a loss is not finite.
         """
         began = time.monotonic()
         self._mean_losses(state)

@@ -19,8 +19,8 @@ from copycost.victims.saved import content_hash
 class Target:
     """A victim, and what only its owner has: labelled data that it was not trained on.
 
-    The victim is undefended, or behind a defence class of its owner's; defences that have names
-    belong in `RunConfig.defences`.
+    The victim is undefended, or behind a defence of its owner's own; copycost's own defences are
+    named in `RunConfig.defences` instead.
     """
 
     victim: Victim
