@@ -1,10 +1,9 @@
 """copycost: what does it cost to copy your model?
 
-Clones the model behind a prediction API by queries alone, under an exact budget, and answers
-in numbers. Audit only models that you own or are authorised to test.
+copycost copies the model behind a prediction API with queries alone, under an exact budget, and
+measures how good the copy is. Audit only models that you own or are authorised to test.
 
-The public names are imported when they are first used, so that `import copycost` does not
-wait for PyTorch.
+Public names are imported on first use, so that `import copycost` does not load PyTorch.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for (PEP 562)."""
+    """Import a public name on first use (PEP 562)."""
     if name not in _PLACES:
         raise AttributeError(f"module 'copycost' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")

@@ -1,4 +1,4 @@
-"""Which device a name means here, and whether it can do what is asked. Nothing is started on it."""
+"""Find the device a name means, and check what it supports, without starting anything on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AMPERE = (8, 0)
 NEEDS_AMPERE = (Precision.TF32, Precision.BFLOAT16)
 
 Devices = int | list[int]
-"""As Fabric takes them: how many, or which."""
+"""As Fabric takes devices: their number, or a list of their indices."""
 
 
 def usable(
@@ -23,9 +23,8 @@ def usable(
 ) -> tuple[str, Devices]:
     """The accelerator, cpu or cuda, and which of its devices `device` means.
 
-    `device` is auto (CUDA where there is any), cpu, cuda or cuda:N; None among the `precisions`
-    asks nothing. Raises `ConfigError` for a device that is not there, or that cannot do what is
-    asked.
+    `device` is auto (CUDA if available), cpu, cuda or cuda:N; a precision of None is not checked.
+    Raises `ConfigError` if the device does not exist or does not support what is asked.
     """
     accelerator, devices = _resolve(device)
     _check_compile(accelerator, Compile(compile))
@@ -36,7 +35,10 @@ def usable(
 
 
 def check_modes() -> None:
-    """Raise `ConfigError`, with every fault, where PyTorch is so set that nothing can be learnt."""
+    """Raise `ConfigError`, with every fault, if PyTorch's global modes do not suit a run.
+
+    These are the default type and device, gradients and autocast.
+    """
     problems = []
     if torch.get_default_dtype() is not torch.float32:
         problems.append(

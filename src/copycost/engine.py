@@ -1,4 +1,4 @@
-"""Devices and arithmetic, by Lightning Fabric: the only module that imports it."""
+"""Devices and precisions, handled by Lightning Fabric, which no other module imports."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from copycost.switches import full_precision
 from copycost.synced_norm import synchronised
 
 MOST_THREADS = 1024
-"""OpenMP dies of many more, and takes the process with it."""
+"""With many more threads than this, OpenMP crashes the process."""
 
 
 class Engine:
-    """One device and its arithmetic. Float32 means float32: TF32 is on only where asked for."""
+    """A device and the precisions to compute in. TF32 is used only where it is asked for."""
 
     def __init__(
         self,
@@ -51,15 +51,15 @@ class Engine:
         estimate: Precision | str | None = None,
         victim: Precision | str | None = None,
     ) -> None:
-        """`device` is auto (CUDA where there is any), cpu, cuda or cuda:N.
+        """`device` is auto (CUDA if available), cpu, cuda or cuda:N.
 
-        `precision` is that of training. `estimate` insists on one for the student at the points
-        of a finite difference, `victim` on one for a victim in this process; None chooses what
-        is safe: see `estimate_precision` and `victim_precision`.
+        `precision` is used for training. `estimate` sets the precision of the student at the
+        points of a finite difference, `victim` that of a victim in this process; None chooses a
+        safe one: see `estimate_precision` and `victim_precision`.
 
         Under `torchrun` this process is one of several ranks, which share every batch. Raises
-        `ConfigError` for a device that is not there, or that cannot do what is asked, and where
-        PyTorch computes in other types by default or without gradients.
+        `ConfigError` if the device does not exist or does not support what is asked, or if
+        PyTorch's global modes are unsuitable: see `check_modes`.
         """
         check_modes()
         self.precision, self.compile = Precision(precision), Compile(compile)
@@ -72,25 +72,25 @@ class Engine:
             device, accelerator, devices, _fabric_precision(self.precision, accelerator)
         )
         self.batch_size: int | None = None
-        """Images of a whole step, where known: networks are compiled for batches of its kind."""
+        """Images in one step, if known: networks are compiled for its multiples and divisors."""
         full_precision()
         # Batches come in few sizes, so cuDNN's search for its fastest kernels costs little.
         torch.backends.cudnn.benchmark = True
 
     @property
     def device(self) -> torch.device:
-        """Where tensors live."""
+        """The device that tensors are on."""
         device: torch.device = self.fabric.device
         return device
 
     def setup(
         self, module: nn.Module, optimizer: torch.optim.Optimizer
     ) -> tuple[nn.Module, torch.optim.Optimizer]:
-        """Move both to the device and wrap them for the chosen arithmetic.
+        """Move both to the device and wrap them for the chosen precision.
 
-        Weights of convolutions are laid out channels last, and with several ranks batch norms
-        take the statistics of the whole batch. On a CPU, in full precision, a generator convolves
-        by fewer products (`copycost.convolutions`); lower precisions would round other values.
+        Convolution weights are laid out channels last; with several ranks, batch norms use the
+        statistics of the whole batch. On a CPU in float32, generators' convolutions use fewer
+        multiplications (`copycost.convolutions`); in others that would change the rounding.
         """
         if self.device.type == "cpu" and self.precision is Precision.FLOAT32:
             module = fewer_products(module)
@@ -101,36 +101,36 @@ class Engine:
         return wrapped[0], wrapped[1]
 
     def compiled(self, module: nn.Module) -> nn.Module:
-        """`module`, compiled if this engine compiles; weights are shared with it."""
+        """`module`, compiled if this engine compiles; both share their weights."""
         if self.compile is Compile.OFF:
             return module
         return Compiled(module, self.compile, self.batch_size)
 
     def backward(self, loss: Tensor, gradient: Tensor | None = None) -> None:
-        """Backpropagate from `loss`, with `gradient` of its shape if it is not a scalar."""
+        """Backpropagate from `loss`; if it is not a scalar, `gradient` has its shape."""
         self.fabric.backward(loss, gradient=gradient)
 
     def random(self, seed: int) -> Noise:
-        """Random numbers on the device; `seed` is the same on all ranks."""
+        """A stream of random numbers on the device; `seed` is the same on all ranks."""
         return Noise(seed, self.device, self.ranks)
 
     def step(self, epsilon: float | None, dimensions: int) -> Step:
-        """A finite difference's step over d `dimensions`; None is the arithmetic's default."""
+        """A finite difference's step over d `dimensions`; None gives the precision's default."""
         if epsilon is not None:
             return Step(epsilon, dimensions)
         points = self._estimate or self.precision
         return default_step(dimensions, points, self._victim or points)
 
     def estimate_precision(self, step: Step) -> Precision:
-        """Of the student at a finite difference's points: training's, if the step survives it.
+        """Precision of the student at the points of a finite difference.
 
-        Else float32, unless the engine was told to use another one all the same.
+        It is `estimate` if set, else that of training if the step survives in it, else float32.
         """
         safe = self.precision if step.survives(self.precision) else Precision.FLOAT32
         return self._estimate or safe
 
     def victim_precision(self, step: Step | None) -> Precision:
-        """Of a victim in this process: the student's at the same points, unless told otherwise."""
+        """Precision of a victim in this process: `victim` if set, else the student's at `step`."""
         points = self.precision if step is None else self.estimate_precision(step)
         return self._victim or points
 
@@ -138,7 +138,7 @@ class Engine:
     def estimating(
         self, wrapped: nn.Module, step: Step, *, training: bool = False
     ) -> Iterator[Callable[[Tensor], Tensor]]:
-        """The network in evaluation or `training` mode, in `estimate_precision`'s arithmetic."""
+        """Yield the network in evaluation or `training` mode, run in `estimate_precision`."""
         chosen = self.estimate_precision(step)
         was_training = wrapped.training
         wrapped.train(training)
@@ -152,9 +152,9 @@ class Engine:
             wrapped.train(was_training)
 
     def as_trained(self, wrapped: nn.Module) -> Callable[[Tensor], Tensor]:
-        """The network in evaluation mode, in the arithmetic of training.
+        """The network in the precision of training, without the wrapper that gathers gradients.
 
-        It is past the wrapper that gathers gradients.
+        It must be in evaluation mode already.
         """
         network = in_parts(_unwrap(wrapped), self.device)
         return computed_in(self.precision, self.device, network)
@@ -162,13 +162,13 @@ class Engine:
     def like_victim(
         self, stand_in: Callable[[Tensor], Tensor], step: Step
     ) -> Callable[[Tensor], Tensor]:
-        """`stand_in` in the arithmetic in which a victim in this process answers."""
+        """`stand_in` in the precision in which a victim in this process answers."""
         return computed_in(self.victim_precision(step), self.device, stand_in)
 
     def arithmetic(self, step: Step | None = None) -> dict[str, str]:
-        """What was used, for the record; `step` None if nothing was estimated.
+        """The precisions used, for the record; `step` is None if no gradient was estimated.
 
-        The victim's is for victims in this process; of others nothing is known.
+        The entry for the victim holds for victims in this process; others' is unknown.
         """
         victim = self.victim_precision(step)
         used = {"training": self.precision, "victim": victim}
@@ -183,17 +183,17 @@ class Engine:
 
 
 def arranged(module: nn.Module, layout: torch.memory_format = torch.channels_last) -> nn.Module:
-    """`module` with its convolutions' weights channels last, the fastest layout everywhere.
+    """`module` with its convolution weights in `layout`; channels last is fastest everywhere.
 
-    It changes where numbers lie in memory, and nothing else.
+    Only the memory layout changes, not the values.
     """
     return module.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Let `optimizer` take up a saved `state`."""
+    """Load a saved `state` into `optimizer`."""
     optimizer.load_state_dict(state)
-    # Fused optimisers walk through memory: their averages must lie as the weights do.
+    # Fused optimisers need their averages in the same memory layout as the weights.
     for weight, averages in optimizer.state.items():
         for name, value in averages.items():
             if value.shape == weight.shape:
@@ -203,9 +203,9 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
 def use_threads(threads: int | None = None) -> int:
     """Set how many threads one operation may use, and return the number.
 
-    By default OMP_NUM_THREADS, else the cores this process may run on. More threads than
-    cores, over all processes of a machine, make PyTorch many times slower. Raises `ConfigError` for
-    a number that there cannot be.
+    The default is OMP_NUM_THREADS, else the number of cores this process may run on. PyTorch is
+    many times slower if all processes of a machine have more threads than it has cores. Raises
+    `ConfigError` for a number outside 1 to 1,024.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = omp_threads() or cores or 1 if threads is None else threads
@@ -216,7 +216,7 @@ def use_threads(threads: int | None = None) -> int:
 
 
 def omp_threads() -> int | None:
-    """What OMP_NUM_THREADS says, the first of a list; None if it says nothing."""
+    """The number in OMP_NUM_THREADS, the first of a list; None if it holds none."""
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(first) or None if first.isdigit() else None
 
@@ -224,9 +224,9 @@ def omp_threads() -> int | None:
 def _join(
     device: str, accelerator: str, devices: Devices, precision: FabricPrecision
 ) -> tuple[Fabric, Ranks]:
-    """Fabric for this process alone, or for its place among those that `torchrun` started.
+    """Fabric for this process alone, or for its rank among those that `torchrun` started.
 
-    Where it runs is named, lest Fabric look for a cluster: a Slurm job may well be one process.
+    The environment is named, or Fabric would detect a cluster: a Slurm job may be one process.
     """
     logging.getLogger("lightning_fabric.utilities.rank_zero").addFilter(_not_about_tf32)
     here, everywhere = launched()
@@ -245,12 +245,12 @@ def _join(
     )
     fabric.launch()
     ranks = Ranks(fabric.global_rank, fabric.world_size)
-    ranks.wait()  # Rank 0 holds the meeting place: if it fails sooner, the others never meet.
+    ranks.wait()  # Rank 0 hosts the rendezvous: if it failed earlier, the others would hang.
     return fabric, ranks
 
 
 def _not_about_tf32(message: logging.LogRecord) -> bool:
-    """Fabric advises users of recent GPUs to switch TF32 on, which is named and recorded here."""
+    """Drop Fabric's advice to switch TF32 on: copycost has a setting for it, and records it."""
     return "set_float32_matmul_precision" not in message.getMessage()
 
 
@@ -267,7 +267,7 @@ def _check_one_device_each(device: str, accelerator: str, processes: int) -> Non
 
 
 class _FabricTF32(FabricPrecision):
-    """Tells Fabric to train in TF32, on a GPU's own or emulated."""
+    """Makes Fabric train in TF32: a GPU's own, or emulated elsewhere."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

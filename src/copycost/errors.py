@@ -1,6 +1,6 @@
-"""What can go wrong for a user. Each error says what was expected, what came, what to do.
+"""Errors for users: each message says what was expected, what was found and what to do.
 
-Everything a user can cause derives from `CopycostError`; the command line prints those as
+Every error that a user can cause derives from `CopycostError`; the command line prints it as
 one message and exits with status 2. In Python, settings that pydantic reads raise its
 `ValidationError`, which is a `ValueError`.
 """
@@ -12,11 +12,12 @@ from typing import Any, Self
 
 
 class CopycostError(Exception):
-    """Base of every error that a user can cause and mend."""
+    """Base of every error that a user can cause and fix."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as it stands, for process pools, which wait for ever for an error they cannot
-        read: by default it would be made again from its message, as if that were what it takes.
+        """Pickle without calling `__init__` again, whose arguments are not the message.
+
+        A process pool waits for ever for an error that it cannot unpickle.
         """
         return _made, (type(self), *self.args), self.__dict__
 
@@ -26,7 +27,7 @@ def _made(kind: type[CopycostError], *args: object) -> CopycostError:
 
 
 def faults_of(attempt: Callable[[], object]) -> list[str]:
-    """What it cannot be done for, by line; none where it can."""
+    """The lines of the `CopycostError` that `attempt` raises; none if it succeeds."""
     try:
         attempt()
     except CopycostError as error:
@@ -38,7 +39,7 @@ class BudgetExceeded(CopycostError):
     """A query was refused, before it was sent, because the account cannot pay for it."""
 
     def __init__(self, asked: int, spent: int, budget: int) -> None:
-        """All in queries: `asked` more, when `spent` of `budget` are gone."""
+        """All are in queries: `asked` more, with `spent` of `budget` already spent."""
         super().__init__(
             f"{asked:,} more queries would cross the budget: {spent:,} of {budget:,} are spent. "
             "Nothing was sent. Ask for fewer, or start a run with a larger budget."
@@ -58,10 +59,10 @@ class SpecMismatch(CopycostError):
         super().__init__(f"expected {expected}, got {came}" + (f"; {advice}" if advice else ""))
         self.expected, self.came = expected, came
         self.charged = 0
-        """Queries that had been paid for when it came: those of an answer."""
+        """Queries already charged, if the fault is in an answer; else 0."""
 
     def charge(self, asked: int) -> None:
-        """Say, once, that so many queries were paid for, as it is an answer that is amiss."""
+        """Add to the message, once, that the `asked` queries of a faulty answer are charged."""
         if not self.charged:
             paid = f"The {asked:,} queries of this call are charged."
             self.args = (f"{self}. {paid} Mend the answers, and run again to go on.",)
@@ -69,7 +70,7 @@ class SpecMismatch(CopycostError):
 
 
 def check_kind(value: object, kind: type, wanted: str, advice: str) -> None:
-    """Raise `SpecMismatch` for what a caller has put in another's place."""
+    """Raise `SpecMismatch` unless `value` is of the class `kind`."""
     if not isinstance(value, kind):
         raise SpecMismatch(wanted, type(value).__name__, advice)
 
@@ -78,13 +79,13 @@ class ConfigError(CopycostError):
     """One or more settings cannot be used; the message lists every one of them."""
 
     def __init__(self, problems: Iterable[str]) -> None:
-        """`problems` are complete sentences or clauses, one a fault."""
+        """`problems` are complete sentences or clauses, one per fault."""
         self.problems = list(problems)
         super().__init__("\n".join(self.problems))
 
 
 class DataError(CopycostError):
-    """A data set is missing, truncated or not of the format it should be."""
+    """A data set is missing, truncated or not in the expected format."""
 
 
 class RunError(CopycostError):
@@ -92,14 +93,14 @@ class RunError(CopycostError):
 
 
 class Busy(RunError):
-    """Another process is at work on it, and will be done some time."""
+    """The file or folder is in use, in most cases by another process; it will be free later."""
 
 
 class Interrupted(Exception):
-    """Stopped, as was asked, before there was a result; the same call goes on from where it was."""
+    """Stopped on request before there was a result; the same call goes on from that point."""
 
     def __init__(self, message: str = "") -> None:
-        """Without a `message`, that is what it says."""
+        """The default `message` says just that."""
         super().__init__(
             message
             or "Stopped, as was asked, before there was a result. The same call goes on from here."
@@ -107,11 +108,11 @@ class Interrupted(Exception):
 
 
 class VictimFailed(CopycostError):
-    """What answers for the victim raised an error of its own, which is this one's cause."""
+    """The victim's own code raised an error, which is this one's `__cause__`."""
 
     @classmethod
     def of(cls, victim: str, error: Exception, asked: int) -> Self:
-        """`error`, raised by the victim of that name when it was asked so many queries."""
+        """Wrap `error`, which the victim of that name raised when sent `asked` queries."""
         return cls(
             f"victim {victim!r} raised {type(error).__name__}: {error}. The {asked:,} queries of "
             "this call are charged. Run again to go on."
@@ -119,4 +120,7 @@ class VictimFailed(CopycostError):
 
 
 class Unstable(CopycostError):
-    """A loss became NaN or infinite; what was lost is kept beside the last good state."""
+    """A loss or a network became NaN or infinite.
+
+    A run keeps its players as they then are beside its last good state.
+    """

@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, never half of each."""
+"""Atomic and durable writes: after a crash a file is the old one or the new one, never a mix."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from copycost.errors import ConfigError
 
 AnyPath = str | os.PathLike[str]
-"""A path as callers from outside may write it: text or an object."""
+"""A path as users may pass it: a string or a path object."""
 
 
 def own_name(path: Path) -> str:
-    """The name of a file or folder: '.' and '..' have none, a link has its own."""
+    """The name of a file or folder: '.' and '..' are resolved, a link keeps its own name."""
     return path.resolve().name if path.name in ("", "..") else path.name
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` so that a crash at any moment leaves one of the two whole.
+    """Replace the file `path` by one with `content`; a crash leaves one of the two, whole.
 
     The content is on the disk, not only in its cache, when this returns. Raises `ConfigError`
-    where `path` is a folder.
+    if `path` is a folder.
     """
     if path.is_dir():
         raise ConfigError([f"{path}: expected a file to write, got a folder. Name a file in it."])
@@ -40,7 +40,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def clear_partial(folder: Path) -> None:
-    """Delete what processes that were killed had half written there; nobody may be writing now."""
+    """Delete half-written files that killed processes left; nothing may be writing there now."""
     for left in folder.glob(".*.partial"):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
@@ -49,7 +49,7 @@ def clear_partial(folder: Path) -> None:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Make `folder` if it is not there; `ConfigError` if no file can be put into it."""
+    """Create `folder` if it is missing; `ConfigError` if no file can be written in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -61,7 +61,7 @@ def ensure_writable(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable; a rename is otherwise only in the cache."""
+    """Make the names in `folder` durable; otherwise a rename is only in the cache."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

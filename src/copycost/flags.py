@@ -1,7 +1,7 @@
 """Reasons to doubt a result, in the manner of AutoAttack's flags.
 
-A flag never changes a number. It stands beside it, and `docs/flags.md` has a section for
-each: raised if, why it matters, what to do. The inputs are plain numbers from records.
+A flag stands beside a number and never changes it. `docs/flags.md` has a section for each:
+raised if, why it matters, what to do. The inputs are plain numbers from records.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ SEEDS_ENOUGH = 3
 NOISE_MARGIN = 0.05
 """Agreement by which an attack must beat random noise before it counts as working."""
 ROUNDING = 1e-9
-"""So that 0.85 is 0.05 more than 0.80."""
+"""Tolerance in floating point, so that 0.85 counts as 0.05 more than 0.80."""
 ESTIMATE_FLOOR = 0.5
-"""Correlation with the true directional derivative under which an estimate is mostly noise."""
+"""Correlation with the true directional derivative below which an estimate is mostly noise."""
 COLLAPSED_SPREAD = 0.01
-"""Spread of generated values between images, as a share of the range, below which they are one."""
+"""Spread between generated images, as a share of the range, below which they count as one."""
 ENOUGH_STEPS = 1_000
-"""Of a student. With 750 in place of 3,000 a copy of digits lost thirteen points: the table of
-parts on Frugal's page."""
+"""Steps of the student. With 750 instead of 3,000, a copy of digits lost thirteen points: see the
+table of parts on Frugal's page."""
 GOOD_COPY = 0.9
-"""Agreement of a copy that needs no excuse."""
+"""Agreement from which a copy is good enough, however few its steps."""
 BETTER_THAN_CHANCE = 3.0
-"""A fresh student this many times chance has seen something it should not have."""
+"""A fresh student whose agreement exceeds chance this many times has seen what it should not."""
 NO_CHANCE = 5
-"""Held-out inputs that a fresh student must agree on: of 1,000 classes one is three times chance
-where there are a few hundred inputs."""
+"""Held-out inputs that a fresh student must agree on to be flagged. With 1,000 classes and a few
+hundred inputs, agreeing on a single one is already three times chance."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -46,9 +46,9 @@ class Flag:
 def victim_not_deterministic(self_agreement: float, *, defended: bool) -> list[Flag]:
     """Two answers to the same held-out inputs differ.
 
-    Without defences that bounds the agreement of a copy: with p the chances of an input's
-    classes, a copy agrees with probability max p at most, the victim itself with Σ p², and
-    E max p ≤ √E Σ p². Behind defences agreement is with the model as it is without them.
+    Without defences this bounds the agreement of a copy: if the victim gives an input's classes
+    with probabilities p, a copy agrees with probability max p at most, the victim itself with
+    Σ p², and E max p ≤ √(E Σ p²). Defences set no bound: agreement is with the undefended model.
     """
     if self_agreement >= 1.0:
         return []
@@ -61,7 +61,7 @@ def victim_not_deterministic(self_agreement: float, *, defended: bool) -> list[F
 
 
 def victim_near_chance(accuracy: float, one_answer: float) -> list[Flag]:
-    """The victim is right as one answer would be: it may be asked as it was not trained.
+    """The victim hardly beats a constant answer: its inputs may differ from those of training.
 
     `one_answer`: share of held-out inputs that always giving their commonest class gets right.
     """
@@ -75,7 +75,7 @@ def victim_near_chance(accuracy: float, one_answer: float) -> list[Flag]:
 
 
 def budget_not_spent(spent: int, budget: int, step: int) -> list[Flag]:
-    """More was left than the smallest step costs, so the attack ended early."""
+    """At least the cost of the smallest `step` was left, so the attack ended early."""
     left = budget - spent
     if left < step:
         return []
@@ -83,21 +83,21 @@ def budget_not_spent(spent: int, budget: int, step: int) -> list[Flag]:
 
 
 def queries_lost(lost: int) -> list[Flag]:
-    """Queries were charged and brought nothing: the victim failed, or a crash came between."""
+    """Queries were charged and brought nothing: the victim failed, or the run crashed."""
     if not lost:
         return []
     return [Flag("queries-lost", f"{lost:,} queries were charged and brought no answer")]
 
 
 def generator_collapsed(spread: float | None) -> list[Flag]:
-    """All generated images are nearly one image; `spread` is a share of the value range."""
+    """All generated images are nearly the same; `spread` is a share of the value range."""
     if spread is None or spread >= COLLAPSED_SPREAD:
         return []
     return [Flag("generator-collapsed", f"generated values differ by {spread:.4f} of the range")]
 
 
 def estimate_drowned(correlation: float | None) -> list[Flag]:
-    """The generator is trained on noise: see `gradients.quality`."""
+    """The gradient estimate that trains the generator is mostly noise: see `gradients.quality`."""
     if correlation is None or correlation >= ESTIMATE_FLOOR:
         return []
     detail = f"correlation {correlation:.2f} with the true directional derivative on a stand-in"
@@ -107,8 +107,8 @@ def estimate_drowned(correlation: float | None) -> list[Flag]:
 def student_collapsed(accuracy: float, one_answer: float, commonest: float) -> list[Flag]:
     """The copy has learnt nothing.
 
-    `one_answer` as for the victim; `commonest`: share of held-out inputs that get the class
-    which the copy gives most often.
+    `one_answer` is as in `victim_near_chance`; `commonest` is the share of held-out inputs that
+    get the class which the copy gives most often.
     """
     if not knows_nothing(accuracy, one_answer):
         return []
@@ -130,7 +130,7 @@ def student_hardly_trained(steps: int, agreement: float) -> list[Flag]:
 def student_knows_already(agreement: float, classes: int, inputs: int) -> list[Flag]:
     """Before its first query the student agrees with the victim far more than by chance.
 
-    `inputs`: how many it was measured on.
+    `inputs` is the number of held-out inputs that `agreement` was measured on.
     """
     likely = agreement <= min(0.9, BETTER_THAN_CHANCE / classes)
     if likely or round(agreement * inputs) < NO_CHANCE:
@@ -140,7 +140,7 @@ def student_knows_already(agreement: float, classes: int, inputs: int) -> list[F
 
 
 def noise_does_as_well(attack: Iterable[float], noise: Iterable[float]) -> list[Flag]:
-    """Median agreements at the same budget: the attack's queries are worth no more than noise."""
+    """At the same budget, the attack's median agreement hardly exceeds that of random noise."""
     attack, noise = list(attack), list(noise)
     if not attack or not noise or median(attack) + ROUNDING >= median(noise) + NOISE_MARGIN:
         return []
@@ -149,7 +149,7 @@ def noise_does_as_well(attack: Iterable[float], noise: Iterable[float]) -> list[
 
 
 def too_few_seeds(seeds: Sequence[int]) -> list[Flag]:
-    """One run says little: seeds of data-free attacks differ by tens of points at times."""
+    """Too few seeds to judge by: those of data-free attacks can differ by tens of points."""
     if len(set(seeds)) >= SEEDS_ENOUGH:
         return []
     return [Flag("too-few-seeds", f"{len(set(seeds))} of at least {SEEDS_ENOUGH} seeds")]

@@ -1,4 +1,4 @@
-"""What tells data that a run or a training was begun with from others."""
+"""Hashes that identify the data a run or a training began with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def hash_of(*tensors: Tensor) -> str:
-    """sha256 over kinds, shapes and values of `tensors`, in their order."""
+    """sha256 over the types, shapes and values of `tensors`, in their order."""
     total = hashlib.sha256()
     for tensor in tensors:
         total.update(f"{tensor.dtype} {list(tensor.shape)}".encode())

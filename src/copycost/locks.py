@@ -1,4 +1,4 @@
-"""Locks on files: each goes with the process that holds it, so a crash leaves none behind."""
+"""Locks on files. A lock ends with the process that holds it, so a crash leaves none behind."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from copycost.errors import Busy, RunError
 
 
 class Lock:
-    """The file `path`, made if it is missing, held until it is released or forgotten.
+    """An exclusive lock on a file, held until it is released or garbage-collected.
 
-    Whoever else would hold it is refused, in this process or another.
+    A second lock on the file is refused, in this process or another.
     """
 
     def __init__(self, path: Path, what: str) -> None:
-        """Hold it at once; `what` names in errors what it is for.
+        """Lock `path`, created if missing, without waiting; errors call what it protects `what`.
 
-        Raises `Busy` if it is held, `RunError` where the file system has no locks, `OSError` if
-        the file cannot be opened.
+        Raises `Busy` if the file is locked already, `RunError` if the file system has no locks,
+        `OSError` if the file cannot be opened.
         """
         file = path.open("w")
         self.release = weakref.finalize(self, file.close)
@@ -35,7 +35,7 @@ class Lock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let others have it."""
+        """Release the lock."""
         self.release()
 
 

@@ -1,4 +1,4 @@
-"""PyTorch's switches of arithmetic, which are the whole process's: set for a run, and set back."""
+"""PyTorch's precision switches, which hold for the whole process: set for a run, then restored."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _NEW = tuple(
         *("mkldnn.matmul.", "mkldnn.conv.", "mkldnn.rnn."),
     )
 )
-"""Since PyTorch 2.9, from the widest, which sets the others, to the narrowest."""
+"""Switches since PyTorch 2.9, from the widest, which sets the others, to the narrowest."""
 
 
 def switch_tf32(on: bool) -> None:
-    """Allow TF32 for the process, or forbid it; CUDA only, elsewhere nothing changes."""
+    """Allow or forbid TF32 in the whole process; this affects CUDA only."""
     for switch in _OLD:
         _set(switch, on)
 
 
 def full_precision() -> None:
-    """Float32 means float32 from here on, on every device, whatever the process was set to."""
+    """Compute float32 in full from here on, on every device, whatever the process had set."""
     for switch in _new():
         _set(switch, "none")
     torch.set_float32_matmul_precision("highest")
@@ -36,7 +36,7 @@ def full_precision() -> None:
 
 @contextmanager
 def switches_kept() -> Iterator[None]:
-    """Whatever is switched within the block is as it was after it."""
+    """Restore all switches at the end of the block."""
     before = {switch: _read(switch) for switch in ("cudnn.benchmark", *_OLD, *_new())}
     products = None
     with suppress(RuntimeError):
@@ -57,7 +57,7 @@ def _new() -> tuple[str, ...]:
 
 
 def _read(switch: str) -> Any:
-    """None where PyTorch will not say: where others were set by the newer names."""
+    """The switch's value; None where PyTorch refuses, as newer names were used to set others."""
     try:
         return attrgetter(switch)(torch.backends)
     except RuntimeError:

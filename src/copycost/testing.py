@@ -1,4 +1,4 @@
-"""Stand-ins for outside things, for copycost's own tests and for its users'.
+"""Stand-in networks and victims for copycost's own tests and for those of its users.
 
 Nothing in the package imports this module.
 """
@@ -28,7 +28,7 @@ class TinyNet(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, random: torch.Generator | None = None) -> None:
-        """Draw new weights from `random`, or from PyTorch's own numbers."""
+        """Draw new weights from `random`, or from PyTorch's global generator."""
         self.first.normal_(generator=random).div_(self.first.shape[1] ** 0.5)
         self.second.normal_(generator=random)
 
@@ -39,10 +39,10 @@ class TinyNet(nn.Module):
 
 
 class SpyVictim(Victim):
-    """Holds a victim and notes every batch that reaches it."""
+    """Wraps a victim and notes the size of every batch that reaches it."""
 
     def __init__(self, victim: Victim) -> None:
-        """Looks like `victim` from outside."""
+        """Declares the same inputs, classes and output as `victim`."""
         super().__init__(victim.spec, victim.classes, victim.output, f"spied {victim.name}")
         self.victim, self.free = victim, victim.free
         self.batches: list[int] = []
@@ -59,7 +59,7 @@ class SpyVictim(Victim):
 
 
 class ScriptedVictim(Victim):
-    """Gives the same prepared rows to every batch: for answers that no real net would give."""
+    """Answers every input with one prepared row, which may be one that no real net would give."""
 
     free = True
 

@@ -1,4 +1,4 @@
-"""Defences: each is a victim that holds a victim, so they stack in any order."""
+"""Defences: each is a victim that wraps another victim, so they stack in any order."""
 
 from __future__ import annotations
 

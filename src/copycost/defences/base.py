@@ -1,4 +1,4 @@
-"""What a defence is, and how one is named in text: `rounding:2`, `noise:0.1`."""
+"""The base class of defences, which are named in text as `rounding:2` or `noise:0.1`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from copycost.victims.base import Victim
 
 
 class Defence(Victim):
-    """A victim that holds a victim and changes the probabilities it gives.
+    """A victim that wraps another victim and changes its probabilities.
 
-    A defence of probabilities over a victim that computes logits releases probabilities:
-    the undefended logits must not leak past it.
+    Over a victim that computes logits, a defence gives probabilities: the undefended logits must
+    not leak past it.
     """
 
     argument: ClassVar[str]
-    """Name of the one number after the colon."""
+    """Name of the number after the colon."""
 
     def __init__(self, victim: Victim, name: str) -> None:
-        """Raises `SpecMismatch` over a victim that gives only labels: nothing to change."""
+        """Raises `SpecMismatch` if `victim` gives only labels, with no probabilities to change."""
         if victim.output is Access.LABEL:
             raise SpecMismatch(
                 f"a victim that gives probabilities or logits under defence {name!r}",
@@ -36,11 +36,11 @@ class Defence(Victim):
     @classmethod
     @abstractmethod
     def read(cls, text: str) -> float:
-        """The number after the colon; `ConfigError` if it is not one that makes sense."""
+        """The number after the colon; `ConfigError` if it is not valid."""
 
     @abstractmethod
     def perturb(self, p: Tensor) -> Tensor:
-        """Change probabilities [N, K]; rows need not sum to one yet, negative values count as 0."""
+        """Change probabilities [N, K]; `answer` then clips them at 0 and renormalises."""
 
     @final
     def answer(self, x: Tensor) -> Tensor:
@@ -50,28 +50,28 @@ class Defence(Victim):
         return renormalise(self.perturb(p))
 
     def state(self) -> dict[str, Tensor]:
-        """The state of the victim inside, under names of its own."""
+        """The state of the victim inside, its names prefixed by `inner.`."""
         return {f"inner.{key}": value for key, value in self.victim.state().items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Give the victim inside its part."""
+        """Load the state of the victim inside."""
         inner = {k.removeprefix("inner."): v for k, v in state.items() if k.startswith("inner.")}
         self.victim.restore(inner)
 
     def draw_anew(self, since: str) -> None:
-        """The victim inside, too."""
+        """Make the victim inside draw anew."""
         self.victim.draw_anew(since)
 
 
 def renormalise(p: Tensor) -> Tensor:
-    """Rows [N, K] that are not negative and sum to one; a row of zeros becomes uniform."""
+    """Clip rows [N, K] at 0 and scale each to sum to one; a row of zeros becomes uniform."""
     p = p.clamp(min=0)
     total = p.sum(dim=1, keepdim=True)
     return torch.where(total > 0, p / total.clamp(min=1e-30), 1 / p.shape[1])
 
 
 def parse_number(name: str, text: str, low: float, what: str) -> float:
-    """The number after a defence's colon, at least `low`; `ConfigError` names `what` it is."""
+    """The number after a defence's colon; `ConfigError`, naming it by `what`, if below `low`."""
     try:
         value = float(text)
     except ValueError:

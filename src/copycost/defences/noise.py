@@ -14,16 +14,16 @@ from copycost.victims.base import Victim
 
 
 class Noise(Defence):
-    """Add N(0, sigma²) to each probability, cut at 0, renormalise.
+    """Add N(0, sigma²) to each probability, clip at 0, renormalise.
 
-    Asking again draws again, so the victim is no longer deterministic and averaging
-    repeated answers removes the noise.
+    Every answer draws new noise, so the victim is no longer deterministic, and averaging repeated
+    answers removes the noise, up to the bias of clipping.
     """
 
     argument: ClassVar[str] = "sigma"
 
     def __init__(self, victim: Victim, sigma: float, seed: int = 0) -> None:
-        """`sigma` is the standard deviation, as a share of one."""
+        """`sigma` is the standard deviation, on the scale of probabilities in [0, 1]."""
         super().__init__(victim, f"noise:{sigma:g}")
         self.sigma, self.seed = sigma, seed
         self._random: torch.Generator | None = None
@@ -41,19 +41,19 @@ class Noise(Defence):
         return p + self.sigma * noise
 
     def state(self) -> dict[str, Tensor]:
-        """Where the random numbers are, beside the inner victim's state."""
+        """The state of the random numbers, and that of the victim inside."""
         now = self._saved if self._random is None else self._random.get_state()
         return ({} if now is None else {"random": now}) | super().state()
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on with the random numbers where the saved run stopped."""
+        """Continue the random numbers from a saved `state`, and restore the victim inside."""
         super().restore(state)
         if "random" in state:
             self._saved = state["random"]
             self._random = None
 
     def draw_anew(self, since: str) -> None:
-        """From a seed that the own one and `since` give."""
+        """Draw from a new seed, derived from the present one and `since`; so the victim inside."""
         super().draw_anew(since)
         self.seed = derive(self.seed, since)
         self._random = self._saved = None

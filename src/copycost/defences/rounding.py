@@ -23,7 +23,7 @@ class Rounding(Defence):
     argument: ClassVar[str] = "decimals"
 
     def __init__(self, victim: Victim, decimals: int, seed: int = 0) -> None:
-        """`decimals` from 0 (only ones and zeros) to 7; no seed is needed, it is deterministic."""
+        """`decimals` is 0 (only ones and zeros) to 7; `seed` is unused: nothing here is random."""
         super().__init__(victim, f"rounding:{decimals}")
         self.decimals = decimals
 

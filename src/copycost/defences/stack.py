@@ -14,8 +14,8 @@ from copycost.victims.base import Victim
 def defend(victim: Victim, defences: Iterable[str], seed: int = 0) -> Victim:
     """Wrap `victim` in `defences`, the first one innermost, e.g. ['noise:0.1', 'rounding:2'].
 
-    Every defence draws from a seed of its own. Raises `ConfigError` for an unknown name or a
-    number that makes no sense.
+    Every defence draws from a seed of its own. Raises `ConfigError` for an unknown name or an
+    invalid number.
     """
     for place, text in enumerate(defences):
         kind, number = read_defence(text)

@@ -1,4 +1,4 @@
-"""How good a copy is: pure functions of answers."""
+"""Measures of how good a copy is: pure functions of answers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def accuracy(predicted: Int[Tensor, " N"], labels: Int[Tensor, " N"]) -> float:
 
 
 def agreement(student: Int[Tensor, " N"], victim: Int[Tensor, " N"]) -> float:
-    """Share of inputs on which both choose the same class: fidelity (Jagielski et al. 2020)."""
+    """Share of inputs on which both choose the same class, or fidelity (Jagielski et al. 2020)."""
     return accuracy(student, victim)
 
 
 def mean_kl(victim: Float[Tensor, "N K"], student: Float[Tensor, "N K"]) -> float:
-    """Mean KL(victim || student) in nats, of log-probabilities [N, K] each."""
+    """Mean KL(victim || student) in nats, from the log-probabilities [N, K] of each."""
     terms = victim.exp() * (victim - student)
     return float(torch.where(victim.exp() > 0, terms, 0.0).sum(dim=1).double().mean())
 
 
 def commonest_share(predicted: Int[Tensor, " N"]) -> float:
-    """Share of inputs that get the class chosen most often; 1 if there is no other."""
+    """Share of inputs that get the class chosen most often; 1 if all get the same."""
     return int(predicted.bincount().max()) / len(predicted)

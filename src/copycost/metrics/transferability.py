@@ -1,4 +1,4 @@
-"""Adversarial examples made on a copy: what a copy is good for beyond answering."""
+"""Adversarial examples made on a copy, which may transfer to the victim."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class PGD:
     ) -> Float[Tensor, "N ..."]:
         """Inputs near `x`, within `bounds`, to which `model` should not give `labels`.
 
-        `model` maps inputs to logits [N, K]; `start` are random numbers in [-1, 1], the place
-        within the box to start from. Untargeted: the cross-entropy of the labels is climbed.
+        `model` maps inputs to logits [N, K]; `start` holds random numbers in [-1, 1], the point
+        within the box to start from. Untargeted: the cross-entropy of the labels is increased.
         """
         low, high = bounds
         width = self.epsilon * (high - low)
@@ -52,7 +52,7 @@ class PGD:
     def near(
         self, x: Float[Tensor, "N ..."], where: Float[Tensor, "N ..."], bounds: tuple[float, float]
     ) -> Float[Tensor, "N ..."]:
-        """The place `where`, in [-1, 1], of the box around `x`, moved into `bounds`."""
+        """The point of the box around `x` at `where`, in [-1, 1], clipped to `bounds`."""
         low, high = bounds
         return (x + self.epsilon * (high - low) * where).clamp(low, high)
 

@@ -1,1 +1,1 @@
-"""The pane of glass: all an attacker can see of a victim, counted and written down."""
+"""The oracle: all that an attacker can see of a victim, every query counted and written down."""

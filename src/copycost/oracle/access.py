@@ -10,7 +10,7 @@ from copycost.types import Access, Answer
 
 
 def check_access(computed: Access, released: Access, k: int, classes: int) -> None:
-    """Raise `SpecMismatch` if a victim that computes one thing cannot release the other."""
+    """Raise `SpecMismatch` if `computed` does not cover `released`, or k is impossible at top-k."""
     if not computed.covers(released):
         raise SpecMismatch(
             f"a victim that computes at least {released}",
@@ -40,7 +40,7 @@ def release(answer: Tensor, computed: Access, released: Access, k: int) -> Answe
         return Answer(released, labels, answer)
     p = answer if computed is Access.PROBABILITIES else answer.softmax(dim=1)
     if released is Access.TOP_K:
-        # Of equals the first, as in `argmax`: the label is among what is released.
+        # Stable, to pick the first of equals as `argmax` does: the label is among the released.
         order = p.argsort(dim=1, descending=True, stable=True)[:, :k]
         labels, p = order[:, 0], torch.zeros_like(p).scatter(1, order, p.gather(1, order))
     return Answer(released, labels, p)

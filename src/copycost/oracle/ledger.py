@@ -1,8 +1,8 @@
-"""The account: every query is written down durably before it is sent.
+"""The ledger and its accounts: every query is written down durably before it is sent.
 
 A block of queries is reserved ahead, in one durable write, and the exact number used is
 settled at every checkpoint and at a clean stop. A reservation found open was left by a
-crash: all of it counts as spent, so that the truth is never less than the account says.
+crash: all of it counts as spent, so that an account never shows fewer queries than were sent.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Ledger:
     """A SQLite file that holds the accounts of one run: write-ahead log, synchronous FULL."""
 
     def __init__(self, path: AnyPath | None = None) -> None:
-        """Open or create `path`; None keeps the ledger in memory, for tries that need no record.
+        """Open or create the file `path`; None keeps the ledger in memory, until it is closed.
 
-        One ledger at a time is open on a file: two would spend its budgets twice. The lock is a
-        file beside it, `….lock`. Raises `Busy` if another is, in this process or any other;
-        `RunError` if the file is not a ledger or cannot be opened or locked.
+        Only one ledger at a time can be open on a file, as two would spend its budgets twice: it
+        is locked by a file beside it, `….lock`. Raises `Busy` if another is open, in this process
+        or any other, and `RunError` if the file is not a ledger or cannot be opened or locked.
         """
         self._accounts: dict[str, Account] = {}
         self._where = str(path) if path else "a ledger in memory"
@@ -59,16 +59,16 @@ class Ledger:
     @staticmethod
     def _hold(path: Path) -> Lock:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.resolve()  # by whatever name it is opened, it has one lock
+        file = path.resolve()  # one lock for a file, whatever name it is opened by
         return Lock(file.with_name(f"{file.name}.lock"), str(path))
 
     def account(self, name: str, budget: int | None, block: int = 1) -> Account:
-        """The account `name`, with what earlier sessions spent; `budget` None is no limit.
+        """The account `name`, with what earlier sessions spent; a `budget` of None sets no limit.
 
-        `block` is how many queries one durable write reserves at least. A reservation that
-        an earlier session left open is closed as lost. Whoever asks for the account again has the
-        same one, as it was first asked for, so that two cannot spend one budget twice. Raises
-        `RunError` if the account exists with another budget.
+        One durable write reserves at least `block` queries. A reservation that an earlier
+        session left open is closed as lost. A second call with the same name returns the same
+        object, whatever its `block`, so that no budget can be spent twice. Raises `RunError` if
+        the account exists with another budget.
         """
         self._db.execute("INSERT OR IGNORE INTO accounts VALUES (?, ?)", (name, budget))
         (stored,) = self._db.execute(
@@ -104,11 +104,11 @@ class Ledger:
 
 
 def spent_in(path: Path, name: str) -> int:
-    """Queries charged to the account `name` of a ledger, which is not written to.
+    """Queries charged to the account `name` of the ledger `path`, which is only read.
 
-    What is reserved and not settled counts as spent, as it would after a crash. Nothing is made
-    beside a closed ledger, so that one on a read-only disk can be read. Raises `RunError` if
-    the file cannot be read or is not a ledger.
+    Queries that are reserved and not settled count as spent, as after a crash. No file is created
+    beside a closed ledger, so that one on a read-only disk can be read. Raises `RunError` if the
+    file cannot be read or is not a ledger.
     """
     query = "SELECT COALESCE(SUM(COALESCE(used, reserved)), 0) FROM reservations WHERE account = ?"
     try:
@@ -120,9 +120,9 @@ def spent_in(path: Path, name: str) -> int:
 
 
 def _refusal(path: AnyPath, error: sqlite3.DatabaseError) -> RunError:
-    """What is wrong with a file itself is told from what a disk or a lock did.
+    """The error to raise, which distinguishes a file that is no ledger from a disk that failed.
 
-    A full disk says nothing of what is there: nobody should delete a ledger for that.
+    When a disk is full, the ledger on it may be sound: nobody should delete it for that.
     """
     if isinstance(error, sqlite3.OperationalError):
         return RunError(f"{path} cannot be read or written: {error}.")
@@ -130,10 +130,10 @@ def _refusal(path: AnyPath, error: sqlite3.DatabaseError) -> RunError:
 
 
 def _read_only(path: Path) -> str:
-    """The address by which SQLite only reads `path`."""
+    """The URI with which SQLite opens `path` for reading only."""
     place = path.resolve()
-    # Read-only, SQLite still makes its log and shared memory where they are missing. Immutable,
-    # it makes nothing, but passes over the log: that is right only where the log holds nothing.
+    # With mode=ro, SQLite still creates its log and shared memory if they are missing. With
+    # immutable=1 it creates nothing but ignores the log, which is right only if that is empty.
     try:
         logged = place.with_name(f"{place.name}-wal").stat().st_size
     except OSError:
@@ -142,7 +142,7 @@ def _read_only(path: Path) -> str:
 
 
 class Account:
-    """A number of queries that may be spent, and how many have been. Made by `Ledger.account`."""
+    """How many queries may be spent, and how many have been. Made by `Ledger.account`."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class Account:
     ) -> None:
         """Not to be called by users: see `Ledger.account`."""
         self._db, self.name, self.budget, self._block = db, name, budget, block
-        self._lock = lock  # the file stays held for as long as anybody can charge here
+        self._lock = lock  # the file stays locked for as long as this account can be charged
         self._reservation: int | None = None
         self._reserved = self._used = 0
         self._settled = self._sum("state != 'open'")
@@ -166,7 +166,7 @@ class Account:
 
     @property
     def lost(self) -> int:
-        """Queries charged that brought nothing: to a victim that failed, or before a crash."""
+        """Queries charged that brought nothing: the victim failed, or the run crashed."""
         return self._sum("state = 'lost'")
 
     def affords(self, n: int) -> bool:
@@ -187,7 +187,7 @@ class Account:
 
     @contextmanager
     def charging(self, n: int) -> Iterator[None]:
-        """Around the call that sends `n` queries: charged before it, and lost if it fails."""
+        """Charge `n` queries before the block that sends them; if it raises, they are lost."""
         self.charge(n)
         try:
             yield
@@ -202,7 +202,7 @@ class Account:
             self._settled += n
 
     def write_off(self, n: int) -> None:
-        """Book `n` of the queries that are settled as lost; as many are charged as before."""
+        """Rebook `n` settled queries as lost; the number charged stays the same."""
         if n:
             with self._at_once():
                 self._book(n, n, "lost")
@@ -216,7 +216,7 @@ class Account:
         )
 
     def _lose(self, n: int) -> None:
-        """Of the queries charged last, book `n` as lost: they were sent, and nothing came back."""
+        """Book the last `n` queries charged as lost: they were sent, and nothing came back."""
         with self._at_once():
             if n:
                 self._book(n, n, "lost")
@@ -241,7 +241,7 @@ class Account:
 
     @contextmanager
     def _at_once(self) -> Iterator[None]:
-        """All that is written in the block, or none of it: half would be charged twice, or not."""
+        """One transaction: half of the block's writes would charge queries twice, or not at all."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -1,4 +1,4 @@
-"""The oracle: check, write, ask, return. The one place where an attack reaches a victim."""
+"""The oracle, the only way in which an attack reaches a victim: check, charge, ask, release."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
 
 BLOCKS_PER_BUDGET = 200
-"""A crash charges a free victim's run for at most one block, half a percent of the budget, more
-than was sent."""
+"""Blocks that the budget of a free victim is reserved in. A crash charges at most one of them,
+half a percent of the budget, more than was sent."""
 
 
 class Oracle:
-    """All an attacker may do with a victim: ask, within a budget, and see what is released.
+    """All that an attacker may do with a victim: ask, within a budget, and see what is released.
 
-    Counting happens here and nowhere else: one input is one query, whatever it is asked for.
-    Whoever answers for the account holds a `Meter`.
+    The attack's queries are counted here and nowhere else: one input is one query, whatever its
+    purpose. The runner reaches the account through a `Meter`.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class Oracle:
         k: int = 5,
         recorder: Recorder | None = None,
     ) -> None:
-        """`victim` comes with its defences on; `budget` is in queries; `k` is for top-k access.
+        """`victim` includes its defences; `budget` is in queries; `k` is for top-k access.
 
-        Without a `ledger` the account is kept in memory and ends with the process. A
-        `recorder` keeps what is asked and released; it is flushed by a `Meter` and closed by
-        whoever made it. Raises `SpecMismatch` if the victim does not compute what is to be
-        released, `RunError` if more has been recorded than charged.
+        Without a `ledger` the account is kept in memory and ends with the process. A `recorder`
+        keeps the queries and what is released for them; a `Meter` flushes it, and the caller
+        closes it. Raises `SpecMismatch` if the budget is below 1 or the victim does not compute
+        what `access` releases, and `RunError` if more queries are recorded than charged.
         """
         if budget < 1:
             raise SpecMismatch("a budget of at least 1 query", str(budget))
@@ -89,11 +89,12 @@ class Oracle:
         return self._account.affords(n)
 
     def __call__(self, x: Tensor) -> Answer:
-        """Ask for N inputs [N, *spec.shape] with values in the spec's range.
+        """Query N inputs [N, *spec.shape] with values in the spec's range.
 
-        Raises `BudgetExceeded` before anything is sent if the account cannot pay, and
-        `SpecMismatch`, uncharged, for inputs of the wrong shape or (on the CPU) range; on
-        other devices the range is checked by `Meter.verify`, since looking would wait for them.
+        Raises `BudgetExceeded`, before anything is sent, if the account cannot pay, and
+        `SpecMismatch`, without charge, for inputs of the wrong shape or (on the CPU) range; on
+        other devices `Meter.verify` checks the range, since reading values waits for the device.
+        `VictimFailed` and `SpecMismatch` for a faulty answer come after the charge.
         """
         x = x.detach()
         self.spec.check_shape(x)
@@ -115,7 +116,7 @@ class Oracle:
 
 
 class Meter:
-    """An oracle's other side: its account and its record, in the hands of whoever runs an attack.
+    """The runner's side of an oracle: its account and recorder, which the attack cannot reach.
 
     The attack gets `oracle`, from which nothing public leads back here.
     """
@@ -131,12 +132,12 @@ class Meter:
         recorder: Recorder | None = None,
         defences: Iterable[str] = (),
     ) -> None:
-        """As for `Oracle`, which it makes; `defences` names those that `victim` has."""
+        """Takes the arguments of `Oracle`, which it makes; `defences` names those of `victim`."""
         oracle = Oracle(victim, access=access, budget=budget, ledger=ledger, k=k, recorder=recorder)
         self.oracle = oracle
         """What the attack holds."""
         self.rehearsal = Rehearsal(oracle.spec, oracle.classes, oracle.access, k, defences)
-        """The same for any network in the victim's place, uncharged; the auditor's alone."""
+        """What would be released of any network in the victim's place, uncharged; auditor only."""
         self._account, self._range, self._recorder = oracle._account, oracle._range, recorder
 
     def verify(self) -> None:
@@ -144,20 +145,20 @@ class Meter:
         self._range.verify()
 
     def settle(self) -> None:
-        """Write down the exact number of queries spent; what is recorded is then on the disk.
+        """Settle the account at the exact number of queries spent, and flush the recorder.
 
-        Raises `RunError`, the account settled, if something could not be recorded.
+        Raises `RunError`, after settling, if something could not be recorded.
         """
         self._account.settle()
         if self._recorder is not None:
             self._recorder.flush()
 
     def forfeit(self, n: int) -> None:
-        """Give up `n` queries unasked: they are charged, and count as lost."""
+        """Give up `n` queries unsent: they are charged, and count as lost."""
         self._account.forfeit(n)
 
     def write_off(self, n: int) -> None:
-        """Book `n` of the queries spent as lost: answers came, and were not kept."""
+        """Rebook `n` of the queries spent as lost: their answers came, and were not kept."""
         self._account.write_off(n)
 
     @property

@@ -1,4 +1,4 @@
-"""Whether what is asked lies in the declared range, without waiting for a device."""
+"""Checks that queries are in the declared range, without waiting for a device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from copycost.types import InputSpec
 
 
 class RangeCheck:
-    """Looks at inputs on the CPU at once; of others it remembers the extremes until `verify`."""
+    """Checks inputs on the CPU at once; of others it keeps the extremes until `verify`."""
 
     def __init__(self, spec: InputSpec) -> None:
         """`spec` declares the range."""
@@ -17,7 +17,7 @@ class RangeCheck:
         self._extremes: Tensor | None = None
 
     def see(self, x: Tensor) -> None:
-        """Take note of inputs [N, *shape]; `SpecMismatch` if they are out of range, on the CPU."""
+        """Note inputs [N, *shape]; those on the CPU raise `SpecMismatch` if out of range."""
         if x.device.type == "cpu":
             if len(x):
                 self._spec.check_range(x)

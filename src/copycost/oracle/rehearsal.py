@@ -1,4 +1,4 @@
-"""Any network in the victim's place, behind the same defences: what an auditor tries things on."""
+"""Any network in the victim's place, behind the same defences, for an auditor's diagnoses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StandIn(Victim):
     """A network that answers where a victim would."""
 
     def __init__(self, network: Network, spec: InputSpec, classes: int) -> None:
-        """It takes what `spec` says and computes the logits of `classes`."""
+        """`network` takes inputs as `spec` declares them and gives logits of K = `classes`."""
         super().__init__(spec, classes, Access.LOGITS, "a stand-in")
         self._network = network
 
@@ -29,10 +29,10 @@ class StandIn(Victim):
 
 
 class Rehearsal:
-    """What an oracle would release of a network's logits, were it the victim. Asks nothing.
+    """What an oracle would release if a given network were the victim; asks the victim nothing.
 
-    For what an auditor wants to know of an attack (`Attack.diagnose`), never for what the attack
-    does: attackers do not know the defences.
+    It serves diagnoses of an attack (`Attack.diagnose`), never the attack itself: attackers do
+    not know the defences.
     """
 
     def __init__(
@@ -48,6 +48,6 @@ class Rehearsal:
         self._k, self._defences = k, tuple(defences)
 
     def __call__(self, network: Network) -> Callable[[Tensor], Answer]:
-        """Inputs [N, *shape] -> what would be released; the defences draw from their first seed."""
+        """Inputs [N, *shape] -> what would be released; the defences start from seed 0."""
         defended = defend(StandIn(network, self.spec, self.classes), self._defences)
         return lambda x: release(defended(x), defended.output, self.access, self._k)

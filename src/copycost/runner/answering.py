@@ -1,4 +1,4 @@
-"""In which arithmetic a victim answers, and what the record says of it."""
+"""The precision in which a victim answers, and its entry in the record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ITS_OWN = "its own"
 
 
 def answering(victim: Victim, engine: Engine, step: Step | None) -> Victim:
-    """`victim` in the arithmetic the engine gives to victims of this process, or as it is."""
+    """`victim` in the engine's precision for victims; one not run by copycost stays as it is."""
     if not _ours(victim):
         return victim
     assert isinstance(victim, ModuleVictim)
@@ -20,7 +20,7 @@ def answering(victim: Victim, engine: Engine, step: Step | None) -> Victim:
 
 
 def check_victim_precision(victim: Victim, chosen: str | None) -> None:
-    """Raise `ConfigError` if an arithmetic was chosen for a victim that has its own."""
+    """Raise `ConfigError` if a precision was chosen for a victim that copycost does not run."""
     if chosen is not None and not _ours(victim):
         raise ConfigError(
             [
@@ -31,7 +31,7 @@ def check_victim_precision(victim: Victim, chosen: str | None) -> None:
 
 
 def arithmetic(engine: Engine, step: Step | None, victim: Victim) -> dict[str, str]:
-    """What was computed in which arithmetic, for the record."""
+    """The precision of each part of the computation, for the record."""
     used = engine.arithmetic(step)
     return used if _ours(victim) else used | {"victim": ITS_OWN}
 

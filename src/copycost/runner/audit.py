@@ -44,7 +44,7 @@ FLOOR_ATTACK = "random-noise"
 
 
 class Display(Protocol):
-    """Whoever shows the progress of several runs."""
+    """Shows the progress of several runs."""
 
     def run(self, config: RunConfig, place: str) -> AbstractContextManager[Watcher]:
         """Show one run; `place` says which of how many."""
@@ -61,7 +61,7 @@ class NoDisplay:
 
 
 Failed = Callable[[RunConfig, CopycostError], None]
-"""Told which run failed, and of what."""
+"""Called with the configuration of a run that failed, and its error."""
 
 
 class AuditConfig(BaseModel):
@@ -73,17 +73,17 @@ class AuditConfig(BaseModel):
         Several[Annotated[str, listed(ATTACKS)]],
         AfterValidator(lambda names: tuple(dict.fromkeys(names))),
     ] = Field(default=("frugal", "dfme", FLOOR_ATTACK), min_length=1)
-    """Each once, however often it is named."""
+    """An attack named twice runs once."""
     seeds: int = Field(default=1, ge=1)
-    """Runs of each attack: seeds first_seed, first_seed + 1, …"""
+    """Runs of each attack, with seeds first_seed, first_seed + 1, …"""
     first_seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
-    """Threads of one operation; None: as many as there are cores. Small nets are faster with 1.
+    """Threads of one operation; None: see `use_threads`. Small nets are faster with 1.
 
-    For the command line, and for a sweep's workers: a script calls `use_threads` itself.
+    Only the command line and a sweep's workers read it: a script calls `use_threads` itself.
     """
     settings: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
-    """By attack, its own settings that differ from its defaults."""
+    """The settings of each attack, by its name, that differ from its defaults."""
     shared: dict[str, JsonValue] = Field(default_factory=dict)
     """Fields of `RunConfig` that all runs have in common."""
 
@@ -132,7 +132,7 @@ class AuditConfig(BaseModel):
         return [self.shared.get("pool")]
 
     def runs(self) -> list[RunConfig]:
-        """All runs, seed by seed, so that an audit cut short has compared what it could."""
+        """All runs, seed by seed, so that an audit cut short still compares attacks."""
         return [RunConfig.read(values) for values in self._runs()]
 
     def _runs(self) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ class AuditConfig(BaseModel):
 
 
 def fit(shared: Mapping[str, Any], attack: str) -> dict[str, Any]:
-    """What `attack` takes of what all runs share: the pool is for those that start with one."""
+    """The `shared` fields that `attack` takes: a pool only if it starts with one."""
     return {k: v for k, v in shared.items() if k != "pool" or takes_pool(attack)}
 
 
@@ -163,14 +163,14 @@ def audit(
     ranks: Ranks | None = None,
     failed: Failed | None = None,
 ) -> list[tuple[Record, Path]]:
-    """Run what is not finished yet, each in its own folder under `root`.
+    """Do all `runs` that are not finished yet, each in its own folder under `root`.
 
-    `ranks` are the processes that do it together, all of which call this. `failed` is told of
-    a run that diverged, or that cannot go on from what is stored, and the others go on; without
-    it, or with several ranks, what it raised ends them all.
+    `ranks` are the processes that do them together, all of which call this. `failed` is called for
+    a run that diverges or cannot go on from what is stored, and the others go on; without it, or
+    with several ranks, the run's error ends the audit.
 
-    Returns the records with their folders, those of earlier sessions too where `stop` ended this
-    one early: a run that has none is left out. Without a `stop`, signals end it as they end
+    Returns the records with their folders, those of earlier sessions too if `stop` ends this one
+    early; a run without a record is left out. Without a `stop`, signals end an audit as they end
     `copy_model`. Raises `ConfigError`, with every fault, for runs that do not suit the victim.
     """
     order = "write audit(AuditConfig(…).runs(), Target(…), folder)"
@@ -198,26 +198,26 @@ def audit(
 
 @contextmanager
 def _alone(config: RunConfig, failed: Failed | None) -> Iterator[None]:
-    """Around one run, which may be interrupted or, where `failed` is told, fail."""
+    """Around one run, which may be interrupted or, if `failed` is given, fail."""
     try:
         yield
     except Interrupted:
         pass
     except (RunError, Unstable) as error:
-        # Whoever is busy with it would find the next run in our hands.
+        # The process that is busy with this run would only collide with us at the next one.
         if failed is None or isinstance(error, Busy):
             raise
         failed(config, error)
 
 
 def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:
-    """Where a run's files go: readable, and different for every configuration and victim."""
+    """A run's folder: a readable name, different for every configuration and victim."""
     identity = config.identity(victim_hash)
-    name = config.attack.replace(":", ".")  # of one's own, which other systems' files cannot have
+    name = config.attack.replace(":", ".")  # MODULE:CLASS; some systems allow no colon in names
     return root / f"{name}-seed{config.seed}-{identity[:12]}"
 
 
 def audit_folder(root: Path, runs: Sequence[RunConfig], target: Target) -> Path:
-    """Where the report over these runs goes."""
+    """The folder of the report over these runs."""
     identities = "".join(config.identity(target.content_hash) for config in runs)
     return root / f"audit-{hashlib.sha256(identities.encode()).hexdigest()[:12]}"

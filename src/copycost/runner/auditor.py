@@ -27,20 +27,20 @@ from copycost.victims.module import ModuleVictim
 CHUNK = 512
 """Held-out inputs asked or evaluated at a time."""
 APART = 64
-"""At most, of the inputs that a function is asked about together the second time."""
+"""Most inputs in one call when a function is asked the second time."""
 KEEP_EVERY_SECONDS = 60.0
-"""Between the times that answers are kept before all are there: a service may take hours."""
+"""Time between saving the answers so far: a service may take hours to give them all."""
 SEED_APART = 1_000_003
-"""The auditor's defences draw random numbers of their own, not those the attacker will see."""
+"""Added to the seed, so that the auditor's defences draw other numbers than the attacker's."""
 
 
 class Auditor:
-    """Asks the victim about the held-out data once, then compares every student with that.
+    """Asks the victim about the held-out data once, then compares every student with its answers.
 
-    Agreement is with the undefended victim: the model that is worth copying. What the API's
-    users see, with the defences on, is asked twice, to tell whether it is deterministic. A
-    function is asked the second time in other company: a net that norms by the batch it is
-    given, as in training, answers the same batch the same.
+    Agreement is with the undefended victim: the model that is worth copying. The API, with its
+    defences on, is asked twice, to tell whether it is deterministic. A function is asked in other
+    batches the second time: a net that normalises by the statistics of its batch, as in training,
+    would give the same batch the same answers.
     """
 
     def __init__(
@@ -55,9 +55,8 @@ class Auditor:
     ) -> None:
         """Answers are kept in `cache`, so that a resumed run does not ask again.
 
-        If the victim fails before all are there, those that are there are kept as well. So they
-        are when `stop` is asked meanwhile, which raises `Interrupted`, and every minute, as a
-        process may be killed.
+        The answers so far are also kept if the victim fails, if `stop` is asked, which raises
+        `Interrupted`, and every minute, as the process may be killed.
         """
         self.target, self._defences, self._device = target, tuple(defences), device
         self.account, self._stop = account, stop or Stop()
@@ -65,7 +64,7 @@ class Auditor:
         saved = load_checkpoint(cache)
         self._asked: dict[str, Any] = {} if saved is None else saved.get("asked", {})
         if saved is None or "asked" in saved:
-            # Paid for and not kept: a crash came between.
+            # Answers that were paid for but not kept, as a crash came between.
             account.write_off(max(0, account.spent - account.lost - self._kept()))
             try:
                 saved = self._ask_all(seed)
@@ -81,9 +80,9 @@ class Auditor:
     def evaluate(self, student: nn.Module) -> dict[str, float]:
         """Accuracy, agreement, KL to the victim (nats) and commonest class of `student`.
 
-        All but KL are shares of the held-out inputs; the last is of those that get the class
-        which the student gives most often. The student is run in float32 and evaluation mode,
-        and left as it was. KL is there only if the victim computes more than labels.
+        All but KL are shares of the held-out inputs; the last is the share that gets the class
+        which the student gives most often. The student runs in float32 and evaluation mode, and
+        is left as it was. There is a KL only if the victim computes more than labels.
         """
         logits = self._run(student)
         chosen = logits.argmax(dim=1)
@@ -102,7 +101,7 @@ class Auditor:
         return self._answers["labels"] == self._labels
 
     def labels_of(self, x: Tensor) -> Tensor:
-        """The victim's first choice for inputs [n, *shape] that are not held-out ones: [n], int64.
+        """The victim's first choice, [n], int64, for inputs [n, *shape] other than held-out ones.
 
         Charged to the auditor's account, like everything the auditor asks.
         """
@@ -110,12 +109,12 @@ class Auditor:
             return _labels(self.target.victim, self.target.victim(x))
 
     def heed_stop(self) -> None:
-        """Raise `Interrupted` if its `stop` was asked."""
+        """Raise `Interrupted` if a stop was asked for."""
         if self._stop.reason:
             raise Interrupted
 
     def facts(self) -> VictimFacts:
-        """What the record says of the victim."""
+        """The record's entry on the victim."""
         target, victim = self.target, self.target.victim
         first, second = self._answers["defended"], self._answers["defended_again"]
         return VictimFacts(
@@ -150,17 +149,17 @@ class Auditor:
         return answers
 
     def _together(self) -> list[Tensor]:
-        """The held-out inputs of each call, by their numbers."""
+        """The indices of the held-out inputs in each call."""
         return list(torch.split(torch.arange(len(self.target.held_out)), CHUNK))
 
     def _apart(self) -> list[Tensor]:
-        """The same in fewer, from all over the data."""
+        """The indices in smaller calls, each with inputs from all over the data."""
         n = len(self.target.held_out)
         parts = min(n, max(2, math.ceil(n / APART)))
         return [torch.arange(first, n, parts) for first in range(parts)]
 
     def _ask(self, purpose: str, victim: Victim, batches: Sequence[Tensor]) -> Tensor:
-        """All held-out data, in `batches`; from where it failed, if it did."""
+        """The answers to all held-out data, in `batches`, going on from those already kept."""
         kept = self._asked.get(purpose, {"answers": [], "state": victim.state()})
         answers = [answer.to(self._device) for answer in kept["answers"]]
         victim.restore(kept["state"])
@@ -182,14 +181,14 @@ class Auditor:
         return sum(len(answer) for one in self._asked.values() for answer in one["answers"])
 
     def _keep(self) -> None:
-        """Write down what was answered so far, then that it was paid for."""
+        """Save the answers so far, then settle the account."""
         save_checkpoint(self._cache, {"asked": self._asked})
         self.account.settle()
         self._kept_at = time.monotonic()
 
     @torch.no_grad()
     def _run(self, student: nn.Module) -> Tensor:
-        # Each part's, as a vote and its members need not be in one mode.
+        # The mode of each part, as a vote and its members need not be in the same one.
         were_training = {part: part.training for part in student.modules()}
         student.eval()
         held_out = self.target.held_out

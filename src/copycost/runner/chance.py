@@ -1,4 +1,4 @@
-"""PyTorch's own random numbers, as layers such as dropout draw them: a run's come from its seed."""
+"""PyTorch's global random numbers, which layers such as dropout draw: a run seeds its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from copycost.noise import restore_stream
 
 @contextmanager
 def own_chance(seed: int, device: torch.device) -> Iterator[None]:
-    """Within the block layers draw by `seed`; the process's own numbers go on after it."""
+    """Within the block layers draw from `seed`; afterwards the process's own numbers go on."""
     streams = _streams(device)
     before = [stream.get_state() for stream in streams]
     try:
@@ -26,19 +26,19 @@ def own_chance(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def chance_state(device: torch.device) -> list[Tensor]:
-    """Where these numbers stand, for a checkpoint."""
+    """The state of these numbers, for a checkpoint."""
     return [stream.get_state() for stream in _streams(device)]
 
 
 def restore_chance(device: torch.device, state: Sequence[Tensor]) -> None:
-    """Go on from a saved `state`, which is empty in checkpoints from before it was kept."""
+    """Go on from a saved `state`, which is empty in checkpoints of versions that kept none."""
     for stream, kept in zip(_streams(device), state, strict=False):
         restore_stream(stream, kept)
 
 
 def _streams(device: torch.device) -> list[torch.Generator]:
-    """Those of the host and of the device, where that is another."""
+    """The generators of the host and, if it is a GPU, of the device."""
     if device.type != "cuda" or not torch.cuda.is_available():
         return [torch.default_generator]
-    torch.cuda.init()  # type: ignore[no-untyped-call]  # until then there are none
+    torch.cuda.init()  # type: ignore[no-untyped-call]  # it makes the generators
     return [torch.default_generator, torch.cuda.default_generators[device.index or 0]]

@@ -1,7 +1,7 @@
 """Checkpoints without pickles: tensors in a safetensors file, the rest as JSON in its header.
 
 A checkpoint is one file, replaced atomically, so that a crash leaves the old or the new one. A
-checksum tells what a disk or a copy has spoilt: one weight that is off shows in no other way.
+checksum reveals damage by a disk or a copy: a single wrong weight would show in no other way.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 class Saver:
-    """Writes checkpoints while the run goes on: copying takes a tenth of what writing takes."""
+    """Writes checkpoints in a thread; the run only waits for a copy, in a tenth of the time."""
 
     def __init__(self) -> None:
-        """A thread of its own, which ends when the program does."""
+        """Writing is done in a thread, which ends with the program."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
 
     def put(self, path: Path, state: dict[str, Any]) -> None:
-        """Copy `state` now and write it soon; waits for the checkpoint before.
+        """Copy `state` now and write it in the thread, once the previous checkpoint is written.
 
-        Raises what went wrong with that one, such as a full disk.
+        Raises what went wrong with the previous one, such as a full disk.
         """
         self.wait()
         self._writing = self._thread.submit(_write, path, *_copied(state))
 
     def wait(self) -> None:
-        """Until all that was put is on the disk; raises what went wrong."""
+        """Wait until all that was put is on the disk; raises what went wrong."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
@@ -54,7 +54,7 @@ class Saver:
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """Read a checkpoint back, on the CPU; None if there is none.
 
-    Raises `RunError` for a file that is damaged or of another version.
+    Raises `RunError` if the file is damaged or of another version.
     """
     if not path.exists():
         return None
@@ -87,7 +87,7 @@ def _damaged(path: Path, how: str) -> RunError:
 
 
 def _copied(state: dict[str, Any]) -> tuple[dict[str, Tensor], str]:
-    """The tensors of `state` on the host, in memory of their own, and JSON for the rest."""
+    """Copies of the tensors of `state`, on the host, and JSON for the rest."""
     tensors: dict[str, Tensor] = {}
     return tensors, json.dumps(_flatten(state, "", tensors))
 
@@ -108,7 +108,7 @@ def _checksum(tensors: dict[str, Tensor], structure: str) -> str:
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """JSON for `value`, its tensors put into `tensors` under their path in it."""
+    """JSON for `value`; its tensors are put into `tensors`, named by their path in it."""
     if isinstance(value, Tensor):
         # A copy, because safetensors refuses tensors that share memory.
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()

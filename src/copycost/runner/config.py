@@ -39,19 +39,19 @@ else:
 
 
 TOP_K = 5
-"""k, where none is given."""
+"""The default k of top-k access."""
 MOST_QUERIES = 10**15
-"""More than can be asked; a ledger's numbers have 64 bits."""
+"""Largest budget: more than can be asked, and within the 64 bits of a ledger's numbers."""
 
 
 def takes_pool(attack: str) -> bool:
-    """Whether the attack of this name starts with a pool that has to be named."""
+    """Whether the attack of this name starts with a pool that the user has to name."""
     kind = ATTACKS[attack]
     return kind.needs_pool and kind.knowledge != IN_DISTRIBUTION
 
 
 def read_attack(name: str, settings: Mapping[str, JsonValue], budget: int) -> Attack:
-    """The attack of this name: `settings` over what suits the budget, over its defaults."""
+    """The attack of this name, with `settings`, else what suits the budget, else its defaults."""
     kind = ATTACKS[name]
     attack: Attack = read_settings(kind, {**kind.suited(budget), **settings})
     return attack
@@ -63,44 +63,44 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     attack: Annotated[str, listed(ATTACKS)] = "dfme"
-    """A name in `copycost list attacks`, or MODULE:CLASS of one's own."""
+    """A name in `copycost list attacks`, or MODULE:CLASS for your own."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
-    """The attack's own settings that differ from what suits the budget, and from its defaults."""
+    """Settings of the attack that replace those suited to the budget and its defaults."""
     victim: str = ""
     """A name in `copycost list victims`, or the folder of a saved model; '' in Python, where
     the target is passed in."""
     data: str | None = None
     """Held-out data as NAME or NAME:PATH; None is the data the victim's preset names."""
     pool: str | None = Field(default=None, validate_default=True)
-    """For attacks that start with unlabelled images: the data set, as NAME or NAME:PATH, whose
-    training images they are. Its labels are dropped."""
+    """Data set, as NAME or NAME:PATH, for attacks that start with unlabelled images: these are its
+    training images without their labels."""
     student: Annotated[str, listed(ARCHITECTURES)] = "resnet18-8x"
-    """A name in `copycost list students`, or MODULE:BUILDER of one's own."""
+    """A name in `copycost list students`, or MODULE:BUILDER for your own."""
     budget: int = Field(default=2_000_000, ge=1, le=MOST_QUERIES)
     """Queries allowed: inputs sent."""
     access: AnyAccess = Access.PROBABILITIES
-    """What the API releases: an `Access`, or its word."""
+    """What the API releases: an `Access`, or its value."""
     top_k: int = Field(default=TOP_K, ge=1)
     """How many probabilities top-k access releases."""
     defences: Several[str] = ()
-    """From the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
+    """Defences from the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
     seed: int = Field(default=0, ge=0)
     precision: Arithmetic = "float32"
-    """Of training; `tf32` is emulated where there is no GPU."""
+    """Precision of training; `tf32` is emulated where there is no GPU."""
     estimate_precision: Arithmetic | None = None
-    """Of the student at the points of a finite difference; None: as `precision` if the step
-    survives in it, else float32. A name insists on one, even where the estimate drowns."""
+    """Precision of the student at the points of a finite difference; None: `precision` if the step
+    survives in it, else float32. A name is used even if the estimate drowns in rounding."""
     victim_precision: Arithmetic | None = None
-    """Of a victim in this process; None: as the student at the points of a finite difference,
-    and as `precision` for an attack that takes none."""
+    """Precision of a victim in this process; None: that of the student at the points of a finite
+    difference, or `precision` for an attack without finite differences."""
     compile: Literal["off", "on", "graphs"] = "off"
     """Whether networks go through torch.compile; `graphs`: with CUDA graphs."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     evaluations: int = Field(default=20, ge=1)
-    """Times the student is evaluated over the run, evenly over the budget."""
+    """How many times the student is evaluated, evenly over the budget."""
     record_queries: Literal["off", "bytes", "exact"] = "off"
-    """Whether every input asked and what was released is kept, images as bytes or exactly."""
+    """Whether to keep every query and what was released for it, with images as bytes or exactly."""
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> Self:
@@ -117,7 +117,7 @@ class RunConfig(BaseModel):
         return config
 
     def in_full(self) -> dict[str, JsonValue]:
-        """Every setting with its default written out, the attack's too."""
+        """Every setting, the attack's too, with defaults written out."""
         attack = read_attack(self.attack, self.settings, self.budget)
         return {**self.model_dump(mode="json"), "settings": write_settings(attack)}
 
@@ -129,7 +129,7 @@ class RunConfig(BaseModel):
     @field_validator("top_k")
     @classmethod
     def _k_of_top_k_alone(cls, k: int, info: ValidationInfo) -> int:
-        """At other access it changes nothing, and must not make two runs of one."""
+        """Ignore k at other access, where it must not give the same run two identities."""
         return k if info.data.get("access") is Access.TOP_K else TOP_K
 
     @field_validator("settings")
@@ -167,7 +167,7 @@ class RunConfig(BaseModel):
     @field_validator("defences")
     @classmethod
     def _known_defences(cls, defences: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """And none that logits would pass by: a defence changes and releases probabilities."""
+        """Check their names, and that `access` is not logits: they release probabilities."""
         problems = []
         access = info.data.get("access")
         if defences and access is not None:

@@ -66,24 +66,24 @@ def copy_model(
     stop: Stop | None = None,
     watcher: Watcher | None = None,
 ) -> Record:
-    """Run `config` against `target`, and leave everything worth keeping in `folder`.
+    """Copy the victim of `target` as `config` says, and write the results into `folder`.
 
-    `folder` then holds `record.json`, the student as a saved model and as ONNX, samples of
-    its queries as a picture, the ledger, and the queries themselves if `config` has them
-    recorded. A finished run is returned as it is; a stopped one goes on. Under `torchrun` all
-    processes call this together, and all return the record.
+    `folder` then holds `record.json`, the student as a saved model and as ONNX, a picture of
+    sample queries, the ledger and, if `config` records them, the queries themselves. A finished
+    run's record is returned as it is; a stopped run goes on. Under `torchrun` all processes call
+    this together, and all return the record.
 
-    Without a `stop`, the first Ctrl-C or SIGTERM stops the run at the end of a step, all saved,
-    and takes its usual effect then: the same call goes on. `Stop(max_minutes)` sets a time limit,
-    and hears of signals within `stop.on_signals()`: the record of a run that it stopped is
-    returned. One that comes before the attacker's first query, while the auditor asks about the
-    held-out data, leaves no record yet: then `Interrupted` is raised.
+    Without a `stop`, the first Ctrl-C, SIGTERM or SIGHUP stops the run after a step, saves it, and
+    then takes its usual effect; the same call resumes the run. `Stop(max_minutes)` sets a time
+    limit, and handles signals within `stop.on_signals()`: the record of the stopped run is
+    returned. A stop while the auditor asks about the held-out data, before the attacker's first
+    query, leaves no record and raises `Interrupted`.
 
-    One run at a time has the process: threads that call this take turns. PyTorch's switches
-    and the mode of the victim's module are as they were when it returns.
+    Only one run at a time uses the process: threads that call this take turns. On return,
+    PyTorch's switches and the mode of the victim's module are as they were before.
 
     Raises `RunError` if the folder holds another run or another process has it, and `Unstable`
-    where a loss or a player became NaN or infinite, now or in an earlier session.
+    if a loss or a player became NaN or infinite, now or in an earlier session.
     """
     order = "write copy_model(RunConfig(…), Target(…), folder)"
     check_kind(config, RunConfig, "a RunConfig", order)
@@ -104,7 +104,7 @@ def _copied(
     ):
         record = _finished(folder)
         if record is not None:
-            _clear(folder, engine.ranks)  # of a process that was killed before it did
+            _clear(folder, engine.ranks)  # in case the process was killed before it did
             return record
         refuse_diverged(folder, engine.ranks)
         with (
@@ -125,14 +125,14 @@ def _finished(folder: Path) -> Record | None:
 
 
 def _clear(folder: Path, ranks: Ranks) -> None:
-    """Delete what a finished run has no more use for."""
+    """Delete what a finished run no longer needs."""
     for name in (CHECKPOINT_FILE, UNSTABLE_FILE):
         own(folder / name, ranks).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class _Place:
-    """What a run is given: whom it asks, where it computes, where it writes."""
+    """What a run is given: whom to ask, where to compute and where to write."""
 
     target: Target
     folder: Path
@@ -172,9 +172,9 @@ class _Job:
         oracle = meter.oracle
         attack.check(oracle)
         student = fresh_student(config, oracle.spec, oracle.classes)
-        # First, as a generator or a pool that does not fit is then told before anyone asks.
+        # Before the auditor asks, so that a generator or pool that does not fit costs nothing.
         state = attack.start_with(pool, student, oracle, place.engine, config.seed)
-        # A slow victim is waited for here: what comes next has not the patience for it.
+        # The other ranks wait for a slow victim here, as later collectives would time out.
         with ranks.leader_first():
             auditor = _auditor(config, place, stop) if ranks.leads else None
         run = Run(
@@ -196,7 +196,7 @@ class _Job:
         return self.meter.oracle
 
     def work(self) -> Record:
-        """Extract, then write the record; a stopped run gets one too, and keeps its checkpoint."""
+        """Run the attack, then write the record; a stopped run also keeps its checkpoint."""
         config, engine, folder = self.config, self.place.engine, self.place.folder
         extract(self.attack, self.state, self.oracle, self.run)
         images = self._samples()
@@ -218,7 +218,7 @@ class _Job:
         return record
 
     def _samples(self) -> Tensor | None:
-        """What the attack asks now, if it can be looked at; all ranks make them together."""
+        """Sample queries of the attack as it now stands, if they are images; all ranks call it."""
         if self.oracle.spec.modality is not Modality.IMAGE:
             return None
         return self.attack.samples(self.state, self.oracle, SAMPLES)
@@ -236,17 +236,17 @@ class _Job:
             test_accuracy=record.result["accuracy"],
         )
         save_model(folder / STUDENT_FOLDER, student, card)
-        # Without what the engine put into it.
+        # A plain network, without the modules that the engine put in.
         plain = fresh_student(self.config, spec, self.oracle.classes)
         plain.load_state_dict(student.state_dict())
         export_onnx(plain, spec, folder / ONNX_FILE)
 
 
 def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
-    """The victim as the attacker meets it: in the run's arithmetic, its defences on."""
+    """The victim as the attacker meets it: in the run's precision, with its defences on."""
     ready = ready_victim(place.target.victim, place.engine, attack)
     rank = place.engine.ranks.rank
-    # Each rank's defences draw their own random numbers, the first rank's those of a lone run.
+    # Each rank's defences draw their own random numbers; rank 0's are those of a single process.
     seed = derive(config.seed, f"defences of rank {rank}") if rank else config.seed
     return defend(ready, config.defences, seed)
 

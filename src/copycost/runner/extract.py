@@ -1,4 +1,4 @@
-"""The loop: one for all attacks, victims, devices and precisions."""
+"""The extraction loop: one for all attacks, victims, devices and precisions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from copycost.runner.run import Run
 
 
 def extract(attack: Attack, state: State, oracle: Oracle, run: Run) -> None:
-    """Play `attack` from `state` until `oracle` cannot be paid for more, or `run` is stopped.
+    """Run `attack` from `state` until it has nothing left to do or `run` is stopped.
 
     The loop owns time, evaluation and storage; the attack owns the arithmetic of one step.
     Time is the share of the budget spent, so one schedule serves every budget.
@@ -27,7 +27,7 @@ def extract(attack: Attack, state: State, oracle: Oracle, run: Run) -> None:
             try:
                 losses = advance(attack, state, oracle)
             except (SpecMismatch, VictimFailed):
-                run.refuse_lost_weights(state)  # a generator of NaN asks for NaN
+                run.refuse_lost_weights(state)  # a generator with NaN weights sends NaN
                 run.keep(state)
                 raise
             run.after_step(state, losses)
@@ -39,9 +39,9 @@ def extract(attack: Attack, state: State, oracle: Oracle, run: Run) -> None:
 
 
 def advance(attack: Attack, state: State, oracle: Oracle) -> dict[str, Tensor]:
-    """The next piece of work of an attack that is not done: what asks nothing comes first.
+    """Do the next piece of an attack's work: `study`, which asks nothing, if due, else `step`.
 
-    Raises `RunError` for a step that asks nothing either: such an attack never ends.
+    Raises `RunError` for a step that asks nothing: such an attack would never end.
     """
     if attack.studies(state, oracle):
         return attack.study(state, oracle)

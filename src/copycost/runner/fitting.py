@@ -1,4 +1,4 @@
-"""Whether runs suit a victim: what it takes and gives tells it, before anything is asked."""
+"""Checks that runs suit a victim's inputs and outputs, before anything is asked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Interface(NamedTuple):
 
     @classmethod
     def of(cls, victim: Victim) -> Self:
-        """`victim`'s."""
+        """The interface of `victim`."""
         return cls(victim.spec, victim.classes, victim.output)
 
 
@@ -40,7 +40,7 @@ def check_fits(runs: Sequence[RunConfig], interface: Interface) -> None:
 
 
 def faults(runs: Sequence[RunConfig], interface: Interface) -> list[list[str]]:
-    """Why each run cannot copy such a victim: no lines where it can. Takes no memory."""
+    """For each run, why it cannot copy such a victim, if so; allocates no networks."""
     found: dict[str, list[str]] = {}
     kinds = [run.model_dump_json(exclude={"seed"}) for run in runs]
     for kind, run in zip(kinds, runs, strict=True):
@@ -50,7 +50,7 @@ def faults(runs: Sequence[RunConfig], interface: Interface) -> list[list[str]]:
 
 
 def _faults(run: RunConfig, interface: Interface) -> list[str]:
-    """Those of the victim and the student are the same for all attacks, and name none."""
+    """The faults of one run; those of victim and student name no attack, so as not to repeat."""
     spec, classes, output = interface
     attack = attack_of(run)
     defended = Access.PROBABILITIES if run.defences and output is Access.LOGITS else output

@@ -1,4 +1,4 @@
-"""The folder of one run: what lies in it, which run it is for, and who is working on it."""
+"""The folder of one run: its files, the run it belongs to, and the lock of its process."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ TRANSFER_FOLDER = "transfer"
 
 
 def own(path: Path, ranks: Ranks) -> Path:
-    """This rank's file where each has its own: `ledger.sqlite`, `ledger-rank1.sqlite`, …"""
+    """This rank's own version of a file: `ledger.sqlite`, `ledger-rank1.sqlite`, …"""
     return path if ranks.leads else path.with_name(f"{path.stem}-rank{ranks.rank}{path.suffix}")
 
 
 def has_begun(folder: Path) -> bool:
-    """Whether it is a run's that has no record yet: under way, or refused, or killed early."""
+    """Whether it holds a run without a record yet: under way, refused, or killed early."""
     return (folder / CLAIM_FILE).exists() and not (folder / RECORD_FILE).exists()
 
 
 def has_diverged(folder: Path | None) -> bool:
-    """Whether the run in it was last lost to NaN or infinity, and has not been finished since."""
+    """Whether the run in it diverged to NaN or infinity, and has not been finished since."""
     return folder is not None and (folder / UNSTABLE_FILE).exists()
 
 
 def kept_record(folder: Path, config: RunConfig, target: Target) -> Record | None:
-    """What earlier sessions left of this run; None where nothing can be read that is of it."""
+    """The record that earlier sessions left of this run; None if there is none to be read."""
     try:
         _check_claim(folder, config, target)
         return read_record(folder)
@@ -53,9 +53,9 @@ def kept_record(folder: Path, config: RunConfig, target: Target) -> Record | Non
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process; `Busy` if another process holds it.
 
-    `RunError` where the file system has no locks, or where no checkpoint could be read again.
-
-    The lock goes with the process, so a crash leaves nothing to clean up.
+    Raises `RunError` if the file system has no locks, if a file is in the folder's place, or if
+    safetensors could not read a checkpoint from its path. The lock ends with the process, so a
+    crash leaves nothing to clean up.
     """
     _check_path(folder.absolute())
     try:
@@ -83,8 +83,8 @@ def _check_path(path: Path) -> None:
 def claimed(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Iterator[None]:
     """Hold `folder` for this run; rank 0 holds it for all ranks.
 
-    Raises `RunError` if the folder is another run's, if other processes work on it, or if the
-    run was begun by another number of ranks.
+    Raises `RunError` if the folder is another run's, if another process is working on it, or if
+    the run was begun by another number of ranks.
     """
     with ExitStack() as held:
         with ranks.leader_first():
@@ -115,7 +115,7 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
 
 
 def _check_claim(folder: Path, config: RunConfig, target: Target) -> dict[str, object]:
-    """The claim, if it is this run's."""
+    """The claim, if it is this run's; else `RunError`."""
     found = _read_claim(folder / CLAIM_FILE)
     if found.get("id") != config.identity(target.content_hash):
         raise RunError(

@@ -1,7 +1,7 @@
-"""Trainings that are kept on the disk, so that they can be stopped and go on.
+"""Checkpoints of trainings outside of runs, so that they can be stopped and resumed.
 
-A victim's, that of a fresh student of recorded queries, and that of a diagnosis; adversarial
-examples, too, whose steps are paid for.
+These train a victim, a fresh student on recorded queries, or a network for a diagnosis. The search
+for adversarial examples, whose steps are paid for, is kept in the same way.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from copycost.runner.folder import CHECKPOINT_FILE, exclusive
 from copycost.runner.stopping import Stop
 
 SECONDS = 60.0
-"""Between two checkpoints: what a killed training loses at the most, a step aside."""
+"""Time between checkpoints: a killed training loses this much at most, give or take a step."""
 
 
 class Resumable(Protocol):
-    """A training between two of its steps."""
+    """A training that can be saved between two of its steps."""
 
     @property
     def purpose(self) -> dict[str, Any]:
-        """What makes it another training than others."""
+        """What distinguishes it from other trainings."""
 
     @property
     def finished(self) -> bool:
         """Whether no step is left."""
 
     def state(self) -> dict[str, Any]:
-        """All that it takes to go on."""
+        """All that is needed to go on."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Load a saved `state`."""
 
 
 class KeptTraining:
-    """A training's checkpoint: written now and then and when `stop` is asked."""
+    """A training's checkpoint, written every minute and when `stop` is asked."""
 
     def __init__(self, path: Path, stop: Stop) -> None:
         """The checkpoint is the file `path`."""
@@ -48,7 +48,7 @@ class KeptTraining:
         self._saved = time.monotonic()
 
     def begin(self, training: Resumable) -> None:
-        """Go on from the checkpoint, if there is one; `RunError` if it is of something else."""
+        """Go on from the checkpoint, if any; `RunError` if it is of another training."""
         kept = load_checkpoint(self._path)
         if kept is None:
             return
@@ -60,7 +60,7 @@ class KeptTraining:
         training.restore(kept["training"])
 
     def after_step(self, training: Resumable) -> None:
-        """Save it if a minute has passed; raise `Interrupted`, all saved, if it is to stop."""
+        """Save it if a minute has passed; if asked to stop, save it and raise `Interrupted`."""
         asked = bool(self._stop.reason) and not training.finished
         if asked or time.monotonic() - self._saved >= SECONDS:
             self.keep(training)
@@ -74,9 +74,9 @@ class KeptTraining:
 
     @contextmanager
     def until_done(self) -> Iterator[None]:
-        """Around a training and what is made of it: then its checkpoint goes.
+        """Around a training and the use of its result: delete the checkpoint at the end.
 
-        It goes as well with a training whose loss is lost: the checkpoint may be, too.
+        It is also deleted if the training is `Unstable`, as it may be lost as well.
         """
         try:
             yield
@@ -88,7 +88,7 @@ class KeptTraining:
 
 @contextmanager
 def keeping(folder: Path, stop: Stop) -> Iterator[KeptTraining]:
-    """Hold the place beside a victim's `folder` for its training; `Busy` if another has it."""
+    """Hold a work folder beside `folder` for its training; `Busy` if another process has it."""
     folder = folder.absolute()  # "." has no name
     work = folder.with_name(f".{folder.name}.work")
     with exclusive(work):

@@ -1,4 +1,4 @@
-"""What a run borrows of its process, and gives back as it was."""
+"""The state of the process that a run uses, and restores afterwards."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _TURN = threading.RLock()
 
 @contextmanager
 def lent(victim: Victim) -> Iterator[None]:
-    """Within the block the process is one run's: those of other threads wait for their turn.
+    """Within the block one run has the process: runs in other threads wait for their turn.
 
-    PyTorch's own random numbers, from which weights are drawn, its switches of arithmetic, its
-    tracers and its export are the whole process's. Two runs at once would spoil each other.
-    Switches, and the mode of the victim's module, are as they were after it.
+    PyTorch's global random numbers, from which weights are drawn, its precision switches, tracers
+    and export belong to the whole process, so two runs at once would spoil each other. The
+    switches and the mode of the victim's module are restored after the block.
     """
     with _TURN, switches_kept(), _modes_kept(_module_of(victim)):
         yield
@@ -36,12 +36,12 @@ def _module_of(victim: Victim) -> nn.Module:
 
 @contextmanager
 def _modes_kept(module: nn.Module) -> Iterator[None]:
-    """Training or evaluation, of each part: its owner may go on training when he was told."""
+    """Restore the training or evaluation mode of each part: its owner may go on training it."""
     before = {part: part.training for part in module.modules()}
     try:
         yield
     finally:
-        # From the whole to its parts: a part's mode goes down to its own parts.
+        # From the whole to its parts, as setting a part's mode sets those of its own parts.
         for part, was_training in before.items():
             if part.training != was_training:
                 part.train(was_training)

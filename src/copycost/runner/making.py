@@ -1,4 +1,4 @@
-"""What a run is made of, from its configuration: the same for an attack and for a diagnosis."""
+"""Makes the parts of a run from its configuration, alike for an attack and for a diagnosis."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from copycost.victims.inference import quickened
 
 
 def engine_of(config: RunConfig, victim: Victim) -> Engine:
-    """The device and its arithmetic; `ConfigError` for one that `victim` cannot be asked in."""
+    """The run's engine; `ConfigError` if its device or precisions do not suit the run."""
     check_victim_precision(victim, config.victim_precision)
     engine = Engine(
         config.device,
@@ -31,7 +31,7 @@ def engine_of(config: RunConfig, victim: Victim) -> Engine:
         victim=config.victim_precision,
     )
     attack = attack_of(config, engine.ranks.count)
-    # Trainings on a pool have batches of a size of their own, which grows with what was asked.
+    # With a pool, the student trains on batches of other sizes, which grow with the queries.
     engine.batch_size = None if attack.needs_pool else attack.batch_size
     return engine
 
@@ -42,9 +42,9 @@ def attack_of(config: RunConfig, processes: int = 1) -> Attack:
 
 
 def check_runs(runs: Sequence[RunConfig], processes: int) -> None:
-    """Raise `ConfigError`, with a fault of each run, where `processes` cannot do one together.
+    """Raise `ConfigError`, with every fault, if `processes` cannot share one of the `runs`.
 
-    Or where a share of the budget pays for no step. All of it is known before there is a victim.
+    One fault is a share of the budget that pays for no step. No victim is needed for this.
     """
     problems: dict[str, None] = {}
     for run in runs:
@@ -57,7 +57,7 @@ def check_runs(runs: Sequence[RunConfig], processes: int) -> None:
 
 
 def check_devices(runs: Sequence[RunConfig]) -> None:
-    """Raise `ConfigError`, with every fault, for devices that are not here, or cannot do it."""
+    """Raise `ConfigError`, with every fault, for devices that are missing or unsuitable."""
     asked = {
         (run.device, run.precision, run.estimate_precision, run.victim_precision, run.compile)
         for run in runs
@@ -79,28 +79,28 @@ def _check_shares(config: RunConfig, processes: int) -> None:
 
 
 def ready_victim(victim: Victim, engine: Engine, attack: Attack) -> Victim:
-    """`victim`, undefended, as `attack` asks it: made quick, in the run's arithmetic."""
+    """`victim`, undefended, as `attack` asks it: made faster, and in the run's precision."""
     step = attack.estimate_step(engine, victim.spec)
     return answering(quickened(victim, engine), engine, step)
 
 
 def fresh_student(config: RunConfig, spec: InputSpec, classes: int) -> nn.Module:
     """The student before the first query."""
-    # A seed of its own: a student must not start from the weights a victim started from.
+    # A derived seed: a student must not start from the weights that a victim started from.
     return student_of(config.student, spec, classes, derive(config.seed, "student"))
 
 
 def student_of(name: str, spec: InputSpec, classes: int, seed: int) -> nn.Module:
-    """The architecture of this name as a copy, for inputs in the range of `spec`.
+    """A student of this architecture, for inputs in the range of `spec`.
 
-    An attacker knows the range. A copy that took 0 to 255 as they come would learn badly, and
-    the victim seem hard to copy.
+    An attacker knows the range. A student that took inputs from 0 to 255 unscaled would learn
+    badly, and the victim would seem hard to copy.
     """
     module = build(ARCHITECTURES[name], spec, classes, seed)
     return in_its_range(module, spec) if maps_its_range(name, spec) else module
 
 
 def maps_its_range(student: str, spec: InputSpec) -> bool:
-    """Whether a copy maps its inputs to [0, 1] first. The user's own is told the range instead."""
+    """Whether a student maps inputs to [0, 1] first; a user's own is given the range instead."""
     numbers = spec.vocabulary is None and (spec.low, spec.high) != (0.0, 1.0)
     return numbers and ":" not in student

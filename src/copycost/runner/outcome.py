@@ -1,4 +1,4 @@
-"""What a run came to: its record, with the reasons to doubt it."""
+"""The outcome of a run: its record, with the flags that cast doubt on it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Outcome:
     spent: int
     """Queries charged to the attacker, by all ranks together."""
     lost: int
-    """Of these, charged for nothing: see `AccountFacts`."""
+    """Those of them that brought nothing: see `AccountFacts`."""
     pool: Pool | None
 
     def record(self, state: State, recorder: Recorder | None) -> Record:

@@ -19,10 +19,10 @@ from copycost.types import InputSpec
 
 
 def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None:
-    """The pool of `config`, brought to `spec`; None for an attack that takes none.
+    """The pool of `config`, converted to `spec`; None for an attack that takes none.
 
-    An attack that is granted the victim's own data gets its training images. Raises
-    `ConfigError` for data that cannot be named or converted, `DataError` for damaged files.
+    An attack that assumes the victim's own data gets its training images. Raises `ConfigError`
+    for data that is not named or cannot be converted, `DataError` for damaged files.
     """
     if not attack.needs_pool:
         return None
@@ -38,29 +38,30 @@ def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None
 
 
 def check_pools(runs: Iterable[RunConfig]) -> None:
-    """Raise for a pool that cannot be read, as `load_pool` does: known before there is a victim."""
+    """Raise, as `load_pool` does, for a pool that cannot be read; no victim is needed for this."""
     for reference in {run.pool for run in runs if run.pool is not None}:
         _training_images(reference)
 
 
 def check_pool_fits(run: RunConfig, spec: InputSpec) -> None:
-    """Raise `ConfigError` for a pool that cannot be brought to `spec`: one image shows it."""
+    """Raise `ConfigError` for a pool that cannot be converted to `spec`; one image is tried."""
     if run.pool is not None:
         images, provenance, _ = _training_images(run.pool)
         Pool.fitting(images[:1], spec, provenance)
 
 
 def pool_facts(pool: Pool | None) -> PoolFacts | None:
-    """What the record says of it."""
+    """The record's entry on the pool."""
     if pool is None:
         return None
     return PoolFacts(name=pool.name, size=len(pool), conversion=pool.conversion)
 
 
 def knowledge(attack: Attack, pool: Pool | None, target: Target) -> str:
-    """What the attacker is assumed to know: a pool of the victim's own data is no mere pool.
+    """What the attacker is assumed to know.
 
-    Nor is one of the same collection at another size or in another encoding.
+    A pool from the victim's own data counts as in-distribution, even at another size or in
+    another encoding.
     """
     if pool is None:
         return attack.assumed
@@ -72,9 +73,9 @@ def _data_of(victim: str) -> str | None:
     return VICTIMS[victim].dataset if victim in VICTIMS else None
 
 
-# Several runs of an audit share a pool, and reading or rendering one takes seconds.
+# Cached, as several runs of an audit share a pool, and reading or rendering one takes seconds.
 @lru_cache(maxsize=2)
 def _training_images(reference: str) -> tuple[Tensor, str, str]:
-    """Images [P, C, H, W] without their labels, what figures call them, and their collection."""
+    """Images [P, C, H, W] without their labels, their provenance and their collection."""
     dataset = load(reference)
     return dataset.train.inputs, dataset.provenance, dataset.origin

@@ -1,4 +1,4 @@
-"""What a run leaves: one JSON file, complete enough to redo the run and to draw its figures.
+"""The record of a run: one JSON file, complete enough to redo the run and to draw its figures.
 
 The report reads these files and nothing else. The format is versioned; a reader refuses a
 version it does not know rather than guessing. `docs/record.md` describes every field.
@@ -22,12 +22,12 @@ VERSION: Literal[1] = 1
 RECORD_FILE = "record.json"
 SAMPLES_FILE = "samples.png"
 AGAIN = "To make it again, move its folder away first."
-"""What helps with a record that cannot be read: nothing writes over it."""
+"""Advice for a record that cannot be read, which nothing overwrites."""
 _CONFIG = (
     "attack", "settings", "victim", "student", "budget", "seed",
     "precision", "estimate_precision", "victim_precision",
 )  # fmt: skip
-"""What every version has written into a `config`, and readers look up there."""
+"""Keys that every version has written into `config`, and that readers look up there."""
 
 
 class Facts(BaseModel):
@@ -53,7 +53,7 @@ class VictimFacts(Facts):
     defences: tuple[str, ...] = ()
     """From the innermost to the outermost, as on the command line."""
     defended_accuracy: float
-    """The same share for what the API's users see."""
+    """The same share for the API with its defences on."""
     self_agreement: float
     """Agreement of two answers to the same inputs; below 1, the victim is not deterministic."""
     commonest_label: float | None = None
@@ -61,7 +61,7 @@ class VictimFacts(Facts):
 
     @property
     def one_answer(self) -> float:
-        """Share of held-out inputs that one answer to all gets right, as far as it is known."""
+        """Share of held-out inputs that the best constant answer gets right; 1/K if not noted."""
         return 1 / self.classes if self.commonest_label is None else self.commonest_label
 
 
@@ -73,8 +73,8 @@ class AccountFacts(Facts):
     spent: int
     """Charged, lost ones included."""
     lost: int = 0
-    """Charged, and brought nothing: to a victim that failed, or before a crash, where they may not
-    all have been sent."""
+    """Charged, but brought nothing: the victim failed, or the run crashed, in which case they may
+    not all have been sent."""
 
 
 class Point(Facts):
@@ -82,13 +82,13 @@ class Point(Facts):
 
     queries: int
     seconds: float
-    """Of extraction so far, interruptions left out, evaluation left in."""
+    """Seconds of extraction so far, without interruptions but with evaluations."""
     values: dict[str, float]
     """Named in full: 'agreement', 'accuracy', 'kl', 'student/gap', 'generator/gradient norm', …"""
 
 
 class Surroundings(Facts):
-    """Where and with what a run was made."""
+    """The hardware, software and precisions that a run was made with."""
 
     hardware: str
     device: str
@@ -110,20 +110,20 @@ class PoolFacts(Facts):
     size: int
     """Images in it, asked or not."""
     conversion: str = ""
-    """What was done to bring them to the victim's shape; '' for nothing."""
+    """What was done to fit them to the victim's shape; '' for nothing."""
 
 
 class TransferFacts(Facts):
     """What was kept of the queries themselves."""
 
     folder: str
-    """Beside the record."""
+    """Folder of the transfer set, beside the record."""
     encoding: str
-    """'bytes': inputs as the nearest of their range's 256 levels; 'exact': as they were."""
+    """'bytes': inputs rounded to the nearest of their range's 256 levels; 'exact': unchanged."""
     queries: int
     """Queries kept, each with what was released for it."""
     missing: int
-    """Queries charged and not kept: those a crash lost, or charged without sending."""
+    """Queries charged and not kept: a crash lost them, or they were charged without being sent."""
 
 
 class Record(Facts):
@@ -131,7 +131,7 @@ class Record(Facts):
 
     version: Literal[1] = VERSION
     id: str
-    """Hash of `config`: the same settings give the same identity anywhere."""
+    """Hash of `config` and of the victim's content: the same on every machine."""
     given: dict[str, Any]
     """The configuration as the user gave it."""
     config: dict[str, Any]
@@ -153,14 +153,14 @@ class Record(Facts):
     started: str
     """ISO 8601, UTC."""
     ended: str
-    """'finished', or what stopped it: 'SIGTERM', 'Ctrl-C', 'time limit'."""
+    """'finished', or what stopped it: see `Stop.reason`."""
     resumed: list[str] = Field(default_factory=list)
     """One line for every resumption: from where, after what, and what had been lost."""
     flags: list[Flag] = Field(default_factory=list)
     student_hash: str = ""
     """sha256 over the student's weights, saved in the folder `student` beside the record."""
     updates: dict[str, int] = Field(default_factory=dict)
-    """By player, 'student' and so on, steps of its optimiser; empty where they were not counted."""
+    """Optimiser steps of each player, 'student' and so on; empty if they were not counted."""
     transfer: TransferFacts | None = None
     """None if the queries themselves were not kept."""
     pool: PoolFacts | None = None
@@ -168,7 +168,7 @@ class Record(Facts):
 
     @property
     def finished(self) -> bool:
-        """Whether the budget was used up, rather than the run stopped."""
+        """Whether the attack had nothing left to do, rather than being stopped."""
         return self.ended == "finished"
 
     @property
@@ -185,7 +185,10 @@ class Record(Facts):
 
     @property
     def result(self) -> dict[str, float]:
-        """The values of the last point: at least 'accuracy', 'agreement' and 'kl'."""
+        """The values of the last point: at least 'accuracy' and 'agreement' in a finished run.
+
+        'kl' is among them unless the victim computes only labels.
+        """
         return self.curve[-1].values if self.curve else {}
 
     def write(self, folder: Path) -> Path:
@@ -196,14 +199,14 @@ class Record(Facts):
 
 
 def records_in(folder: Path) -> list[Record]:
-    """The record of every run in `folder`, in the order of the runs' names; raises as one does."""
+    """The records of all runs in `folder`, in the order of their names; see `read_record`."""
     return [read_record(path) for path in sorted(folder.glob(f"*/{RECORD_FILE}"))]
 
 
 def read_record(path: AnyPath) -> Record:
     """Read a record from its file or its run folder; `RunError` says what is wrong with it.
 
-    Its curve has the values that were measured, and no others.
+    Its curve has only values that were measured: older runs wrote others too.
     """
     path = Path(path)
     path = path / RECORD_FILE if path.is_dir() and path.name != RECORD_FILE else path
@@ -234,7 +237,7 @@ def read_record(path: AnyPath) -> Record:
 
 
 def _lacking(record: Record) -> str:
-    """What every record has and this one has not."""
+    """What this record lacks that every record needs; '' if nothing."""
     attacker = record.accounts.get("attacker")
     if attacker is None or attacker.budget is None or "auditor" not in record.accounts:
         return "accounts: expected the attacker's, with its budget, and the auditor's"
@@ -250,7 +253,7 @@ def _lacking(record: Record) -> str:
 
 
 def _as_measured(point: Point) -> Point:
-    """Without gradient norms of a network that has made no step: older runs wrote 0 for them."""
+    """Drop the zero gradient norms that older runs wrote before the first query."""
     if point.queries:
         return point
     kept = {n: v for n, v in point.values.items() if v or not n.endswith("/gradient norm")}

@@ -1,4 +1,4 @@
-"""How a run goes on: with what each rank kept by itself, and in which words."""
+"""How a run resumes: each rank's own part of a checkpoint, and the record's line on it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from copycost.runner.folder import own
 
 
 def own_part(path: Path, saved: dict[str, Any], ranks: Ranks) -> dict[str, Any] | None:
-    """What this rank kept at the moment of `saved`, rank 0's checkpoint, which lies at `path`.
+    """What this rank saved at the same moment as `saved`, rank 0's checkpoint at `path`.
 
     None if its file is missing or of another moment: each rank writes its own while the run goes
-    on, and a crash may come when some have and others have not.
+    on, and after a crash some may have written theirs and others not.
     """
     mine = saved if ranks.leads else load_checkpoint(own(path, ranks))
-    # Checkpoints from before moments were kept name none, and are taken as they are.
+    # Checkpoints of versions that kept no moment are taken as they are.
     same = mine is not None and mine.get("moment") == saved.get("moment")
     return mine if same else None
 
@@ -27,7 +27,7 @@ def own_part(path: Path, saved: dict[str, Any], ranks: Ranks) -> dict[str, Any] 
 def check_ledgers(folder: Path, ranks: Ranks, spent: int, saved: dict[str, Any] | None) -> None:
     """Raise `RunError` if a rank's ledger knows of fewer queries than the checkpoint `saved`.
 
-    Each rank calls it with what its own has `spent`, before any gives up what others lost.
+    Every rank calls it with what its own ledger has `spent`, before any forfeits queries.
     """
     known = min(ranks.all(spent)) * ranks.count
     if saved is not None and known < saved["spent"]:
@@ -40,7 +40,7 @@ def check_ledgers(folder: Path, ranks: Ranks, spent: int, saved: dict[str, Any] 
 
 
 def went_on(at: int, ahead: int) -> str:
-    """What a record says of a resumption at `at` queries, with so many charged since then."""
+    """The record's line on resuming at `at` queries, after `ahead` more were charged in vain."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     line = f"{now}: went on from {at:,} queries"
     if ahead:

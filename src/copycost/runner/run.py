@@ -1,4 +1,4 @@
-"""One run's time and storage: what is logged, when it is saved, how it ends, how it goes on."""
+"""The time and storage of one run: what is logged, when it is saved, how it ends and resumes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 from copycost.victims.base import Victim
 
 SAVE_EVERY_SECONDS = 60.0
-"""Between checkpoints where evaluations are rare; an evaluation saves one as well."""
+"""Time between checkpoints if evaluations are rare; an evaluation saves one as well."""
 SAVING_SHARE = 0.05
-"""Of the time at most goes into checkpoints that take long: a replay memory can weigh gigabytes."""
+"""Largest share of the time for checkpoints that take long: a replay memory can be gigabytes."""
 LONG_SECONDS = 1.0
-"""From here on a checkpoint takes long, and does not come with every evaluation."""
+"""A checkpoint that takes at least this long does not come with every evaluation."""
 
 
 class Watcher(Protocol):
-    """Whoever shows progress."""
+    """Shows the progress of a run."""
 
     def step(self, spent: int) -> None:
         """Called after every step of an attack; must be cheap."""
@@ -55,13 +55,11 @@ class Silent:
 
 
 class Run:
-    """The part of a run that lasts: curve, checkpoint, clock.
+    """The part of a run that is kept on disk: curve, checkpoint, clock.
 
-    A cleanly stopped run goes on bit for bit. After a crash the account may be ahead of the
-    checkpoint; what was charged stays charged, and `resumed` says so.
-
-    Several ranks take every step together. Rank 0 evaluates and keeps what they share; each
-    keeps its own ledger, and the state of the victim as it asks it.
+    A cleanly stopped run resumes bit for bit. After a crash the account may be ahead of the
+    checkpoint: its charges stand, and `resumed` says so. Several ranks take every step together.
+    Rank 0 evaluates and saves what they share; each saves its own ledger and victim's state.
     """
 
     def __init__(
@@ -101,7 +99,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Of extraction so far, over all sessions."""
+        """Seconds of extraction so far, over all sessions."""
         return self._before + time.monotonic() - self._clock
 
     @property
@@ -110,7 +108,7 @@ class Run:
         return self._oracle.spent * self._ranks.count
 
     def stopped(self) -> bool:
-        """Whether any rank has been asked to stop; they all do then, after the same step."""
+        """Whether any rank has been asked to stop; all then stop after the same step."""
         self.stop.agree(self._ranks)
         return bool(self.stop.reason)
 
@@ -132,14 +130,14 @@ class Run:
     def after_step(self, state: State, losses: dict[str, Tensor]) -> None:
         """Add up the losses, on the device; log and save when it is time.
 
-        A student that is about to learn, or is learning, from what was asked is not judged yet.
+        A student that has yet to learn from what was asked (`Attack.studies`) is not judged.
         """
         for name, loss in losses.items():
             self._sums[name] = self._sums.get(name, 0) + loss
             self._counts[name] = self._counts.get(name, 0) + 1
         self._trail.step(self.spent)
         if state.engine.device.type == "cpu" and not self._ranks.several:
-            # At once, where looking is free; elsewhere at the next evaluation, all ranks as one.
+            # At once, where reading values is free; else at the next evaluation, on all ranks.
             self._check_finite(state, {name: float(loss) for name, loss in losses.items()})
             self._trail.sound = self._trail.steps
         self.watcher.step(self.spent)
@@ -162,7 +160,7 @@ class Run:
                 values[f"{name}/gradient norm"] = float(player.gradient_norm())
         self._check_finite(state, values)
         self._meter.verify()
-        with self._ranks.leader_first():  # others go on to what is not patient enough to wait
+        with self._ranks.leader_first():  # the others wait here, as later collectives time out
             if self._auditor is not None:
                 values |= self._judge(self._auditor, state)
         values |= self._attack.diagnose(state, self._meter.rehearsal)
@@ -175,7 +173,7 @@ class Run:
         self.watcher.point(point)
 
     def _mean_losses(self, state: State) -> dict[str, float]:
-        """Since the last evaluation, over all ranks, which must all call it; `Unstable` if lost."""
+        """Mean losses since the last evaluation; all ranks call it. `Unstable` if not finite."""
         sums = {name: self._ranks.mean(total) for name, total in self._sums.items()}
         values = {name: float(total) / self._counts[name] for name, total in sums.items()}
         self._check_finite(state, values)
@@ -183,7 +181,7 @@ class Run:
 
     @staticmethod
     def _judge(auditor: Auditor, state: State) -> dict[str, float]:
-        """The network that counts under plain names, the others as 'ensemble/agreement'."""
+        """Evaluate the judged network under plain names, others as in 'ensemble/agreement'."""
         values = auditor.evaluate(state.judged)
         for name, network in state.beside.items():
             found = auditor.evaluate(network)
@@ -191,9 +189,9 @@ class Run:
         return values
 
     def save(self, state: State) -> None:
-        """Settle the account, and begin to write a checkpoint; players are alike on all ranks.
+        """Settle the account and begin to write a checkpoint; rank 0 writes the shared part.
 
-        Raises `Unstable` rather than replace the last good state by one that is lost.
+        Raises `Unstable` rather than replace the last good state if a loss is not finite.
         """
         began = time.monotonic()
         self._mean_losses(state)
@@ -203,7 +201,7 @@ class Run:
             "victim": self._api.state(),
             "layers": chance_state(state.engine.device),
             "sums": self._sums,
-            # Queries too: after a crash the same steps are taken again.
+            # Steps alone do not identify a moment: after a crash they are taken again.
             "moment": [self._trail.steps, self.spent],
         }
         shared: dict[str, Any] = {
@@ -225,9 +223,9 @@ class Run:
         self._rest = took / SAVING_SHARE if took >= LONG_SECONDS else 0.0
 
     def keep(self, state: State) -> None:
-        """Save what was learnt before a step that failed in the middle.
+        """Save what was learnt before a step that failed midway.
 
-        In one process only: others would have to come to the same point.
+        Only in a single process, as all ranks would have to reach the same point.
         """
         if not self._ranks.several:
             self.save(state)
@@ -235,7 +233,7 @@ class Run:
     def finish(self, state: State, done: bool) -> None:
         """Note whether the attack has nothing left to do.
 
-        Raises `RunError` if that is for lack of queries while none was ever learnt from.
+        Raises `RunError` if the budget is gone and the student has never learnt.
         """
         if done and not state.student.updates:
             raise RunError(
@@ -247,14 +245,14 @@ class Run:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Around the loop: at the end of the block the last checkpoint is on the disk."""
+        """Around the loop: at its end, wait until the last checkpoint is on the disk."""
         try:
             yield
         finally:
             self._saver.wait()
 
     def _level(self) -> None:
-        """Give up what other ranks lost in a crash, so that all take the same steps from here."""
+        """Forfeit what other ranks lost in a crash, so that all take the same steps from here."""
         self._meter.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
 
     def _restore(self, state: State, saved: dict[str, Any]) -> None:
@@ -265,11 +263,11 @@ class Run:
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
         self.resumed = list(saved["resumed"])
-        self._write_off_since(*saved["account"])  # alike on all ranks at one moment
+        self._write_off_since(*saved["account"])  # the same on all ranks at that moment
         self.resumed.append(went_on(saved["spent"], self.spent - saved["spent"]))
 
     def _restore_own(self, state: State, saved: dict[str, Any]) -> None:
-        """A rank that kept nothing of the moment draws anew; then no rank has losses since."""
+        """Restore this rank's part; if it is missing, draw anew, and all ranks drop their sums."""
         mine = own_part(self.folder / CHECKPOINT_FILE, saved, self._ranks)
         torn = self._ranks.largest(mine is None)
         if mine is None:
@@ -283,7 +281,7 @@ class Run:
             self._counts = dict(saved["counts"])
 
     def _write_off_since(self, spent: int, lost: int) -> None:
-        """What was settled after a checkpoint, and never reached the next one, brought nothing."""
+        """Write off what was settled after a checkpoint and did not reach the next one."""
         unkept = (self._oracle.spent - spent) - (self._meter.lost - lost)
         self._meter.write_off(max(0, unkept))
 
@@ -291,7 +289,7 @@ class Run:
         """Raise `Unstable` if a player's weights or buffers are no longer finite."""
         weights = weights_of(state)
         if not_finite(weights):
-            self._trail.step(self.spent)  # the one that failed in the middle
+            self._trail.step(self.spent)  # the step that failed midway
         self._check_finite(state, weights)
 
     def _check_finite(self, state: State, values: dict[str, float]) -> None:

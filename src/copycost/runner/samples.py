@@ -1,4 +1,4 @@
-"""A picture of what an attack asks: a square of sample queries."""
+"""A picture of an attack's queries: a square of samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from copycost.types import InputSpec
 
 
 def save_samples(path: Path, images: Tensor, spec: InputSpec) -> None:
-    """Write images [N, C, H, W] in the spec's range as one PNG, one pixel apart.
+    """Write images [N, C, H, W] in the spec's range as one PNG, with a pixel between them.
 
     One channel is shown in grey, three in colour, any other number by its mean in grey.
     """

@@ -16,14 +16,14 @@ _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SI
 
 
 class Stop:
-    """Asked once a step whether to go on; `reason` is empty while there is none."""
+    """A request to stop, which a run looks for after every step; `reason` is '' until it comes."""
 
     def __init__(
         self, max_minutes: float | None = None, told: Callable[[str], None] = lambda reason: None
     ) -> None:
         """`max_minutes` counts from now, over all runs that share this object.
 
-        `told` is called with the name of the first signal that asks.
+        `told` is called with the name of the first signal that asks to stop.
         """
         self._told = told
         self._deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
@@ -32,13 +32,16 @@ class Stop:
 
     @property
     def reason(self) -> str:
-        """What asked to stop: 'SIGTERM', 'Ctrl-C', 'SIGHUP', 'time limit', or '' to go on."""
+        """What asked to stop, or '' to go on.
+
+        'SIGTERM', 'Ctrl-C', 'SIGHUP', 'time limit', 'another process' or what `ask` was given.
+        """
         if not self._asked and self._deadline is not None and time.monotonic() >= self._deadline:
             self._asked = "time limit"
         return self._asked
 
     def ask(self, reason: str) -> None:
-        """Stop at the end of the step in hand."""
+        """Ask to stop at the end of the current step."""
         self._asked = self._asked or reason
 
     def agree(self, ranks: Ranks) -> None:
@@ -49,10 +52,10 @@ class Stop:
     @classmethod
     @contextmanager
     def given_or_own(cls, stop: Stop | None) -> Iterator[Stop]:
-        """`stop`; where there is none, one that signals ask, which are passed on after the block.
+        """Yield `stop`, or one that signals trigger; after the block such a signal is raised again.
 
-        So a script that knows nothing of stopping loses nothing by Ctrl-C, and ends by it. Only
-        the main thread hears of signals.
+        So a script without a `Stop` loses nothing by Ctrl-C, and is still ended by it. In threads
+        other than the main one, which get no signals, the new `Stop` is never triggered.
         """
         if stop is not None or threading.current_thread() is not threading.main_thread():
             yield stop or cls()
@@ -68,9 +71,9 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within the block the first signal asks to stop; a second Ctrl-C interrupts.
+        """Within the block the first signal asks to stop, and a later Ctrl-C interrupts at once.
 
-        SIGHUP stays ignored where it is: that is what `nohup` is for.
+        SIGHUP stays ignored if it was, as under `nohup`.
         """
         heard = set(_NAMES)
         if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
@@ -93,5 +96,5 @@ class Stop:
         first, self._heard = not self._asked, number
         self.ask(name)
         if first:
-            with suppress(OSError):  # the terminal may be what is gone
+            with suppress(OSError):  # the terminal may be gone
                 self._told(name)

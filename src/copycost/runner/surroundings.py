@@ -1,4 +1,4 @@
-"""Where and with what a run is made."""
+"""Describes the hardware and software that a run uses."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from copycost.runner.record import Surroundings
 from copycost.version import __version__
 
 COMMIT = "COPYCOST_COMMIT"
-"""Variable that says of which commit a copy of the source is; git is not asked then."""
+"""Environment variable with the commit of the source; if it is set, git is not asked."""
 _PACKAGES = ("torch", "lightning-fabric", "numpy", "safetensors", "pydantic")
 
 
 def surroundings(device: torch.device, arithmetic: dict[str, str], ranks: int = 1) -> Surroundings:
-    """Describe this process, which computed on `device`; `arithmetic` says what in which."""
+    """Describe this process, which computed on `device`, in the precisions of `arithmetic`."""
     return Surroundings(
         hardware=_hardware(device),
         device=str(device),
@@ -33,7 +33,7 @@ def surroundings(device: torch.device, arithmetic: dict[str, str], ranks: int = 
 
 
 def _hardware(device: torch.device) -> str:
-    # Processors of one name differ in the width of their vectors, and by that in speed.
+    # Processors of one name may differ in vector width, and so in speed.
     cpu = f"{os.cpu_count()} x {_cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
     return f"{torch.cuda.get_device_name(device)}, {cpu}" if device.type == "cuda" else cpu
 
@@ -57,7 +57,7 @@ def _versions() -> dict[str, str]:
 
 
 def _version(package: str) -> str:
-    """Of a package, or of another that brings its module along."""
+    """The version of a package, or of another one that provides its module."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -19,12 +19,13 @@ from copycost.victims.saved import content_hash
 class Target:
     """A victim, and what only its owner has: labelled data that it was not trained on.
 
-    It is undefended, or behind a defence of its owner's own: those that have names are the run's.
+    The victim is undefended, or behind a defence of its owner's own; copycost's own defences are
+    named in `RunConfig.defences` instead.
     """
 
     victim: Victim
     held_out: Labelled
-    """Its images come in the range of the victim's inputs."""
+    """Labelled inputs; their bytes are mapped to the range of the victim's inputs."""
     dataset: str
     """Provenance of the held-out data, e.g. 'CIFAR-10 (JPEG q75)'."""
     architecture: str = "unknown"
@@ -32,7 +33,7 @@ class Target:
     """The collection that the held-out data is from (`Dataset.origin`); `dataset` if ''."""
 
     def __post_init__(self) -> None:
-        """Check that the data is what the victim takes; `SpecMismatch` says what differs."""
+        """Check that the data suits the victim; `SpecMismatch` says what differs."""
         wrap = "wrap a module in ModuleVictim(…), a function in FunctionVictim(…)"
         check_kind(self.victim, Victim, "a victim", wrap)
         check_kind(
@@ -46,7 +47,7 @@ class Target:
         _check_undefended(self.victim)
         self._check_shape()
         spec = self.victim.spec
-        # Data sets are of bytes; what these stand for is the victim's to say.
+        # Data sets hold bytes; the victim's spec says what range they stand for.
         held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
         object.__setattr__(self, "held_out", held_out)
         self._check_labels()
@@ -73,10 +74,10 @@ class Target:
 
     @cached_property
     def declared_hash(self) -> str:
-        """sha256 of the victim's name, what it is said to take and give, and its held-out labels.
+        """sha256 of the victim's name, its declared inputs and outputs, and the held-out labels.
 
-        A module's weights do not tell what its code does with them; its name is the owner's to
-        change. Not of the images: another library may decode a JPEG's values a little otherwise.
+        Weights do not tell what a module's code does with them: if the code changes, the owner can
+        change the name. Images are left out, as libraries decode JPEGs slightly differently.
         """
         victim, held_out = self.victim, self.held_out
         takes = f"{victim.spec!r} {list(held_out.inputs.shape)}"
@@ -86,15 +87,15 @@ class Target:
 
     @property
     def content_hash(self) -> str:
-        """sha256 of the victim's weights as they are now, or of its name where it has none here.
+        """sha256 of the victim's weights as they are now, or of its name if they are not here.
 
-        Of a defence without a name in `RunConfig.defences`: of its name and of what it holds.
+        For a defence of the owner's own, that of its name and of the victim inside.
         """
         return _hash_of(self.victim)
 
 
 def _hash_of(victim: Victim) -> str:
-    """Through a defence of the owner's own: two models behind one are two."""
+    """The hash includes the victim inside a defence, so that two models behind it differ."""
     if isinstance(victim, ModuleVictim):
         return content_hash(victim.module)
     said = f"name:{victim.name}"
@@ -104,7 +105,7 @@ def _hash_of(victim: Victim) -> str:
 
 
 def _check_undefended(victim: Victim) -> None:
-    """Copies are judged by the undefended victim, which is past every defence that has a name."""
+    """Refuse defences that have names: copies are judged against the undefended victim."""
     while isinstance(victim, Defence):
         if type(victim) in DEFENCES.values():
             raise SpecMismatch(

@@ -1,4 +1,4 @@
-"""Targets by name: a victim preset, trained when it is first needed, or a saved model."""
+"""Targets by name: a victim preset, which is trained on first use, or a saved model."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from copycost.victims.saved import CARD_FILE, Card, load_model, refuse_strangers
 
 
 class Watcher(Protocol):
-    """Whoever is told how the training of a victim goes."""
+    """Shows the progress of a victim's training."""
 
     def begins(self, epochs: int) -> None:
-        """Before its first step, or its first since it was stopped; `epochs` are all it has."""
+        """Called before the first step of each session; `epochs` is the total number."""
 
     def epoch(self, number: int, loss: float, seconds: float) -> None:
-        """After each epoch, numbered from 1: its mean loss, and how long it took."""
+        """Called after each epoch, numbered from 1, with its mean loss and duration."""
 
 
 Suits = Callable[[InputSpec, int], None]
-"""Raises for a victim of such inputs and so many classes that is of no use."""
+"""Raises if a victim with these inputs and this number of classes is of no use."""
 
 
 def load_target(
@@ -55,9 +55,9 @@ def load_target(
 
     A preset is trained once for each data set and seed and kept under `folder`. Raises
     `ConfigError` for a name that is neither, or for a saved model without `data`,
-    `SpecMismatch` for data of other classes than the model's, and `Interrupted` when `stop` is
-    asked before it is trained; it goes on the next time. What `suits` raises of a victim that is
-    not there yet is raised before it is trained.
+    `SpecMismatch` for data with other classes than the model's, and `Interrupted` if `stop` is
+    asked during training, which the next call continues. `suits` is called before a preset is
+    trained, and what it raises is passed on.
     """
     if victim and (Path(victim) / CARD_FILE).exists():
         return _saved_target(Path(victim), data, engine)
@@ -72,7 +72,7 @@ def load_target(
 
 
 def preset_named(victim: str) -> VictimPreset:
-    """The preset of this name; `ConfigError` says what the name is instead."""
+    """The preset of this name; for any other name, `ConfigError` says what is wrong with it."""
     if not victim:
         raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
     if victim not in VICTIMS and Path(victim).exists():
@@ -85,7 +85,7 @@ def preset_named(victim: str) -> VictimPreset:
 
 
 def victim_folder(root: Path, name: str, data: str, seed: int) -> Path:
-    """Where the victim of a preset, a data set and a seed is kept."""
+    """The folder that holds the victim of this preset, data set and seed."""
     return root / f"{name}-{_as_file_name(data)}-seed{seed}"
 
 
@@ -101,8 +101,8 @@ def train_victim(
 ) -> Card:
     """Train a victim and save it in `folder`; the card's accuracy is the last model's.
 
-    Raises `RunError` where `folder` holds anything but a saved model, `Busy` if another process
-    is at it, and `Interrupted` when `stop` is asked: the same call goes on.
+    Raises `RunError` if `folder` holds anything but a saved model, `Busy` if another process is
+    training it, and `Interrupted` if `stop` is asked: the same call then goes on.
     """
     refuse_strangers(folder)
     with keeping(folder, stop or Stop()) as kept:
@@ -160,9 +160,9 @@ def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine)
 
 
 def _check_classes(card: Card, name: str, dataset: Dataset) -> None:
-    """Raise `SpecMismatch` where the model's classes and the data's have names, and others."""
+    """Raise `SpecMismatch` if the model and the data both name their classes, and differ."""
     judged = dataset.class_names
-    trained = (card.class_names or ())[: len(judged)]  # data may lack the last of the classes
+    trained = (card.class_names or ())[: len(judged)]  # data may lack the last classes
     if trained != judged and _are_names(trained) and _are_names(judged):
         raise SpecMismatch(
             f"data with the classes of {name}, {_shortened(trained)}",
@@ -173,7 +173,7 @@ def _check_classes(card: Card, name: str, dataset: Dataset) -> None:
 
 
 def _are_names(classes: tuple[str, ...]) -> bool:
-    """Whether they say what the classes are: numbers only count them, and can be of anything."""
+    """Whether these are names and not just 0, 1, …, which can stand for any classes."""
     return classes != tuple(str(i) for i in range(len(classes)))
 
 
@@ -183,7 +183,7 @@ def _shortened(classes: tuple[str, ...], most: int = 4) -> str:
 
 
 def _as_file_name(text: str) -> str:
-    """`text` as it can be in a file's name; what is not told apart by it, is by a hash."""
+    """`text` as a file name; if that changes it, a hash tells it from others with the same name."""
     name = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip("-")
     told = "" if name == text else f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return name + told

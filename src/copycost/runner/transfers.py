@@ -20,14 +20,14 @@ from copycost.types import Access
 from copycost.victims.base import Victim
 
 SPARE = 1.05
-"""Room asked for, over the rows alone: headers, and whatever else the disk is for."""
+"""Room required, relative to the rows alone, for headers and other uses of the disk."""
 
 
 @contextmanager
 def recording(config: RunConfig, victim: Victim, folder: Path) -> Iterator[Recorder | None]:
     """The recorder of the run in `folder`, or None if its configuration keeps nothing.
 
-    Raises `RunError` if the disk has no room for what is left to ask.
+    Raises `RunError` if the disk has no room for the queries that are left.
     """
     if config.record_queries == "off":
         yield None
@@ -40,7 +40,7 @@ def recording(config: RunConfig, victim: Victim, folder: Path) -> Iterator[Recor
 
 
 def transfer_facts(recorder: Recorder | None, spent: int) -> TransferFacts | None:
-    """What the record says, once everything is on the disk."""
+    """The record's entry on the transfer set, once everything is on the disk."""
     if recorder is None:
         return None
     return TransferFacts(
@@ -52,10 +52,11 @@ def transfer_facts(recorder: Recorder | None, spent: int) -> TransferFacts | Non
 
 
 def read_transfer_set(folder: AnyPath, ledger: str = LEDGER_FILE) -> TransferSet:
-    """What the run in `folder` asked and got, also while it goes on or after a crash.
+    """The queries and answers of the run in `folder`, also during the run or after a crash.
 
-    `ledger` is the file in it that the account is compared with. Raises `RunError` if the run
-    keeps no transfer set, or if it is finished and its record counts other queries than there are.
+    They are compared with the attacker's account in the file `ledger` of that folder. Raises
+    `RunError` if the run keeps no transfer set, or if it is finished and their number is not the
+    one in its record.
     """
     run = Path(folder)
     account = run / ledger

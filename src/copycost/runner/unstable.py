@@ -1,4 +1,4 @@
-"""Where a run became unstable: in which step, on which batch, and what its players were then."""
+"""Where a run became unstable: in which step, on which batch, and with what players."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from copycost.runner.folder import CHECKPOINT_FILE, UNSTABLE_FILE, has_diverged
 
 
 class Trail:
-    """Steps and queries of a run from its beginning, over all sessions."""
+    """Counts a run's steps and queries from its beginning, over all sessions."""
 
     def __init__(self) -> None:
-        """Before the first step."""
+        """Start before the first step."""
         self.steps = 0
         """Steps taken."""
         self.sound = 0
-        """Steps after which every loss so far had been looked at and was finite."""
+        """Steps up to which every loss has been checked and was finite."""
         self.batch: tuple[int, int] | None = None
-        """First and last query, from 1, of the last step that asked."""
+        """First and last query, counted from 1, of the last step that asked anything."""
         self._spent = 0
 
     def begin(self, spent: int) -> None:
-        """A session starts when so many queries are charged."""
+        """Begin a session, at which `spent` queries are charged."""
         self._spent = spent
 
     def step(self, spent: int) -> None:
-        """A step was taken; `spent` queries are charged now."""
+        """Count a step, after which `spent` queries are charged."""
         self.steps += 1
         if spent > self._spent:
             self.batch, self._spent = (self._spent + 1, spent), spent
 
     @property
     def suspects(self) -> tuple[int, int]:
-        """First and last of the steps in which something found now may have been lost."""
+        """First and last of the steps in which a value found not finite now may have become so."""
         return min(self.sound + 1, self.steps), self.steps
 
     def state(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """The counts, for a checkpoint."""
         return {"steps": self.steps, "sound": self.sound, "batch": self.batch}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Load a saved `state`."""
         self.steps, self.sound, self.batch = state["steps"], state["sound"], state["batch"]
 
 
 def weights_of(state: State) -> dict[str, float]:
-    """By player, the sums of its weights and of its buffers: finite only if all of them are.
+    """For each player, the sums of its weights and buffers, finite only if all of them are.
 
-    Buffers too: what a batch norm holds may overflow while its weights stay finite.
+    A batch norm's buffers may overflow while its weights stay finite.
     """
     sums: dict[str, float] = {}
     for name, player in state.players.items():
@@ -71,17 +71,16 @@ def _sum(tensors: Iterable[Tensor]) -> float:
 
 
 def not_finite(values: Mapping[str, float]) -> list[str]:
-    """The names of those that are NaN or infinite."""
+    """The names of the values that are NaN or infinite."""
     return [name for name, value in values.items() if not math.isfinite(value)]
 
 
 def unstable(
     folder: Path, state: State, values: Mapping[str, float], trail: Trail, meter: Meter
 ) -> Unstable:
-    """The error to raise where some of `values` are not finite; keeps what shows why.
+    """The error to raise if some of `values` are not finite; saves the players to show why.
 
-    The account is settled, and what is recorded of the queries is on the disk. The checkpoint
-    stays as it is.
+    The account is settled and recorded queries are flushed to disk. The checkpoint stays as it is.
     """
     kept = _keep(folder / UNSTABLE_FILE, state, values, trail, meter)
     path = folder / CHECKPOINT_FILE
@@ -95,9 +94,9 @@ def unstable(
 
 
 def refuse_diverged(folder: Path, ranks: Ranks) -> None:
-    """Raise `Unstable` on all `ranks` if an earlier session of the run in `folder` was lost.
+    """Raise `Unstable` on all `ranks` if an earlier session of the run in `folder` diverged.
 
-    From its last good state it would take the same steps again, and pay for them again.
+    From its last good state the run would take the same steps again, and pay for them again.
     """
     if ranks.largest(has_diverged(folder)):
         raise Unstable(
@@ -110,7 +109,7 @@ def refuse_diverged(folder: Path, ranks: Ranks) -> None:
 
 
 def _told(values: Mapping[str, float], trail: Trail) -> str:
-    """What was lost, in which steps, and on which queries."""
+    """The part of the message on what became NaN or infinite, in which steps and queries."""
     first, last = trail.suspects
     where = f"in step {last:,}" if first == last else f"in one of the steps {first:,} to {last:,}"
     text = f"{', '.join(not_finite(values))} became NaN or infinite {where}."
@@ -120,7 +119,7 @@ def _told(values: Mapping[str, float], trail: Trail) -> str:
 
 
 def _keep(path: Path, state: State, values: Mapping[str, float], trail: Trail, meter: Meter) -> str:
-    """Where the players lie, in words; a fault of the disk must not hide why the run ends."""
+    """Save the players and say where; a fault of the disk must not hide why the run ends."""
     content = {
         "players": {name: player.state() for name, player in state.players.items()},
         "values": dict(values),

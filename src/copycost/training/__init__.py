@@ -1,1 +1,1 @@
-"""Training victims: settings, augmentation on the device, and one loop to read in a sitting."""
+"""Training of victims: settings, augmentation on the device, and one short training loop."""

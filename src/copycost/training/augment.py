@@ -1,7 +1,7 @@
-"""Random crops and mirrorings of a whole batch at once, where the batch lies.
+"""Random crops and flips of a whole batch at once, on the device of the batch.
 
-Both only choose which pixel goes where, so they take images of any type (bytes are a quarter
-of the traffic of floats) and of any range, and leave every value as it is.
+Both only move pixels, so they take images of any type (bytes need a quarter of the memory traffic
+of floats) and any range, and leave every value as it is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor
 def augment(images: Tensor, crop: int, flip: bool, generator: torch.Generator) -> Tensor:
     """Shift each of `images` [N, C, H, W] by up to `crop` pixels and mirror half of them.
 
-    `generator` must be on the images' device. Raises `ValueError` where `crop` is not below
-    both H and W: there is not so much to reflect.
+    `generator` must be on the images' device. Raises `ValueError` if `crop` is not below both H
+    and W, as there is not that much to reflect.
     """
     count, device = len(images), images.device
     if crop:
@@ -31,8 +31,8 @@ def augment(images: Tensor, crop: int, flip: bool, generator: torch.Generator) -
 def shift(images: Tensor, down: Tensor, right: Tensor, most: int) -> Tensor:
     """Look at each image through a window moved `down` and `right` pixels ([N], int64).
 
-    The same as padding by reflection and cropping, without the padded copy. No shift may
-    exceed `most`, which is taken on trust so that the device need not be waited for.
+    This equals padding by reflection and cropping, without the padded copy. No shift may exceed
+    `most`; this is not checked, so as not to wait for the device.
     """
     height, width = images.shape[2:]
     if most >= min(height, width):

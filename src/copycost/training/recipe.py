@@ -1,4 +1,4 @@
-"""How a victim is trained, as data. Loads no PyTorch."""
+"""The settings by which a victim is trained. This module does not load PyTorch."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ class Recipe:
     """A name in `copycost.nets.ARCHITECTURES`."""
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=128, ge=2)
-    """Images a step; a data set smaller than this is one batch."""
+    """Images per step; a data set smaller than this is one batch."""
     peak_lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     """Learning rate at the top of the schedule."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0, allow_inf_nan=False)
-    """On every weight, batch norm's included."""
+    """Applies to every weight, batch norm's included."""
     schedule: Literal["one-cycle", "cosine"] = "one-cycle"
-    """After the warm-up, down to 0 in a line or along half a cosine."""
+    """After the warm-up the learning rate falls to 0, linearly or along half a cosine."""
     warm_up: float = Field(default=0.2, ge=0, lt=1)
-    """Share of all steps in which the learning rate rises to its peak in a line."""
+    """Share of all steps in which the learning rate rises linearly to its peak."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     crop: int = Field(default=0, ge=0)
     """Pixels by which a random crop may shift an image, edges reflected; 0: no cropping."""
     flip: bool = False
-    """Whether every other image, at random, is mirrored left to right."""
+    """Whether each image is mirrored left to right with probability 1/2."""
     normalise: bool = True
     """Whether the net subtracts the training set's mean and divides by its std, by channel."""
     precision: Literal["float32", "bf16-mixed"] = "float32"
     """Arithmetic of training; evaluation is in float32."""
     compiled: bool = False
-    """Whether training goes through `torch.compile`: a minute more at the start."""
+    """Whether training uses `torch.compile`, which takes a minute more at the start."""
 
     @model_validator(mode="after")
     def _known(self) -> Recipe:
@@ -55,5 +55,5 @@ class VictimPreset(NamedTuple):
     """What `copycost train-victim NAME` needs to know."""
 
     dataset: str
-    """Reference to a data set, as `copycost` resolves it."""
+    """Reference to a data set, as `copycost.load_dataset` takes it."""
     recipe: Recipe

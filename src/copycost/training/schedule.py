@@ -8,15 +8,15 @@ from typing import Literal
 
 
 def one_cycle(t: float, warm_up: float) -> float:
-    """Up in a line until `warm_up`, then down in a line to 0 at t = 1; returns [0, 1].
+    """Linear rise until `warm_up`, then linear fall to 0 at t = 1; a share in [0, 1].
 
-    The triangle of Smith & Topin, Super-Convergence (arXiv:1708.07120), without its last leg.
+    The triangle of Smith & Topin, Super-Convergence (arXiv:1708.07120), without its last phase.
     """
     return t / warm_up if t < warm_up else (1 - t) / (1 - warm_up)
 
 
 def cosine(t: float, warm_up: float) -> float:
-    """Up in a line until `warm_up`, then down half a cosine to 0 at t = 1; returns [0, 1].
+    """Linear rise until `warm_up`, then half a cosine down to 0 at t = 1; a share in [0, 1].
 
     Loshchilov & Hutter, SGDR (arXiv:1608.03983), without restarts.
     """
@@ -29,4 +29,4 @@ SCHEDULES: dict[Literal["one-cycle", "cosine"], Callable[[float, float], float]]
     "one-cycle": one_cycle,
     "cosine": cosine,
 }
-"""By the names that a recipe gives them."""
+"""Schedules by their names in a recipe."""

@@ -1,7 +1,7 @@
-"""Train a victim, on data that lie on the device as bytes.
+"""Train a victim, on data that is kept on the device as bytes.
 
-Nothing here waits for the device within an epoch, and nothing looks at test data: the model
-returned is the last one, never the best.
+Nothing here waits for the device within an epoch, and training never uses test data: the model
+returned is the last one, not the best.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ OnEpoch = Callable[[int, float, float], None]
 
 
 class Keeper(Protocol):
-    """Whoever keeps a training, so that it can be stopped and go on another time."""
+    """Saves a training, so that it can be stopped and resumed later."""
 
     def begin(self, training: Training) -> None:
-        """Restore what was kept of it, if anything."""
+        """Restore the training from what was saved of it, if anything."""
 
     def after_step(self, training: Training) -> None:
-        """Keep it if it is time to; raise to stop it."""
+        """Save the training if it is time to; raise to stop it."""
 
 
 def train(
@@ -56,8 +56,8 @@ def train(
 
     The module maps inputs [N, *shape] in [0, 1] to logits [N, K] and stays on `device`. On
     the CPU a seed gives the same weights every time for the same number of threads, however
-    often `keeper` stopped it. Raises `ConfigError` where the recipe does not suit the data,
-    `Unstable` where the loss is lost.
+    often `keeper` stopped it. Raises `ConfigError` if the recipe does not suit the data,
+    `Unstable` if an epoch's mean loss is NaN or infinite.
     """
     training = Training(recipe, dataset, torch.device(device), seed)
     if keeper is not None:
@@ -73,29 +73,29 @@ def train(
             began = time.perf_counter()
         if keeper is not None:
             keeper.after_step(training)
-    # As it will be when it is loaded again, so that both give the same answers to the bit.
+    # In the memory layout of a loaded model, so that both give the same answers to the bit.
     return arranged(training.module, torch.contiguous_format).eval()
 
 
 class Training:
-    """A training between two of its steps: all that it needs to go on is in its `state`."""
+    """A training that goes step by step; its `state` holds all that is needed to resume it."""
 
     def __init__(self, recipe: Recipe, dataset: Dataset, device: torch.device, seed: int) -> None:
-        """At its beginning; raises `ConfigError` where the recipe does not suit the data."""
+        """Prepare the first step; raises `ConfigError` if the recipe does not suit the data."""
         _check(recipe, dataset.spec)
         self._recipe = recipe
         self.purpose = _purpose(recipe, dataset, seed)
-        """What makes it another training than others."""
+        """What distinguishes this training from others."""
         self._images = dataset.train.inputs.to(device)
         self._labels = dataset.train.labels.to(device)
-        # A third to a half faster than plain strides, on the CPU too, measured.
+        # Measured to be a third to a half faster than contiguous weights, on the CPU too.
         self.module = arranged(prepare(recipe, dataset, seed).to(device)).train()
         # The compiled module shares its weights with the plain one, which is what is returned.
         self._forward = torch.compile(self.module) if recipe.compiled else self.module
         self._optimizer = _optimizer(recipe, self.module)
         self._chance = torch.Generator(device).manual_seed(seed)
         self._size = min(recipe.batch_size, len(self._images))
-        # What is left over of a shuffled epoch is left out.
+        # The last, incomplete batch of an epoch is left out.
         self._steps = len(self._images) // self._size
         self._done = 0
         self._order = torch.empty(0, dtype=torch.int64, device=device)
@@ -103,25 +103,25 @@ class Training:
 
     @property
     def epochs(self) -> int:
-        """How many are finished."""
+        """How many epochs are finished."""
         return self._done // self._steps
 
     @property
     def between_epochs(self) -> bool:
-        """Whether one has just been finished."""
+        """Whether an epoch has just been finished."""
         return self._done % self._steps == 0
 
     @property
     def finished(self) -> bool:
-        """Whether all are."""
+        """Whether all epochs are finished."""
         return self.epochs >= self._recipe.epochs
 
     def mean_loss(self) -> float:
-        """Of the epoch just finished; the one wait for the device in it."""
+        """The mean loss of the epoch just finished; the only wait for the device in an epoch."""
         return float(self._total / self._steps)
 
     def step(self) -> None:
-        """One step down the loss of the next batch."""
+        """Take one optimiser step on the next batch."""
         recipe, at = self._recipe, self._done % self._steps
         if at == 0:
             images, chance = len(self._images), self._chance
@@ -138,7 +138,7 @@ class Training:
         self._done += 1
 
     def state(self) -> dict[str, Any]:
-        """All that it takes to go on bit for bit."""
+        """All that is needed to go on bit for bit."""
         return {
             "module": self.module.state_dict(),
             "optimizer": self._optimizer.state_dict(),
@@ -149,7 +149,7 @@ class Training:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Load a saved `state`."""
         self.module.load_state_dict(state["module"])
         restore_optimizer(self._optimizer, state["optimizer"])
         restore_stream(self._chance, state["chance"])
@@ -161,7 +161,7 @@ class Training:
 def accuracy(
     module: nn.Module, labelled: Labelled, device: torch.device | str, batch_size: int = 1000
 ) -> float:
-    """Share in [0, 1] of `labelled` that `module` gets right, in evaluation mode.
+    """Share in [0, 1] of `labelled` that `module`, in evaluation mode, gets right.
 
     The module is moved to `device` and left in the mode it was in.
     """
@@ -178,17 +178,17 @@ def accuracy(
 
 
 def prepare(recipe: Recipe, dataset: Dataset, seed: int) -> nn.Module:
-    """Build the recipe's net on the CPU, untrained, normalising where the recipe says so."""
+    """Build the recipe's untrained net on the CPU, with normalisation if the recipe says so."""
     builder = ARCHITECTURES[recipe.architecture]
     module = build(builder, dataset.spec, dataset.classes, seed)
     return Normalised(module, *moments(dataset.train.inputs)) if recipe.normalise else module
 
 
 def moments(inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation by channel, each [C], of bytes [N, C, H, W] taken as [0, 1].
+    """Mean and standard deviation per channel, each [C], of bytes [N, C, H, W] scaled to [0, 1].
 
-    From a count of the 256 values: exact, and without a copy of the data in floats. A channel
-    that never changes gets the std of one step, 1/255, for it is divided by.
+    They come from a count of the 256 values: exact, and without a copy of the data in floats. A
+    constant channel gets a std of one level, 1/255, as inputs are divided by it.
     """
     values = torch.arange(256, dtype=torch.float64, device=inputs.device) / 255
     counts = torch.stack(
@@ -211,7 +211,7 @@ def _purpose(recipe: Recipe, dataset: Dataset, seed: int) -> dict[str, Any]:
         "recipe": asdict(recipe),
         "data": dataset.provenance,
         "images": len(images),
-        # A file or a folder keeps its name when what is in it is changed.
+        # The provenance of a file or folder does not change with its content.
         "content": hash_of(images.inputs, images.labels),
         "seed": seed,
     }

@@ -1,4 +1,4 @@
-"""What a victim is: something that answers a batch, and says what it takes and gives."""
+"""The base class of victims: a victim answers batches, and declares its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SUM_TOLERANCE = 1e-2
 """How far released probabilities may be from summing to one; loose enough for bfloat16."""
 
 NEARLY = 0.1
-"""How far the sums of most answers may be from a whole that they are thought to share out."""
+"""How far, relatively, the median sum of an answer may be from a value in `_SHARES`."""
 _SHARES = {1: "divide each answer by its sum if they are rounded", 100: "divide by 100"}
-"""Wholes that probabilities share out, and what to do where they do not sum to one."""
+"""Sums by which probabilities are recognised, and how to make them sum to one."""
 
 
 class Victim(ABC):
@@ -58,10 +58,10 @@ class Victim(ABC):
     def __call__(self, x: Tensor) -> Tensor:
         """Answer inputs [N, *spec.shape]: float32 scores [N, K], or int64 labels [N].
 
-        They come back on the inputs' device, wherever the victim itself is.
-        Raises `SpecMismatch` if the answer is not what was declared. Its shape is checked
-        every time; so are its values where it was given on the CPU, but elsewhere the first time
-        only: looking at values waits for the device. It says that the queries are charged.
+        The answer is on the inputs' device, wherever the victim itself is. Raises `SpecMismatch`,
+        which says that the queries are charged, if the answer is not what was declared. Its shape
+        is checked every time, and so are values given on the CPU; elsewhere only the first values
+        are, since reading them waits for the device.
         """
         try:
             return self._answered(x)
@@ -70,18 +70,18 @@ class Victim(ABC):
             raise
 
     def state(self) -> dict[str, Tensor]:
-        """What must be saved for the answers to go on as if never interrupted."""
+        """What must be saved for a resumed run to get the answers of an uninterrupted one."""
         return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:  # noqa: B027 -- stateless by default
-        """Take up a saved `state`."""
+        """Load a saved `state`."""
 
     def draw_anew(self, since: str) -> None:  # noqa: B027 -- nothing to draw by default
-        """Where a state is lost: draw other numbers than ever, fixed by `since` and the seed."""
+        """After a state is lost, draw new random numbers, fixed by `since` and the seed."""
 
     def _answered(self, x: Tensor) -> Tensor:
-        # A copy: a model that normalises in place would change what the attacker asked. Laid out
-        # as an owner's code expects, which may flatten by `view` or hand on the bytes.
+        # A copy, as a model that normalises in place would change what the attacker asked; and
+        # contiguous, as an owner's code may flatten with `view` or pass the bytes on.
         given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
         self._check_shape(given, len(x))
         answer = given.long() if self.output is Access.LABEL else given.float()
@@ -89,7 +89,7 @@ class Victim(ABC):
             self._check_whole(given)
             self._check_values(answer)
             self._checked = self._checked or len(x) > 1  # one answer tells too little
-        return answer.to(x.device, copy=True)  # of a buffer, maybe, that is used again
+        return answer.to(x.device, copy=True)  # the victim may reuse its buffer
 
     def _check_shape(self, answer: Tensor, n: int) -> None:
         wanted = (n,) if self.output is Access.LABEL else (n, self.classes)
@@ -134,10 +134,10 @@ class Victim(ABC):
             )
 
     def _check_logits(self, z: Tensor) -> None:
-        """Softmax over what has been through it already makes all classes look alike."""
+        """Refuse probabilities declared as logits: a second softmax makes classes look alike."""
         if len(z) < 2 or bool((z < 0).any()):
             return
-        # Rounded, cut to the largest, or in per cent, they need not sum to one exactly.
+        # Probabilities that are rounded, cut to the largest or in per cent need not sum to one.
         for whole, advice in _SHARES.items():
             near = (z.sum(dim=1) / whole - 1).abs().median() < NEARLY
             if near and float(z.max()) <= 1.001 * whole:
@@ -160,9 +160,10 @@ class Victim(ABC):
 
 
 def check_text(what: str, value: object) -> None:
-    """Raise `SpecMismatch` for what a record cannot hold as text: it is written when all is paid.
+    """Raise `SpecMismatch` unless `value` is text that a record can hold, as UTF-8.
 
-    `what` names it, e.g. "the victim's name".
+    A record is written when all queries are paid for: too late to fail. `what` names the value,
+    e.g. "the victim's name".
     """
     if not isinstance(value, str):
         raise SpecMismatch(f"text as {what}", f"{value!r:.60}", "write it out as a str")
@@ -173,7 +174,7 @@ def check_text(what: str, value: object) -> None:
 
 
 def _whole(classes: SupportsIndex) -> int:
-    """NumPy's and PyTorch's whole numbers are numbers, too."""
+    """`classes` as an int, from NumPy's and PyTorch's integers as well; `SpecMismatch` below 2."""
     try:
         number = index(classes)
     except (TypeError, ValueError):
@@ -184,7 +185,7 @@ def _whole(classes: SupportsIndex) -> int:
 
 
 def output_of(word: Access | str) -> Access:
-    """What a victim computes, by its word; `SpecMismatch` for one that there is not."""
+    """The output of a victim by its name; `SpecMismatch` for an unknown one."""
     try:
         return Access(word)
     except ValueError:
@@ -192,13 +193,13 @@ def output_of(word: Access | str) -> Access:
 
 
 def _mend_of(p: Tensor, sums: Tensor) -> str:
-    """What may be wrong with scores [N, K], sums [N], that are no probabilities."""
+    """Advice for scores [N, K], with `sums` [N], that are no probabilities."""
     if bool((p < 0).any()):
         return "if these are logits, declare output='logits'"
     if float((sums / 100 - 1).abs().median()) < NEARLY:
         return "if these are per cent, divide them by 100"
     if float(p.max()) <= 1:
-        # Divided by their sum, the largest would be larger than the service says.
+        # Divided by their sum, the largest ones would exceed what the service says.
         return (
             "if these are rounded, divide each answer by its sum; if they are only the largest, "
             "share what is missing evenly among the others, and run with top-k access"

@@ -17,12 +17,12 @@ from copycost.victims.base import Victim, output_of
 class FunctionVictim(Victim):
     """Any callable from a NumPy array [N, *spec.shape] to something array-like.
 
-    Asking it is taken to cost money: every request is written to the account by itself.
+    Queries are assumed to cost money, so every request is written to the account by itself.
     Pass `free=True` for a function that runs in this process.
 
-    A function that raises ends the run, with what was learnt so far saved: the same run goes on
-    from there, but the queries of that call stay charged, for they may have been answered. So
-    try again within the function where a service fails now and then.
+    If the function raises, the run ends, with what was learnt so far saved. The same run can go on
+    from there, but the queries of that call stay charged, as they may have been answered: if a
+    service fails now and then, retry within the function.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class FunctionVictim(Victim):
     ) -> None:
         """`predict` gets float32 values in the spec's range (int64 for tokens).
 
-        By `name`, the function's own by default, runs are told apart: give two functions two.
+        Runs are told apart by `name`, by default the function's own: two functions need two.
         """
         if not callable(predict):
             advice = "of a model give its method that predicts"
@@ -47,13 +47,13 @@ class FunctionVictim(Victim):
         self.predict, self.free = predict, free
 
     def answer(self, x: Tensor) -> Tensor:
-        """Call the function, on the host.
+        """Call the function on the host.
 
-        Raises `VictimFailed` from what it raises, `SpecMismatch` if it gives no numbers.
+        Raises `VictimFailed` if the function raises, `SpecMismatch` if it gives no numbers.
         """
         try:
             answer = self.predict(x.cpu().numpy())
-        except Exception as error:  # it is not ours, and may raise anything
+        except Exception as error:  # the owner's code may raise anything
             raise VictimFailed.of(self.name, error, len(x)) from error
         try:
             return _tensor_of(answer)
@@ -66,7 +66,7 @@ class FunctionVictim(Victim):
 
 
 def _tensor_of(answer: Any) -> Tensor:
-    """What a function gave, as a tensor: views in any order and any byte order as well."""
+    """A function's result as a tensor, from an array of any memory layout and byte order."""
     if isinstance(answer, Tensor):
         return answer
     array = np.asarray(answer)

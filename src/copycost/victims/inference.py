@@ -1,7 +1,7 @@
-"""A victim made ready to answer many queries: the same answers, sooner.
+"""Prepares a victim for many queries: the same answers, faster.
 
-What is done is what a serving stack does: batch norms folded into the convolutions before
-them and channels kept last. The owner's module is not touched; a copy is.
+As in a serving stack, batch norms are folded into the convolutions before them and weights are
+laid out channels last. This is done to a copy: the owner's module is not touched.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 TRIED = 8
-"""Inputs on which a folded copy must answer as the module itself does."""
+"""Random inputs on which a faster copy must answer as the module itself does."""
 TOLERANCE = 1e-3
-"""Relative difference of scores that folding may make by rounding; it makes about 1e-6."""
+"""Largest relative difference in scores allowed for rounding; folding makes about 1e-6."""
 
 
 def quickened(victim: Victim, engine: Engine) -> Victim:
-    """`victim`, answering faster where that is possible; other victims come back as they are."""
+    """A faster version of `victim` where that is possible, else `victim` itself."""
     if type(victim) is not ModuleVictim or victim.spec.vocabulary is not None:
         return victim
     try:
         plain = copy.deepcopy(victim.module).eval()
-    except Exception:  # the module's own code; some have parametrised weights, or a lock
+    except Exception:  # the module's own code: parametrised weights or locks cannot be copied
         return victim
     quick = None if _watched(plain) else _quick(plain, victim.spec, victim.device)
     if quick is None:
@@ -57,17 +57,17 @@ def quickened(victim: Victim, engine: Engine) -> Victim:
 
 @torch.no_grad()
 def _quick(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module | None:
-    """The quickest of some copies of `plain` that answers random inputs as it does.
+    """The fastest of some copies of `plain` that answers random inputs as it does.
 
-    None for a module that remembers having been asked, or draws random numbers: only itself will
-    do. What a module cannot answer is told when it is asked, and not here.
+    None for a module that keeps state between calls or draws random numbers: no copy can stand
+    in for it. A module that raises is returned as it is, to raise when it is queried.
     """
     chance = torch.Generator(device).manual_seed(0)
     share = torch.rand((TRIED, *spec.shape), generator=chance, device=device)
     x = spec.low + (spec.high - spec.low) * share
     before = _memory(plain, device)
     try:
-        wanted = plain(x.clone())  # each its own: some normalise in place
+        wanted = plain(x.clone())  # a copy for each call: some normalise in place
     except Exception:  # the module's own code, which may raise anything
         return plain
     if _memory(plain, device) != before:
@@ -79,18 +79,18 @@ def _quick(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module
                 quick = way(quick)
             if _close(quick(x.clone()), wanted) and _close(plain(x.clone()), wanted):
                 return quick
-        except Exception:  # it cannot be traced, or flattens by `view`, which needs a layout
+        except Exception:  # it cannot be traced, or it flattens by `view`, which needs a layout
             continue
     return plain
 
 
 def _watched(module: nn.Module) -> bool:
-    """Whether someone looks at what a part of it is asked or answers: a copy would be unseen."""
+    """Whether a part of the module has forward hooks, which would not see a copy's calls."""
     return any(part._forward_pre_hooks or part._forward_hooks for part in module.modules())
 
 
 def _memory(module: nn.Module, device: torch.device) -> list[object]:
-    """What the parts of a module keep beside their weights, and where random numbers stand."""
+    """The state of a module's parts other than weights, and that of the random generators."""
     kept: list[object] = [
         (name, key, _bytes(value))
         for name, part in module.named_modules()
@@ -104,29 +104,29 @@ def _memory(module: nn.Module, device: torch.device) -> list[object]:
 
 
 class _Bytes(pickle.Pickler):
-    """Pickles tensors by their values: storages have names of their own, which change."""
+    """Pickles tensors by value: by default their storages get names, which change every time."""
 
     def persistent_id(self, value: object) -> object:
-        """What stands for `value`; None where pickle knows."""
+        """A hash for a tensor or generator; None leaves `value` to pickle."""
         if isinstance(value, torch.Generator):
             value = value.get_state()
         return hash_of(value) if isinstance(value, Tensor) else None
 
 
 def _bytes(value: object) -> bytes:
-    """All of `value`, or nothing of what has no bytes, as a function without a name."""
+    """`value` as bytes; empty if it cannot be pickled, as a lambda cannot."""
     written = io.BytesIO()
     try:
         _Bytes(written).dump(value)
-    except Exception:  # of the module's own kind, which may raise anything
+    except Exception:  # classes of the module's own may raise anything
         return b""
     return written.getvalue()
 
 
 def _folded(module: nn.Module) -> nn.Module:
-    """`module` with norms folded in, or in its parts where the whole cannot be traced."""
+    """`module` with its norms folded, part by part if it cannot be traced as a whole."""
     if not any(isinstance(part, _NORMS) for part in module.modules()):
-        return module  # a trace for nothing would lose what its code does beside computing
+        return module  # nothing to fold, and a trace drops the side effects of its code
     try:
         return fold_norms(module)
     except Exception:  # a trace runs the module's own code, which may raise anything

@@ -30,9 +30,9 @@ class ModuleVictim(Victim):
         name: str = "module",
         device: torch.device | str | None = None,
     ) -> None:
-        """Move the module to `device`, where one is given; its weights are never changed.
+        """Move the module to `device` if one is given; its weights are never changed.
 
-        It answers there: by default where its first weight lies, whatever a run computes on.
+        It answers there, by default on the device of its first weight, whatever a run's device is.
         """
         check_kind(module, nn.Module, "a torch.nn.Module", "give a function as a FunctionVictim")
         super().__init__(spec, classes, output_of(output), name)
@@ -41,22 +41,22 @@ class ModuleVictim(Victim):
         self.precision = Precision.FLOAT32
 
     def computed_in(self, precision: Precision) -> Self:
-        """The same victim, its module shared, answering in another arithmetic."""
+        """The same victim, sharing its module, answering in another precision."""
         other = copy.copy(self)
         other.precision = precision
         return other
 
     def answer(self, x: Tensor) -> Tensor:
-        """Run the module, always in evaluation mode, whoever touched any part of it since.
+        """Run the module, always in evaluation mode, even if its owner has since changed modes.
 
-        Raises `VictimFailed` from what it raises, `SpecMismatch` if it gives no tensor.
+        Raises `VictimFailed` if the module raises, `SpecMismatch` if it gives no tensor.
         """
         if any(part.training for part in self.module.modules()):
             self.module.eval()
         try:
             with computing(self.precision, self.device):
                 answer = self.module(x.to(self.device))
-        except Exception as error:  # it is not ours, and may raise anything
+        except Exception as error:  # the owner's code may raise anything
             raise VictimFailed.of(self.name, error, len(x)) from error
         if not isinstance(answer, Tensor):
             raise SpecMismatch(

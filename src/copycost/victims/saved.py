@@ -1,4 +1,4 @@
-"""A saved model: a folder of `model.safetensors`, its weights, and `card.json`, all the rest.
+"""Saved models: a folder with the weights, `model.safetensors`, and all the rest, `card.json`.
 
 No pickle is written or read: a model from a stranger is data, never code. The weights are
 checked against the hash in the card before anything is built from them.
@@ -35,7 +35,7 @@ CARD_FILE = "card.json"
 
 
 class Card(BaseModel):
-    """What is known of a saved model; enough to build it and to say where it came from."""
+    """The metadata of a saved model: enough to build it and to say where it came from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,9 +48,9 @@ class Card(BaseModel):
     classes: int = Field(ge=2)
     class_names: tuple[str, ...] | None = None
     dataset: str = ""
-    """Provenance of the data it was trained on; empty for none, as a data-free student's."""
+    """Provenance of the data it was trained on; empty for none, as for a data-free student."""
     recipe: dict[str, JsonValue] = Field(default_factory=dict)
-    """Settings it was trained by."""
+    """Settings it was trained with."""
     seed: int | None = None
     test_accuracy: float | None = Field(default=None, ge=0, le=1)
     """Share of the data set's test split that it gets right, measured at the end."""
@@ -69,10 +69,10 @@ class Card(BaseModel):
 
 
 def content_hash(module: nn.Module) -> str:
-    """Return the sha256 of a module's weights, hexadecimal, wherever they lie.
+    """Return the sha256 of a module's weights, in hexadecimal, whatever device they are on.
 
-    Over names in sorted order, each with its type, shape and bytes: two modules of one
-    architecture and one hash give the same answers.
+    It covers the names in sorted order, each with its type, shape and bytes: two modules with the
+    same architecture and hash give the same answers.
     """
     return _hash(module.state_dict())
 
@@ -80,8 +80,8 @@ def content_hash(module: nn.Module) -> str:
 def save_model(folder: AnyPath, module: nn.Module, card: Card) -> Card:
     """Save `module` and `card` as `folder`, whole or not at all; return the card as saved.
 
-    A saved model that is there already is replaced. Raises `RunError` where `folder` holds
-    anything else, `SpecMismatch` where `module` is not what the card declares.
+    A saved model that is there already is replaced. Raises `RunError` if `folder` holds anything
+    else, `SpecMismatch` if `module` is not what the card declares.
     """
     folder = Path(folder)
     refuse_strangers(folder)
@@ -104,11 +104,11 @@ def save_model(folder: AnyPath, module: nn.Module, card: Card) -> Card:
 def load_model(folder: AnyPath) -> tuple[nn.Module, Card]:
     """Rebuild a saved model on the CPU, in evaluation mode, after checking its content.
 
-    Raises `RunError` where a file is missing, truncated or not what it should be, and
-    `SpecMismatch` where the weights are not those the card was written for.
+    Raises `RunError` if a file is missing, truncated or not in the expected format, and
+    `SpecMismatch` if the weights are not those the card was written for.
     """
     folder = Path(folder)
-    # A crash between the two renames of `_swap_in` leaves the earlier model beside its place.
+    # A crash between the two renames of `_swap_in` leaves the earlier model beside `folder`.
     place = folder if folder.exists() else _sibling(folder, "previous")
     card = load_card(place if place.exists() else folder)
     weights = _read_weights(place / WEIGHTS_FILE)
@@ -126,7 +126,7 @@ def load_model(folder: AnyPath) -> tuple[nn.Module, Card]:
 
 
 def load_card(folder: Path) -> Card:
-    """Read a saved model's card alone, without its weights. Raises as `load_model`."""
+    """Read a saved model's card alone, without its weights; raises `RunError` as `load_model`."""
     path = folder / CARD_FILE
     try:
         content = json.loads(path.read_bytes())
@@ -147,7 +147,7 @@ def load_card(folder: Path) -> Card:
     except ValidationError as error:
         raise RunError(f"{path} is not a model's card: {_problems(error)}") from error
     module, own, _ = card.architecture.partition(":")
-    if own and module not in sys.modules:  # a file must not have code imported
+    if own and module not in sys.modules:  # reading a file must not import code
         raise RunError(
             f"{path} names an architecture of its maker's own, {card.architecture}. If you trust "
             f"that code, import {module} before you load the model."
@@ -251,13 +251,13 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def _sibling(folder: Path, ending: str) -> Path:
-    """A hidden name beside `folder`, so that a rename between the two is on one disk."""
+    """A hidden path beside `folder`, so that a rename between the two stays on one disk."""
     folder = folder.absolute()
     return folder.with_name(f".{folder.name}.{ending}")
 
 
 def refuse_strangers(folder: Path) -> None:
-    """Raise `RunError` where replacing `folder` would delete anything but a saved model."""
+    """Raise `RunError` if replacing `folder` would delete anything but a saved model."""
     if not folder.exists():
         return
     if folder.resolve() == Path.cwd():

@@ -1,4 +1,4 @@
-"""How a transfer set lies on disk: segments of frames, one frame for each call of the oracle.
+"""The format of a transfer set on disk: segments of frames, one frame per call of the oracle.
 
 A frame is a header and a payload, little-endian:
 
@@ -11,9 +11,9 @@ A frame is a header and a payload, little-endian:
 
 Inputs are uint8 for images (the range's 256 levels), int32 for tokens, and float32 otherwise or
 on request. Segments are named 000000.queries and so on; a frame never crosses from one to the
-next. Nothing in a segment depends on time, session or machine: a run that was stopped and went
-on leaves the same bytes as one that was not. Positions that no frame covers were charged and
-not recorded: a crash lost them.
+next. Nothing in a segment depends on time, session or machine: a run that was stopped and
+resumed leaves the same bytes as one that was not. Positions that no frame covers were charged
+and not recorded: a crash lost them.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ Buffer = bytes | memoryview
 
 
 class Encoding(StrEnum):
-    """How inputs are kept."""
+    """How inputs are stored."""
 
     BYTES = "bytes"
-    """uint8, of the range's 256 levels the nearest."""
+    """As uint8: the nearest of the range's 256 levels."""
     EXACT = "exact"
     """Bit for bit, as float32 or as token numbers."""
 
 
 class Layout(BaseModel):
-    """What one row is; the same for all frames of a transfer set."""
+    """The format of one row, the same for all frames of a transfer set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,7 +64,7 @@ class Layout(BaseModel):
 
     @classmethod
     def choose(cls, spec: InputSpec, classes: int, access: Access, wanted: Encoding) -> Self:
-        """Bytes are for images; anything else is kept exactly, whatever was wanted."""
+        """The layout with the `wanted` encoding; only images can be stored as bytes."""
         fits = wanted is Encoding.BYTES and spec.modality is Modality.IMAGE
         fits = fits and spec.vocabulary is None
         encoding = Encoding.BYTES if fits else Encoding.EXACT
@@ -89,7 +89,7 @@ class Layout(BaseModel):
         return self.spec.size * self.input_type.itemsize + 4 + scores
 
     def split(self, payload: memoryview, n: int) -> Arrays:
-        """The arrays of a payload, without copying."""
+        """The arrays in the payload of a frame with `n` inputs, without copying."""
         inputs = np.frombuffer(payload, self.input_type, n * self.spec.size)
         labels = np.frombuffer(payload, "<i4", n, offset=inputs.nbytes)
         scores = None
@@ -100,7 +100,7 @@ class Layout(BaseModel):
         return Arrays(inputs.reshape(n, *self.spec.shape), labels, scores)
 
     def claim(self, folder: Path) -> None:
-        """Write this down in `folder`; `RunError` if what is there is of another layout."""
+        """Write this layout into `folder`; `RunError` if another one is there."""
         if not (folder / LAYOUT_FILE).exists():
             write_atomically(folder / LAYOUT_FILE, self.model_dump_json(indent=1).encode())
         elif read_layout(folder) != self:
@@ -111,7 +111,7 @@ class Arrays(NamedTuple):
     """The content of one frame: views of its bytes."""
 
     inputs: np.ndarray[Any, Any]
-    """[n, *shape] as they lie on disk."""
+    """[n, *shape], as stored."""
     labels: np.ndarray[Any, Any]
     """[n], int32."""
     scores: np.ndarray[Any, Any] | None
@@ -127,7 +127,7 @@ class Frame(NamedTuple):
 
 
 def read_layout(folder: Path) -> Layout:
-    """What the frames in `folder` hold; `RunError` if it is no transfer set of this version."""
+    """The layout of the frames in `folder`; `RunError` if it is no transfer set of this version."""
     try:
         return Layout.model_validate(json.loads((folder / LAYOUT_FILE).read_bytes()))
     except FileNotFoundError:
@@ -147,7 +147,7 @@ def header(first: int, n: int, payload: Sequence[Buffer]) -> bytes:
 def frames(content: memoryview, row_bytes: int, *, check: bool) -> Iterator[Frame]:
     """The frames of a segment's content, up to its end or to the first that is not whole.
 
-    Without `check` only headers and lengths are looked at.
+    Without `check` only headers and lengths are checked, not checksums.
     """
     at = 0
     while at + HEADER.size <= len(content):
@@ -173,5 +173,5 @@ def segments(folder: Path) -> list[Path]:
 
 
 def segment(folder: Path, number: int) -> Path:
-    """Where a segment lies."""
+    """The path of a segment."""
     return folder / f"{number:06d}{SUFFIX}"

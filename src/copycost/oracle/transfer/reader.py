@@ -1,4 +1,4 @@
-"""Reading a transfer set: as it was asked, or in chunks, with bounded memory."""
+"""Reads a transfer set, call by call or in chunks, with bounded memory."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Asked(NamedTuple):
 
 
 class TransferSet:
-    """What a run asked and got, in the order of asking."""
+    """The queries of a run and what was released for them, in the order of asking."""
 
     def __init__(self, folder: Path, spent: int | None = None, recorded: int | None = None) -> None:
-        """Look at the layout and count; `spent` is what the run's account was charged.
+        """Read the layout and count; `spent` is how many queries the run's account was charged.
 
-        `recorded` is how many queries there must be; None where they may still become more.
-        Raises `RunError` if there is nothing to read, a segment but the last is not whole, or
+        `recorded` is how many queries there must be; None if more may still come. Raises
+        `RunError` if there is nothing to read, if a segment before the last is not whole, or if
         the set has another number of queries.
         """
         self.folder, self.spent = folder, spent
         self.layout: Layout = read_layout(folder)
         self.torn_bytes = 0
-        """Bytes at the end that are no whole frame: a crash tore it, or it is being written."""
+        """Bytes at the end that are no whole frame: torn by a crash, or still being written."""
         self._count = sum(frame.n for frame in self._frames(check=False))
         # A flipped bit in a header of the last segment looks like a tail that a crash tore.
         if recorded is not None and recorded != self._count:
@@ -66,16 +66,16 @@ class TransferSet:
 
     @property
     def missing(self) -> int | None:
-        """Queries charged and not recorded; a crash charges for some that were never sent.
+        """Queries charged and not recorded; after a crash some of them may never have been sent.
 
         None if there is no account to compare with.
         """
         return None if self.spent is None else self.spent - len(self)
 
     def raw(self) -> Iterator[tuple[int, Arrays]]:
-        """Every call of the oracle as it lies on disk: `first`, and memory-mapped arrays.
+        """Every call of the oracle as it is stored: `first`, and memory-mapped arrays.
 
-        Each is checked when it is read. Raises `RunError` where a checksum is wrong.
+        Each is checked when it is read. Raises `RunError` if a checksum is wrong.
         """
         read = 0
         for frame in self._frames(check=True):
@@ -92,8 +92,8 @@ class TransferSet:
     def chunks(self, size: int) -> Iterator[Asked]:
         """All queries in chunks of `size`, the last of which may be smaller.
 
-        Calls are cut and joined; `first` is the first query's. Holds one chunk and one call
-        at a time. Raises `ConfigError` for a `size` below 1.
+        Calls are cut and joined; a chunk's `first` is that of its first query. One chunk and one
+        call are in memory at a time. Raises `ConfigError` for a `size` below 1.
         """
         if size < 1:
             raise ConfigError([f"size: expected chunks of at least one query, got {size}."])
@@ -149,7 +149,7 @@ def _joined(parts: list[Asked]) -> Asked:
 
 
 def _first(parts: list[Asked], row: int) -> int:
-    """Queries charged before `row` of the joined parts, between which some may be missing."""
+    """Queries charged before `row` of the joined parts; some may be missing between parts."""
     for part in parts:
         if row < len(part.labels):
             return part.first + row

@@ -1,7 +1,7 @@
-"""Recording queries while a run goes on: a thread writes, the run hardly waits.
+"""Records queries during a run in a thread of its own, so that the run hardly waits.
 
-The run hands each batch over and goes on; a bounded queue makes it wait only where the disk
-falls behind for good. What goes wrong in the thread is raised in the run, at its next call.
+The run hands each batch over and goes on; a bounded queue makes it wait only if the disk keeps
+falling behind. An error in the thread is raised in the run, at its next call.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from copycost.oracle.transfer.segments import SEGMENT_BYTES, Appender
 from copycost.types import Answer
 
 WAITING = 16
-"""Batches that may wait for the disk: the memory this takes is bounded by them."""
+"""Batches that may wait for the disk; this bounds the memory they take."""
 
 
 class _Batch(NamedTuple):
@@ -32,16 +32,16 @@ class _Batch(NamedTuple):
     labels: Tensor
     scores: Tensor | None
     arrived: torch.cuda.Event | None
-    """None, or what to wait for before the tensors hold what was copied into them."""
+    """What to wait for until the copies into the tensors are complete; None if they are."""
 
 
 class Recorder:
     """Writes every input asked and what was released for it. One writer for each folder."""
 
     def __init__(self, folder: Path, layout: Layout, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Open or go on with the transfer set in `folder`.
+        """Begin or continue the transfer set in `folder`.
 
-        Raises `RunError` if what is there is of another kind or cannot be gone on with.
+        Raises `RunError` if a set of another layout is there, or it cannot be continued.
         """
         self.layout, self.folder = layout, folder
         try:
@@ -56,19 +56,19 @@ class Recorder:
 
     @property
     def recorded(self) -> int:
-        """Queries on disk, or at least in its cache."""
+        """Queries written to disk; some may still be in its cache."""
         return self._segments.recorded
 
     @property
     def torn_bytes(self) -> int:
-        """Bytes cut off on opening: the end of a frame that a crash had torn."""
+        """Bytes cut off on opening: what a crash left of an incomplete frame."""
         return self._segments.torn_bytes
 
     def put(self, first: int, x: Tensor, answer: Answer) -> None:
-        """Hand over inputs [n, *shape] and what was released; `first` is charged before them.
+        """Hand over inputs [n, *shape] and their answer; `first` queries were charged before.
 
-        They are copied: the caller may do with its tensors what it likes. Raises `RunError` if
-        the thread could not write.
+        The tensors are copied, so the caller may change them afterwards. Raises `RunError` if the
+        thread could not write.
         """
         self._complain()
         scores = None if answer.scores is None else answer.scores.float()
@@ -78,7 +78,7 @@ class Recorder:
         self._queue.put(_Batch(first, on_host[0], on_host[1], scores, _arrival(x.device)))
 
     def flush(self) -> None:
-        """Wait until all that was put is on the disk; `RunError` if it could not be written."""
+        """Wait until every batch is on the disk; `RunError` if one could not be written."""
         done = threading.Event()
         self._queue.put(done)
         done.wait()
@@ -138,7 +138,7 @@ class Recorder:
         self._segments.append(job.first, len(job.inputs), payload)
 
     def _encoded(self, x: Tensor) -> Tensor:
-        """Inputs as they go to disk, in memory that is not the caller's, where they are."""
+        """Inputs in their stored type, on their device; the memory may be the caller's."""
         if self.layout.encoding is Encoding.BYTES:
             return self._quantised(x)
         tokens = self.layout.spec.vocabulary is not None
@@ -166,7 +166,7 @@ def _to_host(t: Tensor) -> Tensor:
 
 
 def _arrival(device: torch.device) -> torch.cuda.Event | None:
-    """An event behind the copies just begun; waiting for it lets the processor sleep."""
+    """A CUDA event after the copies just begun; waiting for it lets the processor sleep."""
     if device.type != "cuda":
         return None
     event: torch.cuda.Event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Appending frames to segments: what is whole stays, what is torn goes."""
+"""Appends frames to segments: whole frames stay, torn ones are cut off."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ SEGMENT_BYTES = 256 * 2**20
 LOCK_FILE = "lock"
 
 DAMAGED = ".damaged"
-"""How files end that hold what was cut off a segment."""
+"""Suffix of files that hold what was cut off a segment."""
 
 
 class Appender:
     """The last segment of a transfer set, open for frames at its end.
 
-    On opening, a tail that a crash tore is cut off at the last whole frame. What holds more
-    calls than the torn one, as after a power cut or on a bad disk, is kept beside the segment.
+    On opening, a tail that a crash tore is cut off after the last whole frame. If further calls
+    follow the torn one, as after a power cut or on a bad disk, the tail is kept beside the segment.
     """
 
     def __init__(self, folder: Path, layout: Layout, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Open or begin the transfer set in `folder`.
 
-        Raises `Busy` if another appends to it, `RunError` if it is of another kind, or damaged in
-        a segment before the last.
+        Raises `Busy` if another writer has it, and `RunError` if it has another layout or is
+        damaged in a segment before the last.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        # A frame that another is about to finish would be taken for a torn one, and cut off.
+        # Else a frame that another writer is about to finish would be cut off as torn.
         self._lock = Lock(folder / LOCK_FILE, str(folder))
         clear_partial(folder)
         layout.claim(folder)
@@ -82,7 +82,7 @@ class Appender:
 
     def _next(self) -> None:
         self.sync()
-        # Until the next segment is open this one stays: `close` must find a file to close.
+        # This segment stays open until the next one is: `close` must find a file to close.
         ended = self._file
         self._open(self._number + 1)
         os.close(ended)
@@ -112,13 +112,13 @@ class Appender:
 
 
 def _keep(rest: bytes, place: Path) -> None:
-    """Write down what will be cut off if another frame begins in it: its queries were paid."""
+    """Keep a tail about to be cut off if another frame begins in it: its queries were paid for."""
     if rest.find(MAGIC, 1) > 0:
         write_atomically(place, rest)
 
 
 def _closed(places: Sequence[Path], layout: Layout) -> int:
-    """Queries in segments that nothing is added to any more: they must be whole."""
+    """Queries in segments that are complete; `RunError` if one of them is damaged."""
     count = 0
     for place in places:
         content, whole = mapped(place), 0
@@ -131,7 +131,7 @@ def _closed(places: Sequence[Path], layout: Layout) -> int:
 
 
 def mapped(path: Path) -> memoryview:
-    """The content of a file as memory, read only when looked at; freed with its last view."""
+    """A memory map of a file, read only where it is accessed; freed with its last view."""
     if not path.stat().st_size:
         return memoryview(b"")
     with path.open("rb") as file:
