@@ -1,4 +1,4 @@
-"""A fresh student with a fixed recipe: it measures how good queries are, whatever chose them.
+"""A fresh student of fixed recipe measures how good queries are, whichever attack chose them.
 
 The recipe is the same for all attacks, and so is the number of steps at equal budgets. Attacks
 then differ only in the queries that they chose.
@@ -190,7 +190,7 @@ class _Learner:
         )
 
     def step(self, x: Tensor, answer: Answer, t: float) -> Tensor:
-        """Take a step on inputs [n, *shape] at share `t` of the training; the loss before it."""
+        """Step on inputs [n, *shape] at share `t` of the training; return the loss before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.lr * self._recipe.schedule(t)
         scores = self.student(x)

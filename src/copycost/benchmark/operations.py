@@ -1,7 +1,7 @@
 """Floating-point operations per query, of the timed run and of the plain loop.
 
 They are those of matrix products and convolutions, forward and backward, of generator, student and
-victim, as PyTorch counts them. The two differ where the engine needs fewer products for the same.
+victim, as PyTorch counts them. The two differ where the engine saves products.
 """
 
 from __future__ import annotations

@@ -121,9 +121,9 @@ def take_turns(
     device: torch.device,
     config: RunConfig | None = None,
 ) -> tuple[list[tuple[Window, Window]], Record]:
-    """Windows of the run and of `rival`, in turns, and the record of the run, or of the last.
+    """Windows of the run and of `rival`, in turns, and the record of the last run.
 
-    A run that spends its budget is followed by another of the same. `folder` takes their files.
+    When a run has spent its budget, another like it follows. `folder` takes the files of all.
     Raises `ConfigError` if a run ends before one window does.
     """
     config = config or plan.config()

@@ -137,7 +137,7 @@ def _overhead(plan: Plan, displays: dict[str, Display]) -> Overhead:
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """End the block at Ctrl-C or SIGTERM, and go on after it."""
+    """End the block at Ctrl-C or SIGTERM, and continue after it."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -148,7 +148,7 @@ def _until_interrupted() -> Iterator[None]:
 
 
 def _check(plans: list[Plan]) -> None:
-    """`ConfigError` with the faults of all plans, before anything is timed."""
+    """Raise `ConfigError` with the faults of all plans, before anything is timed."""
     problems: dict[str, None] = {}
     for plan in plans:
         try:

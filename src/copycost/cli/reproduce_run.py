@@ -115,7 +115,7 @@ class Command:
             say(f"DIVERGED  seed {run.seed} diverged; delete its folder {folder} to try again.")
 
     def _diagnose(self, stop: Stop) -> list[RunConfig]:
-        """Make the diagnoses; return the runs of those that failed, which hold up no page."""
+        """Make the diagnoses; return the runs of those that failed. Pages are written anyway."""
         lost = []
         for one in self.reproduction.undiagnosed:
             try:

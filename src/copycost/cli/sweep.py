@@ -209,12 +209,15 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def _defence_sets(texts: list[str] | None) -> list[list[str]]:
-    """[['noise:0.1', 'rounding:2'], []] from ['noise:0.1,rounding:2', 'none']."""
+    """Parse ['noise:0.1,rounding:2', 'none'] into [['noise:0.1', 'rounding:2'], []]."""
     return [[] if text == UNDEFENDED else text.split(",") for text in texts or []]
 
 
 def _parse_with(texts: list[str]) -> dict[str, Any]:
-    """{'partition': 'gpu', 'sbatch': {'nice': '1'}} from ['partition=gpu', 'sbatch.nice=1']."""
+    """Parse ['partition=gpu', 'sbatch.nice=1'] into {'partition': 'gpu', 'sbatch': {'nice': '1'}}.
+
+    Raises `ConfigError` with all faults.
+    """
     parsed: dict[str, Any] = {}
     problems = []
     for text in texts:

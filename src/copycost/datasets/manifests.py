@@ -1,4 +1,4 @@
-"""Where official data sets can be downloaded from."""
+"""The addresses, sizes and digests of official data sets."""
 
 from __future__ import annotations
 
@@ -70,4 +70,4 @@ MANIFESTS = {
         )
     ),
 }
-"""What can be fetched, by the name of the data set."""
+"""The data sets that can be fetched, by name."""

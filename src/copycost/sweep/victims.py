@@ -62,7 +62,7 @@ class Home:
 
 
 def home_of(run: RunConfig, root: Path) -> Home:
-    """The home of the victim of `run`; `ConfigError` for an unknown victim, or no known data."""
+    """The home of `run`'s victim; `ConfigError` for an unknown victim, or unknown or no data."""
     folder = Path(run.victim)
     if run.victim and (folder / CARD_FILE).exists():
         if run.data is None:
