@@ -29,11 +29,11 @@ class TransferRate(Facts):
     on_student: float | None
     """The same share for the student they were made on."""
     by_chance: float | None
-    """The same share of the victim's labels after as large a change in random directions."""
+    """The same share for the victim after equally large changes in random directions."""
     asked: int
-    """Queries to the victim for it, charged to the auditor's account of the run."""
+    """Queries to the victim for this measure, charged to the run's auditor account."""
     auditor_spent: int
-    """That account afterwards, all in all."""
+    """The total charged to that account afterwards."""
 
 
 def transfer_rate(
@@ -41,11 +41,12 @@ def transfer_rate(
 ) -> TransferRate:
     """Make adversarial examples on the student in `folder`, and try them on the victim.
 
-    From each held-out input that the victim gets right. The undefended victim is asked twice an
-    input, at the auditor's expense: about the example, and about as large a change at random.
+    Each starts from a held-out input that the victim gets right. For each, the undefended victim is
+    asked twice, at the auditor's expense: about the example, and about an equally large random
+    change.
 
-    `keeper` has what was found in earlier sessions, and raises as it does. Raises `Interrupted`
-    if the auditor is asked to stop: what was paid is kept, and not asked again.
+    `keeper` holds the progress of earlier sessions. Raises what `keeper` raises, and `Interrupted`
+    if the auditor is asked to stop: answers already paid for are kept and not asked again.
     """
     student = load_model(folder / STUDENT_FOLDER)[0].to(engine.device).requires_grad_(False)
     trial = Trial(student, auditor, pgd, engine, seed)
@@ -60,12 +61,12 @@ def transfer_rate(
 
 
 class Trial:
-    """Adversarial examples between two chunks of held-out inputs."""
+    """The measurement of a transfer rate, between two chunks of held-out inputs."""
 
     def __init__(
         self, student: nn.Module, auditor: Auditor, pgd: PGD, engine: Engine, seed: int
     ) -> None:
-        """At its beginning; as in `transfer_rate`."""
+        """Try nothing yet. The arguments are those of `transfer_rate`."""
         self._student, self._auditor, self._pgd = student, auditor, pgd
         self._random = engine.random(derive(seed, "adversarial examples"))
         self._which = auditor.right.cpu().nonzero().flatten()
@@ -79,11 +80,11 @@ class Trial:
 
     @property
     def finished(self) -> bool:
-        """Whether every input that the victim gets right was tried."""
+        """Whether every input that the victim gets right has been tried."""
         return self._tried == len(self._which)
 
     def step(self) -> None:
-        """Try the next inputs; nothing was asked about them if that is interrupted."""
+        """Try the next chunk of inputs; if interrupted, the victim was not asked about them."""
         rows = self._which[self._tried : self._tried + CHUNK]
         before = self._auditor.account.spent
         moved = self._moved(rows)
@@ -92,7 +93,7 @@ class Trial:
         self._changed = [sum(counts) for counts in zip(self._changed, moved, strict=True)]
 
     def rate(self) -> TransferRate:
-        """What was found."""
+        """The shares among the inputs tried."""
         tried = self._tried
         shares = (count / tried if tried else None for count in self._changed)
         on_victim, on_student, by_chance = shares
@@ -106,7 +107,7 @@ class Trial:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that it takes to go on bit for bit."""
+        """Everything needed to resume bit for bit."""
         return {
             "tried": self._tried,
             "asked": self._asked,
@@ -115,13 +116,13 @@ class Trial:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Resume from a saved `state`."""
         self._tried, self._asked = state["tried"], state["asked"]
         self._changed = state["changed"]
         self._random.restore(state["random"])
 
     def _moved(self, rows: Tensor) -> list[int]:
-        """Of the held-out inputs in `rows`, how many labels change, as in `TransferRate`."""
+        """How many labels change on held-out `rows`: victim's, student's, victim's by chance."""
         auditor, device = self._auditor, self._random.device
         held_out, spec = auditor.target.held_out, auditor.target.victim.spec
         bounds = (spec.low, spec.high)
@@ -137,7 +138,7 @@ class Trial:
         return [int(which.sum()) for which in changed]
 
     def _interruptible(self, x: Tensor) -> Tensor:
-        """The student's logits [n, K]: on a CPU the steps of one chunk may take minutes."""
+        """The student's logits [n, K]; heeds a stop, as one chunk may take minutes on a CPU."""
         self._auditor.heed_stop()
         logits: Tensor = self._student(x)
         return logits

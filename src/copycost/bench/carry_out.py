@@ -1,4 +1,4 @@
-"""Carry out a comparison: its runs as a sweep, what is measured of them, and the record of it."""
+"""Carries out a comparison: does its runs as a sweep, measures them and makes the record."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from copycost.sweep.work import Ended
 
 
 class Bench:
-    """A comparison, and the folder its runs are done in."""
+    """A comparison, and the folder of its runs."""
 
     def __init__(self, config: BenchConfig, work: Path) -> None:
         """Runs and victims go under `work`. Writes nothing.
 
-        Raises `ConfigError` if no attack can run, with every reason, or for a victim that there
-        cannot be.
+        Raises `ConfigError` if no attack can run, with every reason, or for an unknown victim or
+        unknown or missing data.
         """
         self.config, self.plan = config, config.plan()
         runs = config.runs()
@@ -51,18 +51,18 @@ class Bench:
 
     @property
     def queries_left(self) -> int:
-        """What the attackers have still to spend."""
+        """Queries that the attackers have yet to spend."""
         return sum(result.queries_left for result in self.results if not result.finished)
 
     @property
     def unmeasured(self) -> int:
-        """Runs, finished or not, of which something is still to be measured."""
+        """Number of runs, finished or not, that still lack a measurement."""
         return sum(not (r.finished and self._measure(r).done) for r in self.results)
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
     ) -> None:
-        """Do what is not finished, then measure what has not been measured."""
+        """Do the unfinished runs, then take the missing measurements."""
         self.results = self.sweep.run(executor, terms, stop=stop, watcher=watcher)
         waiting = {
             number: self._measure(result)
@@ -114,7 +114,7 @@ class Bench:
         )
 
     def _budget(self, attack: str, budget: int) -> BudgetResult:
-        """The fresh students of one seed all learnt from its largest run."""
+        """All fresh students of one seed learnt from that seed's run at the largest budget."""
         largest = {run.seed: self._result(run) for run in self.plan[attack][max(self.plan[attack])]}
         runs = [
             self._run(self._result(run), largest[run.seed]) for run in self.plan[attack][budget]
@@ -126,7 +126,7 @@ class Bench:
         record = _finished(result)
         return bench_run(
             result.config.seed,
-            # Whether before this session or in it is not a matter of what was found.
+            # The record does not say whether a run finished in this session or before.
             str(State.FINISHED if result.finished else result.state),
             record,
             self._measure(result).transfer() if record else None,
@@ -139,7 +139,7 @@ class Bench:
         return self.results[self._places[_place(run)]]
 
     def _measure(self, result: Result) -> Measure:
-        """What is to be measured of a run that is finished."""
+        """The task that measures a finished run."""
         run = result.config
         assert result.folder is not None, "a finished run has a folder"
         budgets = tuple(self.plan[run.attack])
@@ -156,10 +156,10 @@ class Bench:
 
 
 def _finished(result: Result) -> Record | None:
-    """The record of a run that is finished, whatever became of its measures."""
+    """The record of a finished run, even if a measurement of it failed; else None."""
     return result.record if result.record is not None and result.record.finished else None
 
 
 def _place(run: RunConfig) -> tuple[str, int, int]:
-    """What tells the runs of a comparison apart."""
+    """What identifies a run within a comparison."""
     return run.attack, run.budget, run.seed

@@ -1,4 +1,4 @@
-"""Curves over budgets: agreement and accuracy, in both tracks, a line an attack with its band."""
+"""Curves over budgets: agreement and accuracy in both tracks, one line and band per attack."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PANELS = {
     ("accuracy", "own"): "Accuracy of the attack's own student",
     ("accuracy", "fresh"): "Accuracy of a fresh student of the same queries",
 }
-"""By quality and track, the title."""
+"""Titles of the panels, by quality and track."""
 WIDTH, HEIGHT = 5.4, 3.6
 
 
 def drawings(record: BenchRecord) -> list[Drawing]:
-    """The panels for a page; those that nothing is known of yet are left out."""
+    """The panels for a page, without those that have no data yet."""
     return [
         shared.shares_figure(title, found, _levels(record, quality))
         for (quality, track), title in PANELS.items()
@@ -35,7 +35,7 @@ def drawings(record: BenchRecord) -> list[Drawing]:
 
 
 def files(record: BenchRecord) -> Mapping[str, bytes]:
-    """All panels on one sheet, by the ending of the file; nothing before there is a curve."""
+    """The figure with all panels, by file ending; empty until there is a curve."""
     if not any(curves(record, *panel) for panel in PANELS):
         return {}
     with stand_alone.on_paper("bench"):
@@ -44,7 +44,7 @@ def files(record: BenchRecord) -> Mapping[str, bytes]:
 
 
 def curves(record: BenchRecord, quality: str, track: str) -> list[Curve]:
-    """One curve an attack: median, least and most over the seeds at each budget."""
+    """One curve per attack: median, least and most over the seeds at each budget."""
     found = []
     for attack in record.attacks:
         points = [(b.budget, m[quality]) for b in attack.budgets if quality in (m := _of(b, track))]
@@ -68,7 +68,7 @@ def _of(result: BudgetResult, track: str) -> Measured:
 
 
 def _levels(record: BenchRecord, quality: str) -> Sequence[Line]:
-    """What to read the curves against."""
+    """Reference lines: the victim's accuracy, or the agreement by chance."""
     if record.victim is None:
         return []
     if quality == "accuracy":
@@ -90,14 +90,14 @@ def _sheet(record: BenchRecord) -> Figure:
 
 
 def _panel(axes: Axes, record: BenchRecord, quality: str, track: str) -> dict[str, Line2D]:
-    """Draw one; the lines by their labels."""
+    """Draw one panel; return its lines by label."""
     shared.queries_across(axes)
     shared.scale_shares(axes)
     found = curves(record, quality, track)
     if not found:
         return {}
     shared.draw_curves(axes, found)
-    # A curve is a line, and a dot at its end.
+    # Each curve is drawn as two lines: itself, and a dot at its end.
     lines = dict(zip((curve.label for curve in found), axes.get_lines()[::2], strict=True))
     levels = _levels(record, quality)
     for level in levels:

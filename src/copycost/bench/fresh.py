@@ -1,7 +1,7 @@
-"""A fresh student of fixed recipe: how good queries are, whoever asked them.
+"""A fresh student of fixed recipe measures how good queries are, whichever attack chose them.
 
-The recipe is the same for all attacks, and so is the number of steps at equal budgets. What is
-left of an attack is what it chose to ask.
+The recipe is the same for all attacks, and so is the number of steps at equal budgets. Attacks
+then differ only in the queries that they chose.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from copycost.settings import SETTINGS, write_settings
 from copycost.types import Answer
 
 CHUNK = 1024
-"""Queries answered at a time."""
+"""Queries kept out that a student is evaluated on at a time."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -40,34 +40,34 @@ class Recipe:
     passes: float = Field(default=20.0, gt=0)
     """P: a budget of B queries is worth P · B / batch_size steps, however many were recorded."""
     batch_size: int = Field(default=64, ge=SMALLEST_BATCH)
-    """Queries a step; all there are, where there are fewer."""
+    """Queries per step; all of them if there are fewer."""
     lr: float = Field(default=0.05, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0)
     schedule: ScheduleSetting = Cosine()
-    """Factor on the learning rate over the share of the training."""
+    """Factor on the learning rate as a function of the share of the training done."""
     loss: LossSetting = kl
-    """Disagreement with the logits recovered from what was released, their mean 0."""
+    """Loss against the logits, with mean 0, that are recovered from the answers."""
     kept_out: float = Field(default=0.05, ge=0, lt=0.5)
-    """Share of the queries that is not learnt from, by which a student is chosen: at most, as
-    whole calls of the oracle are kept out."""
+    """Largest share of the queries kept out of training, by which a student is chosen. It may be
+    less, as whole calls of the oracle are kept out."""
     checks: int = Field(default=10, ge=1)
-    """Moments, evenly over the training, at which a student may be chosen."""
+    """Evenly spaced points of the training at which a student may be chosen."""
 
     def steps(self, budget: int) -> int:
-        """Steps of the optimiser that `budget` queries are worth."""
+        """Optimiser steps that a budget of `budget` queries is worth."""
         return math.ceil(self.passes * budget / self.batch_size)
 
 
 class Trained(NamedTuple):
-    """What a training leaves."""
+    """The result of a training."""
 
     last: nn.Module
     chosen: nn.Module | None
-    """As it was at the check where it agreed best with the victim on the queries kept out; of
+    """The student at the check where it agreed best with the victim on the queries kept out; of
     equals the later. None if there were too few queries to keep any out."""
     chosen_at: int | None
-    """Steps taken then."""
+    """Steps that `chosen` had taken."""
     learnt: int
     """Queries learnt from."""
     kept_out: int
@@ -84,10 +84,10 @@ def train_fresh(
     device: torch.device,
     keeper: KeptTraining | None = None,
 ) -> Trained:
-    """Train what `build` makes on `queries` for so many steps; asks no one.
+    """Train the student that `build` makes on `queries` for `steps` steps, asking nothing new.
 
-    `seed` fixes which queries are kept out, and the order of the others. Raises `RunError` where
-    there is too little to learn from, `Unstable` where the loss is lost, and what `keeper` raises.
+    `seed` fixes which queries are kept out, and the order of the others. Raises `RunError` if
+    there are too few queries, `Unstable` if the loss is not finite, and what `keeper` raises.
     """
     training = FreshTraining(recipe, build, queries, steps, seed, device)
     if keeper is not None:
@@ -111,7 +111,7 @@ class FreshTraining:
         seed: int,
         device: torch.device,
     ) -> None:
-        """At its beginning; as in `train_fresh`."""
+        """Take no step yet. The arguments are those of `train_fresh`."""
         self._queries, self._steps, self._device = queries, steps, device
         self.purpose: dict[str, Any] = {
             "recipe": write_settings(recipe),
@@ -135,7 +135,7 @@ class FreshTraining:
         return self._done == self._steps
 
     def step(self) -> None:
-        """One step on the next rows; now and then the student is considered for `chosen`."""
+        """Take one step on the next rows; at a check, consider the student for `chosen`."""
         x, answer = self._queries.of(self._rows.next(), self._device)
         loss = self._learner.step(x, answer, self._done / self._steps)
         self._done += 1
@@ -144,7 +144,7 @@ class FreshTraining:
             self._choice.consider(self._learner.student, self._done)
 
     def trained(self) -> Trained:
-        """What it leaves."""
+        """The result of the training."""
         return Trained(
             self._learner.student.eval(),
             self._choice.student,
@@ -155,7 +155,7 @@ class FreshTraining:
         )
 
     def state(self) -> dict[str, Any]:
-        """All that it takes to go on bit for bit."""
+        """Everything needed to resume bit for bit."""
         return {
             "learner": self._learner.state(),
             "choice": self._choice.state(),
@@ -165,7 +165,7 @@ class FreshTraining:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Resume from a saved `state`."""
         self._learner.restore(state["learner"])
         self._choice.restore(state["choice"])
         self._rows.restore(state["rows"])
@@ -190,7 +190,7 @@ class _Learner:
         )
 
     def step(self, x: Tensor, answer: Answer, t: float) -> Tensor:
-        """One step on inputs [n, *shape], at the share `t` of the training; the loss before it."""
+        """Step on inputs [n, *shape] at share `t` of the training; return the loss before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.lr * self._recipe.schedule(t)
         scores = self.student(x)
@@ -209,7 +209,7 @@ class _Learner:
 
 
 class _Choice:
-    """The student as it was when it agreed best with the victim on the queries kept out."""
+    """The student at the check where it agreed best with the victim on the queries kept out."""
 
     def __init__(
         self, held: nn.Module, queries: Queries, kept: Tensor, device: torch.device
@@ -224,7 +224,7 @@ class _Choice:
         return None if self.at is None else self._held.eval()
 
     def consider(self, student: nn.Module, step: int) -> None:
-        """Take `student` if none was better; of equals the later is taken."""
+        """Copy the weights of `student` unless an earlier one agreed better."""
         if not len(self._kept):
             return
         found = agreement(self._labels_by(student), self._queries.labels[self._kept])
@@ -251,14 +251,14 @@ class _Choice:
 
 
 class _Rows:
-    """Batches of one epoch after another, each in a random order of its own."""
+    """Batches from successive epochs, each epoch in a new random order."""
 
     def __init__(self, rows: Tensor, size: int, chance: torch.Generator) -> None:
         self._rows, self._size, self._chance = rows, min(size, len(rows)), chance
         self._left = rows[:0]
 
     def next(self) -> Tensor:
-        """Row numbers [size]; what is left over of an epoch is left out."""
+        """The next row numbers [size]; an incomplete batch at the end of an epoch is skipped."""
         if len(self._left) < self._size:
             self._left = self._rows[torch.randperm(len(self._rows), generator=self._chance)]
         taken, self._left = self._left[: self._size], self._left[self._size :]
@@ -273,7 +273,7 @@ class _Rows:
 
 
 def _split(recipe: Recipe, queries: Queries, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Row numbers kept out and learnt from, at random."""
+    """Row numbers to keep out and to learn from, at random; `RunError` if these are too few."""
     kept = int(recipe.kept_out * len(queries))
     if len(queries) - kept < SMALLEST_BATCH:
         raise RunError(f"A fresh student cannot learn from {len(queries)} recorded queries.")

@@ -1,4 +1,4 @@
-"""The page of a comparison, and the files beside it: functions of its record alone."""
+"""The page of a comparison and the files beside it, which depend on its record alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison is made of: attacks × budgets × seeds on one victim, and who is left out."""
+"""The plan of a comparison: attacks × budgets × seeds on one victim, and what is left out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OURS = ("attack", "budget", "record_queries", "seed", "settings")
 """Fields of `RunConfig` that a comparison sets itself."""
 
 Plan = dict[str, dict[int, list[RunConfig]]]
-"""By attack and budget, the runs: one a seed."""
+"""The runs by attack and budget, one per seed."""
 
 
 class Skipped(Facts):
@@ -31,15 +31,15 @@ class Skipped(Facts):
 
     attack: str
     budget: int | None
-    """None: at no budget."""
+    """None: the attack is run at no budget."""
     reason: str
 
 
 class BenchConfig(AuditConfig):
-    """An audit's attacks and seeds at several budgets, with the two measures that go with them."""
+    """An audit's attacks and seeds at several budgets, with the settings of both measures."""
 
     budgets: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
-    """Queries; each is a run of its own, as schedules follow the budget."""
+    """Queries; each budget needs runs of its own, as schedules depend on the budget."""
     seeds: int = Field(default=3, ge=1)
     """Runs of each attack at each budget: seeds first_seed, first_seed + 1, …"""
     pgd: PGD = PGD()
@@ -61,7 +61,7 @@ class BenchConfig(AuditConfig):
                 problems += error.problems
         if problems:
             raise ValueError("\n".join(problems))
-        Access(self.access)  # says what there is
+        Access(self.access)  # raises for an unknown access
         return self
 
     @property
@@ -71,7 +71,7 @@ class BenchConfig(AuditConfig):
 
     @property
     def skipped(self) -> list[Skipped]:
-        """Who cannot run, and why: attacks altogether, or at budgets that pay for no step."""
+        """What cannot run, and why: attacks at any budget, or at budgets that pay for no step."""
         found = []
         for attack in self.attacks:
             reason = self._unable(attack)
@@ -90,7 +90,7 @@ class BenchConfig(AuditConfig):
         return read_attack(name, self._own(name), max(self.budgets))
 
     def plan(self) -> Plan:
-        """All runs by attack and budget, rising: one a seed; nothing of what is skipped."""
+        """All runs that are not skipped, by attack and rising budget, one per seed."""
         found: Plan = {}
         for run in sorted(self.runs(), key=lambda run: self.attacks.index(run.attack)):
             found.setdefault(run.attack, {}).setdefault(run.budget, []).append(run)
@@ -107,7 +107,7 @@ class BenchConfig(AuditConfig):
         return sorted(set(self.budgets))
 
     def _runs(self) -> list[dict[str, Any]]:
-        """Seed by seed, the small budgets first."""
+        """In order of seeds, then of rising budgets."""
         left_out = {(one.attack, one.budget) for one in self.skipped}
         return [
             {

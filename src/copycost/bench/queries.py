@@ -1,4 +1,4 @@
-"""The first queries of a run, read where they lie on disk: what a fresh student learns from."""
+"""The first queries of a run, read from disk when needed, for a fresh student to learn from."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from copycost.oracle.transfer.reader import TransferSet
 from copycost.types import Answer
 
 Rows = list[tuple[Arrays, int]]
-"""Calls of the oracle, each with a row in it."""
+"""Pairs of a call of the oracle and a row in it."""
 
 
 class Queries:
-    """n inputs with what was released for each, in the order of asking.
+    """n inputs with the answer to each, in the order of asking.
 
-    Inputs and scores stay where `calls` have them, as a rule on the disk: those of twenty million
-    images would not fit in memory. What is looked at again is then in the system's cache, as far
-    as there is room.
+    Inputs and scores stay where `calls` keep them, as a rule on disk: those of twenty million
+    images would not fit in memory. The system caches what is read repeatedly, as far as it fits.
     """
 
     def __init__(self, layout: Layout, calls: Sequence[Arrays]) -> None:
@@ -41,11 +40,11 @@ class Queries:
         return len(self.labels)
 
     def parted(self, most: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Row numbers of whole calls, at most so many rows, and of all others; at random.
+        """Split at random into whole calls, at most `most` rows in all, and the rest: row numbers.
 
-        A finite difference's images, which hardly differ, are asked in one call: so none of the
-        first has its twin among the others. Calls come in random order, and each that still fits
-        is taken. Only where no call is so small, rows of any are taken.
+        The nearly equal images of a finite difference are asked in one call, so no row of the
+        first part has a twin in the rest. Calls come in random order, and each that still fits is
+        taken. Only if no call fits are rows of any call taken.
         """
         lengths = torch.from_numpy(self._ends - self._starts)
         order = torch.randperm(len(lengths), generator=chance)
@@ -57,7 +56,7 @@ class Queries:
         return rows[first], rows[~first]
 
     def of(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Answer]:
-        """Inputs [m, *shape] in the spec's range and their answers, of `rows` [m], m > 0."""
+        """Inputs [m, *shape] in the spec's range and their answers, for `rows` [m], m > 0."""
         places, spec = self._places(rows), self.layout.spec
         inputs = torch.from_numpy(np.stack([call.inputs[row] for call, row in places])).to(device)
         if self.layout.encoding is Encoding.BYTES:
@@ -78,10 +77,10 @@ class Queries:
 
 
 def first_queries(transfer: TransferSet, budget: int) -> Queries:
-    """What the run asked for the first `budget` queries it was charged.
+    """The recorded queries among the first `budget` that the run was charged.
 
-    Fewer where it recorded fewer: a pool ran out, or a crash was charged for. All are read once,
-    to see that none is damaged; only their labels are kept in memory.
+    They may be fewer: a pool ran out, or queries lost in a crash were charged. All are read once
+    to check that none is damaged; only their labels are kept in memory.
     """
     calls = []
     for first, arrays in transfer.raw():
@@ -92,13 +91,13 @@ def first_queries(transfer: TransferSet, budget: int) -> Queries:
 
 
 def _cut(arrays: Arrays, n: int) -> Arrays:
-    """The first `n` rows, where they lie."""
+    """The first `n` rows, as views."""
     scores = None if arrays.scores is None else arrays.scores[:n]
     return Arrays(arrays.inputs[:n], arrays.labels[:n], scores)
 
 
 def _fitting(lengths: Sequence[int], most: int) -> list[int]:
-    """Places of those taken, one after the other, that fit into `most` with what is taken."""
+    """Indices of `lengths` taken in order, each that still fits, with at most `most` in all."""
     taken, left = [], most
     for place, length in enumerate(lengths):
         if length <= left:

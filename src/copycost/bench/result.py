@@ -1,4 +1,4 @@
-"""What a comparison found: one versioned record, its numbers over seeds computed from its runs."""
+"""The result of a comparison: one versioned record of its runs, with statistics over seeds."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from copycost.types import Access
 VERSION: Literal[1] = 1
 BENCH_FILE = "bench.json"
 QUALITIES = ("accuracy", "agreement", "kl")
-"""What a student is judged by; of an ensemble's members under names as 'member 2/accuracy'."""
+"""Measures of a student; those of an ensemble's members have names like 'member 2/accuracy'."""
 
 
 class Interval(Facts):
-    """One quantity over seeds."""
+    """Median and range of one quantity over seeds."""
 
     median: float
     low: float
     high: float
     n: int
-    """Runs it was measured in."""
+    """Runs in which it was measured."""
 
 
 Measured = Mapping[str, Interval]
@@ -43,7 +43,7 @@ Measured = Mapping[str, Interval]
 
 
 class BenchRun(Facts):
-    """One run of one attack, and what was measured of it afterwards."""
+    """One run of one attack, and what was measured afterwards."""
 
     seed: int
     state: str
@@ -53,25 +53,26 @@ class BenchRun(Facts):
     diverged: bool = False
     """Whether it is not finished because a loss became NaN or infinite: no fault of the machine."""
     id: str | None = None
-    """Of the run's record; None, like all that follows, while it is not finished."""
+    """Of the run's record; None while the run is not finished. Of the fields below, only
+    `collapsed` and `fresh` may be set before that."""
     attacker: AccountFacts | None = None
     """The account the queries were charged to."""
     seconds: float | None = None
     updates: dict[str, int] = Field(default_factory=dict)
     """Optimiser steps by player."""
     values: dict[str, float] = Field(default_factory=dict)
-    """Of the last students on held-out data: the one that counts, and those beside it."""
+    """Of the final students on held-out data: the one that counts, and any others."""
     collapsed: bool | None = None
-    """Whether the student that counts has learnt nothing, as `copycost.claims.measures` has it, or
-    was lost when the run diverged."""
+    """Whether the student that counts has learnt nothing, as `copycost.claims.measures` defines it,
+    or was lost when the run diverged."""
     transfer: TransferRate | None = None
     fresh: FreshResult | None = None
-    """Of the first queries of this seed's run at the attack's largest budget."""
+    """Trained on the first queries of this seed's run at the attack's largest budget."""
     flags: tuple[Flag, ...] = ()
 
     @property
     def quantities(self) -> dict[str, float]:
-        """What goes into the medians, by name."""
+        """The quantities that medians are taken of, by name."""
         found = dict(self.values)
         if self.transfer is not None and self.transfer.on_victim is not None:
             found["transfer rate"] = self.transfer.on_victim
@@ -117,14 +118,14 @@ class AttackResult(Facts):
     """The attack's own, every default written out."""
     budgets: tuple[BudgetResult, ...]
     queries_to: dict[Literal["own", "fresh"], dict[str, int | None]]
-    """By track and share of the victim's accuracy, the least budget whose median reaches it. Seeds
-    that are missing there, whatever for, count as having learnt nothing."""
+    """By track and share of the victim's accuracy, the least budget whose median reaches it. A seed
+    without a result there, for whatever reason, counts as having learnt nothing."""
     collapse_rate: float | None
     """At the largest budget."""
 
 
 class BenchRecord(Facts):
-    """Everything a comparison found and was made with."""
+    """All results of a comparison, and what it was made with."""
 
     version: Literal[1] = VERSION
     id: str
@@ -137,7 +138,7 @@ class BenchRecord(Facts):
     attacks: tuple[AttackResult, ...]
     skipped: tuple[Skipped, ...]
     surroundings: tuple[Surroundings, ...]
-    """Where and with what the runs were made; as many as differ."""
+    """Hardware and software that the runs were made with; each that differs, once."""
 
     @property
     def complete(self) -> bool:
@@ -228,10 +229,10 @@ def queries_to(
 def _least(
     found: Iterable[tuple[int, Sequence[Mapping[str, float]]]], accuracy: float
 ) -> dict[str, int | None]:
-    """`found`: budgets, each with what was measured of every planned seed; of some, nothing."""
-    # A median of those that are left would be better than the attack is.
+    """`found`: budgets, each with the values of every planned seed, empty where it has none."""
+    # A median over the seeds with a result would flatter the attack.
     medians = [(budget, median(m.get("accuracy", 0.0) for m in seeds)) for budget, seeds in found]
-    # Shares of nothing are reached by nobody.
+    # Without an accuracy of the victim, NaN keeps every share from being reached.
     return least_budgets((budget, middle / (accuracy or math.nan)) for budget, middle in medians)
 
 

@@ -1,4 +1,4 @@
-"""A comparison as lines to read, and as CSV."""
+"""A comparison as tables to read, and as CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Row:
     budget: str
     spent: str
     runs: str
-    """Finished, of how many."""
+    """Finished of planned, such as '2 of 3'."""
     agreement: str
     accuracy: str
     kl: str
@@ -51,7 +51,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Beside:
-    """A network that an attack has beside the one that counts."""
+    """A network of an attack besides the one that counts."""
 
     attack: str
     budget: str
@@ -120,7 +120,7 @@ def shares(found: Interval | None, seeds: int) -> str:
 
 
 def plain(found: Interval | None, seeds: int) -> str:
-    """A median number with its range, marked as a share is."""
+    """A median number with its range, in the format of `shares`."""
     return _written(found, seeds, wording.plain, wording.plain_range)
 
 

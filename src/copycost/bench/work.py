@@ -1,4 +1,4 @@
-"""What is measured of a finished run: a task for any executor, its results beside the record."""
+"""Measures a finished run: a task for any executor, with its results beside the record."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from copycost.sweep.work import ERROR_FILE, Ended, Outcome, Task
 
 
 class FreshResult(Facts):
-    """A fresh student of one budget's queries."""
+    """A fresh student trained on one budget's queries."""
 
     budget: int
     steps: int
@@ -46,21 +46,21 @@ class FreshResult(Facts):
     chosen: dict[str, float] | None
     """The same of the student chosen by the queries kept out; None if there were none."""
     chosen_at: int | None
-    """Steps it had taken then."""
+    """Steps that `chosen` had taken."""
     seconds: float
     """Of its training, over all sessions."""
 
 
 @dataclass(frozen=True)
 class Measure(Task):
-    """Adversarial examples on the student of a finished run, then fresh students of its queries."""
+    """Measures a finished run: adversarial examples on its student, then fresh students."""
 
     config: RunConfig
     folder: Path
     pgd: PGD
     recipe: Recipe
     budgets: tuple[int, ...]
-    """Of the fresh students; none for a run that is not its attack's largest."""
+    """Budgets of the fresh students; empty unless the run has its attack's largest budget."""
 
     @property
     def done(self) -> bool:
@@ -68,15 +68,15 @@ class Measure(Task):
         return self.transfer() is not None and all(map(self.fresh, self.budgets))
 
     def transfer(self) -> TransferRate | None:
-        """What was found of the run's own student; None if it has not been measured."""
+        """The transfer rate of the run's own student; None if it has not been measured."""
         return _read(TransferRate, self._transfer_file)
 
     def fresh(self, budget: int) -> FreshResult | None:
-        """What was found of the fresh student of one budget; None if it has not been measured."""
+        """The result of the fresh student of one budget; None if it has not been measured."""
         return _read(FreshResult, self._fresh_file(budget))
 
     def run(self, stop: Stop) -> Outcome:
-        """Measure what has not been measured, until that is done or `stop` is asked."""
+        """Take the missing measurements, until all are done or `stop` is asked."""
         try:
             with exclusive(self.folder), Ledger(self.folder / LEDGER_FILE) as ledger:
                 self._measure(ledger, stop)
@@ -96,7 +96,7 @@ class Measure(Task):
         account = ledger.account("auditor", None, block=len(target.held_out))
         cache = self.folder / AUDITOR_FILE
         config = self.config
-        ARCHITECTURES.check(config.student)  # one's own is imported before its weights are read
+        ARCHITECTURES.check(config.student)  # imports a user's network before its weights are read
         auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device, stop)
         if self.transfer() is None:
             keeper = KeptTraining(self._transfer_file.with_suffix(".safetensors"), stop)
@@ -117,7 +117,7 @@ class Measure(Task):
         spec, classes = target.victim.spec, target.victim.classes
         trained = train_fresh(
             self.recipe,
-            # Seeds of its own: neither the victim's weights nor the run's student's.
+            # A seed of its own: it must not start from the weights of the victim or run's student.
             lambda: student_of(self.config.student, spec, classes, derive(seed, "fresh student")),
             first_queries(read_transfer_set(self.folder), budget),
             steps,
@@ -136,7 +136,7 @@ class Measure(Task):
 
 
 def _judged(trained: Trained, budget: int, steps: int, auditor: Auditor) -> FreshResult:
-    """Raises `Unstable` where the last step was one too far."""
+    """Evaluate both students; `Unstable` if the values of the final one are not finite."""
     last = auditor.evaluate(trained.last)
     refuse_lost(sum(last.values()), steps)
     return FreshResult(
@@ -169,6 +169,6 @@ def _write(path: Path, found: Facts) -> None:
 
 
 def _key(settings: PGD | Recipe) -> str:
-    """Of the file for what was measured with these settings."""
+    """The part of a file name that stands for the settings of a measurement."""
     text = json.dumps(write_settings(settings), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,8 +1,8 @@
-"""What the account, the checks, the record and the display cost, beside a fast step.
+"""The cost of the account, the checks, the record and the display, relative to a fast step.
 
 Shares are of a step of 1,792 queries at 40,000 queries a second: 44.8 ms. Each part is timed by
 itself, doing what it does in a run, as often as a run of 20 million queries with 50 evaluations
-does it; where a part works in a thread of its own, its processor time is counted.
+does it. For a part with a thread of its own, CPU time is counted.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from copycost.runner.run import Run, Silent
 from copycost.runner.stopping import Stop
 
 RATE = 40_000
-"""Queries a second that shares are given for."""
+"""Queries per second of the step that shares refer to."""
 CALLS = (512, 5 * 256)
-"""Inputs of each call of the oracle in one step of DFME's defaults: m + 1 points, then five
-batches for the student at once."""
+"""Inputs of each call of the oracle in one step with DFME's defaults: m + 1 points for each of 256
+images, then five batches for the student at once."""
 QUERIES = sum(CALLS)
 STEP_SECONDS = QUERIES / RATE
 EVALUATIONS = 50
@@ -42,7 +42,7 @@ LOSSES = ("generator/gap", "student/gap", "estimate/norm")
 
 
 def overhead(plan: Plan, displays: Mapping[str, Display], folder: Path) -> Overhead:
-    """Time every part; `folder` takes ledgers. A display is watched for one of the windows."""
+    """Time every part; `folder` takes ledgers. Each display is timed for one window's length."""
     engine = Engine(plan.device, plan.precision)
     costs = {
         "account": account_seconds(folder),
@@ -68,9 +68,9 @@ def overhead(plan: Plan, displays: Mapping[str, Display], folder: Path) -> Overh
 
 
 def account_seconds(folder: Path, budget: int = BUDGET) -> float:
-    """Seconds a step of charging a whole budget to a ledger on disk, all durable writes included.
+    """Seconds per step of charging a whole budget to a ledger on disk, with all durable writes.
 
-    Reservations are as large as a free victim's, and the account is settled at every evaluation.
+    Reservations are as large as for a free victim, and every evaluation settles the account.
     """
     steps = budget // QUERIES
     with Ledger(folder / "account.sqlite") as ledger:
@@ -87,7 +87,7 @@ def account_seconds(folder: Path, budget: int = BUDGET) -> float:
 
 
 def check_seconds(device: torch.device, steps: int = 50) -> float:
-    """Seconds a step of the oracle's look at the range of all 3x32x32 inputs."""
+    """Seconds per step of the oracle's range check of all 3x32x32 inputs."""
     spec = CIFAR_RESNET20.spec
     check = RangeCheck(spec)
     calls = [torch.rand(n, *spec.shape, device=device) for n in CALLS]
@@ -100,7 +100,7 @@ def check_seconds(device: torch.device, steps: int = 50) -> float:
 
 
 def bookkeeping_seconds(plan: Plan, engine: Engine, folder: Path, steps: int = 2000) -> float:
-    """Seconds a step of what a run does after it: sums, checks, looking whether to log or save."""
+    """Seconds per step of a run's work after it: sums, checks, deciding whether to log or save."""
     losses: dict[str, Tensor] = {name: torch.ones((), device=engine.device) for name in LOSSES}
     with Ledger(folder / "bookkeeping.sqlite") as ledger:
         run, state = _run(plan, engine, ledger, folder)
@@ -108,7 +108,7 @@ def bookkeeping_seconds(plan: Plan, engine: Engine, folder: Path, steps: int = 2
 
 
 def display_seconds(plan: Plan, display: Display) -> float:
-    """Processor seconds a step of showing progress at the pace of a fast run, threads included."""
+    """CPU seconds per step of showing progress at the pace of a fast run, threads included."""
     config, steps = plan.config(), max(1, int(plan.seconds / STEP_SECONDS))
 
     def pace(step: Callable[[int], None]) -> float:
@@ -125,7 +125,7 @@ def display_seconds(plan: Plan, display: Display) -> float:
 
 
 def _run(plan: Plan, engine: Engine, ledger: Ledger, folder: Path) -> tuple[Run, State]:
-    """A run of the plan that has not begun, and its players."""
+    """A run of the plan that has not started, and the state of its players."""
     target, config = random_target(plan.setting, engine.device), plan.config()
     meter = Meter(target.victim, access=config.access, budget=config.budget, ledger=ledger)
     auditor = Auditor(

@@ -1,4 +1,4 @@
-"""The most memory held at once in a stretch of time."""
+"""Peak memory over a stretch of time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 
 _CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _RESET_PEAK = "5"
-"""What Linux takes for setting the peak of resident memory back to what is resident now."""
+"""Written to `clear_refs`, it makes Linux reset the peak resident memory to the current value."""
 
 
 class PeakMemory:
-    """Start, then look. On CUDA tensors of one device; elsewhere the process as a whole."""
+    """Peak memory since `start`: on CUDA that of one device, elsewhere the whole process's."""
 
     def __init__(self, device: torch.device, *, graphs: bool = False) -> None:
-        """`device` is the one computed on; CUDA `graphs` keep memory that no tensor tells of."""
+        """`device` computes. CUDA `graphs` keep memory outside tensors: reserved memory counts."""
         self._device, self._graphs = device, graphs
         self._resets = device.type == "cuda" or _reset_resident()
 
@@ -33,9 +33,9 @@ class PeakMemory:
         return "resident memory of the process since it began (ru_maxrss)"
 
     def start(self) -> None:
-        """Forget the peak so far, where that can be done."""
+        """Reset the peak, where the system allows it."""
         if self._graphs:
-            torch.cuda.empty_cache()  # of what the other loop has freed
+            torch.cuda.empty_cache()  # drop memory that the other loop has freed
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
         elif self._resets:
@@ -46,7 +46,7 @@ class PeakMemory:
         return torch.cuda.memory_allocated(self._device) if self._device.type == "cuda" else 0
 
     def peak(self) -> int:
-        """Bytes at the most since `start`."""
+        """The peak in bytes since `start`, or since the process began if it cannot be reset."""
         if self._graphs:
             return torch.cuda.max_memory_reserved(self._device)
         if self._device.type == "cuda":

@@ -1,7 +1,7 @@
-"""How many floating-point operations a query takes, of the run that is timed and of the plain loop.
+"""Floating-point operations per query, of the timed run and of the plain loop.
 
-Of matrix products and convolutions, forward and backward, of generator, student and victim, as
-PyTorch counts them. The two differ where the engine computes the same by fewer products.
+They are those of matrix products and convolutions, forward and backward, of generator, student and
+victim, as PyTorch counts them. The two differ where the engine saves products.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from copycost.victims.base import Victim
 
 
 def flops_per_query(plan: Plan, victim: Victim) -> float:
-    """Operations that one step of the run executes, a query; they are the same in every step.
+    """Operations per query that one step of the run executes; every step executes the same.
 
-    Counted on networks of its own, as the engine leaves them but not compiled: compiled ones hide
-    their operations, which are as many.
+    Counted on separate networks, prepared by the engine but not compiled: compiled networks hide
+    their operations from the counter, and execute as many.
     """
     config = replace(plan, compile=Compile.OFF).config()
     engine = engine_of(config, victim)
@@ -37,7 +37,7 @@ def flops_per_query(plan: Plan, victim: Victim) -> float:
 
 
 def plain_flops_per_query(plain: PlainDFME) -> float:
-    """Operations of one iteration of the plain loop, a query."""
+    """Operations per query of one iteration of the plain loop."""
     return _counted(plain.iterate) / plain.queries
 
 

@@ -1,4 +1,4 @@
-"""What a device could do at best: its measured matrix peak."""
+"""The peak speed of a device, measured on matrix products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRIES = 5
 
 
 def matrix_peak(device: torch.device, precision: str, size: int = 0) -> float:
-    """Floating-point operations a second of one square matrix product: the median of some tries.
+    """Floating-point operations per second of a square matrix product: the median of `TRIES`.
 
     `size` is the number of rows; 0 chooses by the device.
     """
@@ -37,6 +37,6 @@ def _seconds(a: torch.Tensor, out: torch.Tensor) -> float:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all it was told to."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,20 +1,20 @@
-"""The baseline: DFME as a plain float32 loop, the way the authors' code goes about it.
+"""The baseline: DFME as a plain float32 loop that works as the authors' code does.
 
-Written for this comparison, from a description of that code (docs/methods/dfme.md), and used
-for nothing else: no oracle, no account, no evaluation. What it has in common with
-cake-lab/datafree-model-extraction are the choices that cost time:
+Written for this comparison alone, from a description of that code (docs/methods/dfme.md): it has
+no oracle, no account and no evaluation. It shares with cake-lab/datafree-model-extraction the
+choices that cost time:
 
 - noise and directions are drawn on the host and moved; directions in float64;
 - evaluation points are copied to the host, perturbed and squashed there, and moved back;
 - the generator builds a graph for the student's images too, which is thrown away;
 - the student goes from training to evaluation mode and back, the victim is called as it is;
-- ReLUs of both write a new tensor each, though not those of the generator;
+- ReLUs of both write a new tensor each; the generator's work in place;
 - optimisers are SGD and Adam as PyTorch makes them by default;
 - the losses are read, which waits for the device, at every tenth iteration.
 
-Where that code is slower still it is not followed: its random numbers come from NumPy's old
-generator, and cuDNN is told to be deterministic. Its counting of pieces drops points for some m;
-here all are evaluated. Scales are ours (docs/methods/dfme.md), so that the two can be compared.
+Two choices that make that code slower still are not copied: NumPy's legacy random generator, and
+deterministic cuDNN. Its division into pieces drops points for some m; here all are evaluated.
+Scales are copycost's (docs/methods/dfme.md), so that the two can be compared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PIECE = 4992
 LOG_EVERY = 10
 """Iterations between two readings of the losses, as in the authors' code."""
 EPSILON = 1e-3
-"""Step of the finite differences where the attack leaves it to the arithmetic."""
+"""Step of the finite differences if the attack's settings leave it to the arithmetic."""
 
 
 class PlainDFME:
@@ -70,7 +70,7 @@ class PlainDFME:
 
     @property
     def queries(self) -> int:
-        """Queries of one iteration: m + 1 an image for the generator's steps, 1 for others."""
+        """Queries of one iteration: m + 1 per image in generator steps, 1 in student steps."""
         a = self.attack
         return a.batch_size * (a.generator_steps * (a.directions + 1) + a.student_steps)
 
@@ -97,7 +97,7 @@ class PlainDFME:
         return torch.from_numpy(u).float().view(n, m, *self.spec.shape)
 
     def generator_step(self, z: Tensor, u: Tensor) -> Tensor:
-        """Climb the gap along an estimate in directions `u`; returns the mean gap, 0-d."""
+        """Increase the gap by a gradient estimated in directions `u`; return its mean, 0-d."""
         self.generator_optimizer.zero_grad()
         x = self.generator(z)
         uphill, gap = self.estimate(x, u)
@@ -106,7 +106,7 @@ class PlainDFME:
         return gap
 
     def student_step(self, z: Tensor) -> Tensor:
-        """Descend the gap on fresh images; returns it, 0-d."""
+        """Reduce the gap on fresh images; return its mean, 0-d."""
         images = self.squash(self.generator(z)).detach()
         self.student_optimizer.zero_grad()
         with torch.no_grad():
@@ -118,7 +118,7 @@ class PlainDFME:
 
     @torch.no_grad()
     def estimate(self, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradient of the gap at x [N, C, H, W] before the squash, and the mean gap, 0-d."""
+        """Estimated gradient of the gap at x [N, C, H, W] before the squash; mean gap, 0-d."""
         self.student.eval()
         steps = torch.cat((u, torch.zeros_like(u[:, :1])), dim=1)
         points = x.unsqueeze(1).cpu() + self.epsilon * steps
@@ -140,19 +140,19 @@ class PlainDFME:
         return F.l1_loss(torch.cat(ours), wanted, reduction="none").mean(dim=1)
 
     def squash(self, x: Tensor) -> Tensor:
-        """Into the spec's range, by tanh."""
+        """Map `x` into the spec's range by tanh."""
         half = (self.spec.high - self.spec.low) / 2
         return self.spec.low + half * (torch.tanh(x) + 1)
 
     @staticmethod
     def recovered(logits: Tensor) -> Tensor:
-        """What probabilities tell of the victim's logits [N, K]: centred log-probabilities."""
+        """Logits [N, K] as recovered from their probabilities: centred log-probabilities."""
         log_p = F.log_softmax(logits, dim=1)
         return log_p - log_p.mean(dim=1, keepdim=True)
 
 
 def out_of_place(module: nn.Module) -> nn.Module:
-    """`module`, whose ReLUs leave what they are given as it was."""
+    """`module`, with its ReLUs set not to overwrite their input."""
     for layer in module.modules():
         if isinstance(layer, nn.ReLU):
             layer.inplace = False

@@ -20,12 +20,12 @@ from copycost.settings import read_settings
 from copycost.victims.module import ModuleVictim
 
 BUDGET = 20_000_000
-"""DFME's own, so that reservations in the ledger are as many as in a real run."""
+"""DFME's own, so that the ledger makes as many reservations as in a real run."""
 STEPS_AT_LEAST = 20
-"""Steps that a run must have room for."""
+"""Steps that the budget must allow."""
 HELD_OUT = 64
 SETTLING = 3
-"""Batches of noise that a random victim's batch statistics are taken from."""
+"""Passes of one batch of noise that set a random victim's batch statistics."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Plan:
         return attack
 
     def config(self, **more: object) -> RunConfig:
-        """The run to be timed; `more` goes over its fields."""
+        """The run to be timed; `more` overrides its fields."""
         return RunConfig.read(
             {
                 "attack": "dfme",
@@ -65,7 +65,7 @@ class Plan:
         )
 
     def check(self) -> None:
-        """Raise `ConfigError` with everything that would keep this plan from being measured."""
+        """Raise `ConfigError` with everything that prevents this plan from being measured."""
         problems = [] if self.repetitions > 0 else ["repetitions: at least 1 is needed."]
         if not self.seconds > 0:
             problems.append(f"seconds: a window must last, got {self.seconds:g}.")
@@ -81,7 +81,7 @@ class Plan:
 
 
 def random_victim(setting: Setting, device: torch.device) -> ModuleVictim:
-    """A victim with random weights and batch statistics of noise; its speed is a trained one's."""
+    """A victim with random weights and batch statistics of noise, as fast as a trained one."""
     module = build(ARCHITECTURES[setting.victim], setting.spec, CLASSES, derive(0, "victim"))
     noise = torch.rand(HELD_OUT, *setting.shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What it costs to record every query: the rate of writing, and the slow-down of a run."""
+"""The cost of recording every query: the rate of writing, and the slow-down of a run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from copycost.runner.audit import Display
 from copycost.types import Access, Answer
 
 BUDGET = 2_000_000
-"""Of the runs that are timed: the disk must have room for all of it."""
+"""Budget of the timed runs: the disk must have room for all of its queries."""
 
 
 def transfer_cost(plan: Plan, display: Display, folder: Path) -> TransferCost:
-    """Measure both; `folder` takes some gigabytes at most on a fast machine."""
+    """Measure both; `folder` takes some gigabytes at the most, on a fast machine."""
     device = Engine(plan.device, plan.precision).device
     images, size = writing_rate(folder / "rate", device, plan.seconds)
     losses = [1 - kept.rate / bare.rate for kept, bare in _pairs(plan, display, folder, device)]
@@ -42,7 +42,7 @@ def transfer_cost(plan: Plan, display: Display, folder: Path) -> TransferCost:
 
 
 def writing_rate(folder: Path, device: torch.device, seconds: float) -> tuple[float, float]:
-    """3x32x32 images, and bytes, a second from `device` to the disk, until all is on the disk."""
+    """3x32x32 images, and bytes, per second from `device` to the disk, flushed at the end."""
     spec = CIFAR_RESNET34.spec
     layout = Layout.choose(spec, CLASSES, Access.PROBABILITIES, Encoding.BYTES)
     calls = [(torch.rand(n, *spec.shape, device=device), _answer(n, device)) for n in CALLS]

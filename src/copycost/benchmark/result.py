@@ -1,4 +1,4 @@
-"""What a benchmark leaves: one JSON object. Loads no PyTorch."""
+"""The result of a benchmark: one JSON object. Loads no PyTorch."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ VERSION: Literal[1] = 1
 
 
 class Repetition(Facts):
-    """One window of ours and the window of the plain loop that came right after it."""
+    """One window of the run, and the window of the plain loop that came right after it."""
 
     queries_per_second: float
     baseline_queries_per_second: float
 
     @property
     def ratio(self) -> float:
-        """How many times as fast ours was."""
+        """How many times as fast as the plain loop the run was."""
         return self.queries_per_second / self.baseline_queries_per_second
 
 
@@ -46,27 +46,27 @@ class Speed(Facts):
     """Smallest and largest of them."""
     repetitions: list[Repetition]
     flops_per_query: float
-    """Floating-point operations of matrix products and convolutions that a step of ours executes,
-    backward included."""
+    """Floating-point operations per query of the matrix products and convolutions that the run
+    executes, backward included."""
     plain_flops_per_query: float | None = None
-    """The same of the plain loop. None in records from before the two were told apart, whose
+    """The same for the plain loop. None in older records, which did not distinguish the two: their
     `flops_per_query` is the plain loop's."""
     peak_flops_per_second: float
     """Of one large matrix product on this device in this precision, measured."""
     share_of_peak: float
     """flops_per_query · queries_per_second / peak_flops_per_second."""
     peak_memory_bytes: int
-    """The most held at once in our windows; `memory` says of what."""
+    """Peak memory in the run's windows; `memory` says how it was measured."""
     baseline_peak_memory_bytes: int
     memory: str
     arithmetic: dict[str, str]
-    """As the run's record has it."""
+    """As in the run's record."""
 
     @property
     def nominal(self) -> bool:
-        """Whether the share of the peak counts products that ours did not compute.
+        """Whether `share_of_peak` may count products that the run did not compute.
 
-        So it may be in an older record of a CPU in float32, where alone products are spared.
+        Only in older records of a CPU in float32, as the engine saves products nowhere else.
         """
         where = (self.device, self.precision)
         return self.plain_flops_per_query is None and where == ("cpu", "float32")
@@ -79,14 +79,14 @@ class Speed(Facts):
 
 
 class Part(Facts):
-    """What one part of honesty costs, beside a step at `Overhead.queries_per_second`."""
+    """The cost of one part, and its share of a step at `Overhead.queries_per_second`."""
 
     seconds_per_step: float
     share: float
 
 
 class TransferCost(Facts):
-    """What it costs to record every query."""
+    """The cost of recording every query."""
 
     images_per_second: float
     """3x32x32 images written, from the device to the disk, synchronised at the end."""
@@ -100,16 +100,16 @@ class TransferCost(Facts):
 
 
 class Overhead(Facts):
-    """What the account, the checks, the record and the display cost."""
+    """The cost of the account, the checks, the record and the display."""
 
     device: str
     queries_per_second: float
     queries_per_step: int
     step_seconds: float
-    """Of a step at that rate; shares are of this."""
+    """Duration of a step at that rate, which shares refer to."""
     parts: dict[str, Part]
     honesty: float
-    """Shares of the account, the bookkeeping and the dearer display together."""
+    """Sum of the shares of the account, the bookkeeping and the more expensive display."""
     transfer: TransferCost | None = None
 
 
@@ -124,7 +124,7 @@ class Benchmark(Facts):
 
 
 def summary(repetitions: list[Repetition]) -> dict[str, Any]:
-    """The fields of `Speed` that come from its repetitions; there must be one at least."""
+    """The fields of `Speed` that come from its repetitions, of which there must be at least one."""
     ratios = [repetition.ratio for repetition in repetitions]
     return {
         "repetitions": repetitions,

@@ -1,4 +1,4 @@
-"""What can be timed, by name: networks, sizes and the attack's settings. Loads no PyTorch."""
+"""Settings to time, by name: networks, sizes and the attack's settings. Loads no PyTorch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLASSES = 10
 
 @dataclass(frozen=True)
 class Setting:
-    """One pair of networks and one DFME, to be timed with random weights and no data."""
+    """One pair of networks and DFME's settings, to be timed with random weights and no data."""
 
     name: str
     shape: tuple[int, int, int]
@@ -34,7 +34,7 @@ class Setting:
 
     @property
     def batch_size(self) -> int:
-        """N where none is asked for; the default is DFME's."""
+        """N if the user asks for none; by default DFME's."""
         return int(self.dfme.get("batch_size", 256))
 
     def settings(self, batch_size: int) -> dict[str, Any]:
@@ -51,7 +51,7 @@ CIFAR_RESNET34 = Setting(
     (3, 32, 32),
     "resnet34-8x",
     "resnet18-8x",
-    # Without the paper's step, which holds bfloat16 back: each arithmetic takes its own default.
+    # Without the paper's epsilon, which holds bfloat16 back: each arithmetic takes its default.
     {name: v for name, v in DFME_CIFAR10["settings"]["dfme"].items() if name != "epsilon"},
 )
 

@@ -1,4 +1,4 @@
-"""Queries a second of a real run, against the plain loop."""
+"""Queries per second of a real run, against the plain loop."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def measure(plan: Plan, display: Display) -> Speed:
     target = random_target(plan.setting, device)
     assert isinstance(target.victim, ModuleVictim)
     if plan.compile != Compile.OFF:
-        torch._dynamo.reset()  # of an earlier plan, with what its graphs hold
+        torch._dynamo.reset()  # frees an earlier plan's code and graphs
     memory = PeakMemory(device, graphs=plan.compile == Compile.GRAPHS)
     before = memory.held()
     plain = plain_loop(plan, copy.deepcopy(target.victim.module), device)
@@ -45,13 +45,13 @@ def measure(plan: Plan, display: Display) -> Speed:
     with tempfile.TemporaryDirectory(prefix="copycost-benchmark-") as folder:
         pairs, record = take_turns(plan, target, rival, display, Path(folder), device)
     pairs = [(ours._replace(peak=ours.peak - held), theirs) for ours, theirs in pairs]
-    # Last, so that nothing of it is in the memory that the windows saw.
+    # Last, so that the memory measured in the windows includes none of it.
     flops = flops_per_query(plan, target.victim)
     return _speed(plan, pairs, record, flops, plain_flops, memory.method)
 
 
 def plain_window(plain: PlainDFME, seconds: float, device: torch.device, held: int) -> Window:
-    """The plain loop for so long; `held` is what it holds on a CUDA device between iterations."""
+    """Time the plain loop for `seconds`; between iterations it holds `held` bytes on CUDA."""
     memory = PeakMemory(device)
     others = memory.held() - held
     plain.iterate()  # once before the clock starts, as for the run

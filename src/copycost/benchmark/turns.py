@@ -1,10 +1,10 @@
 """Two loops that take turns within one process, so that both see the same machine.
 
-What is timed is `copy_model` itself, the function behind `copycost audit`: its loop, its oracle
-with the account on disk, its losses, its checkpoints and a progress display. A watcher, which
-the loop calls after every step, opens and closes the windows, and lets the rival have its
-window in between. The fresh student's evaluation comes before the first window; with one
-evaluation a run, no other falls into any.
+The timed function is `copy_model`, which is behind `copycost audit`, with its loop, its oracle
+and the account on disk, its losses, its checkpoints and a progress display. A watcher, which the
+loop calls after every step, opens and closes the windows, and gives the rival its window in
+between. The untrained student is evaluated before the first window; with one evaluation a run,
+no other evaluation falls into a window.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 
 WARM_STEPS = 3
-"""Steps before the first window: kernels are chosen, memory is found, code is compiled."""
+"""Steps before the first window, to choose kernels, allocate memory and compile code."""
 REASON = "end of the benchmark"
 
 
 class Window(NamedTuple):
-    """One stretch of time of one loop."""
+    """The measurements of one loop over one stretch of time."""
 
     rate: float
     """Queries a second."""
     peak: int
-    """Bytes held at the most."""
+    """Peak memory in bytes."""
 
 
 Rival = Callable[[], Window]
-"""Something else to time: runs for one window."""
+"""Another loop to time: each call runs it for one window."""
 
 
 class Turns:
@@ -59,7 +59,7 @@ class Turns:
         rival: Rival,
         repetitions: int,
     ) -> None:
-        """`show` begins a progress display, which is on in our windows and no others."""
+        """`show` starts a progress display, which is on in the run's windows only."""
         self.stop = Stop()
         self.pairs: list[tuple[Window, Window]] = []
         self._plan, self._device, self._show, self._rival = plan, device, show, rival
@@ -69,12 +69,12 @@ class Turns:
         self.fresh()
 
     def fresh(self) -> None:
-        """Before another run begins."""
+        """Prepare for another run."""
         self._left, self._display, self._watcher = WARM_STEPS, ExitStack(), None
 
     @property
     def done(self) -> bool:
-        """Whether every repetition is there."""
+        """Whether every repetition has been timed."""
         return len(self.pairs) >= self._repetitions
 
     def step(self, spent: int) -> None:
@@ -87,7 +87,7 @@ class Turns:
         self._watcher.step(spent)
         if time.perf_counter() - self._began >= self._plan.seconds:
             self.pairs.append((self._close(spent), self._rival()))
-            self._left = 1  # the rival has had the caches
+            self._left = 1  # a step to refill the caches after the rival
             if self.done:
                 self.stop.ask(REASON)
 
@@ -95,7 +95,7 @@ class Turns:
         """Evaluations fall outside the windows."""
 
     def end(self) -> None:
-        """After the run: a window that it did not live to close does not count."""
+        """Close the display when the run ends; a window that is still open does not count."""
         self._display.close()
 
     def _open(self, spent: int) -> None:
@@ -121,9 +121,10 @@ def take_turns(
     device: torch.device,
     config: RunConfig | None = None,
 ) -> tuple[list[tuple[Window, Window]], Record]:
-    """Windows of the run and of `rival`, in turns, and the record of the run.
+    """Windows of the run and of `rival`, in turns, and the record of the last run.
 
-    `folder` takes the run's files. Raises `ConfigError` if a run ends before one window does.
+    When a run has spent its budget, another like it follows. `folder` takes the files of all.
+    Raises `ConfigError` if a run ends before one window does.
     """
     config = config or plan.config()
     show = lambda: display.run(config, "timed")  # noqa: E731

@@ -27,9 +27,9 @@ from copycost.errors import ConfigError, CopycostError
 from copycost.version import __version__
 
 USER_ERROR = 2
-"""Exit status for anything a user can cause and mend."""
+"""Exit status for errors that the user can fix."""
 FOR_SEVERAL = ("audit",)
-"""Commands that the processes of `torchrun` do together."""
+"""Commands that several `torchrun` processes can run together."""
 
 app = typer.Typer(
     name="copycost",
@@ -56,7 +56,7 @@ def _options(
         typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Of the command itself; the others are the commands'."""
+    """Handle the options of `copycost` itself; refuse torchrun for one-process commands."""
     world = os.environ.get("WORLD_SIZE", "1")
     if world != "1" and context.invoked_subcommand not in FOR_SEVERAL:
         raise ConfigError(
@@ -81,20 +81,20 @@ app.command("list")(listing.list_command)
 
 
 def main() -> None:
-    """Run the command line; a user's error is one message and exit status 2."""
-    # Huge pages, for PyTorch's memory on a CPU: activations of some megabytes are made and
-    # dropped all the time, and touching them page by page is a good part of a step.
+    """Run the command line; a user's error gives one message and exit status 2."""
+    # Back PyTorch's CPU memory with huge pages: activations of some megabytes are allocated and
+    # freed constantly, and faulting them in page by page takes a good part of a step.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal may not know every sign
+            stream.reconfigure(errors="replace")  # a terminal may lack some characters
     try:
         app()
     except CopycostError as error:
-        # A wrong setting is wrong for all processes, and is told by the first.
+        # A wrong setting is wrong in all processes, so only the first one reports it.
         _end(str(error), everywhere=not isinstance(error, ConfigError))
     except BrokenPipeError:
-        raise  # of standard output: typer ends silently
+        raise  # standard output was closed: typer exits silently
     except OSError as error:
         _end(_told(error))
     except sqlite3.Error as error:
@@ -109,7 +109,7 @@ def _end(message: str, *, everywhere: bool = True) -> NoReturn:
 
 
 def _told(error: OSError) -> str:
-    """What the system says of a file, and of which."""
+    """The system's message about a file, with the file's name and advice."""
     what = error.strerror or str(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{what}. Choose another place, or mend this one; what is saved is kept."

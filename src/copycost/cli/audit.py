@@ -1,4 +1,4 @@
-"""`copycost audit`: the main job."""
+"""`copycost audit`: its options, and how they override a preset."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def audit_command(
 
 
 def start_from(preset: str | None) -> dict[str, Any]:
-    """The preset's values, as dicts of our own."""
+    """The preset's values, copied so that the caller can change them."""
     values = dict(PRESETS[preset]) if preset else {}
     values["shared"] = dict(values.get("shared", {}))
     values["settings"] = {name: dict(v) for name, v in values.get("settings", {}).items()}
@@ -129,7 +129,8 @@ def start_from(preset: str | None) -> dict[str, Any]:
 def drop_unused_pool(shared: dict[str, Any], attacks: Sequence[str]) -> None:
     """Drop the preset's pool if none of `attacks` takes one.
 
-    Called before what the user gave goes over the preset: a pool asked for in vain is refused.
+    Call it before the user's options override the preset: a pool that the user asked for is kept,
+    and refused later if no attack takes it.
     """
     if "pool" in shared:
         # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
@@ -142,7 +143,10 @@ def drop_unused_pool(shared: dict[str, Any], attacks: Sequence[str]) -> None:
 def settle_settings(
     values: dict[str, Any], given: dict[str, dict[str, Any]], *, chosen: bool
 ) -> None:
-    """Put the settings given over the preset's, whose settings of attacks not run are dropped."""
+    """Override the preset's attack settings with the `given` ones.
+
+    If the user has `chosen` the attacks, the preset's settings of all others are dropped.
+    """
     settings = values["settings"]
     if chosen:
         settings = {name: v for name, v in settings.items() if name in values["attacks"]}
@@ -152,12 +156,15 @@ def settle_settings(
 
 
 def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
-    """{'dfme': {'directions': '4'}} from ['dfme.directions=4']; all faults at once."""
+    """Parse ['dfme.directions=4'] into {'dfme': {'directions': '4'}}.
+
+    Raises `ConfigError` with all faults.
+    """
     parsed: dict[str, dict[str, Any]] = {}
     problems = []
     for text in texts:
         place, equals, value = text.partition("=")
-        attack, dot, name = place.rpartition(".")  # one's own attack has the name of its module
+        attack, dot, name = place.rpartition(".")  # MODULE:CLASS may have dots
         if not (equals and dot and attack and name):
             problems.append(f"--set {text}: write ATTACK.SETTING=VALUE, e.g. dfme.directions=4.")
             continue

@@ -1,4 +1,4 @@
-"""What `copycost audit` does once its options are read. Imports PyTorch: import it late."""
+"""Carries out `copycost audit` once its options are read. Imports PyTorch: import it late."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from copycost.runner.targets import load_target
 from copycost.types import InputSpec
 
 WORTH_COMPILING = 500_000
-"""Queries, which take longer on a GPU than compiling does."""
+"""Budget from which a run on a GPU takes longer than compiling its networks."""
 
 
 def carry_out(
@@ -43,9 +43,9 @@ def carry_out(
     price: float | None,
     as_json: bool,
 ) -> int:
-    """Do it, tell what was found, and return the exit status.
+    """Run the audit, print its results and return the exit status.
 
-    `chosen` says whether the user named the attacks: others that cannot run are left out.
+    `chosen`: whether the user named the attacks. If not, attacks that cannot run are left out.
     """
     check_price(price)
     config = AuditConfig.read(values)
@@ -63,13 +63,13 @@ def carry_out(
         job.report(price, as_json)
     status = job.end()
     if status:
-        engine.ranks.wait()  # torchrun ends all processes when the first has ended so
+        engine.ranks.wait()  # torchrun kills all processes when one exits with a failure
     return status
 
 
 @dataclass
 class Job:
-    """The runs of an audit, and what became of them."""
+    """The runs of an audit and their outcomes."""
 
     runs: list[RunConfig]
     chosen: bool
@@ -77,13 +77,13 @@ class Job:
     engine: Engine
     stop: Stop
     target: Target | None = None
-    """None where it was stopped before there was one."""
+    """None if the audit was stopped before the victim was loaded."""
     done: list[tuple[Record, Path]] = field(default_factory=list)
-    """What there is a record of."""
+    """The records that exist, with their folders."""
     failed: int = 0
 
     def run(self) -> None:
-        """Load the victim, and do what is not finished."""
+        """Load the victim, and do the runs that are not finished."""
         with suppress(Interrupted):
             self.target = self._target()
             self._leave_out(Interface.of(self.target.victim))
@@ -100,7 +100,7 @@ class Job:
         self.stop.agree(self.engine.ranks)
 
     def report(self, price: float | None, as_json: bool) -> None:
-        """The table, the page and the object over what there is a record of."""
+        """Print the table and write the page, over all records; print JSON if `as_json`."""
         records, page = [record for record, _ in self.done], None
         if records:
             assert self.target is not None, "a run has a victim"
@@ -112,7 +112,7 @@ class Job:
             print_json(audit_json(records, page))
 
     def end(self) -> int:
-        """The exit status: the worst that became of a run. How to go on is said."""
+        """Print what failed or was stopped; return the exit status of the worst outcome."""
         finished = sum(record.finished for record, _ in self.done)
         stopped = finished + self.failed < len(self.runs)
         if self.failed:
@@ -125,7 +125,7 @@ class Job:
         return FAILED if self.failed else STOPPED if stopped else 0
 
     def _begun(self) -> bool:
-        """Whether an attacker has asked, in this session or in an earlier one."""
+        """Whether an attacker has sent a query, in this session or an earlier one."""
         if self.target is None or self.done:
             return bool(self.done)
         victim = self.target.content_hash
@@ -152,7 +152,10 @@ class Job:
         self._able(Interface(spec, classes))
 
     def _able(self, victim: Interface) -> tuple[list[RunConfig], dict[str, str]]:
-        """Runs that can copy it, and why the attacks of the others cannot; or all faults raised."""
+        """The runs that can copy `victim`, and for each attack that cannot, why.
+
+        Raises `ConfigError` with all faults if no run can, or if the user named the attacks.
+        """
         found = list(zip(self.runs, faults(self.runs, victim), strict=True))
         able = [run for run, why in found if not why]
         if len(able) < len(found) and (self.chosen or not able):
@@ -160,7 +163,7 @@ class Job:
         return able, {run.attack: "; ".join(why) for run, why in found if why}
 
     def _leave_out(self, victim: Interface) -> None:
-        """Those that cannot copy it, where the user named none."""
+        """Leave out runs that cannot copy `victim`, unless the user named the attacks."""
         self.runs, unable = self._able(victim)
         if unable:
             say(f"Left out, because they cannot run on this victim: {'; '.join(unable.values())}.")
@@ -171,7 +174,7 @@ class Job:
 
 
 def slower_than_need_be(first: RunConfig, device: str) -> str:
-    """What makes a long run on a GPU several times faster, if it was not asked for."""
+    """A hint at options that make a long run on a GPU several times faster; '' if none apply."""
     if device != "cuda" or first.compile != "off" or first.budget < WORTH_COMPILING:
         return ""
     return (

@@ -14,7 +14,7 @@ from copycost.types import Access
 
 DEFAULT_PRESET = "bench-digits"
 MEASURES = ("pgd", "fresh")
-"""What --set takes beside the names of attacks."""
+"""Names that --set accepts besides those of attacks."""
 
 
 def bench_command(
@@ -122,6 +122,6 @@ def bench_command(
 
 
 def _start_from(preset: str | None) -> dict[str, Any]:
-    """The preset's values; without one, what a comparison needs and nobody has to say."""
+    """The preset's values, `shared` and `settings` copied; without a preset both are empty."""
     values = dict(BENCHES[preset]) if preset else {}
     return values | {name: dict(values.get(name, {})) for name in ("shared", "settings")}

@@ -1,4 +1,4 @@
-"""What `copycost bench` does once its options are read. Imports PyTorch: import it late."""
+"""Carries out `copycost bench` once its options are read. Imports PyTorch: import it late."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from copycost.sweep.executors.local import Local
 
 @dataclass(frozen=True)
 class Command:
-    """A comparison that can be done or shown."""
+    """A comparison, to be run or only shown."""
 
     bench: Bench
     terms: Terms
     folder: Path
-    """For what it leaves."""
+    """For the record, the figures and the page."""
 
     @classmethod
     def prepare(cls, values: dict[str, Any], work: Path, out: Path, workers: int | None) -> Command:
@@ -61,7 +61,7 @@ class Command:
             print_json(found)
 
     def run(self, deadline: float | None, as_json: bool) -> int:
-        """Do it, write the page, tell what was found, and return the exit status."""
+        """Run the comparison, write the page, print the results and return the exit status."""
         ensure_writable(self.folder)
         stop = stop_at(deadline)
         with stop.on_signals():
@@ -117,7 +117,7 @@ def _tell_skipped(skipped: Sequence[Skipped]) -> None:
 
 
 def _results(record: BenchRecord) -> Table:
-    """The last students of both tracks."""
+    """One line for each attack and budget: its own student and the last fresh one."""
     table = Table(title=f"At equal queries, {record.access} access", title_justify="left")
     table.add_column("attack")
     for name in ("budget", "agreement", "accuracy", "transfer", "fresh: agreement"):
@@ -135,7 +135,7 @@ def _results(record: BenchRecord) -> Table:
 
 
 def _terms(record: BenchRecord) -> Table:
-    """What each attack assumes and costs, and the budgets that reach shares of the victim's."""
+    """One line for each attack: what it assumes and costs, and the budgets it needs."""
     title = "Least budget whose median reaches a share of the victim's accuracy (own student)"
     table = Table(title=title, title_justify="left")
     found = tables.terms(record)

@@ -1,4 +1,4 @@
-"""`copycost benchmark`: how fast, against a plain loop, and what honesty costs."""
+"""`copycost benchmark`: the speed of a run against a plain loop, and the cost of honesty."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _overhead(plan: Plan, displays: dict[str, Display]) -> Overhead:
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """End the block at Ctrl-C or SIGTERM, and go on after it."""
+    """End the block at Ctrl-C or SIGTERM, and continue after it."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -148,7 +148,7 @@ def _until_interrupted() -> Iterator[None]:
 
 
 def _check(plans: list[Plan]) -> None:
-    """`ConfigError` with the faults of all plans, before anything is timed."""
+    """Raise `ConfigError` with the faults of all plans, before anything is timed."""
     problems: dict[str, None] = {}
     for plan in plans:
         try:
@@ -160,7 +160,7 @@ def _check(plans: list[Plan]) -> None:
 
 
 def _displays(terminal: Console) -> dict[str, Display]:
-    """The display of a terminal and that of a log, both onto nothing."""
+    """The displays for a terminal and for a log, both written to the file of `terminal`."""
     from copycost.cli.progress import LiveDisplay  # noqa: PLC0415
 
     log = Console(file=terminal.file, force_terminal=False, width=120)
@@ -196,7 +196,7 @@ def speed_table(results: list[Speed]) -> Table:
 
 
 def overhead_table(overhead: Overhead) -> Table:
-    """One line for each part of honesty."""
+    """One line for each part of the overhead."""
     rate = f"{overhead.queries_per_second:,.0f} queries/s"
     table = Table(title=f"Cost of honesty, of a step at {rate}", title_justify="left")
     table.add_column("part", no_wrap=True)

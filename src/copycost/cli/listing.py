@@ -1,4 +1,4 @@
-"""`copycost list`: what there is, by name."""
+"""`copycost list`: prints the names that other commands accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that `copycost audit` and `copycost sweep` have in common, said once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from copycost.types import Access
 
 
 def _from_now(minutes: float | None) -> float | None:
-    """When they are over, on the monotonic clock."""
+    """The time on the monotonic clock when `minutes` from now have passed."""
     return None if minutes is None else time.monotonic() + 60 * minutes
 
 
 UNSAID = "the preset's; with --victim and no preset, {}"
-"""What an option is that is left out."""
+"""The default that `--help` shows for an option that a preset may set."""
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -79,13 +79,13 @@ Deadline = Annotated[
         "--max-minutes", min=0, callback=_from_now, help="Stop cleanly after this many minutes."
     ),
 ]
-"""Counted from the start of the command: imports and looking at data take of a lent machine's
-minutes too. What a command gets is the moment, for `stop_at`."""
+"""Counted from the start of the command, as imports and reading data use a lent machine's minutes
+too. The command gets a time on the monotonic clock, for `stop_at`."""
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def check_top_k(k: int | None, accesses: Iterable[str]) -> None:
-    """Raise `ConfigError` for a k that was given and would change nothing."""
+    """Raise `ConfigError` if `k` is given and none of `accesses` is top-k."""
     if k is not None and Access.TOP_K not in accesses:
         raise ConfigError([f"top-k: {k} was given, and access is not top-k. Say --access top-k."])

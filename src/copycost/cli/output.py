@@ -1,4 +1,4 @@
-"""Where words go: results on standard output, all else on standard error."""
+"""Console output: results go to standard output, all else to standard error."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rich.text import Text
 LOG_WIDTH = 120
 
 FAILED = 1
-"""Exit status of a command in which a run failed, and the others were done."""
+"""Exit status of a command in which a run failed."""
 STOPPED = 3
-"""Exit status of a command that was stopped before its end and can go on."""
+"""Exit status of a command that was stopped before its end and can be resumed."""
 
 LEADS = os.environ.get("RANK", "0") == "0"
-"""Of several processes that `torchrun` started only the first speaks."""
+"""Whether this process prints: of several that `torchrun` started, only the first does."""
 
 
 class _Patient(Console):
-    """A console that falls silent when nobody reads it any more: the run goes on.
+    """A console that falls silent when its terminal or pipe is closed, so that the run goes on.
 
-    It prints what it is given: names of models and data are the user's, brackets and all.
+    It prints text without markup: the user's names of models and data may contain brackets.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -39,11 +39,11 @@ class _Patient(Console):
     def print(self, *objects: Any, **style: Any) -> None:
         try:
             super().print(*objects, **style)
-        except OSError:  # of a terminal that is gone
+        except OSError:  # the terminal is gone
             self.fall_silent()
 
     def fall_silent(self) -> None:
-        """For good, whoever writes to standard error."""
+        """Discard all further output to standard error, whatever writes it."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
@@ -51,13 +51,14 @@ class _Patient(Console):
 console = _Patient(quiet=not LEADS)
 """Progress and tables: never mixed with the JSON on standard output."""
 _loud = _Patient()
-"""For complaints, which every process may have."""
+"""For error messages, which any process may print."""
 
 
 def complain(message: str, *, everywhere: bool = False) -> None:
-    """Print an error for a person, each line as it is.
+    """Print an error message for a person, each line without markup or wrapping.
 
-    Of several processes the first speaks, and `everywhere` any other: what only one has met.
+    Of several processes only the first prints, unless `everywhere`: for errors that may have
+    occurred in one process alone.
     """
     if not (LEADS or everywhere):
         return
@@ -68,7 +69,7 @@ def complain(message: str, *, everywhere: bool = False) -> None:
 
 
 def say(message: str) -> None:
-    """Print a remark for a person, as it is."""
+    """Print a remark for a person, without markup or wrapping."""
     console.print(message, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""The live display of a run: on a terminal a line that moves, elsewhere a line an evaluation."""
+"""The live display of a run: a progress bar on a terminal, elsewhere a line per evaluation."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from copycost.runner.record import Point
 from copycost.runner.run import Watcher
 
 REDRAW_SECONDS = 1.0
-"""One redraw takes some milliseconds of a processor: ten a second were 3 % of a fast run."""
+"""A redraw takes some milliseconds of CPU time: ten per second cost a fast run 3 % of its time."""
 
 TRAINING = "training"
-"""In the rate's place while an attack learns from what it has asked, and asks nothing."""
+"""Shown in place of the rate while an attack trains on earlier answers and sends no queries."""
 
 
 class LiveDisplay:
-    """Spent / budget, queries a second, losses, agreement so far, time left."""
+    """Shows queries spent of the budget, queries per second, agreement, losses and time left."""
 
     def __init__(self, console: Console) -> None:
         """`console` should write to standard error."""
@@ -60,15 +60,15 @@ class LiveDisplay:
 
 
 class TimeLeft(TimeRemainingColumn):
-    """Unknown while no query is asked: how long a training takes cannot be told from queries."""
+    """Time left; unknown while no query is sent, as it is estimated from the rate of queries."""
 
     def render(self, task: Task) -> Text:
-        """As rich does it, from the speed of late, or "?"."""
+        """Rich's estimate from the recent speed, or "?" during training."""
         return Text("?") if task.fields["rate"] == TRAINING else super().render(task)
 
 
 class _Rate:
-    """Queries a second since the run was first seen; a resumed run starts anew."""
+    """Queries per second since the first call; those of earlier sessions do not count."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
@@ -82,7 +82,7 @@ class _Rate:
 
 
 class Bar:
-    """A moving line on a terminal."""
+    """A progress bar on a terminal."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         """`task` has the fields `rate` and `values`."""
@@ -104,7 +104,7 @@ class Bar:
 
 
 class Lines:
-    """One line an evaluation, for logs."""
+    """Prints one line per evaluation, for logs."""
 
     def __init__(self, console: Console, title: str, budget: int) -> None:
         """`title` begins every line."""
@@ -112,7 +112,7 @@ class Lines:
         self._rate, self._spent = _Rate(), 0
 
     def step(self, spent: int) -> None:
-        """Keep count."""
+        """Measure the rate from the first step on."""
         self._rate(spent)
 
     def point(self, point: Point) -> None:

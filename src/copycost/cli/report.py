@@ -1,4 +1,4 @@
-"""`copycost report`: the page, from records alone."""
+"""`copycost report`: writes the page from records alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`copycost reproduce`: a paper's figures, run here, beside what the paper says of them."""
+"""`copycost reproduce`: makes a paper's figures anew, beside what the paper reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `copycost reproduce` does once its options are read. Imports PyTorch: import it late."""
+"""Carries out `copycost reproduce` once its options are read. Imports PyTorch: import it late."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _VERDICTS = {True: "holds", False: "does not hold", None: "-"}
 
 @dataclass(frozen=True)
 class Command:
-    """A reproduction that can be done or shown."""
+    """A reproduction, to be run or only shown."""
 
     reproduction: Reproduction
     terms: Terms
@@ -46,7 +46,7 @@ class Command:
     def prepare(
         cls, plan: Plan, work: Path, folder: Path, workers: int | None, threads: int | None
     ) -> Command:
-        """Look at what there is; `RunError` names records that cannot be read."""
+        """Find what is already done; `RunError` names records that cannot be read."""
         gpus = any(run.device != "cpu" for run in plan.runs)
         terms = Terms(folder=work, workers=workers, threads=threads, gpus=gpus)
         return cls(Reproduction(plan, work, folder), terms)
@@ -80,7 +80,7 @@ class Command:
             print_json(outlook | {"estimate": expected.as_json()})
 
     def run(self, deadline: float | None, as_json: bool) -> int:
-        """Do it, write the page, tell what was found, and return the exit status."""
+        """Run the reproduction, write the pages, print the results, return the exit status."""
         reproduction = self.reproduction
         check_data(reproduction.left)
         ensure_writable(reproduction.folder)
@@ -100,7 +100,7 @@ class Command:
         return self._status([one.config for one in ended if one.state is State.FAILED], lost, stop)
 
     def _status(self, failed: Sequence[RunConfig], lost: Sequence[RunConfig], stop: Stop) -> int:
-        """The exit status; runs that `failed` and diagnoses `lost` do not hide what is left."""
+        """The exit status: `STOPPED` if work is left besides runs `failed` and diagnoses `lost`."""
         runs = [run for run in self.reproduction.left if run not in failed]
         looks = [one for one in self.reproduction.undiagnosed if one.config not in lost]
         if runs or looks:
@@ -110,12 +110,12 @@ class Command:
         return FAILED if failed or lost or self.reproduction.lost else 0
 
     def _tell_lost(self) -> None:
-        """Of runs that are not tried again, which would charge their accounts until all is gone."""
+        """Name the diverged runs, which are not retried: each try would spend more of a budget."""
         for folder, run in self.reproduction.lost.items():
             say(f"DIVERGED  seed {run.seed} diverged; delete its folder {folder} to try again.")
 
     def _diagnose(self, stop: Stop) -> list[RunConfig]:
-        """Make the diagnoses; those that failed: that costs the runs no page."""
+        """Make the diagnoses; return the runs of those that failed. Pages are written anyway."""
         lost = []
         for one in self.reproduction.undiagnosed:
             try:
@@ -188,7 +188,7 @@ def _outlook(reproduction: Reproduction) -> dict[str, Any]:
 
 
 def _diagnoses(reproduction: Reproduction) -> dict[str, Any]:
-    """Of the runs with the victim in the open, whose queries are charged to nobody."""
+    """Counts of the diagnoses: runs with full access to the victim, charged to nobody."""
     named, left = reproduction.diagnoses, reproduction.undiagnosed
     return {
         "named": len(named),
@@ -200,7 +200,7 @@ def _diagnoses(reproduction: Reproduction) -> dict[str, Any]:
 
 
 def _missing(reproduction: Reproduction) -> list[str]:
-    """What the command itself would refuse to begin without."""
+    """The missing data without which the command would refuse to start."""
     try:
         check_data(reproduction.left)
     except DataError as error:
@@ -259,7 +259,7 @@ def _tell_estimate(expected: Estimate) -> None:
 
 
 def _duration(seconds: float) -> str:
-    """In the largest unit of which there are two."""
+    """`seconds` in the largest unit of which it has at least two."""
     units = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
     name = next((name for name, size in units.items() if seconds >= 2 * size), "seconds")
     return f"{seconds / units[name]:,.0f} {name}"

@@ -1,4 +1,4 @@
-"""What stops a command, and what the person at the terminal is told when it does."""
+"""Stopping a command: its time limit, and the message when a signal asks it to stop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from copycost.runner.stopping import Stop
 
 
 def stop_at(deadline: float | None) -> Stop:
-    """A time limit, on the clock of `options.Deadline`, and signals.
+    """A `Stop` with a time limit: `deadline`, on the monotonic clock, as `options.Deadline` has it.
 
-    The first signal is answered at once.
+    The first signal that asks to stop is acknowledged at once by a message.
     """
     left = None if deadline is None else max(0.0, deadline - time.monotonic()) / 60
     return Stop(left, told=_tell)

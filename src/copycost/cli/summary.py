@@ -38,7 +38,7 @@ def audit_table(records: Sequence[Record]) -> Table:
 def audit_json(records: Sequence[Record], report: Path | None) -> dict[str, Any]:
     """The contract of `copycost audit --json`; accuracies and agreements are shares in [0, 1].
 
-    Without records there are no victim and no report yet: null.
+    Without records, `victim` and `report` are null.
     """
     found = doubts(group_records(records))
     return {

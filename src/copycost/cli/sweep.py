@@ -20,7 +20,7 @@ from copycost.sweep.grid_file import read_grid_file
 from copycost.types import Access
 
 UNDEFENDED = "none"
-"""The `--defence-set` of no defence."""
+"""The value of `--defence-set` that means no defence."""
 
 
 def sweep_command(
@@ -147,13 +147,13 @@ def sweep_command(
 def _grid_values(
     file: dict[str, Any], preset: str | None, given: dict[str, Any], settings: list[str]
 ) -> dict[str, Any]:
-    """Values for a `Grid`: the options over the file over the preset."""
+    """Values for a `Grid`: options override the file, which overrides the preset."""
     _refuse_other_shapes(file)
     in_file = file.pop("preset", None)
     named = "victim" in {**file.get("shared", {}), **file.get("axes", {}), **given["axes"]}
     values = start_from(preset or in_file or (None if named else DEFAULT_PRESET))
     for layer in (file, given):
-        if "attacks" in layer:  # what is known of attacks not run is none of its business
+        if "attacks" in layer:  # drop what lower layers set for other attacks
             _keep_attacks(values, layer["attacks"])
         _lay_over(values, layer)
     for name in given["shared"]:
@@ -167,7 +167,7 @@ def _grid_values(
 
 
 def _refuse_other_shapes(file: dict[str, Any]) -> None:
-    """Raise `ConfigError` unless everything that is to be joined with options can be."""
+    """Raise `ConfigError` unless the file's values have the types that merging needs."""
     shapes: dict[str, tuple[type, str]] = {
         "preset": (str, "a name"),
         "attacks": (list, "a list of names"),
@@ -195,7 +195,7 @@ def _keep_attacks(values: dict[str, Any], attacks: list[str]) -> None:
 
 
 def _lay_over(values: dict[str, Any], layer: dict[str, Any]) -> None:
-    """Put a layer over `values`; tables are joined, all else is replaced."""
+    """Merge `layer` into `values` in place: tables are merged, all else is replaced."""
     for name, value in layer.items():
         if isinstance(value, dict) and isinstance(values.get(name), dict):
             _lay_over(values[name], value)
@@ -209,12 +209,15 @@ def _given(**options: Any) -> dict[str, Any]:
 
 
 def _defence_sets(texts: list[str] | None) -> list[list[str]]:
-    """[['noise:0.1', 'rounding:2'], []] from ['noise:0.1,rounding:2', 'none']."""
+    """Parse ['noise:0.1,rounding:2', 'none'] into [['noise:0.1', 'rounding:2'], []]."""
     return [[] if text == UNDEFENDED else text.split(",") for text in texts or []]
 
 
 def _parse_with(texts: list[str]) -> dict[str, Any]:
-    """{'partition': 'gpu', 'sbatch': {'nice': '1'}} from ['partition=gpu', 'sbatch.nice=1']."""
+    """Parse ['partition=gpu', 'sbatch.nice=1'] into {'partition': 'gpu', 'sbatch': {'nice': '1'}}.
+
+    Raises `ConfigError` with all faults.
+    """
     parsed: dict[str, Any] = {}
     problems = []
     for text in texts:

@@ -1,4 +1,4 @@
-"""What `copycost sweep` does once its options are read. Imports PyTorch: import it late."""
+"""Carries out `copycost sweep` once its options are read. Imports PyTorch: import it late."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Command:
-    """A sweep that can be done or shown."""
+    """A sweep, to be run or only shown."""
 
     sweep: Sweep
     executor: Executor
@@ -66,7 +66,7 @@ class Command:
             print_json(sweep_json(results, None))
 
     def run(self, deadline: float | None, retries: int, as_json: bool) -> int:
-        """Do it, tell what became of it, and return the exit status."""
+        """Run the sweep, write the report, print the results and return the exit status."""
         if self.sweep.repeated:
             say(f"{self.sweep.repeated} runs are named more than once; each is done once.")
         stop = stop_at(deadline)
@@ -86,14 +86,14 @@ class Command:
 
 
 class Log:
-    """A line whenever a task starts or ends."""
+    """Prints a line whenever a task starts or ends."""
 
     def started(self, task: Task) -> None:
-        """Say so."""
+        """Print that it started."""
         say(f"started   {task.name}")
 
     def ended(self, task: Task, outcome: Outcome, *, again: bool) -> None:
-        """Say how, and what comes of it."""
+        """Print how it ended, and whether it will go on."""
         if outcome.ended is Ended.BUSY:
             say(f"waiting   {task.name}: another process has it in hand")
             return
@@ -102,7 +102,7 @@ class Log:
 
 
 def exit_status(results: Sequence[Result], stop: Stop) -> int:
-    """The worst that became of a run, as an exit status; how to go on is said."""
+    """The exit status of the worst outcome; if a run was stopped, print how to go on."""
     states = {result.state for result in results}
     if State.STOPPED in states:
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
@@ -110,7 +110,7 @@ def exit_status(results: Sequence[Result], stop: Stop) -> int:
 
 
 def tell_failures(results: Sequence[Result]) -> None:
-    """A line for each run that failed, with where to read more."""
+    """Print a line for each run that failed, with the path of its traceback."""
     for result in results:
         if result.state is State.FAILED:
             trace = f" Traceback: {result.error_file}" if result.error_file else ""
@@ -138,7 +138,7 @@ def _collect(problems: list[str], attempt: Callable[[], T]) -> T | None:
 
 
 def _tell(results: Sequence[Result], report: Path | None) -> None:
-    """The summary: what was found, what failed, how many there are of each."""
+    """Print the results, the failures, and the number of runs in each state."""
     records = [result.record for result in results if result.finished and result.record]
     if records:
         console.print(_result_table(rows(group_records(records))))
@@ -149,7 +149,7 @@ def _tell(results: Sequence[Result], report: Path | None) -> None:
 
 
 def _result_table(found: Sequence[Any]) -> Table:
-    """One line a group of seeds; columns in which all lines agree are left out."""
+    """One line for each group of seeds; settings in which all lines agree are left out."""
     table = Table(title="Finished runs", title_justify="left")
     settings = {
         "victim": "victim", "budget": "budget", "access": "access",

@@ -1,4 +1,4 @@
-"""Data sets by name: what victims are trained on and what students are judged by."""
+"""Data sets by name, to train victims on and to judge students by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DATASETS", "Loader", "load"]
 
 Loader: TypeAlias = "Callable[[Path | None], Dataset]"
-"""Reads a data set from a path; None means the place where it usually is."""
+"""Reads a data set from a path; None means its usual place."""
 
 DATASETS: Registry[Loader] = Registry(
     "data set",
@@ -68,7 +68,7 @@ DATASETS: Registry[Loader] = Registry(
     },
 )
 
-# Only these may be given a label: the others know what they are, and a figure's caption
+# Only these may be given a label: the provenance of the others is known, and a figure's caption
 # must not be able to call synthetic images by the name of a real data set.
 _NAMELESS = ("parquet", "folder", "npz")
 
@@ -81,8 +81,8 @@ def load(reference: str) -> Dataset:
 
     Raises:
         ConfigError: the name is unknown, or lacks a path, or takes none, or the path begins
-            with a home folder that there is not.
-        SpecMismatch: it is no text.
+            with an unknown home folder.
+        SpecMismatch: `reference` is not text.
         DataError: the files are missing, damaged or of another format.
     """
     check_kind(reference, str, "a data set as text", "write 'NAME' or 'NAME:PATH'")
@@ -91,12 +91,12 @@ def load(reference: str) -> Dataset:
         raise ConfigError([f"The data set {reference!r} has no path after the colon."])
     place, label = _split_label(place) if name in _NAMELESS else (place, "")
     dataset = DATASETS[name](_path(place) if place else None)
-    # The images stay what they are: of one collection with those that have no label.
+    # A label leaves the images what they are: without a label they have the same origin.
     return replace(dataset, provenance=label, collection=dataset.origin) if label else dataset
 
 
 def _path(place: str) -> Path:
-    """`place` with `~` or `~NAME` written out; `ConfigError` if there is no such home folder."""
+    """`place` with `~` or `~NAME` expanded; `ConfigError` if there is no such home folder."""
     try:
         return Path(place).expanduser()
     except RuntimeError:

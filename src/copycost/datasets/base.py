@@ -1,4 +1,4 @@
-"""What a data set is: images as bytes, their labels, and where they came from."""
+"""A data set: images as bytes, their labels, and where they came from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Labelled:
     """[N], int64, from 0."""
     low: float = 0.0
     high: float = 1.0
-    """What the bytes 0 and 255 stand for."""
+    """The values that the bytes 0 and 255 stand for."""
 
     def __post_init__(self) -> None:
         """Check kinds, shapes and lengths; all problems in one error."""
@@ -52,7 +52,7 @@ class Labelled:
     def from_arrays(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Labelled:
         """From `images` [N, C, H, W], uint8, and integer `labels` [N]; copies if it must.
 
-        Raises `DataError` for other numbers: none is rounded or cut off.
+        Raises `DataError` for other types of numbers: values are never rounded or clipped.
         """
         images, labels = np.asarray(images), np.asarray(labels)
         if images.dtype != np.uint8 or not np.issubdtype(labels.dtype, np.integer):
@@ -85,19 +85,19 @@ class Labelled:
         return (self.low + (self.high - self.low) * shares).clamp(self.low, self.high)
 
     def decoded(self) -> Labelled:
-        """The same: these are decoded."""
+        """These images, which are decoded already."""
         return self
 
     def halved(self) -> Labelled:
-        """The same at half the size, [N, C, H // 2, W // 2], each value the mean of four."""
+        """These images at half the size, [N, C, H // 2, W // 2]; each value is a mean of four."""
         return replace(self, inputs=_halved(self.inputs))
 
 
 class Undecoded(Labelled):
     """Images that are decoded when they are first looked at.
 
-    Whoever copies a victim that is there never looks at what it was trained on, and decoding
-    that would take longer than everything else before his first query.
+    Copying a trained victim never uses its training images, and decoding them would take longer
+    than everything else before the first query.
     """
 
     _shape: tuple[int, ...]
@@ -112,7 +112,7 @@ class Undecoded(Labelled):
         """
         if not len(labels):
             raise DataError("expected at least one image, got none")
-        # The other fields keep their defaults, and a frozen class takes none but so.
+        # A frozen class can only be set like this; the other fields keep their defaults.
         self.__dict__.update(labels=labels, _shape=shape, _decode=decode)
 
     @cached_property
@@ -121,7 +121,7 @@ class Undecoded(Labelled):
         return self.decoded().inputs
 
     def decoded(self) -> Labelled:
-        """The same, decoded now; raises as `inputs` does."""
+        """These images, decoded now; raises what `inputs` raises."""
         return Labelled(self._decode(), self.labels)
 
     @property
@@ -130,7 +130,7 @@ class Undecoded(Labelled):
         return self._shape
 
     def halved(self) -> Labelled:
-        """The same at half the size, decoded as late."""
+        """These images at half the size, also decoded when they are first looked at."""
         channels, height, width = self._shape
         smaller = (channels, height // 2, width // 2)
         return Undecoded(smaller, self.labels, lambda: _halved(self._decode()))
@@ -153,7 +153,7 @@ class Dataset:
     train: Labelled
     test: Labelled
     collection: str = ""
-    """Whose images these are, whatever their size and encoding; '' if of nothing larger."""
+    """The larger collection that the images are from, at any size and encoding; '' if none."""
 
     def __post_init__(self) -> None:
         """Check the labels' range and the images' shape; all problems in one error."""
@@ -177,7 +177,7 @@ class Dataset:
 
     @property
     def origin(self) -> str:
-        """The collection, or the provenance: alike for two data sets that share images."""
+        """The collection, or else the provenance: equal for two data sets that share images."""
         return self.collection or self.provenance
 
     @property

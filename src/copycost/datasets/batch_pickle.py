@@ -1,9 +1,9 @@
 """Reads CIFAR-10's pickled batches without running anything that a pickle can name.
 
 A pickle is a program: the ordinary loader would run whatever a downloaded file asks for.
-CIFAR-10's files need three names, and each is replaced here by a class of our own that
-only remembers what it was given, so that not even NumPy's code runs on unchecked bytes.
-It also spares the files' old call of `dtype(…, 0, 1)`, which NumPy 2.4 warns about.
+CIFAR-10's files need three names. This module replaces each by a class of its own that only
+stores its arguments, so that not even NumPy's code runs on unchecked bytes. This also avoids
+the files' outdated call of `dtype(…, 0, 1)`, which NumPy 2.4 warns about.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ PIXELS = 3 * 32 * 32
 _ADVICE = "fetch the official archive again (`copycost data fetch cifar10`)"
 
 
-# Each stand-in has its own __setstate__: without one, a pickle's BUILD instruction would
-# set attributes of its choice, and given the class itself it would change it for everyone.
+# Each stand-in has its own __setstate__: without one, a pickle's BUILD instruction could set
+# any attribute, and on the class itself, which would change it for the whole process.
 class _Dtype:
     def __init__(self, code: object = None, *_: object) -> None:
         self.code = code.decode("latin1") if isinstance(code, bytes) else code
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and alignment; single bytes have neither."""
+        """Ignore byte order and alignment, which single bytes do not have."""
 
 
 class _Array:
@@ -41,7 +41,7 @@ class _Array:
 
 
 class _Latin1(bytes):
-    """Stands for `codecs.encode`, by which Python 3 writes bytes into an old pickle."""
+    """Stands for `codecs.encode`, with which Python 3 writes bytes into an old pickle."""
 
     def __new__(cls, text: str = "", encoding: str = "latin1") -> _Latin1:
         if encoding != "latin1":
@@ -49,7 +49,7 @@ class _Latin1(bytes):
         return super().__new__(cls, text.encode("latin1"))
 
     def __setstate__(self, state: object) -> None:
-        """Nothing to restore."""
+        """Ignore the state: there is nothing to restore."""
 
 
 _ALLOWED: dict[tuple[str, str], type] = {
@@ -62,10 +62,10 @@ _ALLOWED: dict[tuple[str, str], type] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the names in `_ALLOWED` and no others."""
+    """Resolves the names in `_ALLOWED` and no others."""
 
     def __init__(self, content: bytes, where: str) -> None:
-        # 'bytes', as the pixels are a Python 2 string, which is no text in any encoding.
+        # 'bytes', as the pixels are a Python 2 string, which is not text in any encoding.
         super().__init__(io.BytesIO(content), encoding="bytes")
         self._where = where
 
@@ -103,7 +103,7 @@ def _unpickle(content: bytes, where: str) -> object:
         return _Unpickler(content, where).load()
     except DataError:
         raise
-    # A damaged pickle is a wrong program: it can fail in any way that a program can.
+    # A damaged pickle is a wrong program, and can fail in any way that a program can.
     except Exception as error:
         reason = f"a pickle that cannot be read ({type(error).__name__}: {error})"
         raise _wrong(where, reason) from error

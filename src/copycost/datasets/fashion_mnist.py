@@ -41,14 +41,14 @@ _ADVICE = (
 def load_fashion_mnist(path: Path | None) -> Dataset:
     """Fashion-MNIST in the folder `path`; see `read_fashion_mnist`.
 
-    None stands for Debian's folder where it exists, else for the usual one.
+    If None, in Debian's folder if that exists, else in the usual one.
     """
     usual = DEBIAN if DEBIAN.is_dir() else usual_folder("fashion-mnist")
     return read_fashion_mnist(path or usual)
 
 
 def load_small_fashion_mnist(path: Path | None) -> Dataset:
-    """The first 12,000 and 2,000 images at 16×16, [N, 1, 16, 16], for a CPU; else as the whole.
+    """The first 12,000 training and 2,000 test images at 16×16, [N, 1, 16, 16], for a CPU.
 
     Classes are not quite balanced: 1,122 to 1,244 images to train on, 188 to 219 to test on.
     """
@@ -64,8 +64,8 @@ def load_small_fashion_mnist(path: Path | None) -> Dataset:
 
 
 def _small(part: Labelled, count: int) -> Labelled:
-    # 28×28 halved is 14×14, which does not divide by 4 as the generator needs; and two black
-    # pixels more on each side only go on with what surrounds the articles anyway.
+    # 28×28 halved is 14×14, which is no multiple of 4 as the generator needs. Two more black
+    # pixels on each side only extend the background of the articles.
     return Labelled(pad(part.inputs[:count], (2, 2, 2, 2)), part.labels[:count]).halved()
 
 
@@ -104,8 +104,8 @@ def _read(images: Path, labels: Path, size: int) -> Labelled:
 def _read_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     """The bytes of an IDX file, which must be of `shape`.
 
-    Such a file is two zeros, the type (8: uint8), the number of axes, the length of each as
-    a big-endian 32-bit integer, and the values.
+    Such a file consists of two zeros, the type (8: uint8), the number of axes, the length of each
+    as a big-endian 32-bit integer, and the values.
     """
     header = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
     size = len(header) + math.prod(shape)
@@ -120,7 +120,7 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def _announced(content: bytes) -> str:
-    """What the start of a file says that it is."""
+    """The type and shape that a file's header declares, or else its first bytes, in words."""
     axes = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
     lengths = content[4 : 4 + 4 * axes]
     if axes and len(lengths) == 4 * axes:

@@ -1,4 +1,4 @@
-"""Downloads official data sets: resumed where cut, verified, and never half there."""
+"""Downloads official data sets: resumes, verifies, and names a file only once it is complete."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from copycost.files import sync_folder
 from copycost.locks import Lock
 
 Progress = Callable[[int, int], None]
-"""Told the bytes done and the bytes in all, over all files of the data set."""
+"""Called with the bytes done and the bytes in all, over all files of the data set."""
 
 _BLOCK = 2**20
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-"""Statuses that may be gone at the next attempt; any other refusal is final."""
+"""HTTP statuses that may pass by the next attempt; any other refusal is final."""
 
 
 class _Interrupted(Exception):
@@ -36,9 +36,9 @@ def fetch(
 ) -> list[Path]:
     """Download the data set `name` into `folder` and return the paths of its files.
 
-    A file that is there and verified is not asked for again; one that was cut goes on where
-    it stopped, from `FILE.part`. A file takes its name only once its size and digest are
-    right. `manifest` replaces the usual addresses.
+    A file that exists and is verified is not downloaded again; an interrupted download resumes
+    from `FILE.part`. A file gets its name only once its size and digest are right. `manifest`
+    replaces the usual addresses.
 
     Raises:
         ConfigError: there is nothing to fetch under `name`.
@@ -66,7 +66,7 @@ def fetch(
 
 
 def _client(timeout: float) -> httpx2.Client:
-    """A client set up as the environment says; `DataError` if what it says cannot be used."""
+    """A client with the environment's proxy and certificates; `DataError` if they are unusable."""
     try:
         return httpx2.Client(timeout=timeout, follow_redirects=True)
     except (ImportError, OSError, ValueError, httpx2.InvalidURL) as error:
@@ -82,7 +82,7 @@ def _shifted(progress: Progress, before: int, total: int) -> Callable[[int], Non
 
 
 class _Download:
-    """One file on its way: `.part` holds its first bytes, `.part.tag` what version they are."""
+    """The download of one file: `.part` has its first bytes, `.part.tag` their version's ETag."""
 
     def __init__(
         self,
@@ -96,11 +96,11 @@ class _Download:
         self.target = folder / file.name
         self.part = folder / f"{file.name}.part"
         self.tag = folder / f"{file.name}.part.tag"
-        # It stays: whoever removed it might take it from under the next one that holds it.
+        # Never removed, as another process may already hold the lock on it.
         self.lock = folder / f".{file.name}.lock"
 
     def run(self) -> Path:
-        """Make `target` whole and verified."""
+        """Download `target` unless it is there and verified; return it."""
         if self._is_right(self.target):
             self.report(self.file.size)
             return self.target
@@ -108,7 +108,7 @@ class _Download:
             return self._download()
 
     def _download(self) -> Path:
-        # Bytes may be damaged by chance or by a resumed part of an older version, so a
+        # Bytes may be damaged by chance, or because a part of an older version was resumed, so a
         # second, fresh download is worth its time; a third would only repeat the second.
         for _ in range(2):
             self._complete()
@@ -150,7 +150,7 @@ class _Download:
                 time.sleep(self.source.pause * 2 ** (attempt - 1))
             try:
                 return self._ask()
-            # A host name that no encoding takes, as a redirect may have, is a `UnicodeError`.
+            # A host name that cannot be encoded, as a redirect may have, is a `UnicodeError`.
             except (httpx2.RequestError, UnicodeError, _Interrupted) as error:
                 reason = str(error) or type(error).__name__
         raise DataError(
@@ -177,7 +177,7 @@ class _Download:
             raise _Interrupted("the answer ended early")
 
     def _headers(self, held: int) -> dict[str, str]:
-        # Compressed on the way, offsets and sizes would not be those of the file.
+        # If compressed in transit, offsets and sizes would not be those of the file.
         headers = {"Accept-Encoding": "identity"}
         if held:
             headers["Range"] = f"bytes={held}-"
@@ -203,7 +203,7 @@ class _Download:
             self._remember(answer)
         done = start
         with self.part.open("ab" if start else "wb") as file:
-            # In pieces as they come: larger ones would be lost whole where a connection is cut.
+            # In pieces as they arrive: larger ones would be lost whole if the connection is cut.
             for block in answer.iter_raw():
                 file.write(block)
                 done += len(block)
@@ -213,8 +213,8 @@ class _Download:
                 self.report(done)
 
     def _remember(self, answer: httpx2.Response) -> None:
-        # If-Range asks for a strong validator; a weak tag may stand for other bytes. Nor can a
-        # tag be sent that is not ASCII.
+        # If-Range requires a strong validator, as a weak tag may stand for other bytes. A tag
+        # that is not ASCII cannot be sent.
         tag = answer.headers.get("ETag", "")
         if tag and tag.isascii() and not tag.startswith("W/"):
             self.tag.write_text(tag, "ascii")
@@ -223,13 +223,13 @@ class _Download:
 
 
 def _first_byte(answer: httpx2.Response) -> int:
-    """The offset in `Content-Range: bytes 100-199/200`; -1 if it says none."""
+    """The offset, 100 in `Content-Range: bytes 100-199/200`; -1 if there is none."""
     start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(start) if start.isdecimal() else -1
 
 
 def _digest(path: Path) -> str:
-    # Not for security where a system forbids MD5; these are the digests that exist.
+    # The data sets are published with MD5 digests. Some systems forbid MD5 except like this.
     whole = hashlib.md5(usedforsecurity=False)
     for block in _blocks(path):
         whole.update(block)

@@ -1,4 +1,4 @@
-"""A data set of one's own as folders of images, one folder a class."""
+"""A user's own data set as folders of images, one folder per class."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ def load_folder(path: Path | None) -> Dataset:
     """Images `train/CLASS/*` and `test/CLASS/*` under `path`; classes sorted by name.
 
     All images have one size; [N, 1, H, W] if the first is grey, else [N, 3, H, W]. Files
-    whose name starts with a dot are passed over; any other must be an image. The provenance
-    is the folder's name. Images to train on are decoded when they are first looked at.
+    whose name starts with a dot are skipped; any other must be an image. The provenance
+    is the folder's name. Training images are decoded when they are first looked at.
 
     Raises:
         ConfigError: no path was given.
         DataError: a part is missing, a class is only in `test`, or an image is damaged or of
-            another size than the first; of images to train on, when they are looked at.
+            another size than the first; for training images after the first, when they are
+            looked at.
     """
     path = given_path("folder", path, "a folder with train/CLASS/ and test/CLASS/ in it")
     missing = (f"{part}/" for part in _PARTS if not (path / part).is_dir())

@@ -1,7 +1,7 @@
 """Synthetic house numbers: a digit between neighbours, in many fonts, colours and lights.
 
-A stand-in where street photographs cannot be downloaded. It looks like SVHN from afar and
-is not SVHN: results on it must carry its own name.
+A stand-in where street photographs cannot be downloaded. It resembles SVHN but is not SVHN:
+results on it must carry its own name.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _glyphs(name: str, points: int) -> tuple[_Glyph, ...]:
     """The ten digits of one font at one size."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
     try:
-        # Basic layout, as the other one depends on libraries that not every machine has.
+        # Basic layout, as the other one needs libraries that not every machine has.
         font = ImageFont.truetype(str(path), points, layout_engine=ImageFont.Layout.BASIC)
     except OSError as error:
         came = f"none that can be read ({error})"
@@ -143,11 +143,11 @@ def _glyph(font: ImageFont.FreeTypeFont, digit: str) -> _Glyph:
 
 
 def _draw_ink(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> Floats:
-    """How much ink [N, 32, 32], 0 to 255: each label with its neighbours, turned and moved."""
+    """The amount of ink [N, 32, 32], 0 to 255: each label and its neighbours, turned and moved."""
     count = len(labels)
     fonts = rng.integers(len(_FONTS), size=count)
     sizes = rng.integers(len(_POINTS), size=count)
-    # 10 stands for no neighbour: about four numbers in ten start or end at the centre.
+    # 10 or more stands for no neighbour: each side has none in about four images of ten.
     sides = rng.integers(10, size=(count, 2)) + 10 * (rng.random((count, 2)) < 0.4)
     gaps = rng.integers(-1, 4, size=count)
     places = _placements(rng, count)
@@ -164,7 +164,7 @@ def _draw_ink(rng: np.random.Generator, labels: npt.NDArray[np.int64]) -> Floats
 
 
 def _strip(left: _Glyph | None, centre: _Glyph, right: _Glyph | None, gap: int) -> Image.Image:
-    """A canvas with the `centre` digit in its middle and the neighbours that there are."""
+    """A canvas with the `centre` digit in its middle, and any neighbours beside it."""
     canvas = Image.new("L", (_CANVAS, _CANVAS))
     pen = (_CANVAS - centre.mask.width) // 2 - centre.left
     base = (_CANVAS - centre.mask.height) // 2 - centre.top
@@ -226,7 +226,7 @@ def _light(rng: np.random.Generator, count: int) -> Floats:
 
 
 def _blur(x: Floats, share: Floats) -> Floats:
-    """Give `share` [N, 1, 1, 1] of each pixel of [N, 3, 32, 32] to each side, twice."""
+    """Blur `x` [N, 3, 32, 32]: twice per axis, pixels give `share` [N, 1, 1, 1] to each side."""
     for axis in (-1, -2, -1, -2):
         rows = np.moveaxis(x, axis, -1)
         padded = np.pad(rows, ((0, 0), (0, 0), (0, 0), (1, 1)), mode="edge")

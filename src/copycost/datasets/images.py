@@ -1,4 +1,4 @@
-"""Decodes image files into bytes, and insists that those of one data set agree."""
+"""Decodes image files into bytes, and requires one size and colour throughout a data set."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from copycost.datasets.sources import bad_data
 Encoded: TypeAlias = "Iterable[tuple[str, Path | bytes]]"
 """Pairs of a name and an image file or its bytes."""
 
-# Modes of 16 and 32 bits a pixel are left out: turning them into bytes needs a scale
+# Modes of 16 and 32 bits per channel are left out: turning them into bytes needs a scale
 # that only the owner of the images knows.
 _GREY = ("1", "L", "LA")
 _COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 
-# What Pillow raises for images that are damaged or none; RuntimeError is for AVIF.
+# Pillow's errors for damaged images and for files that are none; RuntimeError is for AVIF.
 _DAMAGED = (OSError, SyntaxError, ValueError, RuntimeError, Image.DecompressionBombError)
 
 
 def undecoded(encoded: Callable[[], Encoded], labels: npt.NDArray[Any]) -> Undecoded:
-    """What `encoded()` gives, and `labels` [N]; only the first image is decoded now.
+    """The images of `encoded()` with `labels` [N]; only the first image is decoded now.
 
     Raises:
-        DataError: the first image cannot be decoded, or later another one.
+        DataError: the first image cannot be decoded; for others this is raised when they are.
     """
     first = decode_all(islice(encoded(), 1), 1)
     return Undecoded(
@@ -46,7 +46,7 @@ def decode_all(encoded: Encoded, count: int) -> npt.NDArray[np.uint8]:
     """`count` images as uint8 [N, C, H, W], decoded.
 
     The first image decides size and colour: C = 1 if it is grey, else 3, and grey images
-    among coloured ones are made RGB. Only one image is held decoded beside the result.
+    among coloured ones are made RGB. Besides the result, memory holds one decoded image.
 
     Raises:
         DataError: an image cannot be decoded or differs from the first in size or colour.

@@ -1,4 +1,4 @@
-"""Where official data sets can be downloaded from."""
+"""The addresses, sizes and digests of official data sets."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ class RemoteFile:
     name: str
     url: str
     md5: str
-    """As published with the data set: it tells damage, not a determined forger."""
+    """As published with the data set: it detects damage, not deliberate forgery."""
     size: int
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of one data set, and how stubbornly to ask for them."""
+    """The files of one data set, and how persistently to request them."""
 
     files: tuple[RemoteFile, ...]
     attempts: int = 6
-    """How often a file may be asked for before a cut connection becomes an error."""
+    """How often a file may be requested before a cut connection becomes an error."""
     pause: float = 1.0
     """Seconds before the second attempt; doubled before each later one."""
     timeout: float = 30.0
@@ -70,4 +70,4 @@ MANIFESTS = {
         )
     ),
 }
-"""What can be fetched, by the name of the data set."""
+"""The data sets that can be fetched, by name."""

@@ -1,4 +1,4 @@
-"""A data set of one's own as a NumPy archive."""
+"""A user's own data set as a NumPy archive."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _part(path: Path, arrays: dict[str, npt.NDArray[Any]], part: str) -> Labelle
     try:
         return Labelled.from_arrays(images, labels)
     except DataError as error:
-        # It knows the arrays and not where they are from.
+        # That error describes the arrays, but does not name their file.
         raise DataError(
             f"{path}: {x} and {y}: {error}; store images, and a label for each"
         ) from None
@@ -51,7 +51,7 @@ def _part(path: Path, arrays: dict[str, npt.NDArray[Any]], part: str) -> Labelle
 
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        # Opened here, as NumPy does not close a file that turns out to be no archive.
+        # Opened here, as NumPy does not close a file that turns out not to be an archive.
         with path.open("rb") as file:
             found = np.load(file, allow_pickle=False)
             if not isinstance(found, np.lib.npyio.NpzFile):
@@ -73,7 +73,8 @@ def _images(x: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
     elif x.ndim == 4 and (x.shape[1] in _CHANNELS) != (x.shape[3] in _CHANNELS):
         x = x if x.shape[1] in _CHANNELS else x.transpose(0, 3, 1, 2)
     else:
-        # Also where both axes could be the channels: a guess would scramble the images.
+        # This includes shapes in which both axes could be the channels: a wrong guess would
+        # scramble the images.
         raise bad_data(where, _LAYOUTS, str(list(x.shape)), "store the images as [N, C, H, W]")
     return _bytes(x, where)
 

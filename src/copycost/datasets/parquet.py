@@ -1,4 +1,4 @@
-"""Images in Parquet files as Hugging Face lays them out: encoded bytes and a label a row."""
+"""Images in Parquet files in Hugging Face's layout: encoded bytes and a label in each row."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from copycost.datasets.sources import bad_data, counted_names, given_path, requi
 
 _IMAGES = ("image", "img")
 _ROWS = 1_000
-"""Rows decoded at a time: a few megabytes of encoded images."""
+"""Rows read at a time: a few megabytes of encoded images."""
 
-# Copies that are well known under a folder's name but are not the official bytes.
+# Well-known copies that are not the official bytes. By folder name: provenance, class names and
+# collection.
 _KNOWN: dict[str, tuple[str, tuple[str, ...], str]] = {
     "cifar10-jpeg": ("CIFAR-10 (JPEG q75)", CLASS_NAMES, "CIFAR-10")
 }
@@ -30,15 +31,16 @@ _KNOWN: dict[str, tuple[str, tuple[str, ...], str]] = {
 def load_parquet(path: Path | None) -> Dataset:
     """Images and labels of `train.parquet` and `test.parquet` in the folder `path`.
 
-    Shards named `train-*.parquet` will do, also in a subfolder `data`. The image column is
-    `image` or `img`, a struct with the encoded file in `bytes`; `label` holds integers from
+    Shards named `train-*.parquet` are accepted too, also in a subfolder `data`. The image column
+    is `image` or `img`, a struct with the encoded file in `bytes`; `label` holds integers from
     0. Class names are taken from Hugging Face's metadata if it is there. The provenance is
-    the folder's name. Images to train on are decoded when they are first looked at.
+    the folder's name, unless it is a known copy's. Training images are decoded when they are
+    first looked at.
 
     Raises:
         ConfigError: no path was given.
-        DataError: files or columns are missing or damaged, or the images are not alike; of
-            images to train on beyond the first, when they are looked at.
+        DataError: files or columns are missing or damaged, or the images differ in size or
+            colour; for training images after the first, when they are looked at.
     """
     path = given_path("parquet", path, "a folder with train.parquet and test.parquet in it")
     shards = {part: find_shards(path, part) for part in ("train", "test")}
@@ -55,7 +57,7 @@ def load_parquet(path: Path | None) -> Dataset:
 def find_shards(path: Path, part: str) -> list[Path]:
     """Files of `part` ('train' or 'test') in the folder `path` or its subfolder `data`, sorted.
 
-    One whole file is taken before shards: beside each other they are the same rows twice.
+    A whole file is preferred to shards beside it, which hold the same rows again.
     """
     for folder in (path, path / "data"):
         for names in (f"{part}.parquet", f"{part}-*.parquet"):
@@ -105,7 +107,7 @@ def _encoded(path: Path, file: pq.ParquetFile) -> Iterator[tuple[str, bytes]]:
     column, row = _image_column(file), 0
     for batch in _batches(path, file, f"{column}.bytes"):
         for image in batch.column(column).field("bytes"):
-            # An empty cell is handed on as no bytes, which no decoder takes for an image.
+            # An empty cell becomes empty bytes, which no decoder accepts as an image.
             yield f"{path}, row {row:,}", image.as_py() or b""
             row += 1
 

@@ -14,11 +14,11 @@ _SHAPE = (3, 32, 32)
 
 
 def load_small_cifar10(path: Path | None) -> Dataset:
-    """All of CIFAR-10 halved, [N, 3, 16, 16]; the provenance says of which copy.
+    """All of CIFAR-10 halved, [N, 3, 16, 16]; the provenance names the copy that was read.
 
     `path` is what `load_cifar10` reads, or a folder of Parquet files as `load_parquet` reads
-    them; both say which errors they raise. Raises `DataError` too for Parquet files of other
-    images than 3×32×32 or of another number of classes than ten.
+    them. Raises what these raise, and `DataError` for Parquet files whose images are not
+    3×32×32, or whose classes are not ten.
     """
     if path is not None and find_shards(path, "train"):
         whole = load_parquet(path)
@@ -36,7 +36,7 @@ def load_small_cifar10(path: Path | None) -> Dataset:
 
 
 def _check(found: Dataset, path: Path) -> None:
-    """Any Parquet set can be in the folder; one of other images must not be called CIFAR-10."""
+    """Refuse Parquet files of other images, which must not be called CIFAR-10."""
     if found.spec.shape != _SHAPE or found.classes != len(CLASS_NAMES):
         raise bad_data(
             path,

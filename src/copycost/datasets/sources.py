@@ -9,11 +9,11 @@ from pathlib import Path
 from copycost.errors import ConfigError, DataError
 
 MOST_CLASSES = 100_000
-"""Where labels are mere numbers: more are no classes, but something like rows of a table."""
+"""For labels without names: larger numbers are hardly classes, but something like row numbers."""
 
 
 def bad_data(where: Path | str, expected: str, came: str, advice: str) -> DataError:
-    """The error for a damaged or foreign file: where, expected what, got what, do what."""
+    """The error for a damaged or foreign file: where, what was expected, what came, advice."""
     return DataError(f"{where}: expected {expected}, got {came}; {advice}")
 
 
@@ -50,7 +50,7 @@ def given_path(name: str, path: Path | None, what: str) -> Path:
 
 
 def counted_names(where: Path, highest: int) -> tuple[str, ...]:
-    """What to call the classes of labels from 0 to `highest`; `DataError` if they are too many."""
+    """Names for the classes of labels from 0 to `highest`; `DataError` if they are too many."""
     if highest >= MOST_CLASSES:
         raise bad_data(
             where,

@@ -1,4 +1,4 @@
-"""A grid: which runs a sweep is made of, as one frozen object checked in full."""
+"""A grid: the runs of a sweep, as one frozen, fully checked object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from copycost.runner.config import RunConfig
 from copycost.types import Access
 
 Axis = Annotated[tuple[JsonValue, ...], Field(min_length=1)]
-"""The values that one setting takes, one after another."""
+"""The values that one setting takes in turn."""
 
 _NOT_AXES = ("attack", "settings", "seed")
 """Fields of `RunConfig` that a grid varies by `attacks`, `variants` and `seeds`."""
@@ -24,9 +24,9 @@ class Grid(AuditConfig):
     """An audit's attacks and seeds, over every combination of the values on its axes."""
 
     axes: dict[str, Axis] = Field(default_factory=dict)
-    """Fields of `RunConfig` with their values; they go over `shared`."""
+    """Fields of `RunConfig` with their values; they override `shared`."""
     variants: dict[str, dict[str, Axis]] = Field(default_factory=dict)
-    """By attack, its own settings with their values; they go over `settings`."""
+    """By attack, its own settings with their values; they override `settings`."""
 
     @model_validator(mode="after")
     def _axes_exist(self) -> Self:
@@ -73,7 +73,7 @@ class Grid(AuditConfig):
 
 
 def unique(runs: Sequence[RunConfig]) -> list[RunConfig]:
-    """`runs` without those that are the same run written otherwise, in order."""
+    """`runs` in order, each kept once, however its configuration is written."""
     found: dict[str, RunConfig] = {}
     for run in runs:
         found.setdefault(run.identity(""), run)
@@ -81,7 +81,7 @@ def unique(runs: Sequence[RunConfig]) -> list[RunConfig]:
 
 
 def names(runs: Sequence[RunConfig]) -> list[str]:
-    """What to call each run: its attack, whatever tells it from the others, and its seed."""
+    """A name for each run: its attack, the settings in which the runs differ, and its seed."""
     described = [_describe(run) for run in runs]
     values: dict[str, set[str]] = {}
     for parts in described:
@@ -100,9 +100,9 @@ def names(runs: Sequence[RunConfig]) -> list[str]:
 
 
 def _describe(run: RunConfig) -> dict[str, str]:
-    """Every setting but attack and seed as text; the attack's own as 'attack.setting'.
+    """Every setting but attack and seed, as text; the attack's own as 'attack.setting'.
 
-    Without those that only follow the budget, and k where it means nothing.
+    Leaves out settings that only follow from the budget, and k unless access is top-k.
     """
     full = run.in_full()
     if run.access is not Access.TOP_K:
@@ -122,6 +122,6 @@ def _text(value: Any) -> str:
 
 
 def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Every choice of one value an axis; the last axis changes fastest."""
+    """Every choice of one value per axis; the last axis changes fastest."""
     for values in product(*axes.values()):
         yield dict(zip(axes, values, strict=True))

@@ -1,4 +1,4 @@
-"""What became of each run of a sweep, for people, programs and exit codes."""
+"""The outcome of each run of a sweep, for people, programs and exit codes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class State(StrEnum):
     """Where a run stands."""
 
     PLANNED = "planned"
-    """Not begun, or begun and stopped in an earlier sweep."""
+    """Not started, or started and stopped in an earlier sweep."""
     SKIPPED = "skipped"
     """Finished before this sweep began."""
     FINISHED = "finished"
     STOPPED = "stopped"
-    """Cut short, or not begun, because the sweep was stopped; the same command goes on."""
+    """Cut short, or not started, because the sweep was stopped; the same command resumes it."""
     FAILED = "failed"
 
 
@@ -34,14 +34,14 @@ class Result:
     config: RunConfig
     state: State
     identity: str | None = None
-    """None while its victim is not trained: the identity holds the victim's weights."""
+    """None while its victim is not trained: the identity covers the victim's weights."""
     folder: Path | None = None
     record: Record | None = None
-    """Of a run that finished or was stopped in the middle."""
+    """The record of a run that finished or was stopped midway; else None."""
     error: str | None = None
     """One line."""
     error_file: Path | None = None
-    """The traceback."""
+    """The file with the traceback."""
 
     @property
     def finished(self) -> bool:
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def queries_left(self) -> int:
-        """What is still to be spent."""
+        """The part of the budget that is not spent."""
         return self.config.budget - (self.record.spent if self.record else 0)
 
     def as_json(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def sweep_json(results: Sequence[Result], report: Path | None) -> dict[str, Any]
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:
-    """How many runs there are of each state that occurs, in the order of `State`."""
+    """The number of runs in each state that occurs, in the order of `State`."""
     found = Counter(result.state for result in results)
     return {str(state): found[state] for state in State if found[state]}
 

@@ -1,4 +1,4 @@
-"""Which task is next, which is tried again, and which has failed: the same for all executors."""
+"""Decides which task is next, is retried or has failed, alike for all executors."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from copycost.sweep.executors.base import Full, Job, Pool
 from copycost.sweep.work import Ended, Outcome, Task, note_failure
 
 RETRIES = 2
-"""Times a task is started again after its worker was lost."""
+"""Times a task is restarted after its worker was lost."""
 POLL_SECONDS = 1.0
 FULL_SECONDS = 30.0
-"""Before a job is offered again that was not taken."""
+"""Pause before a task is offered again to a pool that was full."""
 BUSY_SECONDS = 5.0
-"""Before the second look at a run that another process has in hand; each later pause is twice as
-long: a look may be a job in a cluster's queue, and the run may take days."""
+"""Pause before a second try at a run that another process holds. Each later pause is twice as
+long, because a try may be a job in a cluster's queue, and the run may take days."""
 BUSY_MOST = 300.0
-"""The longest of these pauses."""
+"""The longest such pause."""
 
 
 class Watcher(Protocol):
-    """Whoever shows how tasks come and go."""
+    """Something that shows tasks as they start and end."""
 
     def started(self, task: Task) -> None:
         """A task was started, or queued where the executor queues."""
 
     def ended(self, task: Task, outcome: Outcome, *, again: bool) -> None:
-        """A task ended; `again`: it will be started once more."""
+        """A task ended; `again`: it will be restarted."""
 
 
 class Silent:
@@ -53,17 +53,17 @@ class _Item:
     lost: int = 0
     """Times its worker was lost."""
     pause: float = 0.0
-    """Seconds it was left alone when it was last found in other hands."""
+    """Seconds of the last pause because another process held the run."""
     not_before: float = 0.0
 
 
 class Schedule:
-    """Carries out tasks until each has an outcome that stands, or `stop` is asked."""
+    """Runs tasks until each has a final outcome, or `stop` is asked."""
 
     def __init__(
         self, pool: Pool, stop: Stop, watcher: Watcher | None = None, retries: int = RETRIES
     ) -> None:
-        """`retries`: times a task is started again after its worker was lost."""
+        """`retries`: times a task is restarted after its worker was lost."""
         self._pool, self._stop, self._retries = pool, stop, retries
         self._watcher = watcher or Silent()
         self._waiting: deque[_Item] = deque()
@@ -127,7 +127,10 @@ class Schedule:
             self._outcomes[item.number] = self._final(item, outcome)
 
     def _deserves_another_try(self, item: _Item, outcome: Outcome) -> bool:
-        """Whoever was lost too often does not; a clean stop that we did not ask for is no fault."""
+        """Whether to try again: a lost worker's task `retries` times, a stopped or busy one always.
+
+        A clean stop that this schedule did not ask for is no fault of the task.
+        """
         if outcome.ended is Ended.LOST:
             return item.lost <= self._retries
         return outcome.ended in (Ended.BUSY, Ended.STOPPED)
@@ -139,5 +142,5 @@ class Schedule:
             note_failure(item.task, text + "\n")
             return replace(outcome, ended=Ended.FAILED, error=text)
         if outcome.ended in (Ended.BUSY, Ended.LOST):
-            return Outcome(Ended.STOPPED)  # the sweep was stopped: the next one will see to it
+            return Outcome(Ended.STOPPED)  # the sweep was stopped; the next one retries it
         return outcome

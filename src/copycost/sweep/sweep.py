@@ -1,4 +1,4 @@
-"""A sweep: the victims first, then every run that is not finished, then what became of each."""
+"""A sweep: trains the victims, does every unfinished run, and reports each run's outcome."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim
 
 
 class Sweep:
-    """Runs that belong together, and where they stand."""
+    """Runs that belong together, and their state."""
 
     def __init__(self, runs: Sequence[RunConfig], root: AnyPath) -> None:
-        """Runs that are the same are taken once. Their folders go under `root`.
+        """Equal `runs` are done once. Their folders go under `root`.
 
-        Raises `ConfigError`, with every fault, for victims and data that there cannot be.
+        Raises `ConfigError`, with every fault, for unknown victims and unknown or missing data.
         """
         if not runs:
             raise ConfigError(["There are no runs in this sweep. Name an attack and a budget."])
@@ -41,7 +41,7 @@ class Sweep:
 
     @property
     def folder(self) -> Path:
-        """Where the report and the executor's own files go: the same for the same runs."""
+        """The folder of the report and the executor's own files: the same for the same runs."""
         text = "".join(run.identity("") for run in self.runs)
         return self.root / f"sweep-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -52,21 +52,21 @@ class Sweep:
 
     @property
     def gpus(self) -> bool:
-        """Whether any run may compute on a GPU."""
+        """Whether any run may use a GPU."""
         return any(run.device != "cpu" for run in self.runs)
 
     def look(self) -> list[Result]:
-        """Where each run stands, from what is on the disk."""
+        """The state of each run, from the files on disk."""
         return [
             self._look(run, home, name)
             for run, home, name in zip(self.runs, self._homes, self._names, strict=True)
         ]
 
     def check(self) -> None:
-        """Raise for runs, of those not finished, that cannot begin: known before there is a victim.
+        """Raise for unfinished runs that cannot start, as far as this needs no victim.
 
-        `ConfigError`, with every fault, for budgets that pay for no step; for a pool that cannot
-        be read what `load_pool` raises.
+        Raises `ConfigError`, with every fault, for budgets that pay for no step, and what
+        `load_pool` raises for a pool that cannot be read.
         """
         _check(self._left())
 
@@ -79,14 +79,13 @@ class Sweep:
         watcher: Watcher | None = None,
         retries: int = RETRIES,
     ) -> list[Result]:
-        """Train the victims and do all runs that are not finished; one result a run, in order.
+        """Train the victims and do all unfinished runs; return one result per run, in order.
 
-        A run that fails does not keep the others from theirs. Two sweeps may work side by
-        side: a run that another process has in hand is waited for, not repeated.
+        A run that fails does not stop the others. Two sweeps may work side by side: each waits
+        for a run that another process holds, and does not repeat it.
 
-        Raises, before anything starts, what `check` does, and `ConfigError` for a folder that
-        cannot be written in and for devices that are missing where the executor is to find them:
-        on this machine.
+        Raises, before anything starts, what `check` raises, and `ConfigError` for a folder that
+        cannot be written to, and for missing devices if the executor uses this machine's.
         """
         left = self._left()
         if not left:
@@ -117,7 +116,7 @@ class Sweep:
     def _train_victims(
         self, pool: Pool, stop: Stop, watcher: Watcher | None, retries: int
     ) -> dict[Path, Outcome]:
-        """Train what is missing; the outcomes of those that could not be, by their folders."""
+        """Train the missing victims; return the outcomes of those that failed, by folder."""
         tasks = [TrainVictim(f"victim {home.name}", home) for home in self.untrained]
         outcomes = Schedule(pool, stop, watcher, retries).run(tasks)
         return {
@@ -140,7 +139,7 @@ class Sweep:
         return Result(name, run, state, run.identity(content_hash), folder, record)
 
     def _result(self, number: int, before: Result, outcome: Outcome | None) -> Result:
-        """What became of a run that stood as `before`, by its outcome or its victim's."""
+        """The result of a run that stood as `before`, from its outcome or its victim's."""
         if before.state is State.SKIPPED:
             return before
         if outcome is None:
@@ -164,7 +163,7 @@ def _check(runs: Sequence[RunConfig]) -> None:
 
 
 def _seen(task: TrainVictim, outcome: Outcome) -> Outcome:
-    """`outcome`, unless it is of a victim that is not here."""
+    """`outcome`; a failure instead if the trained victim cannot be seen from here."""
     if outcome.ended is not Ended.FINISHED or task.home.content_hash is not None:
         return outcome
     error = f"its worker finished it, but it is not in {task.home.folder}: do all machines see it?"
@@ -172,7 +171,7 @@ def _seen(task: TrainVictim, outcome: Outcome) -> Outcome:
 
 
 def finished_folders(results: Iterable[Result]) -> list[Path]:
-    """The folders that a report may be written on."""
+    """The folders of finished runs, which a report may cover."""
     return [result.folder for result in results if result.finished and result.folder]
 
 
@@ -180,7 +179,7 @@ def _record(folder: Path) -> Record | None:
     try:
         return read_record(folder)
     except RunError:
-        return None  # not begun; or damaged, which the run itself will say
+        return None  # not started; or damaged, which the run itself will report
 
 
 def _existing(path: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The victims of a sweep: where they lie, and whether they have been trained."""
+"""The victims of a sweep: where they are stored, and whether they have been trained."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from copycost.runner.targets import load_target, preset_named, victim_folder
 from copycost.victims.saved import CARD_FILE, load_card
 
 SEED = 0
-"""Of every victim that is trained by name, as in `copycost audit`."""
+"""Seed of every victim that is trained by name, as in `copycost audit`."""
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Home:
-    """Where a victim lies once it is trained, and what it is called and judged on."""
+    """The folder of a victim once it is trained, its name, and the data to judge copies on."""
 
     name: str
     data: str
@@ -33,16 +33,16 @@ class Home:
 
     @property
     def trained(self) -> bool:
-        """Whether it is there."""
+        """Whether the trained victim is in its folder."""
         return (self.folder / CARD_FILE).exists()
 
     @property
     def content_hash(self) -> str | None:
-        """From its card; None while it is not trained."""
+        """The content hash on its card; None while it is not trained."""
         return load_card(self.folder).content_hash if self.trained else None
 
     def train(self, stop: Stop) -> str:
-        """Train it, or wait for the process that does; return its content hash.
+        """Train it, or wait for another process to train it; return its content hash.
 
         Raises `Interrupted` when `stop` is asked first.
         """
@@ -62,7 +62,7 @@ class Home:
 
 
 def home_of(run: RunConfig, root: Path) -> Home:
-    """Where the victim of `run` lies; `ConfigError` if there can be no such victim."""
+    """The home of `run`'s victim; `ConfigError` for an unknown victim, or unknown or no data."""
     folder = Path(run.victim)
     if run.victim and (folder / CARD_FILE).exists():
         if run.data is None:
@@ -75,7 +75,7 @@ def home_of(run: RunConfig, root: Path) -> Home:
 
 
 def homes_of(runs: Sequence[RunConfig], root: Path) -> list[Home]:
-    """The victim of each run; `ConfigError` lists every fault at once."""
+    """The home of each run's victim; `ConfigError` lists every fault at once."""
     found, problems = [], dict[str, None]()
     for run in runs:
         try:

@@ -1,4 +1,4 @@
-"""What one worker does: one task from its beginning to an outcome that is always reported."""
+"""The work of one worker: one task, from its start to an outcome that is always reported."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ ERROR_FILE = "error.txt"
 
 
 class Ended(StrEnum):
-    """How a worker came back from a task."""
+    """How a task ended."""
 
     FINISHED = "finished"
     STOPPED = "stopped"
-    """Cleanly, because it was asked to; the task goes on when it is started again."""
+    """Cleanly, because it was asked to; the task resumes when it is started again."""
     FAILED = "failed"
-    """By an error of its own: it would fail again."""
+    """With an error of its own: it would fail again."""
     BUSY = "busy"
-    """Not begun: another process has this run in hand."""
+    """Not started: another process holds this run."""
     LOST = "lost"
-    """The worker is gone without a word: killed, out of memory, its machine down."""
+    """The worker ended without a report: killed, out of memory, its machine down."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """Something a worker can do anywhere: it and its fields are pickled."""
+    """Work that can be sent to any worker: it is pickled with its fields."""
 
     name: str
-    """What people call it."""
+    """Shown to people."""
     home: Home
     """The victim."""
 
     @abstractmethod
     def run(self, stop: Stop) -> Outcome:
-        """Do it, or go on with it, until it is finished or `stop` is asked."""
+        """Start or resume it, until it is finished or `stop` is asked."""
 
     @property
     @abstractmethod
     def error_file(self) -> Path:
-        """Where the traceback of a failure is kept."""
+        """The file for the traceback of a failure."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class TrainVictim(Task):
     """Train a victim that several runs need."""
 
     def run(self, stop: Stop) -> Outcome:
-        """Train it, or go on with it, unless it is there."""
+        """Start or resume the training, unless the trained victim exists."""
         try:
             return Outcome(Ended.FINISHED, victim_hash=self.home.train(stop))
         except Interrupted:
@@ -90,10 +90,10 @@ class CopyVictim(Task):
     folder: Path
 
     def run(self, stop: Stop) -> Outcome:
-        """Run it, go on with it, or find that it is finished."""
+        """Start or resume the run, or find that it is finished."""
         try:
             with exclusive(self.folder):
-                pass  # whoever finds the run in other hands need not load the victim
+                pass  # if another process holds the run, there is no need to load the victim
             record = copy_model(self.config, self.home.load(), self.folder, stop=stop)
         except Busy:
             return Outcome(Ended.BUSY)
@@ -108,8 +108,8 @@ class CopyVictim(Task):
 
 
 def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
-    """Do `task` in this process; whatever goes wrong is an outcome, its traceback on disk."""
-    leave()  # a task is one process's, whatever world the sweep was started in
+    """Do `task` in this process. Any error becomes an outcome, with its traceback on disk."""
+    leave()  # a task has one process, even if torchrun started the sweep
     try:
         use_threads(threads)
         outcome = task.run(stop)
@@ -117,17 +117,17 @@ def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
         note_failure(task, traceback.format_exc())
         return Outcome(Ended.FAILED, _in_one_line(error))
     if outcome.ended is Ended.FINISHED:
-        task.error_file.unlink(missing_ok=True)  # of an earlier try
+        task.error_file.unlink(missing_ok=True)  # from an earlier try
     return outcome
 
 
 def note_failure(task: Task, text: str) -> None:
-    """Keep `text` in the task's error file, as far as the disk allows."""
+    """Write `text` to the task's error file, if the disk allows it."""
     with suppress(OSError):
         write_atomically(task.error_file, text.encode())
 
 
 def _in_one_line(error: Exception) -> str:
-    """A user's error as it is, any other with its type."""
+    """The error's text in one line; for errors that are not copycost's, with the type."""
     text = " ".join(str(error).split())
     return text if isinstance(error, CopycostError) else f"{type(error).__name__}: {text}"

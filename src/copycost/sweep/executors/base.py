@@ -1,7 +1,7 @@
-"""What an executor is: somewhere to start tasks, watch them and stop them.
+"""The interface of an executor: somewhere to start tasks, watch them and stop them.
 
-An executor decides nothing. Which task is next, which is tried again and which has failed is
-the business of `copycost.sweep.schedule`, the same for all executors.
+An executor decides nothing. `copycost.sweep.schedule` decides, alike for all executors, which
+task is next, which is retried and which has failed.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class Terms:
     """What a sweep asks of any executor."""
 
     folder: Path
-    """For the executor's own files; where there are several machines, all of them see it."""
+    """For the executor's own files; if there are several machines, all must see it."""
     workers: int | None = Field(default=None, ge=1)
-    """Tasks under way at a time; None: as many as the executor thinks right."""
+    """Tasks under way at a time; None: the executor chooses."""
     threads: int | None = Field(default=None, ge=1)
-    """Threads of one operation of a task; None: as the executor thinks right."""
+    """Threads of one operation of a task; None: the executor chooses."""
     gpus: bool = True
-    """Whether the runs may compute on GPUs."""
+    """Whether the runs may use GPUs."""
 
 
 class Full(Exception):
-    """No more jobs are taken just now."""
+    """The pool takes no more jobs for now."""
 
 
 class Job(Protocol):
@@ -46,7 +46,7 @@ class Job(Protocol):
         ...
 
     def stop(self, reason: str) -> None:
-        """Ask for a clean stop, or take it out of the queue. May be called repeatedly."""
+        """Ask the task to stop cleanly, or take it out of the queue. May be called repeatedly."""
         ...
 
 
@@ -54,29 +54,29 @@ class Pool(Protocol):
     """Workers that are ready."""
 
     workers: int | None
-    """Jobs under way at a time; None: the more the better, what waits is queued elsewhere."""
+    """Jobs under way at a time; None: no limit, as the cluster queues those that must wait."""
 
     def start(self, task: Task) -> Job:
         """Start a task, or queue it where the executor queues."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Return when a job may have ended, after so many seconds at the latest."""
+        """Return when a job may have ended, or after `seconds` at the latest."""
         ...
 
 
 class Executor(Protocol):
-    """Settings of a kind of workers; a frozen pydantic dataclass, so that they are checked."""
+    """The settings of one kind of worker: a frozen pydantic dataclass, so that they are checked."""
 
     @property
     def here(self) -> bool:
-        """Whether tasks are done on this machine, with its devices."""
+        """Whether tasks run on this machine, with its devices."""
         ...
 
     def open(self, terms: Terms) -> AbstractContextManager[Pool]:
-        """Make the workers ready for the block; `ConfigError` if something for that is missing.
+        """Prepare the workers for the block; `ConfigError` if something that they need is missing.
 
-        At the end of the block what is still under way is stopped, cleanly where possible.
+        The end of the block stops tasks that are still under way, cleanly where possible.
         """
         ...
 
@@ -89,10 +89,10 @@ def needs(package: str, extra: str) -> ConfigError:
 
 
 def cores() -> int:
-    """How many cores this process may run on."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_asked(terms: Terms) -> int | None:
-    """Threads as the user wants them, by the sweep's settings or else by OMP_NUM_THREADS."""
+    """The threads that the user asked for, by the sweep's settings or else by OMP_NUM_THREADS."""
     return terms.threads or omp_threads()

@@ -22,10 +22,10 @@ from copycost.sweep.executors.base import Terms, cores, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 PRELOADED = ["__main__", "torch", "torch._dynamo", "copycost.sweep.work"]
-"""Imported once, in the server that workers are forked from: seconds for each of them saved.
-The first optimiser a process makes imports torch._dynamo."""
+"""Modules imported once, in the server that workers are forked from, which saves each worker
+seconds. torch._dynamo is among them because a process's first optimiser imports it."""
 STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-"""What asks a sweep to stop; often a whole group of processes is sent it at once."""
+"""Signals that ask a sweep to stop; often a whole process group receives them at once."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -39,9 +39,9 @@ class Local:
 
     @contextmanager
     def open(self, terms: Terms) -> Iterator[LocalPool]:
-        """Start the fork server; at the end, workers under way stop cleanly.
+        """Open the pool; at the end of the block, workers under way stop cleanly.
 
-        Ctrl-C, once they were told to, kills them: one may hang, as in a call of its victim.
+        Ctrl-C kills workers that were already told to stop, as one may hang in a victim's call.
         """
         gpus = visible_gpus() if terms.gpus else []
         threads = threads_asked(terms)
@@ -76,7 +76,7 @@ class LocalPool:
         return job
 
     def wait(self, seconds: float) -> None:
-        """Until a worker says something or dies."""
+        """Wait until a worker reports or dies, or `seconds` have passed."""
         pipes = [job.pipe for job in self._jobs.values() if not job.ended]
         if pipes:
             wait(pipes, timeout=seconds)
@@ -84,7 +84,7 @@ class LocalPool:
             time.sleep(seconds)
 
     def close(self) -> None:
-        """Hang up on the workers, which they take as being asked to stop."""
+        """Close the pipes to the workers, which asks them to stop, and wait for them."""
         for job in self._jobs.values():
             job.pipe.close()
         try:
@@ -95,31 +95,31 @@ class LocalPool:
             raise
 
     def kill(self, *, told: bool = False) -> None:
-        """End all workers at once, or those alone that were `told` to stop and have not."""
+        """Kill all workers, or with `told` only those that were told to stop and have not."""
         for job in self._jobs.values():
             if not job.ended and (job.told or not told):
                 job.kill()
 
 
 class LocalJob:
-    """One process and the line to it: down it a reason to stop may come, up it the outcome."""
+    """One process and the pipe to it, which carries a reason to stop one way, the outcome back."""
 
     def __init__(
         self, context: ForkServerContext, task: Task, gpu: str | None, threads: int
     ) -> None:
-        """Start at once."""
+        """Start the process at once."""
         self.pipe, theirs = context.Pipe()
         self.ended = self.told = False
         self.process: ForkServerProcess = context.Process(
             target=work, args=(task, theirs, gpu, threads), name=task.name
         )
         _ensure_server()
-        with suppress(EOFError, OSError):  # the server died of it: a worker that is lost
+        with suppress(EOFError, OSError):  # the server died: the worker counts as lost
             self.process.start()
-        theirs.close()  # or its end would never be noticed here
+        theirs.close()  # else this side would never notice that the worker has ended
 
     def outcome(self) -> Outcome | None:
-        """What the worker reported, or that it died without a report."""
+        """The outcome that the worker reported, or `LOST` if it died; None while it runs."""
         if not self.pipe.poll():
             return None
         try:
@@ -132,20 +132,20 @@ class LocalJob:
         return found
 
     def stop(self, reason: str) -> None:
-        """Tell the worker why, once: a pipe that nobody reads is full in the end, and blocks."""
+        """Send the worker the reason, once: a pipe that nobody reads fills up and blocks."""
         if self.told:
             return
         self.told = True
-        with suppress(OSError):  # it is gone
+        with suppress(OSError):  # the worker is gone
             self.pipe.send(reason)
 
     def join(self) -> None:
-        """Wait for the end of the process, if there ever was one."""
+        """Wait for the process to end, if it ever started."""
         if self.process.pid is not None:
             self.process.join()
 
     def kill(self) -> None:
-        """End the process without a goodbye."""
+        """Kill the process, if it ever started."""
         if self.process.pid is not None:
             self.process.kill()
 
@@ -159,12 +159,12 @@ class LocalJob:
 
 
 def _ensure_server() -> None:
-    """See that the fork server runs, deaf from its first moment to what is the sweep's to hear.
+    """Start the fork server, if it does not run, with the signals in `STOPPING` blocked.
 
-    By itself it ignores SIGINT alone, once it has imported what it preloads: seconds in which a
-    terminal's Ctrl-C would kill it, and the next worker's start with it.
+    Left alone it ignores only SIGINT, and only after its imports: for seconds a terminal's
+    Ctrl-C would kill it, and the next worker could not start.
     """
-    resource_tracker.ensure_running()  # starting, it would unblock signals here
+    resource_tracker.ensure_running()  # if started later, it would unblock signals here
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         forkserver.ensure_running()
@@ -173,23 +173,23 @@ def _ensure_server() -> None:
 
 
 def work(task: Task, pipe: Connection, gpu: str | None, threads: int) -> None:
-    """The whole life of a worker."""
+    """The main function of a worker process."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # CUDA looks when it is first used: not yet
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # CUDA has not been used yet, so it counts
     stop = Stop()
     with stop.on_signals():
-        # Ctrl-C in a terminal reaches all its processes; whether to stop is the sweep's to say.
+        # Ctrl-C in a terminal reaches all its processes, but the sweep decides whether to stop.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # the server's mask is inherited
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # blocked by the server
         Thread(target=_listen, args=(pipe, stop), daemon=True).start()
         outcome = perform(task, stop, threads)
-        with suppress(OSError):  # nobody is left to hear it
+        with suppress(OSError):  # the sweep is gone
             pipe.send(outcome)
 
 
 def _listen(pipe: Connection, stop: Stop) -> None:
-    """Pass on the first thing heard; silence on the line means that the sweep is dead."""
+    """Ask to stop for the reason that the pipe sends; a closed pipe means that the sweep ended."""
     try:
         stop.ask(pipe.recv())
     except (EOFError, OSError):
@@ -197,7 +197,7 @@ def _listen(pipe: Connection, stop: Stop) -> None:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; CUDA is not started."""
+    """The GPUs this process may use, named as in CUDA_VISIBLE_DEVICES, without starting CUDA."""
     count = torch.cuda.device_count()
     named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     return named[:count] if any(named) else [str(number) for number in range(count)]

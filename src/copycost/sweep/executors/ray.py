@@ -1,4 +1,4 @@
-"""Tasks of a Ray cluster, or of a Ray of one's own on this machine."""
+"""Tasks of a Ray cluster, or of a private Ray instance on this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from copycost.sweep.executors.base import Pool, Terms, cores, needs, threads_ask
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 HERE = "local"
-"""Ray's word for a new Ray on this machine."""
+"""Ray's address for a new instance on this machine."""
 KNOCK_SECONDS = 10.0
 
 
@@ -33,20 +33,20 @@ class Ray:
     """Tasks of a Ray cluster."""
 
     address: str | None = None
-    """`auto` or HOST:PORT of a running cluster; None starts a Ray here, for this sweep alone."""
+    """`auto` or HOST:PORT of a running cluster; None starts an instance here for this sweep."""
     gpus: float | None = Field(default=None, ge=0)
     """GPUs of a run, 0.5 for two runs on one; None: one if the cluster has any."""
 
     @property
     def here(self) -> bool:
-        """With a Ray of one's own."""
+        """True without an address: Ray is started on this machine."""
         return self.address is None
 
     @contextmanager
     def open(self, terms: Terms) -> Iterator[Pool]:
-        """Connect or start; at the end Ray ends what is still under way."""
+        """Connect to Ray or start it; at the end of the block Ray ends tasks still under way."""
         try:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # copycost calls nobody
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
             import ray  # noqa: PLC0415 -- optional
         except ImportError:
             raise needs("ray", "ray") from None
@@ -54,7 +54,7 @@ class Ray:
         here = None if self.address else terms.workers or max(1, cores() // threads)
         _connect(ray, self.address, here and here * threads)
         try:
-            # Ray prints what becomes of its workers; standard output is for results.
+            # Ray prints messages about its workers, and standard output is for results.
             with redirect_stdout(sys.stderr):
                 yield RayPool(ray, here or terms.workers, threads, self._gpus(ray, terms))
         finally:
@@ -67,7 +67,7 @@ class Ray:
 
 
 def _connect(ray: Any, address: str | None, here: int | None) -> None:
-    """Connect to `address`, or start a Ray with `here` cores; one line if that cannot be."""
+    """Connect to `address`, or start Ray with `here` cores; `ConfigError` if that fails."""
     if ray.is_initialized():
         raise ConfigError(["Ray is running in this process already; call ray.shutdown() first."])
     own = {"num_cpus": here, "include_dashboard": False} if here else {}
@@ -80,7 +80,7 @@ def _connect(ray: Any, address: str | None, here: int | None) -> None:
 
 
 def _knock(address: str | None) -> None:
-    """Raise `OSError` if nobody listens at HOST:PORT: Ray itself would try for many minutes."""
+    """Raise `OSError` if nothing listens at HOST:PORT: Ray itself would try for many minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if colon:
         socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
@@ -88,27 +88,27 @@ def _knock(address: str | None) -> None:
 
 @plain_dataclass(frozen=True)
 class Place:
-    """What a worker on another machine cannot inherit."""
+    """The part of this process's context that a worker on another machine cannot inherit."""
 
     folder: Path
-    """Relative paths of victims and data start here."""
+    """Relative paths of victims and data start from it."""
     environment: dict[str, str]
 
     @classmethod
     def here(cls) -> Place:
-        """Of this process."""
+        """The context of this process."""
         ours = {k: v for k, v in os.environ.items() if k.startswith("COPYCOST_")}
         return cls(Path.cwd(), ours)
 
 
 class RayPool:
-    """Tasks that Ray places where there are cores and GPUs for them."""
+    """Tasks that Ray places where their cores and GPUs are free."""
 
     def __init__(self, ray: Any, workers: int | None, threads: int, gpus: float) -> None:
         """`threads` cores and `gpus` GPUs are reserved for each task."""
         self.workers = workers
         self._ray, self._threads = ray, threads
-        # Ray is not to try again by itself: how often is the schedule's to say.
+        # Ray must not retry by itself: the schedule decides how often.
         self._remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(work)
         self._jobs: list[RayJob] = []
 
@@ -120,7 +120,7 @@ class RayPool:
         return job
 
     def wait(self, seconds: float) -> None:
-        """Until Ray says that a task has ended."""
+        """Wait until Ray reports that a task has ended, or `seconds` have passed."""
         refs = [job.ref for job in self._jobs if not job.ended]
         if refs:
             self._ray.wait(refs, timeout=seconds)
@@ -132,12 +132,12 @@ class RayJob:
     """One task that was handed to Ray."""
 
     def __init__(self, ray: Any, ref: Any) -> None:
-        """`ref` is what Ray calls the future result."""
+        """`ref` is Ray's reference to the future result."""
         self.ref, self.ended = ref, False
         self._ray = ray
 
     def outcome(self) -> Outcome | None:
-        """What the worker returned, or that Ray lost it."""
+        """The outcome that the worker returned, or `LOST` if Ray lost it; None while it runs."""
         if not self._ray.wait([self.ref], timeout=0)[0]:
             return None
         self.ended = True
@@ -150,16 +150,16 @@ class RayJob:
         return found
 
     def stop(self, reason: str) -> None:
-        """Ray interrupts the task as Ctrl-C would, which the run takes as being asked to stop."""
+        """Let Ray interrupt the task as Ctrl-C would, which asks the run to stop."""
         with suppress(self._ray.exceptions.RayError):
             self._ray.cancel(self.ref, force=False)
 
 
 def work(task: Task, place: Place, threads: int) -> Outcome:
-    """The whole life of a task in a Ray worker."""
+    """The main function of a task in a Ray worker."""
     os.environ.update(place.environment)
     stop = Stop()
     with chdir(place.folder), stop.on_signals():
-        # Ray may interrupt more than once; a second time must not cut the checkpoint short.
+        # Ray may interrupt more than once; a second interrupt must not cut the checkpoint short.
         signal.signal(signal.SIGINT, lambda number, frame: stop.ask("end of the sweep"))
         return perform(task, stop, threads)

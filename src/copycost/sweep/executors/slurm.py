@@ -1,8 +1,8 @@
-"""Jobs of a Slurm cluster, one a task, through submitit.
+"""Jobs of a Slurm cluster, one per task, through submitit.
 
 A job that is preempted, or reaches its time limit, gets a signal first. The run then stops
-cleanly, and only after that submitit has its say: it puts the job back into Slurm's queue, and
-the run goes on from its checkpoint when the job starts again.
+cleanly. Only after that does submitit put the job back into Slurm's queue, and the run resumes
+from its checkpoint when the job starts again.
 """
 
 from __future__ import annotations
@@ -32,44 +32,44 @@ if TYPE_CHECKING:
 
 COMMANDS = ("sbatch", "squeue", "scancel", "srun")
 ASK_SECONDS = 10.0
-"""Between two questions to Slurm's controller, which all users share."""
+"""Pause between two requests to Slurm's controller, which all users share."""
 PATIENCE = 10
-"""Refusals in a row, with nothing under way, that a sweep outlasts."""
+"""Refusals in a row, with no job under way, that a sweep tolerates."""
 GONE_SECONDS = 20.0
-"""A job that is out of the queue for so long and left no result will leave none; a shared disk
-may show the result later than the queue shows the end."""
+"""A job that left the queue this long ago without a result counts as lost. A shared disk may show
+the result later than the queue shows the end."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class Slurm:
-    """Jobs of a Slurm cluster. The fields are sbatch's options, under names that say the unit."""
+    """Jobs of a Slurm cluster. The fields are sbatch's options, with the unit in the name."""
 
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
     minutes: int = Field(default=60, ge=1)
-    """Time limit of a job, not of a run: a run that needs longer goes on in the queue."""
+    """Time limit of a job, not of a run: a run that needs longer is requeued and resumes."""
     gpus: int = Field(default=0, ge=0)
     """GPUs of a job; a run uses one."""
     cpus: int | None = Field(default=None, ge=1)
-    """Cores of a job; by default the threads asked for, else one."""
+    """Cores of a job; None: the threads asked for, else one."""
     memory_gb: float | None = Field(default=None, gt=0)
     signal_seconds: int = Field(default=90, ge=1)
-    """How long before the time limit the job is told to stop."""
+    """Seconds before the time limit at which the job is told to stop."""
     requeues: int = Field(default=20, ge=0)
-    """Times a job may reach its time limit; preemptions are not counted."""
+    """Times a job may be requeued at its time limit; preemptions are not counted."""
     sbatch: dict[str, str] = Field(default_factory=dict)
     """Any other option of sbatch, by its long name."""
 
     @property
     def here(self) -> bool:
-        """Never: on the nodes that Slurm gives."""
+        """Always false: tasks run on the nodes that Slurm assigns."""
         return False
 
     @contextmanager
     def open(self, terms: Terms) -> Iterator[Pool]:
-        """Check that Slurm is there; at the end, jobs under way are told to stop."""
+        """Check that Slurm is available; at the end of the block, tell jobs under way to stop."""
         threads = threads_asked(terms)
         cpus = self.cpus or threads or 1
         pool = SlurmPool(
@@ -104,7 +104,7 @@ class Slurm:
             "time": self.minutes,
             "gpus_per_node": self.gpus or None,
             "cpus_per_task": cpus,
-            "srun_args": [f"--cpus-per-task={cpus}"],  # which it no longer takes from sbatch
+            "srun_args": [f"--cpus-per-task={cpus}"],  # srun no longer takes it from sbatch
             "mem": None if self.memory_gb is None else f"{int(self.memory_gb * 1024)}MB",
             "signal_delay_s": self.signal_seconds,
             "additional_parameters": dict(self.sbatch) or None,
@@ -116,7 +116,7 @@ class SlurmPool:
     """Jobs in Slurm's queue."""
 
     def __init__(self, executor: submitit.SlurmExecutor, workers: int | None, threads: int) -> None:
-        """`workers` None: all jobs are queued at once, and Slurm decides. `threads` of a run."""
+        """`workers` None: all jobs are queued at once. Each run uses `threads`."""
         self.workers = workers
         self.queue = Queue()
         self._executor, self._threads = executor, threads
@@ -124,10 +124,10 @@ class SlurmPool:
         self._refused = 0  # times in a row, with nothing under way
 
     def start(self, task: Task) -> SlurmJob:
-        """Queue a job; `ConfigError` with sbatch's own words if it refuses the first.
+        """Queue a job; `ConfigError` with sbatch's message if it refuses the first.
 
-        Later ones it may refuse for a limit on how many may wait, or because it does not answer
-        just now: then `Full`, though not for ever while none is under way.
+        It may refuse a later job because too many are waiting, or because it does not answer for
+        now: this raises `Full`, or `ConfigError` after `PATIENCE` refusals with none under way.
         """
         from submitit.core.utils import FailedJobError  # noqa: PLC0415 -- optional
 
@@ -146,11 +146,11 @@ class SlurmPool:
         return job
 
     def wait(self, seconds: float) -> None:
-        """All of `seconds`: results appear as files, which announce nothing."""
+        """Wait all of `seconds`: results appear as files, without a notification."""
         time.sleep(seconds)
 
     def close(self) -> None:
-        """Tell the jobs under way to stop; they need nobody to wait for them."""
+        """Tell the jobs under way to stop, without waiting for them."""
         for job in self._jobs:
             if not job.ended:
                 job.stop("")
@@ -160,13 +160,13 @@ class SlurmJob:
     """One job, under the same number however often it is requeued."""
 
     def __init__(self, submitted: submitit.Job[Outcome], queue: Queue) -> None:
-        """`submitted` is in Slurm's queue."""
+        """`submitted` is already in Slurm's queue."""
         self.ended = False
         self._submitted, self._queue = submitted, queue
         self._stopped_at: float | None = None
 
     def outcome(self) -> Outcome | None:
-        """The job's result, or that it is out of the queue and left none."""
+        """The job's result, or `LOST` if it left the queue without one; None while it runs."""
         found = None
         if self._submitted.paths.result_pickle.exists():
             found = self._result()
@@ -176,9 +176,9 @@ class SlurmJob:
         return found
 
     def stop(self, reason: str) -> None:
-        """Take it out of the queue, or let the run in it stop cleanly; now and then again.
+        """Cancel the job if it waits, else tell its run to stop cleanly.
 
-        A job that has just begun ignores the signal until it is ready for it.
+        Repeated calls act every `ASK_SECONDS`, as a job that has just started ignores the signal.
         """
         if self._stopped_at is None or time.monotonic() - self._stopped_at > ASK_SECONDS:
             job = self._submitted.job_id
@@ -195,7 +195,7 @@ class SlurmJob:
         return self._submitted.paths.stderr
 
     def _result(self) -> Outcome:
-        """What the worker returned; an error can only be submitit's own."""
+        """The outcome that the worker returned; an error can only be submitit's own."""
         from submitit.core.utils import UncompletedJobError  # noqa: PLC0415 -- optional
 
         try:
@@ -205,11 +205,11 @@ class SlurmJob:
 
 
 class Preemptible:
-    """What a job runs: `perform`, and back into the queue if the job had to make way.
+    """The function of a job: `perform`, then requeue the job if it was preempted or timed out.
 
-    submitit calls `checkpoint` to know what the requeued job is to do. Its handler of the
-    signal would leave in the middle of a step; this one lets the step and the checkpoint be
-    finished, then gives the signal to submitit.
+    submitit calls `checkpoint` to learn what the requeued job should do. submitit's own signal
+    handler would leave in the middle of a step; this class finishes the step and the checkpoint,
+    then passes the signal to submitit.
     """
 
     def __call__(self, task: Task, threads: int) -> Outcome:
@@ -220,14 +220,14 @@ class Preemptible:
         with stop.on_signals(), _noticed(number, stop) as seen:
             outcome = perform(task, stop, threads)
         if seen and outcome.ended is Ended.STOPPED:
-            # Requeuing ends all processes of the job, the scontrol that asks for it included;
-            # what is ignored here is ignored by it too, and it can give its answer.
+            # Requeuing sends SIGTERM to all processes of the job, even the scontrol that asks
+            # for it. scontrol inherits that the signal is ignored, and so it can finish.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.raise_signal(number)
         return outcome
 
     def checkpoint(self, task: Task, threads: int) -> Any:
-        """The same again: what was done is in the run's folder."""
+        """The same call again: progress is in the run's folder."""
         from submitit.helpers import DelayedSubmission  # noqa: PLC0415 -- optional
 
         return DelayedSubmission(self, task, threads)
@@ -235,7 +235,7 @@ class Preemptible:
 
 @contextmanager
 def _noticed(number: int, stop: Stop) -> Iterator[list[int]]:
-    """Within the block the signal asks to stop and is put on the list."""
+    """Within the block, signal `number` asks to stop and is added to the yielded list."""
     seen: list[int] = []
 
     def notice(number: int, frame: FrameType | None) -> None:
@@ -250,21 +250,21 @@ def _noticed(number: int, stop: Stop) -> Iterator[list[int]]:
 
 
 class Queue:
-    """Which of our jobs Slurm still has, asked for all jobs at once and not too often.
+    """The user's jobs that Slurm still has, requested for all at once and not too often.
 
-    By `squeue`, because `sacct` needs an accounting database that not every cluster has.
+    Uses `squeue`, because `sacct` needs an accounting database that not every cluster has.
     """
 
     def __init__(self) -> None:
-        """Nothing is asked yet."""
+        """Ask nothing yet."""
         self._present: set[str] | None = None
         self._asked_at = float("-inf")
         self._missing_since: dict[str, float] = {}
 
     def lacks(self, job: str, *, at_once: bool = False) -> bool:
-        """Whether `job` is out of the queue for good; `at_once` at the first look without it.
+        """Whether `job` is out of the queue for good; `at_once`: on the first look without it.
 
-        False as long as the controller does not answer.
+        Otherwise it must be missing for `GONE_SECONDS`. False while the controller does not answer.
         """
         now = time.monotonic()
         since = self._missing_since.setdefault(job, now)
