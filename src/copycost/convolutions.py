@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, pad
 
 FEW = 4
-"""Most output channels for which `Narrow` pays: oneDNN always computes at least sixteen."""
+"""Most output channels for which `Narrow` pays: oneDNN computes sixteen at once, needed or not."""
 
 
 class _Shared(nn.Conv2d):

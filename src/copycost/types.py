@@ -116,7 +116,7 @@ class Answer(NamedTuple):
     labels: Tensor
     """The victim's first choice, [N], int64."""
     scores: Tensor | None
-    """[N, K], logits or probabilities; 0 outside the top k at top-k access; None for labels."""
+    """[N, K]: logits, or probabilities (at top-k access 0 outside the top k); None for labels."""
 
     @classmethod
     def unpack(cls, access: Access, packed: Tensor) -> Answer:

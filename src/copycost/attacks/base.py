@@ -103,7 +103,7 @@ class Attack(ABC):
         """
 
     def images(self, s: State, oracle: Oracle) -> int:
-        """Images in the next step; 0 when nothing is left to query, or too little budget."""
+        """Images in the next step; 0 when nothing is left to query, or no budget for a step."""
         return self.affordable(oracle)
 
     def studies(self, s: State, oracle: Oracle) -> bool:

@@ -29,7 +29,7 @@ from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
 SHIFT = 0.125
-"""The most by which an augmented image is moved, as a share of a side."""
+"""Largest shift of an augmented image, as a share of a side."""
 
 
 @plain_dataclass(kw_only=True)

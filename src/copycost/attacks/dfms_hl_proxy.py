@@ -27,7 +27,7 @@ class DFMSHLProxy(DFMS):
     contested: ClassVar[bool] = True
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Raises `ConfigError`: there is nothing to start with."""
+        """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(["pool: DFMS-HL by proxies needs one. Name one, e.g. --pool cifar10."])
 
     def start_with(

@@ -84,7 +84,7 @@ class Frugal(Guided):
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
 
     def __post_init__(self) -> None:
-        """Raise a validation error if there is no kind of image to ask about."""
+        """Raise a validation error if there is no kind of image to query."""
         if not self.sources and not self.generated:
             raise ValueError("sources: name one, or let `generated` be true")
 
@@ -162,7 +162,7 @@ class Frugal(Guided):
         return self.adjustment * log_shares(memory.label_counts(oracle.classes))
 
     def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
-        """The lesson with weak views in place of some images, whose answers should be close."""
+        """The lesson with weak views in place of some images: their answers should be close."""
         if not self.shift and not self.flip:
             return lesson
         views = weak(lesson.images, spec, s.random, self.shift, self.flip)

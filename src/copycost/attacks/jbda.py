@@ -122,7 +122,7 @@ class JBDA(PoolAttack):
         return torch.empty((oracle.budget, *oracle.spec.shape), dtype=torch.uint8)
 
     def ends(self, budget: int) -> list[int]:
-        """Queries at the end of each round: the seeds, then doubling, by `reservoir` at most."""
+        """Queries at each round's end: the seeds, then doubling, by `reservoir` at most."""
         ends = [min(self.seeds, budget)]
         while ends[-1] < budget:
             ends.append(min(budget, ends[-1] + min(ends[-1], self.reservoir or budget)))
@@ -160,10 +160,10 @@ class JBDA(PoolAttack):
         return quantise(x, oracle.spec).cpu()
 
     def _without_repeats(self, s: JBDAState, images: Tensor, rows: Tensor) -> Tensor:
-        """`images`, with each one made before replaced by its original, moved at random.
+        """`images`, with repeats of earlier ones replaced by their originals moved at random.
 
-        `rows` are the originals' answers. Otherwise a student that hardly changed would make, and
-        pay for, the same images again.
+        `rows` are the answers of the originals. Without this, a student that hardly changed would
+        make, and pay for, the same images again.
         """
         known = {_digest(image) for image in s.made}
         for i, row in enumerate(rows):

@@ -22,7 +22,7 @@ from copycost.types import Answer
 
 @dataclass(frozen=True, config=SETTINGS)
 class MAZE(Estimating):
-    """The generator maximises KL(victim || student) by estimated gradients; the student minimises.
+    """The generator climbs KL(victim || student) by estimated gradients; the student descends it.
 
     The images at which the gradient is estimated are the student's first batch, so that their
     answers are paid for once. Fresh batches follow, then batches from the memory. The defaults

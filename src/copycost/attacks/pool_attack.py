@@ -146,7 +146,7 @@ class PoolAttack(Attack):
     """Whether each training starts from the first weights, or from the last student."""
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Raises `ConfigError`: there is nothing to start with."""
+        """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(
             [f"pool: {type(self).__name__} needs one. Name one, e.g. --pool cifar10."]
         )

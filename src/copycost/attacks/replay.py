@@ -93,7 +93,7 @@ class Replay:
         return torch.bincount(held.labels, minlength=classes)
 
     def state(self) -> dict[str, Any]:
-        """All that is held, which a checkpoint grows by."""
+        """All that is held; a checkpoint grows by its size."""
         held = len(self)
         return {"images": self._images[:held], "answers": self._answers[:held], "put": self._put}
 

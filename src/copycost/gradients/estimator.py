@@ -25,7 +25,7 @@ class Estimator(Protocol):
     """Estimates the gradient of a function at each of N points from its values alone."""
 
     queries: Callable[[int], int]
-    """Number of values of the function used per point, as a function of m."""
+    """Number of function values used per point, as a function of m."""
 
     def __call__(self, f: Gap, x: Tensor, m: int, epsilon: float, random: Noise, /) -> Estimate:
         """Estimate at `x` [N, *shape] from m directions with steps of length `epsilon`.
