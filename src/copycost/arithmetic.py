@@ -89,7 +89,7 @@ def computed_in(
 
 
 def described(precision: Precision, device: torch.device) -> str:
-    """The name of `precision` for a record, marked where the device only emulates it."""
+    """The name of `precision` for a record, marked where it is emulated."""
     emulated = precision is Precision.TF32 and device.type != "cuda"
     return f"{precision} (emulated)" if emulated else str(precision)
 
