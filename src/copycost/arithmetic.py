@@ -1,8 +1,8 @@
-"""The arithmetic in which networks are run, and the steps that it can tell apart.
+"""The arithmetic in which networks run, and the finite-difference steps that it can resolve.
 
-TF32 keeps float32's exponent and 10 of its 23 bits of mantissa in the operands of
-convolutions and matrix products, and adds up in float32. NVIDIA GPUs since Ampere compute it;
-elsewhere it is emulated here, by rounding those operands.
+TF32 keeps float32's exponent and 10 of its 23 mantissa bits in the operands of convolutions
+and matrix products, and accumulates in float32. NVIDIA GPUs since Ampere support it;
+elsewhere this module emulates it by rounding those operands.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from copycost.switches import switch_tf32
 
 
 class Precision(StrEnum):
-    """An arithmetic."""
+    """An arithmetic in which networks run."""
 
     FLOAT32 = "float32"
     TF32 = "tf32"
-    """Operands of products with 10 bits of mantissa; on a device without it, emulated."""
+    """Operands of products have 10 mantissa bits; emulated on a device without it."""
     BFLOAT16 = "bfloat16"
     """Autocast: weights and sums in float32, products in bfloat16, with 7 bits of mantissa."""
 
 
 PAPER_EPSILON = 1e-3
-"""The reference's step (Truong et al. 2021 and its successors), for float32 alone."""
+"""ε of DFME (Truong et al. 2021) and its successors, for float32 only."""
 DEFAULT_STEP = {Precision.TF32: 0.01, Precision.BFLOAT16: 0.05}
-"""Steps, as root mean square change of one value, where estimates were best: see
-`docs/precision.md`, from `results/precision/small.json`. A test holds the two together."""
+"""Steps that gave the best estimates, as the root mean square change of one value: see
+`docs/precision.md`, from `results/precision/small.json`. A test checks that they agree."""
 SMALLEST_STEP = {Precision.FLOAT32: 0.0, Precision.TF32: 0.002, Precision.BFLOAT16: 0.03}
-"""Steps below these drown in the rounding of that arithmetic; from the same table."""
+"""Smaller steps are lost in the rounding of that arithmetic; from the same table."""
 
 
 class Step(NamedTuple):
@@ -56,7 +56,7 @@ class Step(NamedTuple):
 
 
 def default_step(dimensions: int, *used: Precision) -> Step:
-    """The best step for the coarsest of the arithmetics `used` for the two points."""
+    """The best step for the coarsest of `used`, the arithmetics that evaluate the two points."""
     coarsest = max(used, key=list(Precision).index)
     if coarsest is Precision.FLOAT32:
         return Step(PAPER_EPSILON, dimensions)
@@ -64,9 +64,9 @@ def default_step(dimensions: int, *used: Precision) -> Step:
 
 
 def computing(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """Within the block, networks on `device` are run in `precision`, and backwards as well.
+    """Within the block, networks on `device` run in `precision`, backward passes included.
 
-    On CUDA, TF32 is a switch of the whole process, which is set back at the end; float32
+    On CUDA, TF32 is a switch of the whole process, which is restored at the end; float32
     switches it off.
     """
     if precision is Precision.BFLOAT16:
@@ -79,7 +79,7 @@ def computing(precision: Precision, device: torch.device) -> AbstractContextMana
 def computed_in(
     precision: Precision, device: torch.device, network: Callable[[Tensor], Tensor]
 ) -> Callable[[Tensor], Tensor]:
-    """`network` [N, …] -> [N, …] as it answers in `precision`."""
+    """`network`, a function [N, …] -> [N, …], run in `precision`."""
 
     def run(x: Tensor) -> Tensor:
         with computing(precision, device):
@@ -89,7 +89,7 @@ def computed_in(
 
 
 def described(precision: Precision, device: torch.device) -> str:
-    """What a record says: its name, and whether it was the device's own."""
+    """The name of `precision` for a record, marked where it is emulated."""
     emulated = precision is Precision.TF32 and device.type != "cuda"
     return f"{precision} (emulated)" if emulated else str(precision)
 
@@ -105,9 +105,9 @@ def _tf32_switched(on: bool) -> Iterator[None]:
 
 
 def round_to_tf32(x: Tensor) -> Tensor:
-    """Float32 values of any shape with 10 bits of mantissa left: to nearest, ties to even.
+    """Round float32 values of any shape to 10 mantissa bits: to nearest, ties to even.
 
-    NaN and infinity stay. Hardware may cut bits off instead of rounding; this is the ideal.
+    NaN and infinity are kept. Hardware may truncate instead of rounding; this is the ideal.
     """
     bits = x.view(torch.int32)
     # Adding just under half of the last bit kept, and one more where that bit is odd, carries
@@ -125,21 +125,21 @@ _OPERANDS: Mapping[Any, Sequence[int]] = {
     _aten.bmm.default: (0, 1),
     _aten.addmm.default: (1, 2),
     _aten.baddbmm.default: (1, 2),
-    # In inference mode these arrive whole, and not as the ones above that they are made of.
+    # In inference mode these arrive as they are, not decomposed into the operations above.
     _aten.linear.default: (0, 1),
     _aten.matmul.default: (0, 1),
     _aten.conv1d.default: (0, 1),
     _aten.conv2d.default: (0, 1),
     _aten.conv3d.default: (0, 1),
 }
-"""Which arguments of an operation are factors; a bias is added, not multiplied."""
+"""Positions of the arguments that an operation multiplies; a bias is only added."""
 
 
 class _RoundedProducts(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """TF32 emulated: float32 operands of every product are rounded, all else is untouched.
+    """Emulates TF32: rounds the float32 operands of every product and leaves all else untouched.
 
-    It acts below automatic differentiation, so that the products of a backward pass made
-    within the block are rounded as well, as on a GPU.
+    It acts below autograd, so that the products of a backward pass within the block are
+    rounded as well, as on a GPU.
     """
 
     def __torch_dispatch__(

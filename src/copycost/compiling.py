@@ -1,4 +1,4 @@
-"""Networks through `torch.compile`."""
+"""Compile networks with `torch.compile`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 
 
 class Compile(StrEnum):
-    """Whether networks go through `torch.compile`. It takes a minute or more at the start."""
+    """Whether networks are compiled by `torch.compile`, which takes a minute or more at first."""
 
     OFF = "off"
     ON = "on"
     GRAPHS = "graphs"
-    """With CUDA graphs, which leave the host nothing to launch; on CUDA only."""
+    """With CUDA graphs, which spare the host from launching each kernel; on CUDA only."""
 
 
 RECOMPILED = 64
-"""Kinds of calls for which one class of nets may be compiled; PyTorch's own bound is 8, past which
-it runs the net as it is and says so once."""
+"""Variants in which one class of nets may be compiled. PyTorch's own limit is 8, past which it
+runs the net uncompiled and warns once."""
 _MODES = {Compile.ON: "default", Compile.GRAPHS: "reduce-overhead"}
 
 
 def has_compiler() -> bool:
-    """Whether PyTorch finds a C++ compiler, without which nothing is compiled for a CPU."""
-    # Imported late: it takes a second or two, and few compile.
+    """Whether PyTorch finds a C++ compiler, which it needs to compile for a CPU."""
+    # Imported late: it takes a second or two, and few runs compile.
     from torch._inductor.cpp_builder import get_cpp_compiler  # noqa: PLC0415
     from torch._inductor.exc import InvalidCxxCompiler  # noqa: PLC0415
 
@@ -38,11 +38,11 @@ def has_compiler() -> bool:
 
 
 class Compiled(nn.Module):
-    """A module compiled for the batch sizes of a run's steps, and run as it is for all others.
+    """A module compiled for the batch sizes of a run's steps; other sizes run uncompiled.
 
-    A step has two for one network at most, such as a student's batch and all points of an
-    estimate. The last two steps of a budget, and the odd call between steps, have others, which
-    are not worth a minute of compiling each.
+    Within a step one network sees two sizes at most, such as a student's batch and all points of
+    an estimate. The last two steps of a budget, and occasional calls between steps, have other
+    sizes, which are not worth a minute of compiling each.
     """
 
     SIZES = 2
@@ -50,25 +50,25 @@ class Compiled(nn.Module):
     def __init__(self, module: nn.Module, mode: Compile, batch_size: int | None = None) -> None:
         """Share the weights of `module`, which is compiled when it is first called.
 
-        `batch_size` is a step's: what it divides, or is divided by, may be compiled for. None
-        leaves it to what comes first.
+        `batch_size` is that of a step: only its multiples and divisors are compiled for. With
+        None, the first two sizes seen are.
         """
         super().__init__()
-        # It advises users of recent GPUs to switch TF32 on, which is named and recorded here.
+        # PyTorch advises users of recent GPUs to switch TF32 on; here a setting decides that.
         warnings.filterwarnings("ignore", message="TensorFloat32 tensor cores")
-        # All nets of one class share what is compiled of it: runs of one process are many.
+        # All nets of one class share this limit, and one process may do many runs.
         torch._dynamo.config.recompile_limit = max(RECOMPILED, torch._dynamo.config.recompile_limit)
         self.module, self._mode, self._batch_size = module, mode, batch_size
         self._fast = torch.compile(module, mode=_MODES[mode], dynamic=False)
         self._sizes: set[int] = set()
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the module answers to [N, ...]."""
+        """The module's output for [N, ...]."""
         if len(self._sizes) < self.SIZES and self._is_of_a_step(len(x)):
             self._sizes.add(len(x))
         output: Tensor = (self._fast if len(x) in self._sizes else self.module)(x)
         if self._mode is Compile.GRAPHS and not output.requires_grad:
-            # An answer is kept while other graphs run, which may write where it lies.
+            # Callers keep an output while other graphs run, which may overwrite its memory.
             return output.clone()
         return output
 

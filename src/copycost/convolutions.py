@@ -1,6 +1,6 @@
-"""Convolutions of generators by fewer products: the same functions, for a CPU in float32.
+"""Generators' convolutions with fewer multiplications: the same functions, for a CPU in float32.
 
-What they bring is in docs/performance.md; on a GPU they have not been measured.
+Their speed is in docs/performance.md; on a GPU they have not been measured.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, pad
 
 FEW = 4
-"""Channels at most for which `Narrow` pays: oneDNN computes sixteen at once, wanted or not."""
+"""Most output channels for which `Narrow` pays: oneDNN computes sixteen at once, needed or not."""
 
 
 class _Shared(nn.Conv2d):
-    """Computes what `conv` does, 3×3 with a frame of one zero, whose weights it shares.
+    """Computes what `conv` does, a 3×3 convolution with zero padding of 1, and shares its weights.
 
-    It is a convolution still, so that what draws new weights for one does so here.
+    It remains an `nn.Conv2d`, so that code which redraws a convolution's weights redraws these.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
-        """Weights and bias are `conv`'s own, under their names."""
+        """Weight and bias are `conv`'s own, under the same names."""
         bias = conv.bias is not None
-        # On no device: drawing weights that are dropped at once would use up random numbers.
+        # On the meta device: drawing weights that are dropped at once would use up random numbers.
         super().__init__(
             conv.in_channels, conv.out_channels, 3, padding=1, bias=bias, device="meta"
         )
@@ -33,24 +33,24 @@ class _Shared(nn.Conv2d):
 
 
 class Enlarging(_Shared):
-    """`nn.Upsample(scale_factor=2)`, then `conv`, by a quarter of the products.
+    """`nn.Upsample(scale_factor=2)`, then `conv`, with a quarter of the multiplications.
 
-    Enlarging copies each value into four places: it is a sum over 2×2 places of an image that
-    has the values at every second place and zeros between. Convolutions and sums commute, so the
+    Upsampling copies each value into four places. That equals a sum over 2×2 places of an image
+    with the values at every second place and zeros between. Convolutions and sums commute, so the
     3×3 may come first, as a transposed convolution of stride two, which skips the zeros.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, D, 2 · H, 2 · W], or one image, without N, likewise.
+        """Map [N, C, H, W] to [N, D, 2 · H, 2 · W]; a single image, without N, likewise.
 
-        `nn.Upsample` takes one image for a batch of lines, and enlarges its width alone.
+        `nn.Upsample` would read a single image as a batch of lines and enlarge its width only.
         """
         weight = self.weight.flip(2, 3).transpose(0, 1)
         weight = weight.contiguous(memory_format=torch.channels_last)
         x = conv_transpose2d(x, weight, stride=2)
-        # A compiler fuses the gradients of four slices by itself, and takes no function of ours.
+        # The compiler fuses the gradients of four slices itself, and does not accept `_Sums`.
         sums: Tensor = _sums(x) if torch.compiler.is_compiling() else _Sums.apply(x)  # type: ignore[no-untyped-call]
-        # Not by the convolution, which is twice as slow with a bias.
+        # Added here because the convolution is twice as slow with a bias.
         return sums if self.bias is None else sums.add_(self.bias[:, None, None])
 
 
@@ -61,10 +61,10 @@ def _sums(x: Tensor) -> Tensor:
 
 
 class _Sums(torch.autograd.Function):
-    """`_sums`, whose transpose is itself in a frame of zeros.
+    """`_sums` with a faster backward pass: its transpose is `_sums` of the zero-padded gradient.
 
-    By the gradients of four slices, each an image that is filled with zeros and copied into, it
-    would take three times as long.
+    Autograd would fill an image with zeros and copy into it for each of the four slices, which
+    takes three times as long.
     """
 
     @staticmethod
@@ -73,21 +73,21 @@ class _Sums(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        # A mean that does not divide: it spares the frame, which would be an image of its own.
+        # With a divisor of 1 this is a sum, and it pads without allocating a padded image.
         return avg_pool2d(gradient, 2, stride=1, padding=1, divisor_override=1)
 
 
 class Narrow(_Shared):
-    """`conv` to few channels, for 2×2 places at once, by 4/9 of the products.
+    """`conv` to few channels, for 2×2 places at once, with 4/9 of oneDNN's multiplications.
 
-    Of such a place the channels of its four are those of one convolution of stride two, whose
+    The outputs at those four places are the channels of one convolution of stride two, whose
     4×4 weights are the 3×3 ones at four offsets.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, D, H, W], or one image, without N, likewise.
+        """Map [N, C, H, W] to [N, D, H, W]; a single image, without N, likewise.
 
-        Its channels come first, which batch norm prefers for few.
+        The result is laid out channels first, which suits batch norm over few channels.
         """
         if x.shape[-2] % 2 or x.shape[-1] % 2:
             return super().forward(x)
@@ -102,10 +102,10 @@ class Narrow(_Shared):
 
 
 def fewer_products(network: nn.Module) -> nn.Module:
-    """`network` itself, changed: in its sequences these take the places of what they do.
+    """Replace layers in the `nn.Sequential`s of `network`, in place, by the above; return it.
 
-    Weights stay, under their names, and are shared with the layers that were there. Layers of
-    one's own stay as well, and those that are watched: only PyTorch's are known.
+    Weights keep their names and are shared with the replaced layers. Subclasses of PyTorch's
+    layers and layers with hooks are left alone, as what they compute is not known.
     """
     sequences = [part for part in network.modules() if isinstance(part, nn.Sequential)]
     for layers in [part for part in sequences if _known(part, nn.Sequential)]:
@@ -119,9 +119,9 @@ def fewer_products(network: nn.Module) -> nn.Module:
 
 
 def _known(layer: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether it does what `kind` does and no more.
+    """Whether `layer` computes what `kind` does and nothing else.
 
-    Subclasses and hooks may do anything: parametrised weights and weight norm come as such.
+    Subclasses and hooks may compute anything: parametrised weights and weight norm use them.
     """
     return type(layer) is kind and not (layer._forward_hooks or layer._forward_pre_hooks)
 

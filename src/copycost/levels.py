@@ -1,4 +1,4 @@
-"""Images as bytes: the nearest of their range's 256 levels."""
+"""Images as bytes: each value rounded to the nearest of 256 levels of its range."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 from copycost.types import InputSpec
 
 LEVELS = 255
-"""Steps between the ends of the range: values are off by at most half of one."""
+"""Steps between the ends of the range: rounding is off by at most half a step."""
 
 
 @torch.no_grad()
 def quantise(x: Tensor, spec: InputSpec, scratch: Tensor | None = None) -> Tensor:
-    """The nearest levels, uint8, of inputs of `spec`'s range, of any shape and floating type.
+    """The nearest levels, uint8, of inputs in `spec`'s range, of any shape and floating type.
 
-    `scratch` is float32 of the same shape, used again for batch after batch: finding memory
-    anew for each takes longer on a CPU than the arithmetic.
+    `scratch` is a float32 tensor of the same shape to reuse for every batch: on a CPU,
+    allocating new memory takes longer than the arithmetic.
     """
     scratch = torch.empty_like(x, dtype=torch.float32) if scratch is None else scratch
     torch.mul(x.float(), LEVELS / (spec.high - spec.low), out=scratch)
@@ -32,5 +32,5 @@ def dequantise(levels: Tensor, spec: InputSpec) -> Tensor:
 
 
 def as_bytes(x: Tensor, spec: InputSpec) -> Tensor:
-    """`x` (any shape) at its nearest levels, float32: what is left of it in a file."""
+    """`x` (any shape) rounded to its nearest levels, float32: as it is read back from a file."""
     return dequantise(quantise(x, spec), spec)

@@ -1,7 +1,7 @@
-"""How far a student's scores are from a victim's: one number a sample, pure functions.
+"""Losses: how far a student's scores are from a victim's, one number per sample.
 
-Both players of a data-free attack use the same function: the student descends it, the
-generator climbs it.
+Both players of a data-free attack use the same loss: the student minimises it, the
+generator maximises it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def l1(student: Float[Tensor, "N K"], victim: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
-    """Mean over classes of |s - v|: DFME's loss as its code has it (Truong et al. 2021)."""
+    """Mean over classes of |s - v|: DFME's loss as in its code (Truong et al. 2021)."""
     return (student - victim).abs().mean(dim=1)
 
 
@@ -49,39 +49,39 @@ def cross_entropy(
 ) -> Float[Tensor, " N"]:
     """-log of the student's probability of the victim's first choice, in nats.
 
-    Of the victim's scores only the largest matters: it is a loss for labels.
+    Only the class with the victim's largest score matters, so this is a loss for labels.
     """
     return torch.nn.functional.cross_entropy(student, victim.argmax(dim=1), reduction="none")
 
 
 def l1_one_hot(student: Float[Tensor, "N K"], victim: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
-    """Mean over classes of |s - h|, with h 1 at the victim's first choice and 0 elsewhere.
+    """Mean over classes of |s - h|, with h the one-hot vector of the victim's first choice.
 
-    What the authors' code of Dual Student (Beetham et al. 2023) does with labels.
+    Dual Student's loss for labels, as in its authors' code (Beetham et al. 2023).
     """
     h = torch.nn.functional.one_hot(victim.argmax(dim=1), victim.shape[1])
     return l1(student, h.to(student.dtype))
 
 
 def disagreement(p: Float[Tensor, "M N K"]) -> Float[Tensor, " N"]:
-    """How far M members' probabilities are apart: the mean over classes of their deviation.
+    """Mean over classes of the standard deviation of M members' probabilities.
 
-    The standard deviation is the unbiased one (DisGUIDE: Rosenthal et al. 2023, and its code).
-    Probabilities below 1e-30 are 0, for the slope of a deviation as small as float32's least
-    numbers is infinite.
+    The standard deviation divides by M - 1, as in DisGUIDE (Rosenthal et al. 2023) and its code.
+    Probabilities below 1e-30 count as 0, because the gradient of a standard deviation near
+    float32's smallest numbers is infinite.
     """
     return p.where(p > 1e-30, 0.0).std(dim=0).mean(dim=1)
 
 
 def entropy(p: Float[Tensor, "N K"]) -> Float[Tensor, " N"]:
-    """Of probabilities, in nats."""
+    """Entropy of the probabilities `p`, in nats."""
     return -torch.xlogy(p, p).sum(dim=1)
 
 
 def class_entropy(p: Float[Tensor, " K"]) -> Float[Tensor, ""]:
-    """-Σ_k p_k log p_k in nats, of one distribution over classes; 1e-6 is added to each p_k.
+    """Entropy -Σ_k p_k log p_k of one distribution over classes, in nats; each p_k gains 1e-6.
 
-    Of the mean vote over a batch it is largest where all classes are asked about alike
+    For the mean vote over a batch it is largest where the batch covers all classes equally
     (DisGUIDE).
     """
     p = p + 1e-6

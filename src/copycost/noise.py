@@ -13,7 +13,7 @@ from copycost.ranks import Ranks
 
 
 def restore_stream(generator: torch.Generator, state: Tensor) -> None:
-    """Let `generator` go on from a saved `state`; `RunError` if that is of another device."""
+    """Restore `generator` from `state`; `RunError` if that is of another kind of device."""
     try:
         generator.set_state(state)
     except (RuntimeError, TypeError):
@@ -27,12 +27,12 @@ def restore_stream(generator: torch.Generator, state: Tensor) -> None:
 class Noise:
     """A stream of random numbers on one device, the same on every rank.
 
-    Each rank draws the rows of the whole batch and keeps its own, so that R ranks with N/R
-    rows each see what one rank with N rows would. Drawing is cheap beside any network.
+    Each rank draws all rows of the whole batch and keeps its own, so that R ranks with N/R
+    rows each see what one rank with N rows would. Drawing is cheap compared with any network.
     """
 
     def __init__(self, seed: int, device: torch.device, ranks: Ranks | None = None) -> None:
-        """The same `seed` on all `ranks`."""
+        """`seed` must be the same on all `ranks`."""
         self.device, self._ranks = device, ranks or Ranks()
         self._generator = torch.Generator(device).manual_seed(seed)
 
@@ -49,23 +49,23 @@ class Noise:
         return self._rows(partial(torch.randint, below), n)
 
     def places(self, n: int) -> Tensor:
-        """Where this rank's `n` rows lie in the whole batch: [n], int64."""
+        """Indices [n], int64, of this rank's `n` rows in the whole batch."""
         return self._rows(lambda whole, **_: torch.arange(*whole, device=self.device), n)
 
     def of(self, rows: Tensor, whole: int) -> Noise:
-        """This stream for some `rows` [k] out of `whole`, which see what they would among all.
+        """This stream for `rows` [k] out of `whole`: each row gets the numbers it has among all.
 
-        Whoever draws k rows of it moves the stream on by `whole`, whatever k is: so what is made
-        for one row does not depend on which others are made, nor on how many ranks there are.
+        Drawing k rows advances the stream by all `whole` rows, whatever k is, so that the numbers
+        of a row depend neither on which other rows are drawn nor on the number of ranks.
         """
         return _Part(self, rows, whole)
 
     def state(self) -> Tensor:
-        """Where the stream stands."""
+        """The current state of the stream, to be saved."""
         return self._generator.get_state()
 
     def restore(self, state: Tensor) -> None:
-        """Go on from a saved `state`."""
+        """Continue from a saved `state`."""
         restore_stream(self._generator, state)
 
     def _rows(self, draw: Callable[..., Tensor], n: int, *shape: int) -> Tensor:
@@ -74,7 +74,7 @@ class Noise:
 
 
 class _Part(Noise):
-    """Some rows of everything that another stream draws."""
+    """A stream that keeps only some rows of what another stream draws."""
 
     def __init__(self, stream: Noise, rows: Tensor, whole: int) -> None:
         self.device, self._generator = stream.device, stream._generator

@@ -1,6 +1,6 @@
-"""A pool: unlabelled images that an attacker has, brought to what the victim takes.
+"""A pool: unlabelled images that an attacker has, converted to the victim's input shape.
 
-A pool holds no labels and no way to them. The runner makes it from a data set's training
+A pool holds no labels and no way to find them. The runner makes it from a data set's training
 images and hands it to the attack, which imports no data sets.
 """
 
@@ -19,7 +19,7 @@ from copycost.levels import dequantise
 from copycost.types import InputSpec, Modality
 
 IN_DISTRIBUTION = "in-distribution"
-"""What an attacker knows whose pool is the victim's own training data."""
+"""Knowledge of an attacker whose pool is the victim's own training data."""
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 CHUNK = 512
@@ -37,9 +37,9 @@ class Pool:
     name: str
     """Provenance, as figures print it."""
     conversion: str = ""
-    """What was done to bring them to the victim's shape; '' for nothing."""
+    """How the images were converted to the victim's shape; '' if they were not."""
     origin: str = ""
-    """The collection that they are from (`Dataset.origin`); `name` if ''."""
+    """The collection that the images come from (`Dataset.origin`); '' stands for `name`."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` unless the images are bytes of the spec's shape, one or more."""
@@ -57,9 +57,9 @@ class Pool:
     def fitting(cls, images: Tensor, spec: InputSpec, name: str, origin: str = "") -> Pool:
         """A pool of `images` [P, C, H, W], uint8 of any size, converted where `spec` differs.
 
-        Colours first: RGB becomes grey by luma, grey becomes any number of equal channels.
-        Then the size: bilinear, with the antialiasing of PyTorch, without regard to the aspect.
-        Raises `ConfigError` for a victim that takes no images, or for other channels.
+        Colours come first: RGB becomes grey by luma, grey becomes any number of equal channels.
+        Then the size: bilinear, with PyTorch's antialiasing, ignoring the aspect ratio.
+        Raises `ConfigError` for a victim that takes no images, or for any other change of channels.
         """
         if spec.modality is not Modality.IMAGE:
             raise ConfigError([f"pool: {name} holds images, and the victim takes {spec.modality}."])
@@ -75,7 +75,7 @@ class Pool:
 
     @cached_property
     def content_hash(self) -> str:
-        """sha256 of the images in their order, read once: indices mean nothing among others."""
+        """SHA-256 of the images in order, computed once; saved indices are valid for it alone."""
         return hash_of(self.images)
 
     def floats(self, which: Tensor, device: torch.device | str | None = None) -> Tensor:

@@ -1,7 +1,7 @@
-"""The processes that work on one run together, and the few things they have to agree on.
+"""The processes (ranks) that work on one run together, and what they exchange.
 
-They are started by `torchrun`, which tells each its rank. What is agreed here passes between
-hosts (gloo), never through a GPU's stream, so that nothing waits for a device.
+`torchrun` starts them and tells each its rank. Numbers to agree on pass between hosts (gloo),
+never through a GPU's stream, so that they wait for no device; tensors stay on their device.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from torch import Tensor
 from copycost.errors import ConfigError, Interrupted
 
 PATIENCE = timedelta(days=1)
-"""How long one rank waits for another: long enough for rank 0 to train a victim, or to ask a slow
-one about the held-out data. Collectives over devices wait half an hour: a dead GPU shows."""
+"""How long one rank waits for another: long enough for rank 0 to train a victim, or to query a
+slow one on the held-out data. Collectives over devices wait half an hour, so a dead GPU shows."""
 
 TOLD = (
     "RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
     "MASTER_PORT", "TORCHELASTIC_RUN_ID",
 )  # fmt: skip
-"""The variables by which `torchrun` tells a process its place."""
+"""Environment variables by which `torchrun` tells a process its rank."""
 
 _DONE, _INTERRUPTED, _FAILED = range(3)
-"""How what rank 0 did first has ended."""
+"""How the block that rank 0 ran first has ended."""
 
 
 class Ranks:
-    """This process among `count` of them, as number `rank` from 0. One process is the default."""
+    """This process's `rank`, from 0, among `count` processes. The default is a single process."""
 
     def __init__(self, rank: int = 0, count: int = 1) -> None:
-        """Processes must have been joined by `torch.distributed` if there are several."""
+        """Several processes must have joined by `torch.distributed` before."""
         self.rank, self.count = rank, count
 
     @property
     def leads(self) -> bool:
-        """Whether this is rank 0, which evaluates, shows and writes what all share."""
+        """Whether this is rank 0, which evaluates, displays and writes results for all."""
         return self.rank == 0
 
     @property
@@ -71,7 +71,7 @@ class Ranks:
         return total / self.count
 
     def mean_to_learn_from(self, value: Tensor) -> Tensor:
-        """The mean over the ranks, with the gradient of this rank's own part alone.
+        """The mean over the ranks, whose gradient flows through this rank's own `value` alone.
 
         Gradients of weights are averaged over the ranks afterwards, which makes them those of
         a function of the whole batch's mean. All ranks must call it.
@@ -81,7 +81,7 @@ class Ranks:
         return value + (self.mean(value) - value).detach()
 
     def rows(self, mine: Tensor) -> Tensor:
-        """The whole batch [count · n, ...] of which each rank has n rows. All must call it."""
+        """Gather the whole batch [count · n, ...] from n rows of each rank. All must call it."""
         if not self.several:
             return mine
         mine = mine.contiguous()
@@ -90,19 +90,19 @@ class Ranks:
         return torch.cat(parts)
 
     def share(self, whole: Tensor) -> Tensor:
-        """This rank's n rows of a batch [count · n, ...] that all ranks hold alike."""
+        """This rank's n rows of a batch [count · n, ...] that is the same on all ranks."""
         return whole.chunk(self.count)[self.rank]
 
     def wait(self) -> None:
-        """Wait until all ranks have come here."""
+        """Wait until all ranks have called this."""
         self.largest(0)
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
-        """The block runs on rank 0, and on the others when it is done there.
+        """Run the block on rank 0 first, and on the others once it is done there.
 
-        If it raises on rank 0 the others raise too, rather than wait for ever: `Interrupted`
-        where it did so there.
+        If it raises on rank 0, the others raise too instead of waiting for ever: `Interrupted`
+        if rank 0 did, else `ConfigError`.
         """
         if not self.leads:
             self._follow()
@@ -127,9 +127,9 @@ class Ranks:
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
-    """How many processes `torchrun` started on this machine, and on all machines: (1, 1) without.
+    """Numbers of processes that `torchrun` started here and on all machines; (1, 1) without it.
 
-    Raises `ConfigError` where what it says is incomplete or does not fit together.
+    Raises `ConfigError` if torchrun's variables are incomplete or inconsistent.
     """
     everywhere = _told(environment, "WORLD_SIZE", least=1, default=1)
     if everywhere == 1:
@@ -152,7 +152,7 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
 def _told(
     environment: Mapping[str, str], name: str, *, least: int, default: int | None = None
 ) -> int:
-    """The number in one of torchrun's variables; without a `default` it must be there."""
+    """The number, at least `least`, in one of torchrun's variables, or `default` if it is unset."""
     text = environment.get(name)
     if text is None and default is not None:
         return default
@@ -168,13 +168,13 @@ def _told(
 
 
 def leave() -> None:
-    """Forget what `torchrun` told this process, and what its children would inherit."""
+    """Remove torchrun's variables, which this process's children would inherit."""
     for name in TOLD:
         os.environ.pop(name, None)
 
 
 @cache
 def _host_group() -> dist.ProcessGroup:
-    """Made once a process, by all ranks at the same moment: their first agreement."""
+    """The gloo group, made once per process; all ranks make it together, on first use."""
     group: dist.ProcessGroup = dist.new_group(backend="gloo", timeout=PATIENCE)
     return group

@@ -1,7 +1,7 @@
-"""Logits from what is released: log p is the logits up to a constant a sample.
+"""Recover logits from released answers: log p is the logits up to a constant per sample.
 
-The softmax forgets the mean of the logits, so an attacker who wants logits has to choose
-one. DFME's paper takes the mean (section 3.4); its code also offers the minimum and none.
+The softmax discards that constant, so an attacker who wants logits has to choose one. DFME's
+paper makes the mean 0 (section 3.4); its code can also make the minimum 0 or correct nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from copycost.settings import choice
 from copycost.types import Access, Answer
 
 Centring = Callable[[Tensor], Tensor]
-"""Log-probabilities [N, K] -> logits [N, K], with the constant chosen."""
+"""Log-probabilities [N, K] -> logits [N, K]; each function chooses the constant its own way."""
 
 FLOOR = 1e-7
-"""Probability that a released 0 stands for. About float32's resolution beside 1, so that
-rounded and truncated answers give finite logits, and ordinary ones are hardly touched."""
+"""Probability that replaces a released 0. It is about float32's resolution near 1: rounded and
+truncated answers give finite logits, and ordinary answers hardly change."""
 
 
 def mean(log_p: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
@@ -55,11 +55,11 @@ CentringSetting = Annotated[Centring, choice(CENTRINGS)]
 def recover_logits(
     answer: Answer, classes: int, centring: Centring = mean, floor: float = FLOOR
 ) -> Float[Tensor, "N K"]:
-    """The victim's logits [N, K] as far as `answer` tells; true logits are returned as they are.
+    """Recover the victim's logits [N, K] from `answer`; released logits are returned as they are.
 
-    At top-k access the probability that is missing is spread evenly over the classes left
-    out; at label access the first choice has all of it. Probabilities below `floor` count
-    as `floor`, or as the least that their type holds in full, so that the result is always finite.
+    At top-k access the missing probability is spread evenly over the classes left out; at
+    label access the first choice has probability 1. Probabilities are raised to at least
+    `floor` and the smallest normal number of their type, so that the result is always finite.
     """
     if answer.access is Access.LOGITS:
         return _scores(answer)

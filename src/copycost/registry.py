@@ -1,8 +1,8 @@
-"""Names the command line knows, each with the place it is loaded from.
+"""Names that the command line knows, each with the place that it is loaded from.
 
-A registry imports what it names only when it is asked for, so that listing names and
-printing help never pays for importing PyTorch. Where users may bring their own, the name is
-the place itself, `package.module:attribute`: other processes and machines find it there, too.
+A registry imports an object only when it is looked up, so that listing names and printing
+help never import PyTorch. Where users may bring their own objects, the name is the place
+itself, `package.module:attribute`, where other processes and machines find it too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Entry(NamedTuple):
-    """Where a named thing lives, and the line that `copycost list` prints for it."""
+    """The place of a named object, and the line that `copycost list` prints for it."""
 
     place: str
     """`package.module:attribute`."""
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A read-only mapping from names to things that are imported when first looked up."""
+    """A read-only mapping from names to objects that are imported when first looked up."""
 
     def __init__(
         self,
@@ -34,9 +34,9 @@ class Registry(Mapping[str, T], Generic[T]):
         entries: Mapping[str, Entry],
         own: Callable[[object], bool] | None = None,
     ) -> None:
-        """`kind` is the word errors use: 'attack', 'student', …
+        """`kind` is the word that errors use: 'attack', 'student', …
 
-        `own` says whether a thing is of this kind, where users may bring one; None: they may not.
+        `own` tells whether a user's object is of this kind; None if users may not bring any.
         """
         self.kind = kind
         self._entries = dict(entries)
@@ -59,14 +59,14 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        """Whether `name` is listed, or could be a place of the user's; nothing is imported."""
+        """Whether `name` is listed or could be a user's place; nothing is imported."""
         own = self._own is not None and isinstance(name, str) and ":" in name
         return own or name in self._entries
 
     def check(self, name: str) -> None:
         """Raise `ConfigError`, with the nearest name, if `name` stands for nothing.
 
-        Nothing that is listed is imported.
+        Listed objects are not imported.
         """
         if name not in self._entries:
             self[name]

@@ -1,7 +1,7 @@
 """Learning rates as functions of the share of the budget spent.
 
-Time is t = spent / budget, in [0, 1): one schedule then serves every budget, batch size and
-number of devices. Epochs mean nothing to an attacker without data.
+Time is t = spent / budget, in [0, 1), so that one schedule serves every budget, batch size and
+number of devices. An attacker without data has no epochs to count.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Cosine(Schedule):
 
 
 def _exactly(number: float) -> str:
-    """The shorter of two texts that `float` reads back as `number`."""
+    """`number` as text that `float` reads back exactly: short if possible, else in full."""
     short = f"{number:g}"
     return short if float(short) == number else repr(number)
 
@@ -92,7 +92,7 @@ SCHEDULES: Registry[type[Schedule]] = Registry(
 
 
 def parse(text: str) -> Schedule:
-    """Read `constant`, `cosine` or `steps:SHARE,...:FACTOR`; `ValueError` if it is none."""
+    """Read `constant`, `cosine` or `steps:SHARE,...:FACTOR`; `ValueError` for anything else."""
     name, _, rest = text.partition(":")
     if name not in SCHEDULES:
         raise ValueError(f"there is no schedule {name!r}; known: {', '.join(SCHEDULES)}")

@@ -1,4 +1,4 @@
-"""How settings are declared: frozen dataclasses whose functions have names in files."""
+"""How settings are declared: frozen dataclasses, whose functions are written by name in files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from copycost.registry import Registry
 
 T = TypeVar("T")
 
-# Type checkers see what may be written, pydantic what becomes of it: checkers know nothing of
-# its conversions.
+# Type checkers see what callers may pass, pydantic what it becomes: checkers know nothing of
+# pydantic's conversions.
 if TYPE_CHECKING:
     Several = Sequence[T]
 else:
@@ -30,11 +30,11 @@ else:
 SETTINGS = ConfigDict(
     extra="forbid", arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False
 )
-"""Of every settings object: unknown keys are errors, and so are impossible values."""
+"""Configuration of every settings object: unknown keys and impossible values are errors."""
 
 
 class _Choice:
-    """A field that holds one of a registry's things and is written as its name."""
+    """A field that holds an object of a registry and is written as its name."""
 
     def __init__(self, registry: Registry[Any]) -> None:
         self.registry = registry
@@ -70,20 +70,20 @@ def listed(registry: Registry[Any]) -> Any:
 
 
 def choice(registry: Registry[Any]) -> Any:
-    """Annotation for a field that takes a name of `registry`, or the thing itself."""
+    """Annotation for a field that takes a name of `registry`, or the object itself."""
     return _Choice(registry)
 
 
 def explain(error: ValidationError, prefix: str = "") -> list[str]:
-    """One line for each fault: which setting, what was wrong, what came."""
+    """One line per fault: which setting, what is wrong, what was given."""
     faults = error.errors()
-    # A list is "too short" as well when all that it holds is wrong.
+    # Pydantic also reports a list as too short when all its items are wrong.
     told = [f for f in faults if f["type"] != "too_short" or f["input"] in ((), [])] or faults
     return [_line(fault, prefix) for fault in told]
 
 
 def truths(values: Mapping[str, Any], found: object, prefix: str = "") -> list[str]:
-    """One line for each true or false in `values` that was read as the number 1 or 0."""
+    """One line per true or false in `values` that was read as the number 1 or 0."""
     return [
         f"{prefix}{name}: expected a number, got {value}"
         for name, value in values.items()
@@ -92,7 +92,7 @@ def truths(values: Mapping[str, Any], found: object, prefix: str = "") -> list[s
 
 
 def explained(error: Exception) -> str:
-    """What is wrong with a file, as part of a line: of JSON, of UTF-8, or of its values."""
+    """What is wrong with a file's JSON, UTF-8 or values, as part of a line."""
     faults = explain(error) if isinstance(error, ValidationError) else [str(error)]
     return "; ".join(fault.rstrip(".") for fault in faults)
 

@@ -1,7 +1,7 @@
-"""Batch norm whose statistics are those of the whole batch, over all ranks.
+"""Batch norm with the statistics of the whole batch, over all ranks.
 
-On CUDA that is PyTorch's own `SyncBatchNorm`. It has no form for the CPU, so one is here: what
-it computes is what lets two processes be tested against one.
+On CUDA this is PyTorch's `SyncBatchNorm`. PyTorch has none for the CPU, so this module has one;
+it also lets tests compare two processes with one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from copycost.errors import ConfigError
 
 KNOWN = ("torch", "copycost")
-"""Whose batch norms compute a batch norm and nothing else."""
+"""Packages whose batch norms are known to compute nothing else."""
 
 
 def synchronised(module: nn.Module, device: torch.device) -> nn.Module:
     """`module` with every batch norm in it synchronised; weights and buffers stay the same.
 
-    Raises `ConfigError` for one of another's making: what else it computes would be lost.
+    Raises `ConfigError` for a batch norm of another package: what else it computes would be lost.
     """
     _refuse_others(module)
     if device.type == "cuda":
@@ -50,7 +50,7 @@ def _on_cpu(module: nn.Module) -> nn.Module:
 
 
 class SyncedNorm(_BatchNorm):
-    """A batch norm on one of several CPU processes, each with as many samples as the others."""
+    """A batch norm over several CPU processes, each of which has equally many samples."""
 
     def __init__(self, norm: _BatchNorm) -> None:
         """Take over the weights and buffers of `norm`."""
@@ -61,12 +61,12 @@ class SyncedNorm(_BatchNorm):
         self.train(norm.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [N, C, ...] to the same shape; in training mode by the statistics of all ranks."""
+        """Map [N, C, ...] to the same shape; in training mode with the statistics of all ranks."""
         if not self.training:
             return super().forward(x)
         dims = [0, *range(2, x.ndim)]
         shape = [1, -1, *[1] * (x.ndim - 2)]
-        # A sum divided afterwards: the gradient of PyTorch's mean is laid out channels first.
+        # Not PyTorch's mean, whose gradient is laid out channels first.
         count = x.numel() // x.shape[1]
         mean = _mean_over_ranks(x.float().sum(dims) / count)
         centred = x.float() - mean.view(shape)
@@ -79,7 +79,7 @@ class SyncedNorm(_BatchNorm):
         return torch.addcmul(self.bias.view(shape), centred, scale.view(shape)).to(x.dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Inputs of any number of dimensions are taken."""
+        """Accept inputs of any number of dimensions."""
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, samples: int) -> None:
@@ -89,7 +89,7 @@ class SyncedNorm(_BatchNorm):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
         share = self.momentum
-        if share is None:  # the average of all batches
+        if share is None:  # PyTorch's convention for a cumulative average over all batches
             share = 1 / float(self.num_batches_tracked or 1)
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(variance * (everywhere / (everywhere - 1)), share)

@@ -1,4 +1,4 @@
-"""The words both sides share: what an input is, and what an answer reveals."""
+"""Types that attacker and victim share: what an input is, and what an answer reveals."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Modality(StrEnum):
 class InputSpec:
     """What the victim accepts: the shape of one input and the range of its values.
 
-    The range is the one seen at the oracle. Images are in [0, 1] there; normalisation is
-    the victim's own business, which an attacker is not assumed to know.
+    The range is the one that the oracle takes, by default [0, 1]. The victim normalises inputs
+    itself; an attacker is not assumed to know how.
     """
 
     shape: tuple[int, ...]
@@ -93,7 +93,7 @@ class InputSpec:
     def check_range(self, x: Tensor) -> None:
         """Raise `SpecMismatch` unless every value of `x` is finite and in range.
 
-        An end is as float32 has it, if that lies further out: 0.1 is 0.10000000149 there.
+        Each end is rounded to float32 if that lies further out: 0.1 becomes 0.10000000149.
         """
         low, high = (
             (self.low, self.high) if self.vocabulary is None else (0.0, self.vocabulary - 1.0)
@@ -110,17 +110,17 @@ class InputSpec:
 
 
 class Answer(NamedTuple):
-    """What the oracle hands back for N queries: nothing more than `access` allows."""
+    """The oracle's answer to N queries: nothing more than `access` allows."""
 
     access: Access
     labels: Tensor
     """The victim's first choice, [N], int64."""
     scores: Tensor | None
-    """[N, K]: logits, or probabilities; at top-k access the rest are 0; at label access None."""
+    """[N, K]: logits, or probabilities (at top-k access 0 outside the top k); None for labels."""
 
     @classmethod
     def unpack(cls, access: Access, packed: Tensor) -> Answer:
-        """The answer at `access` of which `packed` was kept."""
+        """Rebuild an answer at `access` from its `packed` form."""
         if access is Access.LABEL:
             return cls(access, packed, None)
         return cls(access, packed.argmax(dim=1), packed)

@@ -1,4 +1,4 @@
-"""The attacker's side. One attack a file; adding one is that file and a line here."""
+"""The attacker's side. Each attack is one file; adding one takes that file and an entry here."""
 
 from __future__ import annotations
 

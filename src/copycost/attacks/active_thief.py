@@ -16,30 +16,30 @@ from copycost.oracle.meter import Oracle
 from copycost.settings import SETTINGS
 
 CHUNK = 512
-"""Inputs looked at, or compared with all centres, at a time."""
+"""Inputs that are evaluated, or compared with all centres, at a time."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class ActiveThief(PoolAttack):
-    """Ask at random first; then, round by round, what the student of the last round picks."""
+    """Query at random first; then, in each round, what the last round's student picks."""
 
     strategy: Literal["entropy", "k-centre", "random"] = "entropy"
-    """What a round asks: the inputs of which the student is least sure, those that lie farthest
-    from all that was asked in the space of its probabilities, or any."""
+    """What a round queries: the inputs the student is least sure of, those farthest from all
+    queried ones in the space of its probabilities, or random ones."""
     rounds: int = Field(default=10, ge=1)
-    """Rounds after the first, each an equal part of what the first leaves."""
+    """Rounds after the first; they share the remaining budget equally."""
     first: float = Field(default=0.1, gt=0, lt=1)
-    """Share of the budget asked at random, before there is a student to choose."""
+    """Share of the budget queried at random, before a student has learnt to choose."""
 
     def ends(self, budget: int) -> list[int]:
         """Queries spent at the end of each round: the first, then equal ones."""
         part = (1 - self.first) / self.rounds
-        # Rounded first, lest the ninth decimal of a share cost one more query.
+        # Rounded first, so that floating-point error in a share does not cost one more query.
         rising = [ceil(round(budget * (self.first + part * r), 6)) for r in range(self.rounds)]
         return [*(min(end, budget) for end in rising), budget]
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
-        """Indices [n] by the strategy; at random while nothing was learnt."""
+        """Indices [n] by the strategy; at random until the student has learnt."""
         unasked = s.unasked()
         if self.strategy == "random" or not s.student.updates:
             return unasked[s.shuffled(len(unasked))[:n]]
@@ -60,8 +60,8 @@ def probabilities(s: PoolState, indices: Tensor) -> Tensor:
 def farthest(points: Tensor, centres: Tensor, n: int) -> Tensor:
     """Greedy k-centre: indices [n] of points [P, K], each the farthest from all centres so far.
 
-    `centres` [M, K] are there from the start; every point chosen becomes one. Takes n·P·K
-    multiplications, and asks each point once. Distances are Euclidean.
+    `centres` [M, K] are given; every chosen point becomes one. Takes n·P·K multiplications and
+    chooses each point at most once. Distances are Euclidean.
     """
     gaps = torch.cat(
         [torch.cdist(part, centres).amin(dim=1) for part in torch.split(points, CHUNK)]
@@ -71,5 +71,5 @@ def farthest(points: Tensor, centres: Tensor, n: int) -> Tensor:
         place = gaps.argmax()
         chosen.append(place)
         gaps = torch.minimum(gaps, (points - points[place]).norm(dim=1))
-        gaps[place] = -1.0  # never again, also where all others coincide with a centre
+        gaps[place] = -1.0  # never chosen again, even where all others coincide with a centre
     return torch.stack(chosen)

@@ -1,4 +1,4 @@
-"""What was asked of a pool and what was released for it, kept for training."""
+"""Answers to the queries of a pool attack, kept for training."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from copycost.types import Access, Answer
 
 
 def room(oracle: Oracle, n: int, device: torch.device | None = None) -> Tensor:
-    """For `n` packed answers of `oracle`: [n, K], float32, or [n], int64, at label access."""
+    """Memory for `n` packed answers of `oracle`: [n, K], float32; at label access [n], int64."""
     if oracle.access is Access.LABEL:
         return torch.empty(n, dtype=torch.int64, device=device)
     return torch.empty(n, oracle.classes, device=device)
 
 
 class Answers:
-    """Answers by the pool's indices, in the order they were asked; each as it was released.
+    """Answers as they were released, with the pool's indices, in the order of the queries.
 
-    Room for all of them is taken at the start, 8 bytes an answer for its index, and 8 for its
-    label or 4·K for its scores. Lies on the host; a checkpoint grows by what is held.
+    Memory for all of them is allocated on the host at the start: per answer 8 bytes for its
+    index, and 8 for its label or 4·K for its scores. A checkpoint grows by what is held.
     """
 
     def __init__(self, oracle: Oracle, capacity: int) -> None:
@@ -33,12 +33,12 @@ class Answers:
         self._held = 0
 
     def __len__(self) -> int:
-        """A, answers held."""
+        """A, the number of answers held."""
         return self._held
 
     @property
     def indices(self) -> Tensor:
-        """[A], int64: which inputs of the pool were asked."""
+        """Indices [A], int64, of the pool's inputs that were queried."""
         return self._indices[: self._held]
 
     def put(self, indices: Tensor, answer: Answer) -> None:
@@ -57,7 +57,7 @@ class Answers:
         return {"indices": self.indices, "kept": self._kept[: self._held]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         self._held = len(state["indices"])
         self._indices[: self._held] = state["indices"]
         self._kept[: self._held] = state["kept"]

@@ -12,13 +12,13 @@ from torch import nn
 class Average:
     """A network whose weights and buffers are the average of another's over time.
 
-    Once every `every` calls, θ̄ ← momentum · θ̄ + (1 - momentum) · θ. Up to the first time it is a
-    copy, so that there is a usable network from the start. What is counted, such as batches, is
-    copied.
+    Every `every` calls, θ̄ ← momentum · θ̄ + (1 - momentum) · θ. During the first `every` calls it
+    is a plain copy, so that it is usable from the start. Integer buffers, such as counts of
+    batches, are copied.
     """
 
     def __init__(self, network: nn.Module, momentum: float, every: int = 1) -> None:
-        """Begin as a copy of `network`, on its device."""
+        """Start as a copy of `network`, on its device."""
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._momentum, self._every = momentum, every
         self._calls = 0
@@ -36,7 +36,7 @@ class Average:
         return {"network": self.network.state_dict(), "calls": self._calls}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         self.network.load_state_dict(state["network"])
         self._calls = state["calls"]
 
@@ -44,7 +44,7 @@ class Average:
     def _move(self, network: nn.Module, share: float) -> None:
         theirs, mine = network.state_dict(), self.network.state_dict()
         averaged = [name for name, value in mine.items() if value.is_floating_point()]
-        # All at once: on a GPU hundreds of small kernels would cost as much as a step.
+        # In one call: on a GPU hundreds of small kernels would cost as much as a step.
         torch._foreach_lerp_(
             [mine[name] for name in averaged], [theirs[name] for name in averaged], share
         )

@@ -1,4 +1,4 @@
-"""What an attack is. Counting, stopping, scoring and storing happen outside, in the runner."""
+"""The base class of attacks. The runner counts queries, stops the run, scores and stores."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from copycost.types import Access, Answer, InputSpec, Modality
 SMALLEST_BATCH = 2
 """Batch norm cannot train on one image."""
 STRICTLY_DATA_FREE = "strictly data-free"
-"""Class of an attacker who holds nothing but the oracle."""
+"""Knowledge of an attacker who has nothing but the oracle."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class Attack(ABC):
-    """Settings every attack has, and the arithmetic of one step, which each brings itself."""
+    """Settings that every attack has, and the steps that each attack implements."""
 
     needs: ClassVar[Access] = Access.LABEL
-    """The least access it can work with."""
+    """The least access that the attack can work with."""
     knowledge: ClassVar[str] = STRICTLY_DATA_FREE
-    """What the attacker holds beside the oracle."""
+    """What the attacker has besides the oracle."""
     needs_pool: ClassVar[bool] = False
-    """Whether it starts with a pool of unlabelled images."""
+    """Whether the attack starts with a pool of unlabelled images."""
 
     batch_size: int = Field(default=256, ge=SMALLEST_BATCH)
-    """Images a step, N."""
+    """N, images per step."""
     student_lr: float = Field(default=0.1, gt=0)
     """Learning rate of the student's SGD."""
     student_momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -51,67 +51,67 @@ class Attack(ABC):
     schedule: ScheduleSetting = Steps()
     """Factor on all learning rates over the share of the budget spent."""
     loss: LossSetting = l1
-    """Disagreement of student and victim; both players use the same."""
+    """Loss between student and victim; both players use the same."""
     recovery: CentringSetting = mean
-    """How the constant is chosen that the softmax forgot."""
+    """How recovery chooses the constant that the softmax discards."""
     floor: float = Field(default=FLOOR, gt=0, lt=0.1)
-    """Probability that a released 0 stands for."""
+    """Probability that replaces a released 0."""
 
     @classmethod
     def suited(cls, budget: int) -> dict[str, JsonValue]:
-        """What a run of `budget` queries has instead of defaults where no setting was given."""
+        """Values that replace the defaults of settings not given, for a run of `budget` queries."""
         return {}
 
     @property
     def needs_images(self) -> bool:
-        """Whether its inputs must be images: it makes them, moves them or looks at their pixels."""
+        """Whether inputs must be images: the attack makes, moves or compares them as images."""
         return False
 
     @property
     def assumed(self) -> str:
-        """What the attacker holds with these settings: `knowledge`, if they change nothing."""
+        """What the attacker has with these settings; `knowledge`, unless they change it."""
         return self.knowledge
 
     @property
     @abstractmethod
     def queries_per_image(self) -> int:
-        """Queries of one step for each image of the batch: its cost is this times N."""
+        """Queries of one step per image of the batch: a step costs this times N."""
 
     @final
     @property
     def least_queries(self) -> int:
-        """Queries of the smallest step: below it a budget pays for none."""
+        """Queries of the smallest step, the smallest budget that pays for one."""
         return SMALLEST_BATCH * self.queries_per_image
 
     @abstractmethod
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Build the players around a fresh `student`. Asks nothing."""
+        """Build the players around a fresh `student`. Sends no query."""
 
     def start_with(
         self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> State:
-        """`start`, with a pool where the attack takes one; `ConfigError` where it does not."""
+        """`start` with a `pool`; `ConfigError` if there is one and the attack takes none."""
         if pool is not None:
             raise ConfigError([f"pool: {type(self).__name__} takes none. Leave --pool out."])
         return self.start(student, oracle, engine, seed)
 
     @abstractmethod
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """One step with batches of `n` images: asks n · queries_per_image, returns its losses.
+        """Run one step with batches of `n` images: n · queries_per_image queries.
 
-        The losses are 0-d tensors, left on the device.
+        Returns its losses by name: 0-d tensors, left on the device.
         """
 
     def images(self, s: State, oracle: Oracle) -> int:
-        """Images in the next step; 0 when there is nothing more to ask, or no means to."""
+        """Images in the next step; 0 when nothing is left to query, or no budget for a step."""
         return self.affordable(oracle)
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """Whether work that asks nothing is due now, before the next query or after the last."""
+        """Whether training without queries is due now, before the next query or after the last."""
         return False
 
     def study(self, s: State, oracle: Oracle) -> dict[str, Tensor]:
-        """One short piece of that work; returns its losses, as `step` does."""
+        """One short piece of that training; returns its losses, as `step` does."""
         raise NotImplementedError
 
     @final
@@ -120,26 +120,26 @@ class Attack(ABC):
         return not self.studies(s, oracle) and not self.images(s, oracle)
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
-        """Health of the attack itself, in numbers for flags and curves.
+        """Measurements of the attack's health, for flags and curves.
 
-        There is nobody to ask: what a victim would answer can be tried on stand-ins for it.
+        It sends no queries: `rehearsal` answers as the oracle would, by a stand-in for the victim.
         """
         return {}
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` inputs [n, *shape] like those it asks now, for people to look at. Asks nothing."""
+        """`n` inputs [n, *shape] like the current queries, for people to see. Sends no query."""
         raise NotImplementedError
 
     def estimate_step(self, engine: Engine, spec: InputSpec) -> Step | None:
-        """Step of its finite differences over inputs of `spec`, if it takes any."""
+        """Step of the attack's finite differences over inputs of `spec`; None if it has none."""
         return None
 
     @final
     def shared_by(self, ranks: int) -> Self:
-        """The same attack for one of several ranks, which share each batch evenly.
+        """The same attack for each of `ranks` processes, which share each batch evenly.
 
-        Raises `ConfigError` for a number of ranks that does not divide the batch, and for several
-        where the attack has a pool.
+        Raises `ConfigError` if they cannot share the batch evenly with two or more images each,
+        and for several ranks if the attack has a pool.
         """
         if ranks > 1 and self.needs_pool:
             raise ConfigError(["pool: attacks with a pool run in one process, not in several."])
@@ -154,14 +154,14 @@ class Attack(ABC):
 
     @final
     def check(self, oracle: Oracle) -> None:
-        """Raise before the first query if this attack cannot run against this oracle at all."""
+        """Raise, before the first query, if this attack cannot run against `oracle`."""
         self.check_access(oracle.access)
         self.check_spec(oracle.spec)
         self.check_budget(oracle.budget)
 
     @final
     def check_access(self, access: Access) -> None:
-        """Raise `AccessTooLow` if it needs more than `access` reveals."""
+        """Raise `AccessTooLow` if the attack needs more than `access` reveals."""
         if not access.covers(self.needs):
             raise AccessTooLow(
                 f"{type(self).__name__} needs {self.needs} access; this oracle releases only "
@@ -169,7 +169,7 @@ class Attack(ABC):
             )
 
     def check_spec(self, spec: InputSpec) -> None:
-        """Raise `SpecMismatch` if it cannot ask about inputs of `spec`. Takes no memory."""
+        """Raise `SpecMismatch` if the attack cannot query inputs of `spec`. Takes no memory."""
         if self.needs_images and spec.modality is not Modality.IMAGE:
             raise SpecMismatch(
                 f"a victim of images for {type(self).__name__}",
@@ -190,10 +190,10 @@ class Attack(ABC):
 
     @final
     def affordable(self, oracle: Oracle) -> int:
-        """Images in the next step: N, or what the rest of the budget pays for; 0 at the end.
+        """Images in the next step: N, or what the remaining budget pays for; 0 at the end.
 
-        The last two steps share what is left evenly, so that no step is so small that its
-        batch statistics spoil the student.
+        The last two steps share the remaining budget evenly, so that neither is so small that
+        its batch statistics harm the student.
         """
         images = (oracle.budget - oracle.spent) // self.queries_per_image
         if images < SMALLEST_BATCH:
@@ -203,7 +203,7 @@ class Attack(ABC):
         return min(images, self.batch_size)
 
     def student_player(self, student: nn.Module, engine: Engine) -> Player:
-        """The student with the field's usual SGD."""
+        """The student as a player, trained by SGD as is usual in the field."""
         optimizer = torch.optim.SGD(
             student.parameters(),
             lr=self.student_lr,
@@ -214,22 +214,22 @@ class Attack(ABC):
         return Player(engine, student, optimizer, self.schedule)
 
     def gap(self, student: Callable[[Tensor], Tensor], oracle: Oracle, x: Tensor) -> Tensor:
-        """Disagreement [N] of `student` and victim on inputs [N, *shape]: asks N queries."""
-        answer = oracle(x)  # first: what is refused or fails leaves the student as it was
+        """Loss [N] between `student` and victim on inputs [N, *shape]: N queries."""
+        answer = oracle(x)  # first: if the query is refused or fails, the student is unchanged
         return self.miss(student(x), answer)
 
     def miss(self, scores: Tensor, answer: Answer) -> Tensor:
-        """Disagreement [N] of a student's logits [N, K] with what the victim answered."""
+        """Loss [N] between a student's logits [N, K] and the victim's `answer`."""
         scores = scores.float()
         logits = recover_logits(answer, scores.shape[1], self.recovery, self.floor)
         return self.loss_at(answer.access)(scores, logits)
 
     def descend(self, player: Player, x: Tensor, answer: Answer) -> Tensor:
-        """One step of `player` down its mean gap on inputs [N, *shape]; the gap, 0-d."""
+        """One step of `player` down its mean gap on inputs [N, *shape]; returns the gap, 0-d."""
         gap = self.miss(player(x), answer).mean()
         player.descend(gap)
         return gap.detach()
 
     def loss_at(self, access: Access) -> Loss:
-        """The loss at an access level: `loss` at each, unless an attack has one for labels."""
+        """The loss at an access level: `loss`, unless an attack has another one for labels."""
         return self.loss

@@ -16,7 +16,7 @@ from copycost.settings import SETTINGS
 
 @dataclass(frozen=True, config=SETTINGS)
 class DFME(Estimating):
-    """A generator seeks images on which student and victim disagree; the student learns them.
+    """The generator seeks images on which student and victim disagree; the student learns them.
 
     min over S, max over G of E_z[ L(S(G(z)), V(G(z))) ]. The victim cannot be differentiated,
     so the generator's gradient is estimated by finite differences, taken before the squash
@@ -24,25 +24,26 @@ class DFME(Estimating):
     """
 
     generator_steps: int = Field(default=1, ge=1)
-    """n_G, generator steps in one step of the attack."""
+    """n_G, generator steps per step of the attack."""
     student_steps: int = Field(default=5, ge=1)
-    """n_S, student steps in one step of the attack, each on fresh images."""
+    """n_S, student steps per step of the attack, each on fresh images."""
     estimator: EstimatorSetting = forward_difference
-    """How the generator's gradient is estimated: forward or central differences, or not at all."""
+    """How the generator's gradient is estimated: by forward or central differences, or, as a
+    control, not at all."""
     directions: int = Field(default=1, ge=1)
-    """m, random directions of one gradient estimate."""
+    """m, random directions per gradient estimate."""
     epsilon: float | None = Field(default=None, ge=1e-12)
-    """ε, length of the finite difference, before the squash; None is the arithmetic's default,
+    """ε, length of the finite difference, before the squash; None for the arithmetic's default,
     which in float32 is the paper's 1e-3."""
     generator_mode: Mode = "train"
-    """Of the generator's batch norms while it makes images for the student."""
+    """Mode of the generator's batch norms while it makes images for the student."""
     student_mode: Mode = "eval"
-    """Of the student's batch norms at the points of the estimate; in `train`, as in MAZE's code,
-    its running statistics take in the perturbed images."""
+    """Mode of the student's batch norms at the points of the estimate; in `train`, as in MAZE's
+    code, their running statistics include the perturbed images."""
 
     @property
     def queries_per_image(self) -> int:
-        """What the estimator asks (m + 1, or 2m) a generator step, and 1 a student step."""
+        """The estimator's queries (m + 1 or 2m) per generator step, and 1 per student step."""
         return self.generator_steps * self.estimator.queries(self.directions) + self.student_steps
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
@@ -63,5 +64,5 @@ class DFME(Estimating):
 
     @property
     def asks_evaluating(self) -> bool:
-        """Whether the generator feeds the student in evaluation mode, by `generator_mode`."""
+        """Whether the generator makes the student's images in evaluation mode."""
         return self.generator_mode == "eval"

@@ -1,4 +1,4 @@
-"""What the forms of DFMS-HL share (Sanyal, Addepalli, Babu, CVPR 2022, arXiv:2204.11022)."""
+"""Base class of the DFMS-HL attacks (Sanyal, Addepalli, Babu, CVPR 2022, arXiv:2204.11022)."""
 
 from __future__ import annotations
 
@@ -29,44 +29,44 @@ from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
 SHIFT = 0.125
-"""The most by which an augmented image is moved, as a share of a side."""
+"""Largest shift of an augmented image, as a share of a side."""
 
 
 @plain_dataclass(kw_only=True)
 class DFMSState(LessonState):
-    """With proxies, how far the preparations have come."""
+    """The state of a lesson, and how far the preparations with proxies have come."""
 
     warm: int
     """Steps of generator and discriminator still due before the first generated query."""
     proxies: int
-    """Proxy images still to be asked about before the generator's."""
+    """Proxy images still to be queried before generated ones."""
     queue: Tensor
-    """Indices of a pool's images in the order in which they are asked; empty without a pool."""
+    """Indices of the pool's images still to be queried, in order; empty without a pool."""
     pool: Pool | None = None
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs: players, lesson and how far the preparations have come."""
+        """All that a checkpoint needs: players, lesson and progress of the preparations."""
         prepared = {"warm": self.warm, "proxies": self.proxies, "queue": self.queue}
         return super().state() | prepared
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         super().restore(state)
         self.warm, self.proxies, self.queue = (state[k] for k in ("warm", "proxies", "queue"))
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class DFMS(Lessons):
-    """A generator makes images of all classes, by the student's word; the student learns labels.
+    """A generator makes images that the student spreads over all classes; it learns their labels.
 
-    The generator climbs the entropy of the student's mean prediction over a batch. Where there
-    are proxies, images that look somewhat like the victim's, a discriminator keeps the generator
-    to their kind, and the student starts with their labels. The defaults are those of the
-    authors' scripts for CIFAR-10.
+    The generator maximises the entropy of the student's mean prediction over a batch. If there
+    are proxies, images that look somewhat like the victim's data, a discriminator keeps the
+    generator's images close to them, and the student first learns their labels. The defaults
+    are those of the authors' scripts for CIFAR-10.
     """
 
     batch_size: int = Field(default=64, ge=2)
-    """Images a step, N."""
+    """N, images per step."""
     student_lr: float = Field(default=0.01, gt=0)
     """Learning rate of the student's SGD."""
     schedule: ScheduleSetting = Cosine()
@@ -76,36 +76,36 @@ class DFMS(Lessons):
     latent: int = Field(default=100, ge=1)
     """Z, size of the noise the generator starts from."""
     diversity: float = Field(default=500.0, gt=0)
-    """λ, weight of the entropy beside what the discriminator says; without one it changes
-    nothing, as Adam knows no scale."""
+    """λ, weight of the entropy relative to the discriminator's loss; without a discriminator it
+    changes nothing, as Adam ignores the scale of a loss."""
     augment: bool = True
-    """Whether the victim is asked about a random strong view of each generated image."""
+    """Whether a random strong view of each generated image is queried instead of the image."""
     gan_steps: int = Field(default=156_250, ge=0)
-    """Steps of generator and discriminator before a generated image is asked: 200 passes over
-    50,000."""
+    """Steps of generator and discriminator before the first generated query: 200 passes over
+    50,000 images."""
     proxies_asked: int = Field(default=25_000, ge=0)
-    """Proxies asked before the generator's images, at most half of the budget and no more than
-    the memory holds."""
+    """Proxies queried before generated images: at most half of the budget, and no more than the
+    memory holds."""
     epochs: int = Field(default=200, ge=1)
-    """Passes over the proxies' answers before the generator's first image is asked."""
+    """Passes over the proxies' answers before the first generated query."""
     memory_mib: int = Field(default=75, ge=1)
     """Bound of the proxies' memory in MiB: 25,000 CIFAR-10 images with ten probabilities each."""
 
     @property
     @abstractmethod
     def contested(self) -> bool:
-        """Whether there are proxies, to which a discriminator keeps the generator."""
+        """Whether there are proxies, and a discriminator that tells generated images from them."""
 
     @abstractmethod
     def proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """`n` proxy images [n, *shape] at random, if there are any."""
+        """`n` random proxy images [n, *shape]; called only if there are proxies."""
 
     def next_proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """The next `n` proxies to ask about."""
+        """The next `n` proxies to query."""
         return self.proxies(s, spec, n)
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam with the momentum of DCGAN; the discriminator's too."""
+        """Adam with DCGAN's momentum, also for the discriminator."""
         return torch.optim.Adam(weights, lr=self.generator_lr, betas=(0.5, 0.999), fused=True)
 
     def begin(
@@ -129,7 +129,7 @@ class DFMS(Lessons):
         return s
 
     def _proxies(self, memory: Replay, oracle: Oracle, ranks: int) -> int:
-        """Proxies that each rank asks: none that would be forgotten before they are learnt."""
+        """Proxies that each rank queries: no more than the memory keeps until they are learnt."""
         asked = min(self.proxies_asked, memory.capacity)
         mine = min(-(-asked // ranks), oracle.budget // 2)
         return mine if mine * ranks >= SMALLEST_BATCH else 0
@@ -142,17 +142,17 @@ class DFMS(Lessons):
         )
 
     def images(self, s: State, oracle: Oracle) -> int:
-        """A batch, or what is left of the proxies to be asked, or of the budget."""
+        """A batch, or what remains of the proxies to query or of the budget, if that is less."""
         assert isinstance(s, DFMSState)
         n = self.affordable(oracle)
         return min(n, s.proxies) if s.proxies else n
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """Ask `n` proxies; once they are asked, `n` generated images, learnt at once."""
+        """Query `n` proxies; once all are done, `n` generated images, learnt at once."""
         assert isinstance(s, DFMSState)
         if s.proxies:
             self.ask(s, oracle, self.next_proxies(s, oracle.spec, n))
-            s.queue, s.proxies = s.queue[n:], s.proxies - n  # once they are answered
+            s.queue, s.proxies = s.queue[n:], s.proxies - n  # only after they are answered
             if not s.proxies:
                 self.begin_lesson(s, self.epochs)
             return {}
@@ -165,12 +165,12 @@ class DFMS(Lessons):
         return strong(x, spec, s.random, SHIFT, flip=True) if self.augment else x
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """Once the proxies are asked: while their lesson lasts and the two networks warm up."""
+        """Whether, after all proxies are queried, their lesson or the GAN's warm-up goes on."""
         assert isinstance(s, DFMSState)
         return super().studies(s, oracle) or (s.warm > 0 and not s.proxies)
 
     def study(self, s: State, oracle: Oracle) -> dict[str, Tensor]:
-        """One step of the lesson, or of the warming up that follows it."""
+        """One step of the lesson, or of the warm-up that follows it."""
         assert isinstance(s, DFMSState)
         if s.due:
             return super().study(s, oracle)
@@ -204,7 +204,7 @@ class DFMS(Lessons):
         return class_entropy(s.engine.ranks.mean_to_learn_from(p.mean(dim=0)))
 
     def _judge(self, s: DFMSState, spec: InputSpec, made: Tensor) -> Tensor:
-        """One step of the discriminator, which says how likely an image is a proxy."""
+        """One step of the discriminator, which tells proxies from generated images `made`."""
         critic, n = s.more["discriminator"], len(made)
         scores = critic(torch.cat([self.proxies(s, spec, n), made])).float()
         error = softplus(-scores[:n]).mean() + softplus(scores[n:]).mean()

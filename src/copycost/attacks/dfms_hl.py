@@ -1,4 +1,4 @@
-"""DFMS-HL, strictly data-free: with no proxies, or with images of random numbers for proxies."""
+"""DFMS-HL without a pool: with no proxies, or with random images as proxies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from copycost.types import InputSpec
 
 @dataclass(frozen=True, config=SETTINGS)
 class DFMSHL(DFMS):
-    """Without proxies the generator knows of nothing but the student's prediction."""
+    """DFMS-HL without a pool. Without proxies the generator learns from the student alone."""
 
     like: SourceSetting | None = None
-    """Kind of random images that a discriminator keeps the generator to; none: no discriminator.
-    The authors' second form is `shapes`."""
+    """Kind of random images that serve as proxies; None for no proxies and no discriminator. The
+    authors' synthetic proxies are `shapes`."""
 
     @property
     def assumed(self) -> str:
@@ -29,11 +29,11 @@ class DFMSHL(DFMS):
 
     @property
     def contested(self) -> bool:
-        """Whether a discriminator keeps the generator to images: where `like` names a kind."""
+        """Whether there are proxies and a discriminator: where `like` names a kind of image."""
         return self.like is not None
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Student and generator; with `like` a discriminator and an empty memory, too."""
+        """Student and generator; with `like`, also a discriminator and an empty memory."""
         return self.begin(None, student, oracle, engine, seed)
 
     def proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:

@@ -20,20 +20,20 @@ from copycost.types import InputSpec
 
 @dataclass(frozen=True, config=SETTINGS)
 class DFMSHLProxy(DFMS):
-    """A discriminator keeps the generator to images of a pool, some of which are asked first."""
+    """DFMS-HL whose proxies are images of a pool, some of which are queried first."""
 
     knowledge: ClassVar[str] = "proxy"
     needs_pool: ClassVar[bool] = True
     contested: ClassVar[bool] = True
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Raises `ConfigError`: there is nothing to start with."""
+        """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(["pool: DFMS-HL by proxies needs one. Name one, e.g. --pool cifar10."])
 
     def start_with(
         self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> State:
-        """With `pool`, which must hold what the victim takes; its order comes from `seed`."""
+        """Start with `pool`, whose images must fit the victim; their order comes from `seed`."""
         if pool is None:
             return self.start(student, oracle, engine, seed)
         check_pool(pool, oracle)
@@ -44,12 +44,12 @@ class DFMSHLProxy(DFMS):
         return s
 
     def proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """`n` images [n, *shape] of the pool at random, with replacement."""
+        """`n` random images [n, *shape] of the pool, with replacement."""
         pool = _pool(s)
         return pool.floats(s.random.integers(n, len(pool)).cpu(), s.engine.device)
 
     def next_proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
-        """The next `n` images [n, *shape] of the pool in its order, none of which was asked."""
+        """The next `n` images [n, *shape] of the pool, none of which was queried before."""
         return _pool(s).floats(s.queue[:n], s.engine.device)
 
 

@@ -23,8 +23,8 @@ from copycost.types import InputSpec
 class DisGUIDE(Guided):
     """Students vote; the generator seeks images that split the vote and cover all classes.
 
-    Each answer is learnt from again and again: beside a fresh batch the students take several
-    from a memory. The first student counts; the vote, which the paper reports, is evaluated
+    Each answer is learnt many times: besides a fresh batch the students learn several from a
+    memory. The first student is the copy; the vote, which the paper reports, is evaluated
     beside it. The defaults are those of the authors' script for CIFAR-10.
     """
 
@@ -33,9 +33,9 @@ class DisGUIDE(Guided):
     schedule: ScheduleSetting = Steps(at=(0.4, 0.8))
     """Factor on all learning rates over the share of the budget spent."""
     grey_every: int = Field(default=8, ge=0)
-    """Each so-manieth image of a batch has one channel's values in all channels; 0 is none."""
+    """Every so many images of a batch, one has one channel's values in all channels; 0: none."""
     student_steps: int = Field(default=1, ge=1)
-    """n_S, steps of each student on fresh images in one step of the attack."""
+    """n_S, steps of each student on fresh images per step of the attack."""
     replay_steps: int = Field(default=3, ge=0)
     """n_R, further steps, each on images from the memory."""
     memory_mib: int = Field(default=2968, ge=1)
@@ -56,7 +56,7 @@ class DisGUIDE(Guided):
         return s
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """n_G steps of the generator; of the students n_S on fresh images and n_R on old ones."""
+        """n_G steps of the generator, then n_S of each student on fresh images, n_R on old ones."""
         for _ in range(self.generator_steps):
             losses = self.climb(s, oracle, n)
         memory = s.need_memory()
@@ -69,16 +69,16 @@ class DisGUIDE(Guided):
         return losses | gaps
 
     def pictures(self, x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-        """Squashed into the range, each `grey_every`-th without colour."""
+        """Images squashed into the range, every `grey_every`-th of them grey."""
         return greyed(super().pictures(x, spec, random), self.grey_every, random)
 
 
 def greyed(images: Tensor, every: int, random: Noise) -> Tensor:
     """Give one channel's values to all channels in images 0, `every`, 2 · `every`, … of a batch.
 
-    `images` is [N, C, H, W]; which channel is drawn for each. Gradients reach the channel by
-    its own place only, as in the authors' code. Images of one channel, or any with an `every`
-    of 0, are returned as they are.
+    `images` is [N, C, H, W]; the channel is drawn for each image. Its copies in the other channels
+    carry no gradient, as in the authors' code. Images of one channel, or any if `every` is 0,
+    are returned unchanged.
     """
     n, channels = images.shape[:2]
     if not every or channels == 1:

@@ -21,10 +21,11 @@ from copycost.types import InputSpec
 
 @dataclass(frozen=True, config=SETTINGS)
 class DualStudent(ThroughStudents):
-    """The generator climbs the distance between two students' logits; both learn the answers.
+    """The generator maximises the distance between two students' logits; both learn the answers.
 
-    The second student stands for the victim, whose derivative nobody has. What counts is the
-    average over time of the first. The defaults are those of the authors' script for CIFAR-10.
+    The second student stands in for the victim, which cannot be differentiated. The copy is the
+    average of the first student's weights over time. The defaults are those of the authors'
+    script for CIFAR-10.
     """
 
     count: ClassVar[int] = 2
@@ -32,20 +33,20 @@ class DualStudent(ThroughStudents):
     student_lr: float = Field(default=0.3, gt=0)
     """Learning rate of the students' SGD."""
     label_loss: LossSetting = l1_one_hot
-    """Disagreement of student and victim at label access, in place of `loss`."""
+    """Loss between student and victim at label access, in place of `loss`."""
     student_steps: int = Field(default=5, ge=1)
-    """n_S, steps of both students in one step of the attack, each on fresh images."""
+    """n_S, steps of both students per step of the attack, each on fresh images."""
     generator_sees: Literal["unsquashed", "image"] = "unsquashed"
-    """What the students are shown while the generator learns: its output before the tanh, as
-    in the authors' code, or the image that the victim would be asked about."""
+    """What the students see while the generator learns: its output before the tanh, as in the
+    authors' code, or the image that would be queried."""
     average_momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of the average of each student's weights; 0 for none, the student itself then counts."""
+    """Momentum of the average of each student's weights; 0: no average, the student is the copy."""
     average_every: int = Field(default=10, ge=1)
     """Steps of the attack between two updates of the averages."""
 
     @property
     def queries_per_image(self) -> int:
-        """n_S: one query for each student step."""
+        """n_S: one query per student step."""
         return self.student_steps
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
@@ -74,7 +75,7 @@ class DualStudent(ThroughStudents):
         return losses | gaps
 
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """Up the mean distance of the two students' logits."""
+        """One generator step up the mean distance of the two students' logits."""
         generator = s.need_generator()
         x = generator(s.normal(n, self.latent))  # [N, C, H, W] before the squash
         image = self.generator_sees == "image"
@@ -85,6 +86,6 @@ class DualStudent(ThroughStudents):
 
 
 def unsquashed(x: Tensor, spec: InputSpec) -> Tensor:
-    """What `squash` would give without its tanh: -1 and 1 come to the range's ends."""
+    """`squash` without its tanh: -1 and 1 map to the ends of the range."""
     middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
     return middle + half * x.float()

@@ -26,10 +26,10 @@ class Vote(nn.Module):
 
 
 def fellows(student: nn.Module, count: int, seed: int) -> dict[str, nn.Module]:
-    """`count` further students like `student`, each with weights of its own, by name.
+    """`count` further students of `student`'s architecture, each with its own weights, by name.
 
     Raises `ConfigError` for an architecture whose layers cannot draw new weights: students that
-    start alike stay alike, and nothing that their disagreement teaches is learnt.
+    start alike stay alike, and never disagree.
     """
     made = {}
     for number in range(2, count + 2):

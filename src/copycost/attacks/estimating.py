@@ -1,4 +1,4 @@
-"""Attacks whose generator climbs the gap of student and victim by estimated gradients."""
+"""Attacks whose generator maximises the gap of student and victim by estimated gradients."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Mode = Literal["train", "eval"]
 
 
 class Estimating(Generative):
-    """The victim cannot be differentiated: finite differences say where the gap grows.
+    """The victim cannot be differentiated, so finite differences estimate the gap's gradient.
 
-    No dataclass itself: an attack has these settings among its own, in an order of its own.
+    This is not a dataclass: each attack declares these settings among its own, in its own order.
     """
 
     directions: int
-    """m, random directions of one gradient estimate."""
+    """m, random directions per gradient estimate."""
     epsilon: float | None
     """ε, length of the finite difference, before the squash."""
     student_mode: Mode = "eval"
-    """Of the student's batch norms at the points of the estimate."""
+    """Mode of the student's batch norms at the points of the estimate."""
 
     @property
     def estimator(self) -> Estimator:
@@ -51,7 +51,7 @@ class Estimating(Generative):
         )
 
     def estimate_step(self, engine: Engine, spec: InputSpec) -> Step:
-        """ε over the d values of an input."""
+        """ε, spread over the d values of an input."""
         return engine.step(self.epsilon, spec.size)
 
     def ascent(
@@ -59,7 +59,7 @@ class Estimating(Generative):
     ) -> Estimate:
         """The gradient of the gap at N points `x` before the squash, and the gap [N] there.
 
-        `answers` is the oracle, or what passes its answers on.
+        `answers` is the oracle, or a function that passes queries on to it.
         """
         step, training = self.estimate_step(s.engine, spec), self.student_mode == "train"
         with s.engine.estimating(s.student.module, step, training=training) as student:
@@ -72,6 +72,6 @@ class Estimating(Generative):
             return self.estimator(gap, x, self.directions, step.epsilon, s.random)
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
-        """Spread of the generated images, and how far the gradient's estimate can be trusted."""
+        """Spread of the generated images, and how well the estimate correlates with the truth."""
         correlation = estimate_correlation(self, s, rehearsal, self.latent, self.estimator)
         return super().diagnose(s, rehearsal) | {"estimate/correlation": correlation}

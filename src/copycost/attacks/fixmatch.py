@@ -25,10 +25,10 @@ from copycost.types import InputSpec
 
 @dataclass(frozen=True, config=SETTINGS)
 class FixMatch(Knockoff):
-    """Ask some of the pool, and learn from the rest what the student is sure of itself.
+    """Query some of the pool; on the rest, learn from the student's own confident predictions.
 
-    Where the student is sure of a weak view of an image that was not asked, it has to say the
-    same of a strong view.
+    Where the student is sure of a weak view of an image that was not queried, it is trained to
+    predict the same label for a strong view.
     """
 
     needs_images: ClassVar[bool] = True
@@ -40,15 +40,15 @@ class FixMatch(Knockoff):
     schedule: ScheduleSetting = Cosine()
     """Factor on the learning rate over the share of one training."""
     ratio: int = Field(default=7, ge=1)
-    """µ, images without an answer for each with one."""
+    """µ, images without an answer per image with one."""
     threshold: float = Field(default=0.95, gt=0, le=1)
     """τ, the probability from which the student counts as sure."""
     weight: float = Field(default=1.0, ge=0)
-    """λ_u, of the images without an answer in the loss."""
+    """λ_u, weight in the loss of images without an answer."""
     shift: float = Field(default=0.125, ge=0, lt=1)
-    """The most by which views are moved, as a share of a side."""
+    """Largest shift of a view, as a share of a side."""
     flip: bool = False
-    """Whether views are mirrored: right for photographs, wrong for digits."""
+    """Whether half of the views are mirrored: right for photographs, wrong for digits."""
     average: float = Field(default=0.99, ge=0, lt=1)
     """Momentum of the average of the student's weights, which is the copy."""
 
@@ -61,10 +61,10 @@ class FixMatch(Knockoff):
         return s
 
     def learn(self, s: PoolState, rows: Tensor) -> dict[str, Tensor]:
-        """One step on answers in `rows`, and on `ratio` times as many images without any."""
+        """One step on the answers in `rows`, and on `ratio` times as many images without any."""
         x = weak(s.inputs(s.answers.indices[rows]), *self._how(s))
         seen, bent = self._two_views(s, len(rows) * self.ratio)
-        # One batch, so that batch norm sees all three kinds together, as the authors have it.
+        # One batch, so that batch norm sees all three kinds together, as in the authors' code.
         scores = s.student(torch.cat([x, seen, bent])).float()
         known, sure_of, asked_of = torch.split(scores, [len(x), len(seen), len(bent)])
 
@@ -79,7 +79,7 @@ class FixMatch(Knockoff):
         }
 
     def _two_views(self, s: PoolState, n: int) -> tuple[Tensor, Tensor]:
-        """Weak and strong views of `n` images that were not asked; of none if all were."""
+        """Weak and strong views of `n` images that were not queried; empty if all were."""
         unasked = s.unasked()
         if not len(unasked):
             return s.inputs(unasked), s.inputs(unasked)
@@ -91,9 +91,10 @@ class FixMatch(Knockoff):
 
 
 def consistency(weak: Tensor, strong: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of strong views' logits [U, K] with the labels that weak views' are sure of.
+    """Cross-entropy of strong views' logits [U, K] with the confident labels of weak views'.
 
-    Returns its mean over all U, unsure ones counting 0, and the share of the sure; both 0-d.
+    Returns its mean over all U, with 0 for unconfident ones, and the share of confident ones;
+    both are 0-d.
     """
     if not len(weak):
         return weak.sum(), weak.sum().detach()

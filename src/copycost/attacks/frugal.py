@@ -1,4 +1,4 @@
-"""Frugal: copycost's own attack for few queries. Every answer is learnt from many times."""
+"""Frugal: copycost's own attack for few queries, which learns every answer many times."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from copycost.settings import SETTINGS
 from copycost.types import Access, InputSpec
 
 RECENT_BATCHES = 4
-"""How far back the recent answers go that half of each lesson is drawn from."""
+"""Batches of answers that count as recent when a lesson is drawn."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class Frugal(Guided):
-    """Queries cost, student steps do not: ask little, choose it well, and learn long from it.
+    """Queries cost, student steps do not: send few, choose them well, and learn long from each.
 
-    A step makes several candidates for each query, by untrained networks that are never used
-    twice, so that nothing is forgotten as by a generator that learns. It asks those that the
-    students disagree about, all classes by turns. Every answer goes into a memory, and each
-    student takes many steps on recent and on old answers before the next batch is asked.
+    A step makes several candidates per query by untrained networks, each used once, so that
+    nothing is forgotten as it is by a generator that learns. It queries those on which the
+    students disagree, taking classes in turn. Every answer goes into a memory, and each student
+    takes many steps on recent and old answers before the next batch is queried.
 
-    Where a run's settings leave something out it has what `suited` says; the defaults of the
-    fields are what they were before, for records that are older than a field.
+    A setting that a run does not give has its value from `suited`. The fields' defaults keep the
+    behaviour of before each field existed, for records that are older than the field.
     """
 
     queries_per_image: ClassVar[int] = 1
@@ -53,45 +53,46 @@ class Frugal(Guided):
     schedule: ScheduleSetting = Cosine()
     """Factor on all learning rates over the share of the budget spent."""
     members: int = Field(default=2, ge=1)
-    """M, students; one alone asks what it is least sure of."""
+    """M, number of students; a single one queries what it is least sure of."""
     sources: SourcesSetting = (untrained, coordinates)
-    """Kinds of candidates; all have equal chances."""
+    """Kinds of candidates, equally likely."""
     generated: bool = False
-    """Whether one more kind is made by a generator that climbs the students' disagreement."""
+    """Whether a generator that maximises the students' disagreement makes one more kind."""
     candidates: int = Field(default=4, ge=1)
-    """Images made for each that is asked, c."""
+    """c, images made per query."""
     balanced: bool = True
-    """Whether classes take turns, by the students' vote, when candidates are chosen."""
+    """Whether candidates are chosen from all classes in turn, by the students' vote."""
     student_steps: int = Field(default=16, ge=1)
-    """n_S, steps of each student for one batch of queries."""
+    """n_S, steps of each student per batch of queries."""
     recent: float = Field(default=0.5, ge=0, le=1)
-    """Chance of each image of a lesson to come from the latest four batches, else from all."""
+    """Probability that an image of a lesson comes from the latest four batches, not from all."""
     shift: float = Field(default=0.0, ge=0, lt=1)
-    """The most by which a lesson's images are moved, as a share of a side; answers are kept."""
+    """Largest shift of a lesson's images, as a share of a side; answers are kept."""
     flip: bool = False
-    """Whether half of them are mirrored: right for photographs, wrong for digits."""
+    """Whether half of those images are mirrored: right for photographs, wrong for digits."""
     as_asked: float = Field(default=0.5, ge=0, le=1)
     """Share of a lesson that `shift` and `flip` leave alone: the victim answered those images."""
     adjustment: float = Field(default=0.0, ge=0)
-    """τ: by labels, while students learn, each class is raised by τ · log of its share of all
-    answers (`log_shares`); 0 for none. It helped on some victims and harmed on another."""
+    """τ: at label access, τ · log of a class's share of all answers (`log_shares`) is added to its
+    logit while students learn; 0 for none. It helped on some victims and harmed on another."""
     average_momentum: float = Field(default=0.99, ge=0, lt=1)
-    """Of the average of the first student's weights, which counts; 0: the student itself does."""
+    """Momentum of the average of the first student's weights, which is the copy; 0: no average,
+    the student is the copy."""
     clip: float = Field(default=0.0, ge=0)
     """Bound of the norm of a student's gradient, if it has no normalisation layers; 0: none."""
     memory_mib: int = Field(default=2968, ge=1)
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
 
     def __post_init__(self) -> None:
-        """Raise a validation error if there is no kind of image to ask about."""
+        """Raise a validation error if there is no kind of image to query."""
         if not self.sources and not self.generated:
             raise ValueError("sources: name one, or let `generated` be true")
 
     @classmethod
     def suited(cls, budget: int) -> dict[str, JsonValue]:
-        """What copied small victims of several kinds well: "With no setting given" on its page.
+        """Settings that copied several small victims well: "With no setting given" on its page.
 
-        One student takes about as many steps at any budget: `suited_lessons`.
+        One student takes about as many steps at any budget: see `suited_lessons`.
         """
         batch, steps = suited_lessons(budget)
         return {
@@ -108,7 +109,7 @@ class Frugal(Guided):
 
     @property
     def needs_images(self) -> bool:
-        """Inputs must be images, unless all it does is to ask noise and learn from it."""
+        """Whether inputs must be images: unless it only queries noise and learns it unchanged."""
         return self.generated or bool(self.shift) or self.flip or not set(self.sources) <= NOISE
 
     @property
@@ -118,15 +119,15 @@ class Frugal(Guided):
 
     @property
     def generates(self) -> bool:
-        """Whether there is a generator, of candidates; without one, images of any size will do."""
+        """Whether a generator makes candidates; without one, images may have any size."""
         return self.generated
 
     def student_player(self, student: nn.Module, engine: Engine) -> Player:
-        """The student with the field's usual SGD, kept steady by `clip`."""
+        """The student as a player, trained by SGD, with its gradient bounded by `clip`."""
         return steadied(super().student_player(student, engine), self.clip)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """M students, the average of the first, any generator and an empty memory."""
+        """M students, the average of the first, a generator if any, and an empty memory."""
         s = super().start(student, oracle, engine, seed)
         s.memory = Replay(oracle, engine, self.memory_mib)
         if self.average_momentum:
@@ -155,13 +156,13 @@ class Frugal(Guided):
         return losses
 
     def _raised(self, memory: Replay, oracle: Oracle) -> Tensor | None:
-        """What is added to the students' logits while they learn; None above label access."""
+        """What is added [K] to the students' logits while they learn; None above label access."""
         if oracle.access is not Access.LABEL or not self.adjustment:
             return None
         return self.adjustment * log_shares(memory.label_counts(oracle.classes))
 
     def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
-        """The lesson with weak views in place of some images: close to them in the answer too."""
+        """The lesson with weak views in place of some images: their answers should be close."""
         if not self.shift and not self.flip:
             return lesson
         views = weak(lesson.images, spec, s.random, self.shift, self.flip)
@@ -170,7 +171,7 @@ class Frugal(Guided):
 
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:
-        """`n` of the candidates: the most disputed, by turns of the classes if `balanced`.
+        """The `n` candidates of most doubt, from all classes in turn if `balanced`.
 
         Several ranks choose among the candidates of all, as one would.
         """
@@ -185,14 +186,14 @@ class Frugal(Guided):
         return ranks.share(ranks.rows(images)[order[: n * ranks.count]])
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
-        """Every kind of image with equal chances; each rank draws as one alone would."""
+        """`n` images of all kinds, equally likely; ranks together draw what one alone would."""
         kinds = (*self.sources, self._made_by(s, n)) if self.generated else self.sources
         return of_kinds(kinds, spec, n, random)
 
     def _made_by(self, s: State, most: int) -> Source:
-        """The generator as a kind that always makes `most`, however few are asked for.
+        """The generator as a kind that always makes `most` images, however few are needed.
 
-        On a GPU each new number of images would be searched for, compiled or captured anew.
+        On a GPU every new batch size would be benchmarked, compiled or captured again.
         """
 
         def made(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -204,7 +205,7 @@ class Frugal(Guided):
 
     @torch.no_grad()
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` candidates [n, C, H, W] of every kind, from random numbers of their own."""
+        """`n` candidates [n, C, H, W] of all kinds, from random numbers of their own."""
         return self._mixed(s, oracle.spec, n, s.engine.random(0))
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
@@ -213,20 +214,21 @@ class Frugal(Guided):
 
 
 def log_shares(counts: Tensor) -> Tensor:
-    """The log of each class's share of `counts` [K], to each of which one is added.
+    """The log of each class's share of `counts` [K], after adding one to each count.
 
-    Random images are hardly ever of some classes. Who learns their labels as they come doubts
-    those classes everywhere; with this added to its logits, a student learns what it would say if
-    all classes were equally common (Menon et al. 2021, "Long-tail learning via logit adjustment").
+    The victim hardly ever labels random images as some classes, and a student trained on such
+    labels predicts those classes too rarely. With this added to its logits in training, it learns
+    as if all classes were equally common (Menon et al. 2021, "Long-tail learning via logit
+    adjustment").
     """
     return ((counts + 1) / (counts + 1).sum()).log()
 
 
 def by_turns(doubt: Tensor, vote: Tensor, classes: int) -> Tensor:
-    """Rows by falling `doubt` [N], where the classes of `vote` [N] in [0, `classes`) take turns.
+    """Row indices [N] by falling `doubt` [N], taking the classes of `vote` [N] in turn.
 
-    First the most doubtful of every class, then the second of each, and so on; a class that
-    has no more is passed over.
+    `vote` is in [0, `classes`). First comes the most doubtful row of every class, then the second
+    of each, and so on; a class with no rows left is passed over.
     """
     order = doubt.argsort(descending=True, stable=True)
     turn = one_hot(vote[order], classes).cumsum(dim=0).gather(1, vote[order, None]).squeeze(1)

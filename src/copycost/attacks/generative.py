@@ -1,4 +1,4 @@
-"""What attacks have in common that make their queries out of noise."""
+"""Base class of attacks with a generator, which turns noise into queries."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from copycost.settings import SETTINGS, listed
 from copycost.types import InputSpec
 
 DIAGNOSED = 64
-"""Images looked at for the attack's own health."""
+"""Generated images over which the attack's health is measured."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class Generative(Attack):
-    """An attack with a generator; how the generator learns is each one's own."""
+    """An attack with a generator; each attack defines how the generator learns."""
 
     generator: Annotated[str, listed(GENERATORS)] = "dfme"
     """Name of the generator's architecture."""
@@ -46,7 +46,7 @@ class Generative(Attack):
 
     @property
     def needs_images(self) -> bool:
-        """Inputs must be images: generators make nothing else."""
+        """True: generators make nothing but images."""
         return True
 
     @property
@@ -55,14 +55,14 @@ class Generative(Attack):
         return True
 
     def check_spec(self, spec: InputSpec) -> None:
-        """Raise `SpecMismatch` for no images, or for a size that the generator cannot make."""
+        """Raise `SpecMismatch` unless inputs are images of a size that the generator can make."""
         super().check_spec(spec)
         if self.generates:
             with torch.device("meta"):
                 self._generator(spec)
 
     def generator_player(self, spec: InputSpec, engine: Engine, seed: int) -> Player:
-        """The generator, its weights from `seed`."""
+        """The generator as a player, with weights from `seed`."""
         with seeded(derive(seed, "generator")):
             generator = self._generator(spec)
         optimizer = self.generator_optimizer(generator.parameters())
@@ -72,19 +72,19 @@ class Generative(Attack):
         return GENERATORS[self.generator](spec, self.latent, self.width)
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam, unless an attack has another."""
+        """Adam, unless an attack overrides it."""
         return torch.optim.Adam(weights, lr=self.generator_lr, fused=True)
 
     def pictures(self, x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-        """Images in the spec's range of what the generator gave, both [N, C, H, W]."""
+        """The generator's output [N, C, H, W] as images of the same shape in the spec's range."""
         return squash(x, spec)
 
     @torch.no_grad()
     def asked(self, s: State, oracle: Oracle, n: int, batches: int) -> list[Batch]:
-        """Ask about `batches` times `n` fresh images of the generator, for students to learn.
+        """Query `batches` times `n` fresh images of the generator, for students to learn.
 
-        They are asked all at once: while students learn the generator stands still, and victims
-        answer many inputs sooner than as many small batches.
+        They are queried all at once: the generator does not change while students learn, and
+        victims answer one large batch faster than many small ones.
         """
         if not batches:
             return []
@@ -96,27 +96,27 @@ class Generative(Attack):
 
     @property
     def asks_evaluating(self) -> bool:
-        """Whether the generator is in evaluation mode while it makes what students learn from."""
+        """Whether the generator is in evaluation mode while it makes the students' images."""
         return False
 
     def feeding(self, s: State) -> AbstractContextManager[Player]:
-        """The generator, within the block in the mode in which it feeds students."""
+        """Within the block, the generator is in the mode in which it makes students' images."""
         generator = s.need_generator()
         return generator.evaluating() if self.asks_evaluating else nullcontext(generator)
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` images [n, C, H, W] as students learn from them now."""
+        """`n` images [n, C, H, W] like those that students learn from now."""
         return self.made(s, oracle.spec, n)
 
     @torch.no_grad()
     def made(self, s: State, spec: InputSpec, n: int) -> Tensor:
-        """`n` images [n, C, H, W] as the generator feeds students; its state is left alone."""
+        """`n` images [n, C, H, W] as made for students, by a copy: the generator is unchanged."""
         generator, random = copy.deepcopy(s.need_generator().network), s.engine.random(0)
         generator.train(not self.asks_evaluating)
         return self.pictures(generator(random.normal(n, self.latent)), spec, random)
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
-        """Spread of the generated images, as a share of the range."""
+        """Standard deviation over the generated images, as a share of the range."""
         spec = rehearsal.spec
         spread = self.made(s, spec, DIAGNOSED).std(dim=0).mean() / (spec.high - spec.low)
         return {"generator/spread": float(spread)}

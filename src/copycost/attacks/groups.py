@@ -10,18 +10,18 @@ from copycost.noise import Noise
 from copycost.pool import Pool
 
 THUMBNAIL = 8
-"""Largest side of what is compared."""
+"""Largest side of the thumbnails that are compared."""
 CHUNK = 1024
 PASSES = 20
 
 
 def group(pool: Pool, count: int, random: Noise) -> Tensor:
-    """The group of each image, [P], int64, from 0 to `count` - 1, on the host; one may be empty."""
+    """The group of each image: [P], int64, in [0, `count`), on the host; a group may be empty."""
     return k_means(_thumbnails(pool), count, random)
 
 
 def k_means(points: Tensor, count: int, random: Noise) -> Tensor:
-    """Lloyd's algorithm on `points` [P, d]: each one's group, [P]; a group may end up empty."""
+    """Lloyd's algorithm on `points` [P, d]: the group [P] of each; a group may end up empty."""
     first = random.uniform(len(points)).argsort(stable=True).cpu()[:count]
     centres = points[first].clone()
     for _ in range(PASSES):
@@ -39,7 +39,7 @@ def _nearest(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def _thumbnails(pool: Pool) -> Tensor:
-    """[P, d], on the host: sums on an accelerator may differ from run to run."""
+    """Thumbnails [P, d], computed on the host: sums on an accelerator may vary between runs."""
     height, width = (min(side, THUMBNAIL) for side in pool.spec.shape[1:])
     parts = [pool.floats(part) for part in torch.split(torch.arange(len(pool)), CHUNK)]
     return torch.cat([adaptive_avg_pool2d(part, (height, width)).flatten(1) for part in parts])

@@ -20,7 +20,7 @@ class Guided(ThroughStudents):
     members: int = Field(default=2, ge=2)
     """M, students."""
     diversity: float = Field(default=0.2, ge=0)
-    """λ, weight of the entropy of the batch's mean vote in what the generator climbs."""
+    """λ, weight of the entropy of the batch's mean vote in what the generator maximises."""
 
     @property
     def count(self) -> int:
@@ -28,7 +28,7 @@ class Guided(ThroughStudents):
         return self.members
 
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """Up the members' disagreement plus λ times the entropy of the batch's mean vote."""
+        """One step up the members' disagreement plus λ times the entropy of their mean vote."""
         generator = s.need_generator()
         images = self.pictures(generator(s.normal(n, self.latent)), oracle.spec, s.random)
         p = self.logits(s, images).softmax(dim=2)  # [M, N, K]

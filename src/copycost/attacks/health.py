@@ -1,4 +1,4 @@
-"""Whether a finite difference is slope or noise, in a running attack."""
+"""Measure, in a running attack, whether its finite differences are slope or rounding noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from copycost.oracle.rehearsal import Network, Rehearsal
 from copycost.types import Access, Answer
 
 IMAGES = 64
-"""Generated images at which the estimate is tried."""
+"""Generated images at which the estimate is tested."""
 
 
 def estimate_correlation(
@@ -31,11 +31,11 @@ def estimate_correlation(
     latent: int,
     estimator: Estimator = forward_difference,
 ) -> float:
-    """Correlation of an estimate along one direction with the truth, on a victim's stand-in.
+    """Correlation of an estimate along one direction with the true slope, on a stand-in victim.
 
-    In the run's arithmetic, with its ε, and through the defences and the access that it has, at
-    images the generator makes of `latent` numbers each. The truth is the undefended slope. Asks
-    nothing and changes nothing: see `gradients.quality`.
+    It is measured in the run's arithmetic, with its ε, defences and access, at images that the
+    generator makes from `latent` numbers each. The true slope is the undefended one. Sends no
+    queries and changes nothing: see `gradients.quality`.
     """
     step = attack.estimate_step(s.engine, rehearsal.spec)
     assert step is not None, "this attack estimates no gradients"
@@ -53,7 +53,7 @@ def estimate_correlation(
 
         return at
 
-    # Not the student itself: where it is compiled, these few points would be compiled for as well.
+    # A copy: the student itself, if compiled, would be compiled again for this batch size.
     student = computed_in(s.engine.estimate_precision(step), s.engine.device, true)
     measured = gap(student, rehearsal(s.engine.like_victim(stand_in, step)))
     estimate, _ = estimator(measured, x, 1, step.epsilon, random)

@@ -18,29 +18,29 @@ from copycost.types import InputSpec
 
 @dataclass(frozen=True, config=SETTINGS)
 class IDEAL(Synthesis):
-    """A fresh generator a round makes images that the student sorts evenly; each is asked once.
+    """In each round a fresh generator makes images of all classes, which are queried once each.
 
-    The student then learns from views of all images so far, each with the label that the image
-    itself was given. The defaults are those of the authors' command for CIFAR-10.
+    The student then learns from views of all images so far, each with the label of its original.
+    The defaults are those of the authors' command for CIFAR-10.
     """
 
     batch_size: int = Field(default=250, ge=2)
-    """Images a round, N, and in a step of the student."""
+    """N, images per round, and per step of the student."""
     spread: float = Field(default=5.0, ge=0)
-    """λ, weight of the mean over images and classes of p log p in what the generator descends."""
+    """λ, weight in the generator's loss of the mean over images and classes of p log p."""
 
     def generator_momenta(self) -> tuple[float, float]:
-        """β₁ and β₂ as DCGAN has them."""
+        """β₁ and β₂, as in DCGAN."""
         return 0.5, 0.999
 
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
-        """Classes [n]: all in turn, over the rounds and over all ranks' rows."""
+        """Classes [n], taken in turn over all rounds and all ranks' rows."""
         ranks = s.engine.ranks
-        first = oracle.spent * ranks.count + ranks.rank * n  # one query an image
+        first = oracle.spent * ranks.count + ranks.rank * n  # one query per image
         return (first + torch.arange(n, device=s.engine.device)) % oracle.classes
 
     def objective(self, s: State, scores: Tensor, targets: Tensor, images: Tensor) -> Tensor:
-        """Cross-entropy with the targets, and λ · mean p log p, which keeps predictions open."""
+        """Cross-entropy with the targets + λ · mean p log p, which keeps predictions uncertain."""
         return cross_entropy(scores, targets) + self.spread * openness(scores)
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
@@ -50,6 +50,6 @@ class IDEAL(Synthesis):
 
 
 def openness(scores: Tensor) -> Tensor:
-    """Mean over images and classes of p log p, 0-d, for logits [N, K]: least where all p = 1/K."""
+    """Mean over images and classes of p log p, 0-d, for logits [N, K]; least where all p = 1/K."""
     log_p = scores.log_softmax(dim=1)
     return (log_p.exp() * log_p).mean()

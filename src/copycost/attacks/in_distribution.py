@@ -1,4 +1,4 @@
-"""The ceiling: the student trained on the victim's own training images, labelled by the victim."""
+"""The ceiling: a student trained on the victim's own training images and its answers to them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from copycost.settings import SETTINGS
 
 @dataclass(frozen=True, config=SETTINGS)
 class InDistribution(Knockoff):
-    """What the budget buys an attacker who holds the victim's data and lacks only its answers.
+    """What the budget buys an attacker who has the victim's data and lacks only its answers.
 
-    No attack: no outsider has this pool. It is to the others what random noise is from below.
+    This is no realistic attack: no outsider has this pool. It bounds the others from above, as
+    random noise does from below.
     """
 
     knowledge: ClassVar[str] = IN_DISTRIBUTION

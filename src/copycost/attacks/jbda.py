@@ -24,26 +24,26 @@ from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 
 CHUNK = 512
-"""Images moved at a time."""
+"""Images moved along the Jacobian at a time."""
 
 
 @plain_dataclass(kw_only=True)
 class JBDAState(PoolState):
-    """Here indices are of the images made so far, the seeds first."""
+    """The state of a pool attack, whose indices here are of images made so far, seeds first."""
 
     room: Tensor
-    """For all that the budget can have made: [B, *shape], uint8, on the host."""
+    """Memory for one image per query of the budget: [B, *shape], uint8, on the host."""
     held: int = 0
     """M, images made so far."""
 
     @property
     def made(self) -> Tensor:
-        """[M, *shape], uint8."""
+        """The images made so far, [M, *shape], uint8."""
         return self.room[: self.held]
 
     @property
     def left(self) -> int:
-        """More can always be made."""
+        """Practically unlimited: more images can always be made."""
         return sys.maxsize
 
     def inputs(self, indices: Tensor) -> Tensor:
@@ -57,11 +57,11 @@ class JBDAState(PoolState):
         return torch.arange(first, self.held)
 
     def state(self) -> dict[str, Any]:
-        """The images, too."""
+        """All that a checkpoint needs, with the images made."""
         return super().state() | {"made": self.made}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         super().restore(state)
         self.held = len(state["made"])
         self.room[: self.held] = state["made"]
@@ -69,37 +69,37 @@ class JBDAState(PoolState):
 
 @dataclass(frozen=True, config=SETTINGS)
 class JBDA(PoolAttack):
-    """A few seeds, and then, round by round, each image moved where the student's answer changes.
+    """Query a few seeds; then, in each round, images moved along the student's gradient.
 
     x' = x + λ · sign(∂F_y / ∂x), with F the student and y the victim's label of x. Each image is
-    asked once.
+    queried once.
     """
 
     seeds: int = Field(default=150, ge=1)
-    """Images of the pool asked in the first round."""
+    """Images of the pool queried in the first round."""
     distance: float = Field(default=0.1, gt=0)
-    """λ, by how much each value is moved in all, as a share of the range."""
+    """λ, total change of each value, as a share of the range."""
     direction: Literal["answer", "random-class"] = "answer"
-    """Towards which class: the victim's answer (JBDA), or another at random (JBRAND)."""
+    """Class to move towards: the victim's answer (JBDA), or another at random (JBRAND)."""
     moves: int = Field(default=1, ge=1)
-    """Steps into which the way is divided, each by the sign where the one before led."""
+    """Steps into which λ is divided; each takes the gradient's sign at the point reached."""
     reservoir: int | None = Field(default=None, ge=16)
     """Most images of one round, drawn at random; None doubles the number every round."""
     student_momentum: float = Field(default=0.9, ge=0, lt=1)
     epochs: int = Field(default=20, ge=1)
     """Passes over all answers in the training after a round."""
     last_epochs: int = Field(default=100, ge=1)
-    """Passes in the last training, which gives the copy."""
+    """Passes in the last training, which yields the copy."""
     memory_mib: int = Field(default=2968, ge=1)
-    """Most that the images made may take; all are needed to the end, one a query."""
+    """Bound of the images' memory in MiB: all, one per query, are needed to the end."""
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> PoolState:
-        """Nothing made yet.
+        """The state before the first query, with no images made.
 
-        Raises `ConfigError` for a pool with fewer images than seeds, or for a budget whose images
-        the memory does not hold.
+        Raises `ConfigError` for a pool with too few images for the seeds, or for a budget whose
+        images the memory cannot hold.
         """
         if len(pool) < min(self.seeds, oracle.budget):
             raise ConfigError(
@@ -122,14 +122,14 @@ class JBDA(PoolAttack):
         return torch.empty((oracle.budget, *oracle.spec.shape), dtype=torch.uint8)
 
     def ends(self, budget: int) -> list[int]:
-        """The seeds, then as many as there are, or as the reservoir holds."""
+        """Queries at each round's end: the seeds, then doubling, by `reservoir` at most."""
         ends = [min(self.seeds, budget)]
         while ends[-1] < budget:
             ends.append(min(budget, ends[-1] + min(ends[-1], self.reservoir or budget)))
         return ends
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
-        """Seeds while nothing was answered; then new images, from answered ones at random."""
+        """Seeds in the first round; afterwards new images, made from random answered ones."""
         assert isinstance(s, JBDAState)
         if not s.learnt:
             return s.add(s.pool.images[s.shuffled(len(s.pool))[:n]])
@@ -138,12 +138,12 @@ class JBDA(PoolAttack):
         return s.add(self._without_repeats(s, torch.cat(moved), rows))
 
     def lesson_steps(self, s: PoolState, oracle: Oracle) -> int:
-        """The last training is longer."""
+        """Optimiser steps of the current training; the last training is longer."""
         steps = super().lesson_steps(s, oracle)
         return steps if self.images(s, oracle) else steps // self.epochs * self.last_epochs
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` of the images made so far; of the pool while there are none."""
+        """`n` random images of those made so far, or of the pool if there are none."""
         assert isinstance(s, JBDAState)
         if not len(s.made):
             return super().samples(s, oracle, n)
@@ -160,9 +160,10 @@ class JBDA(PoolAttack):
         return quantise(x, oracle.spec).cpu()
 
     def _without_repeats(self, s: JBDAState, images: Tensor, rows: Tensor) -> Tensor:
-        """`images`, those made before moved from their `rows` in a random direction instead.
+        """`images`, with repeats of earlier ones replaced by their originals moved at random.
 
-        A student that hardly changed would otherwise have old images made, and paid for, again.
+        `rows` are the answers of the originals. Without this, a student that hardly changed would
+        make, and pay for, the same images again.
         """
         known = {_digest(image) for image in s.made}
         for i, row in enumerate(rows):
@@ -186,7 +187,7 @@ def _digest(image: Tensor) -> bytes:
 def slope(student: Any, x: Tensor, y: Tensor) -> Tensor:
     """∂ log F_y / ∂x [N, *shape] at `x` for classes `y` [N].
 
-    It has the sign of ∂F_y / ∂x, also where a sure student's own slope would round to 0.
+    It has the sign of ∂F_y / ∂x, but does not round to 0 where the student is very sure.
     """
     x = x.detach().requires_grad_()
     log_p = student(x).float().log_softmax(dim=1).gather(1, y[:, None])

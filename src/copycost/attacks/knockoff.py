@@ -15,20 +15,20 @@ from copycost.settings import SETTINGS
 
 @dataclass(frozen=True, config=SETTINGS)
 class Knockoff(PoolAttack):
-    """Ask about images of a pool at random, then train a fresh student on all answers.
+    """Query random images of a pool, then train a fresh student on all answers.
 
     The defaults are those of the authors' code and README.
     """
 
     rounds: int = Field(default=1, ge=1)
-    """Equal parts of the budget, each followed by a training: with more than one the curve
-    shows what smaller budgets would have given, and each costs a training."""
+    """Equal parts of the budget, each followed by a training; with several, the curve also shows
+    the results of smaller budgets."""
 
     def ends(self, budget: int) -> list[int]:
         """Queries spent at the end of each round; all rounds are equal."""
         return [ceil(budget * (r + 1) / self.rounds) for r in range(self.rounds)]
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
-        """Indices [n] at random, of images that were not asked."""
+        """Random indices [n] of images that were not queried."""
         unasked = s.unasked()
         return unasked[s.shuffled(len(unasked))[:n]]

@@ -29,13 +29,13 @@ from copycost.settings import SETTINGS
 
 @plain_dataclass(kw_only=True)
 class AdaptiveState(PoolState):
-    """With groups of the pool, and what has been learnt of their worth."""
+    """The state of a pool attack, with groups of the pool and the policy over them."""
 
     groups: Tensor
     """[P], the group of each image."""
     bandit: Bandit
     scout: Player
-    """Not among the players: nobody judges it, and it learns only while asking."""
+    """Kept apart from `players`: it is not evaluated, and learns only during queries."""
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint needs, with the groups, the bandit and the scout."""
@@ -46,7 +46,7 @@ class AdaptiveState(PoolState):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         super().restore(state)
         self.groups = state["groups"]
         self.bandit.restore(state["bandit"])
@@ -55,32 +55,32 @@ class AdaptiveState(PoolState):
 
 @dataclass(frozen=True, config=SETTINGS)
 class KnockoffAdaptive(Knockoff):
-    """Learn while asking which groups of the pool are worth asking, then train as Knockoff does.
+    """Learn during the queries which groups of the pool are worth querying, then train as Knockoff.
 
-    A scout, a second network with the student's first weights, is trained on each answer once;
-    where it is wrong, there is something to learn.
+    A scout, a second network with the student's first weights, is trained once on each answer;
+    its loss shows which answers are informative.
     """
 
     needs_images: ClassVar[bool] = True
 
     groups: int = Field(default=30, ge=2)
-    """Groups of the pool: k-means of thumbnails, in place of labels that the pool has not."""
+    """Groups of the pool, by k-means on thumbnails, as the pool has no labels."""
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (
         "certainty",
         "diversity",
         "loss",
     )
-    """What makes an answer worth having: a sure victim, one that says something else than of
-    late, a scout that is wrong."""
+    """What makes an answer valuable: a confident victim, an answer unlike recent ones, a scout
+    that is wrong."""
     window: int = Field(default=25, ge=2)
-    """Δ, queries over which rewards are compared."""
+    """Δ, the number of latest queries over which rewards are compared."""
     scout_lr: float = Field(default=5e-4, gt=0)
     """Learning rate of the scout's SGD."""
 
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> PoolState:
-        """A scout beside the student, and the pool in groups."""
+        """The state before the first query, with a scout and the pool in groups."""
         scout = copy.deepcopy(student)
         parts = self.parts(pool, len(pool), student, oracle, engine, seed)
         descent = torch.optim.SGD(
@@ -95,18 +95,18 @@ class KnockoffAdaptive(Knockoff):
         )
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """Draw groups, ask an image of each, reward the groups, teach the scout."""
+        """Draw groups, query an image of each, reward the groups, train the scout."""
         assert isinstance(s, AdaptiveState)
         left = self._left(s)
         drawn = s.bandit.draw(s.random.uniform(n).tolist(), left)
         asked = self._members(s, drawn)
         answer = self.ask(s, oracle, asked)
-        learns = n >= SMALLEST_BATCH  # one image may be left of a round, or of the pool
+        learns = n >= SMALLEST_BATCH  # a single image may be left in a round or in the pool
         with nullcontext() if learns else s.scout.evaluating():
             scores = s.scout(s.inputs(asked)).float()
         gaps = self.miss(scores, answer)
         p = recover_logits(answer, oracle.classes, self.recovery, self.floor).softmax(dim=1)
-        # Not KL, which the scout descends: that leaves out the entropy of what was answered.
+        # Not the scout's own loss, KL: that subtracts the entropy of the answer.
         surprise = -(p * scores.detach().log_softmax(dim=1)).sum(dim=1)
         s.bandit.learn(drawn, p, surprise, left)
         if learns:
@@ -114,18 +114,18 @@ class KnockoffAdaptive(Knockoff):
         return {"scout/gap": gaps.detach().mean()}
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
-        """How far the policy is from preferring nothing: its entropy, as a share of the most."""
+        """Entropy of the policy, as a share of its maximum: 1 where no group is preferred."""
         assert isinstance(s, AdaptiveState)
         p = s.bandit.preferences.softmax(dim=0)
         most = torch.tensor(float(len(p))).log().clamp(min=1e-9)
         return {"policy/entropy": float(-torch.xlogy(p, p).sum() / most)}
 
     def _left(self, s: AdaptiveState) -> Tensor:
-        """Images of each group that were not asked, [G]."""
+        """Number of images of each group that were not queried, [G]."""
         return torch.bincount(s.groups[s.unasked()], minlength=len(s.bandit.preferences))
 
     def _members(self, s: AdaptiveState, drawn: list[int]) -> Tensor:
-        """For each group drawn, an image of it at random that was not asked; none twice."""
+        """For each group drawn, a random image of it that was not queried; none twice."""
         mixed = s.unasked()[s.shuffled(len(s.unasked()))]
         of = {z: iter(mixed[s.groups[mixed] == z].tolist()) for z in set(drawn)}
         return torch.tensor([next(of[z]) for z in drawn])

@@ -1,4 +1,4 @@
-"""Attacks that learn long from everything they were answered before they ask again."""
+"""Attacks that train for long on all answers so far before they query again."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ from copycost.types import InputSpec
 
 @plain_dataclass(kw_only=True)
 class LessonState(State):
-    """Players with a memory, and how much of the lesson in hand is left."""
+    """The state of an attack with lessons, with the steps left of the current one."""
 
     due: int = 0
-    """Steps of the student on old answers that come before the next query."""
+    """Student steps on old answers still due before the next query."""
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs, with what is left of the lesson."""
+        """All that a checkpoint needs, with the steps left of the lesson."""
         return super().state() | {"due": self.due}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         super().restore(state)
         self.due = state["due"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class Lessons(Generative):
-    """Each image is asked once and kept as bytes with its answer; lessons come out of memory.
+    """Each image is queried once and kept as bytes with its answer; lessons draw on that memory.
 
-    Made for labels: above label access only the first choice is learnt.
+    Made for labels: above label access the default loss learns only the first choice.
     """
 
     queries_per_image: ClassVar[int] = 1
 
     loss: LossSetting = cross_entropy
-    """Disagreement of student and victim; that of the labels at every access level."""
+    """Loss between student and victim, by default that of labels at every access level."""
     epochs: int = Field(default=1, ge=1)
-    """Steps of one lesson: as many as so many passes over all answers would take."""
+    """Length of one lesson: as many steps as this many passes over all answers take."""
     memory_mib: int = Field(default=297, ge=1)
     """Bound of the memory in MiB: 100,000 CIFAR-10 images with ten probabilities each."""
 
@@ -64,18 +64,18 @@ class Lessons(Generative):
         return memory
 
     def ask(self, s: State, oracle: Oracle, images: Tensor) -> None:
-        """Ask about `images` [N, *shape], once and as the bytes kept: a service takes files."""
+        """Query `images` [N, *shape] once, rounded to the bytes kept: a service takes files."""
         images = as_bytes(images, oracle.spec)
         s.need_memory().put(Batch(images, oracle(images)))
 
     def begin_lesson(self, s: LessonState, epochs: int) -> None:
-        """Put as many steps as `epochs` passes over all that is held before the next query."""
+        """Make due, before the next query, the steps of `epochs` passes over the memory."""
         held = len(s.need_memory())
         batch = self.batch_size * s.engine.ranks.count
         s.due = epochs * max(1, held // batch) if held >= SMALLEST_BATCH else 0
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """Whether a lesson lasts: it comes before the next query."""
+        """Whether steps of a lesson are due before the next query."""
         assert isinstance(s, LessonState)
         return s.due > 0
 

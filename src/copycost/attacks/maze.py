@@ -22,43 +22,43 @@ from copycost.types import Answer
 
 @dataclass(frozen=True, config=SETTINGS)
 class MAZE(Estimating):
-    """A generator climbs KL(victim || student) by estimated gradients; the student descends it.
+    """The generator climbs KL(victim || student) by estimated gradients; the student descends it.
 
-    The images on which the gradient is estimated are the student's first batch, so that their
-    answers are paid for once. Then come fresh batches, and batches of former ones. The
-    defaults are those of the authors' script for CIFAR-10.
+    The images at which the gradient is estimated are the student's first batch, so that their
+    answers are paid for once. Fresh batches follow, then batches from the memory. The defaults
+    are those of the authors' script for CIFAR-10.
     """
 
     batch_size: int = Field(default=128, ge=2)
-    """Images a step, N."""
+    """N, images per step."""
     schedule: ScheduleSetting = Cosine()
     """Factor on all learning rates over the share of the budget spent."""
     loss: LossSetting = kl
-    """Disagreement of student and victim; both players use the same."""
+    """Loss between student and victim; both players use the same."""
     latent: int = Field(default=100, ge=1)
     """Z, size of the noise the generator starts from."""
     generator_momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Of the generator's SGD."""
+    """Momentum of the generator's SGD."""
     generator_weight_decay: float = Field(default=5e-4, ge=0)
-    """Of the generator's SGD."""
+    """Weight decay of the generator's SGD."""
     generator_steps: int = Field(default=1, ge=1)
-    """n_G, generator steps in one step of the attack."""
+    """n_G, generator steps per step of the attack."""
     student_steps: int = Field(default=5, ge=1)
-    """n_S, student steps in one step of the attack, the first on the generator's images."""
+    """n_S, student steps per step of the attack, the first on the images of the estimate."""
     replay_steps: int = Field(default=10, ge=0)
     """n_R, further student steps, each on images from the memory."""
     memory_mib: int = Field(default=5936, ge=1)
     """Bound of the replay memory in MiB: two million CIFAR-10 images with ten probabilities
     each, which is all that the authors keep of 30 million queries."""
     directions: int = Field(default=10, ge=1)
-    """m, random directions of one gradient estimate."""
+    """m, random directions per gradient estimate."""
     epsilon: float | None = Field(default=None, ge=1e-12)
-    """ε, length of the finite difference, before the squash; None is the arithmetic's default,
+    """ε, length of the finite difference, before the squash; None for the arithmetic's default,
     which in float32 is the paper's 1e-3."""
 
     @property
     def queries_per_image(self) -> int:
-        """m + 1 a generator step, and 1 for each student step but the first."""
+        """m + 1 per generator step, and 1 per student step except the first."""
         return self.generator_steps * (self.directions + 1) + self.student_steps - 1
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -94,7 +94,7 @@ class MAZE(Estimating):
         return losses
 
     def _ascend(self, s: State, oracle: Oracle, n: int) -> tuple[Batch, Tensor]:
-        """One generator step; its images with their answers, and their gap [N]."""
+        """One generator step; returns its images with their answers, and their gap [N]."""
         points: list[Batch] = []
 
         def noted(images: Tensor) -> Answer:
@@ -105,4 +105,4 @@ class MAZE(Estimating):
         x = generator(s.normal(n, self.latent)).float()  # [N, C, H, W] before the squash
         uphill, found = self.ascent(s, noted, oracle.spec, x)
         generator.descend(x, -uphill / n)
-        return points[0].split(n)[0], found  # the points before their perturbation come first
+        return points[0].split(n)[0], found  # the unperturbed points come first

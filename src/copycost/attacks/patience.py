@@ -1,4 +1,4 @@
-"""How long a student learns where steps are free, and how a long lesson is kept steady."""
+"""How long a student trains where steps cost nothing, and how long training is kept stable."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch.nn.modules.batchnorm import _NormBase
 from copycost.attacks.state import Player
 
 STEPS = 12_000
-"""Of the student over a whole run, as far as bounds of a batch and of its steps allow."""
+"""Student steps over a whole run, within the bounds of batch size and steps per batch."""
 
 
 def suited_lessons(budget: int) -> tuple[int, int]:
-    """Images a batch, and steps of the student for each batch that is asked.
+    """Images per batch, and student steps per batch queried.
 
-    Together they make `STEPS` from 1,500 queries to 1.5 million, where no bound holds. Batches
-    grow with the square root of the budget: the more answers there are, the fewer times each
-    is learnt from.
+    From 1,500 to 1.5 million queries, where no bound applies, a run has about `STEPS` steps in
+    all. Batches grow with the square root of the budget: the more answers there are, the fewer
+    times each is learnt.
     """
     batch = 2 ** round(math.log2(32 * math.sqrt(budget / 6_000)))
     batch = min(max(batch, 16), 512)
@@ -26,10 +26,10 @@ def suited_lessons(budget: int) -> tuple[int, int]:
 
 
 def steadied(player: Player, clip: float) -> Player:
-    """`player`, the norm of its gradients bounded by `clip` if it has no normalisation layers.
+    """`player`, with the norm of its gradient bounded by `clip` if it has no normalisation layers.
 
-    With them a rate suits nets of many kinds. Without them one that is too high for a net kills
-    its units within a few steps, and no later one can mend it.
+    With such layers one learning rate suits many nets. Without them, a rate that is too high for
+    a net kills its units within a few steps, and later steps cannot revive them.
     """
     normed = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
     if not any(isinstance(layer, normed) for layer in player.network.modules()):

@@ -1,4 +1,4 @@
-"""What attacks with a pool share: ask in rounds, then train on all answers, from scratch."""
+"""Base class of attacks with a pool: query in rounds, then train on all answers from scratch."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ def _no_rows() -> Tensor:
 
 @plain_dataclass(kw_only=True)
 class PoolState(State):
-    """A student, a pool, and what the pool has brought so far."""
+    """A student, a pool, and the answers and progress so far."""
 
     pool: Pool
     answers: Answers
     ends: list[int]
     """Queries spent at the end of each round."""
     fresh: dict[str, Tensor]
-    """The student's first weights, to which every training from scratch returns."""
+    """The student's first weights, from which every training from scratch starts."""
     queue: Tensor = field(default_factory=_no_rows)
-    """Indices chosen in this round and not asked yet."""
+    """Indices chosen in this round and not queried yet."""
     trained: int = 0
     """Rounds whose training is done."""
     learnt: int = 0
     """Answers that the last training learnt from."""
     lesson: int = 0
-    """Steps taken in the training in hand; 0 if there is none."""
+    """Steps taken in the current training; 0 if there is none."""
     order: Tensor = field(default_factory=_no_rows)
-    """Rows of the answers in this epoch's order."""
+    """Rows of the answers, in the order of the current epoch."""
     _unasked: tuple[int, Tensor] | None = None
 
     @property
     def left(self) -> int:
-        """Inputs that can still be asked."""
+        """Number of inputs that can still be queried."""
         return len(self.pool) - len(self.answers)
 
     def unasked(self) -> Tensor:
-        """Indices of the pool that have not been asked, in order."""
+        """Indices of the pool's inputs that were not queried, in order."""
         if self._unasked is None or self._unasked[0] != len(self.answers):
             free = torch.ones(len(self.pool), dtype=torch.bool)
             free[self.answers.indices] = False
@@ -75,14 +75,14 @@ class PoolState(State):
         return self.random.uniform(n).argsort(stable=True).cpu()
 
     def start_over(self) -> None:
-        """Give the student, and its average, the first weights; the optimiser forgets."""
+        """Reset the student and its average to the first weights; clear the optimiser's state."""
         self.student.network.load_state_dict(self.fresh)
         self.student.optimizer.state.clear()
         for average in self.averages.values():
             average.restore({"network": self.fresh, "calls": 0})
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs beside the players."""
+        """All that a checkpoint needs, with the answers and the progress of the rounds."""
         rounds = {
             "answers": self.answers.state(),
             "fresh": self.fresh,
@@ -96,7 +96,7 @@ class PoolState(State):
         return super().state() | {"rounds": rounds}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`; `RunError` if it is of another pool."""
+        """Continue from a saved `state`; `RunError` if it comes from another pool."""
         rounds = state["rounds"]
         self._check_pool(rounds.get("pool"))
         super().restore(state)
@@ -108,7 +108,7 @@ class PoolState(State):
         )
 
     def _check_pool(self, begun_with: str | None) -> None:
-        # None: a checkpoint from before it was kept.
+        # None: a checkpoint from before the pool's hash was kept.
         if begun_with not in (None, self.pool.content_hash):
             raise RunError(
                 "pool: expected the images that this run was begun with, in their order, got "
@@ -119,11 +119,11 @@ class PoolState(State):
 
 @dataclass(frozen=True, config=SETTINGS)
 class PoolAttack(Attack):
-    """Rounds of asking inputs of a pool, each followed by a training on all answers so far.
+    """Rounds of queries from a pool, each followed by a training on all answers so far.
 
-    Each input is asked at most once. A training starts from the student's first weights, so
-    that the student at the end of a round is the one that this budget alone would have given.
-    Training asks nothing: it is `study`, one batch at a time.
+    Each input is queried at most once. A training starts from the student's first weights, so
+    that the student at the end of a round is the one that this budget alone would give.
+    Training is `study`, one batch at a time, and sends no queries.
     """
 
     knowledge: ClassVar[str] = "pool"
@@ -131,7 +131,7 @@ class PoolAttack(Attack):
     queries_per_image: ClassVar[int] = 1
 
     batch_size: int = Field(default=64, ge=SMALLEST_BATCH)
-    """Inputs asked at a time, and in a batch of training."""
+    """Inputs queried at a time, and in a batch of training."""
     student_lr: float = Field(default=0.01, gt=0)
     """Learning rate of the student's SGD."""
     student_momentum: float = Field(default=0.5, ge=0, lt=1)
@@ -139,14 +139,14 @@ class PoolAttack(Attack):
     schedule: ScheduleSetting = Steps((0.3, 0.6, 0.9), 0.1)
     """Factor on the learning rate over the share of one training."""
     loss: LossSetting = kl
-    """Disagreement of student and victim; `kl` has the gradient of the soft cross-entropy."""
+    """Loss between student and victim; `kl` has the gradient of the soft cross-entropy."""
     epochs: int = Field(default=200, ge=1)
     """Passes over all answers in one training."""
     from_scratch: bool = True
     """Whether each training starts from the first weights, or from the last student."""
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Raises `ConfigError`: there is nothing to start with."""
+        """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(
             [f"pool: {type(self).__name__} needs one. Name one, e.g. --pool cifar10."]
         )
@@ -154,7 +154,7 @@ class PoolAttack(Attack):
     def start_with(
         self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> State:
-        """A student with `pool`, which must hold what the victim takes."""
+        """Start with `pool`, whose inputs must have the shape that the victim takes."""
         if pool is None:
             return self.start(student, oracle, engine, seed)
         check_pool(pool, oracle)
@@ -175,7 +175,7 @@ class PoolAttack(Attack):
         engine: Engine,
         seed: int,
     ) -> dict[str, Any]:
-        """What every state of such an attack is made of; at most `most` inputs can be asked."""
+        """The fields that every such state has; at most `most` inputs can be queried."""
         player = self.student_player(student, engine)
         weights = player.network.state_dict()
         return {
@@ -190,19 +190,19 @@ class PoolAttack(Attack):
 
     @abstractmethod
     def ends(self, budget: int) -> list[int]:
-        """Queries spent at the end of each round, rising; the last is the budget."""
+        """Queries spent at the end of each round, in rising order; the last is the budget."""
 
     @abstractmethod
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
-        """Indices [n] to ask in this round, in this order, none of them asked before."""
+        """Indices [n] to query in this round, in this order, none of them queried before."""
 
     def images(self, s: State, oracle: Oracle) -> int:
-        """A batch, or what is left of the round or the pool; to ask one alone trains nothing."""
+        """A batch, or what is left of the round or the pool, which may be a single input."""
         assert isinstance(s, PoolState)
         return min(self.batch_size, self._left_in_round(s, oracle))
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """Ask the next `n` inputs of the round and keep the answers."""
+        """Query the next `n` inputs of the round and keep the answers."""
         assert isinstance(s, PoolState)
         if not len(s.queue):
             s.queue = self.choose(s, oracle, max(n, self._left_in_round(s, oracle)))
@@ -211,13 +211,13 @@ class PoolAttack(Attack):
         return {}
 
     def ask(self, s: PoolState, oracle: Oracle, indices: Tensor) -> Answer:
-        """Ask the inputs of `indices` and keep the answers."""
+        """Query the inputs of `indices`, and keep and return the answer."""
         answer = oracle(s.inputs(indices))
         s.answers.put(indices, answer)
         return answer
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """At the end of a round, and when nothing more can be asked."""
+        """Whether a training is due: at the end of a round, or when nothing is left to query."""
         assert isinstance(s, PoolState)
         if bisect_right(s.ends, oracle.spent) > s.trained:
             return True
@@ -240,7 +240,7 @@ class PoolAttack(Attack):
         return losses
 
     def lesson_steps(self, s: PoolState, oracle: Oracle) -> int:
-        """Optimiser steps of the training in hand; 0 if there is too little to learn from."""
+        """Optimiser steps of the current training; 0 if there are too few answers."""
         return self.epochs * self.batches(s) if len(s.answers) >= SMALLEST_BATCH else 0
 
     def learn(self, s: PoolState, rows: Tensor) -> dict[str, Tensor]:
@@ -250,7 +250,7 @@ class PoolAttack(Attack):
         return {"student/gap": self.descend(s.student, x, answer)}
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
-        """`n` inputs of the pool, chosen by random numbers of their own."""
+        """`n` random inputs of the pool, from random numbers of their own."""
         assert isinstance(s, PoolState)
         return s.pool.floats(s.engine.random(0).integers(n, len(s.pool)).cpu(), s.engine.device)
 
@@ -259,7 +259,7 @@ class PoolAttack(Attack):
         return min(s.ends[past] - oracle.spent, s.left) if past < len(s.ends) else 0
 
     def batches(self, s: PoolState) -> int:
-        """Batches of an epoch: of `batch_size` or a little more, never less if there is one."""
+        """Batches of an epoch, each of `batch_size` or a little more, or a single smaller one."""
         return max(1, len(s.answers) // self.batch_size)
 
     def _next_rows(self, s: PoolState) -> Tensor:
@@ -271,5 +271,5 @@ class PoolAttack(Attack):
 
 
 def check_pool(pool: Pool, oracle: Oracle) -> None:
-    """Raise `SpecMismatch` if the victim does not take what is in `pool`."""
+    """Raise `SpecMismatch` if the victim does not take the inputs of `pool`."""
     oracle.spec.check_shape(pool.floats(torch.arange(1)))

@@ -23,23 +23,23 @@ from copycost.types import InputSpec
 
 @plain_dataclass(kw_only=True)
 class QEDGState(SynthesisState):
-    """With whether the lesson after the last query has begun."""
+    """The state of a synthesis attack, with whether the last lesson has begun."""
 
     last_begun: bool = False
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs, and whether the last lesson has begun."""
+        """All that a checkpoint needs, with whether the last lesson has begun."""
         return super().state() | {"last_begun": self.last_begun}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         super().restore(state)
         self.last_begun = state["last_begun"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class QEDG(Synthesis):
-    """Few queries, each of an image that the student is not sure of and that is unlike the rest.
+    """Few queries, of images that the student is unsure of and that differ from one another.
 
     The generator makes images of given classes that the student barely recognises and that
     differ within a class. The defaults are those of the authors' script for CIFAR-10.
@@ -48,52 +48,52 @@ class QEDG(Synthesis):
     kept_as = QEDGState
 
     batch_size: int = Field(default=512, ge=2)
-    """Images a round, N, and in a step of the student."""
+    """N, images per round, and per step of the student."""
     student_weight_decay: float = Field(default=0.0, ge=0)
     latent: int = Field(default=1024, ge=1)
     """Z, size of the noise the generator starts from."""
     synthesis_steps: int = Field(default=100, ge=1)
-    """Steps of a generator in its round; the batch of its best step is kept."""
+    """Generator steps per round; the batch of the best step is kept."""
     over_confidence: float = Field(default=1.0, ge=0)
-    """α, weight of the deviation over classes of the student's probabilities."""
+    """α, weight of the standard deviation over classes of the student's probabilities."""
     diversity: float = Field(default=0.01, ge=0)
     """β, weight of the likeness of images of one class."""
     varied: bool = True
-    """Whether what is asked is a random strong view of what was generated."""
+    """Whether a random strong view of each generated image is queried instead of the image."""
     threshold: float = Field(default=0.7, gt=0, le=1)
-    """The student's probability up to which an image is worth a query."""
+    """The student's highest probability up to which an image is worth a query."""
     candidates: int = Field(default=2, ge=1)
-    """Images made for each that is asked; where too few are below the threshold, the least
-    sure of the others are asked."""
+    """Images made per query; if too few are within the threshold, the least sure of the others
+    are queried too."""
     balance: float = Field(default=2.0, gt=0)
     """Weight in the student's loss of images that it gets wrong."""
     free_share: float = Field(default=0.05, ge=0, le=1)
-    """Chance that an image the student is sure of is mirrored, one way or the other, before it
-    is learnt with the label of the original: free augmentation."""
+    """Probability that an image the student is sure of is mirrored, horizontally or vertically,
+    and learnt with the label of the original: free augmentation."""
     sure: float = Field(default=0.95, gt=0, le=1)
-    """The student's probability above which it counts as sure."""
+    """The student's highest probability above which it counts as sure."""
     epochs: int = Field(default=20, ge=1)
-    """After each round as many steps as so many passes over all answers would take."""
+    """Length of the lesson after a round: as many steps as this many passes over all answers."""
     last_epochs: int = Field(default=1000, ge=1)
-    """The same after the last query."""
+    """The same for the lesson after the last query."""
 
     def generator_momenta(self) -> tuple[float, float]:
-        """β₁ and β₂ as PyTorch has them."""
+        """β₁ and β₂, PyTorch's defaults."""
         return 0.9, 0.999
 
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
-        """Classes [n] at random."""
+        """Random classes [n]."""
         return s.random.integers(n, below=oracle.classes)
 
     def objective(self, s: State, scores: Tensor, targets: Tensor, images: Tensor) -> Tensor:
-        """Cross-entropy with the targets + α · deviation of p + β · likeness within classes."""
+        """Cross-entropy with the targets + α · std of p + β · likeness within classes."""
         bold = scores.softmax(dim=1).std(dim=1).mean()
         alike = likeness(images, targets) if self.diversity else bold.new_zeros(())
         return cross_entropy(scores, targets) + self.over_confidence * bold + self.diversity * alike
 
     @torch.no_grad()
     def chosen(self, s: SynthesisState, oracle: Oracle, images: Tensor) -> Tensor:
-        """As many as in the batch: of it and of further images, those below the threshold first."""
+        """As many images as in the batch, from it and further ones, the most worthwhile first."""
         n, made = len(images), [images]
         for _ in range(self.candidates - 1):
             x = s.need_generator()(s.normal(n, self.latent))
@@ -107,11 +107,11 @@ class QEDG(Synthesis):
         return strong(images, spec, s.random, self.shift, self.flip) if self.varied else images
 
     def studies(self, s: State, oracle: Oracle) -> bool:
-        """While a lesson lasts; after the last query there is one more, even if it was lost."""
+        """Whether a lesson is due: the last one is even if the last query's answer was lost."""
         return super().studies(s, oracle) or self._last_is_left(s, oracle)
 
     def study(self, s: State, oracle: Oracle) -> dict[str, Tensor]:
-        """One step of the student in the lesson in hand, or in the last, which it may begin."""
+        """One step of the student in the current lesson; begins the last lesson when it is due."""
         assert isinstance(s, QEDGState)
         if not s.due:
             self.begin_lesson(s, self.last_epochs)
@@ -144,15 +144,15 @@ class QEDG(Synthesis):
 
 
 def likeness(images: Tensor, targets: Tensor) -> Tensor:
-    """Sum of the cosines of all pairs of `images` [N, *shape] of one target, by N; 0-d."""
+    """Sum of the cosines of all pairs of `images` [N, *shape] of equal target, over N; 0-d."""
     unit = normalize(images.flatten(1), dim=1)
     together = (targets[:, None] == targets[None, :]).triu(diagonal=1)
     return ((unit @ unit.T) * together).sum() / len(images)
 
 
 def worthwhile(confidence: Tensor, threshold: float) -> Tensor:
-    """Indices [N] in the order in which they are worth asking, for confidences [N].
+    """Indices [N] of images in the order in which they are worth a query, for confidences [N].
 
-    First those up to the threshold, as they came; then the others, the least sure first.
+    First those up to the threshold, in the given order; then the others, the least sure first.
     """
     return confidence.clamp(min=threshold).argsort(stable=True)

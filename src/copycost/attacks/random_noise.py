@@ -23,7 +23,7 @@ from copycost.types import Access
 
 
 def _noise(given: Source) -> Source:
-    """`given`, if its values are independent: other images are more than a floor."""
+    """Accept `given` if its values are independent: other images would be more than a floor."""
     if given not in NOISE:
         raise ValueError("expected noise, which is uniform or normal")
     return given
@@ -33,28 +33,27 @@ def _noise(given: Source) -> Source:
 class RandomNoise(Attack):
     """Train the student on the victim's answers to images of random values.
 
-    The published floor learns each answer once, as it comes, and looks lower than it is: steps
-    cost no queries. With `student_steps` it learns as long as the attacks that it is held
-    against; where a run's settings leave it out it has what `suited` says.
+    The floor as published learns each answer once, as it comes, and so looks too low: steps
+    cost no queries. With `student_steps` it trains as long as the attacks that it is compared
+    with. A setting that a run does not give has its value from `suited`.
     """
 
     queries_per_image: ClassVar[int] = 1
 
     label_loss: LossSetting = l1
-    """Disagreement of student and victim at label access, where `loss` is not used."""
+    """Loss between student and victim at label access, where `loss` is not used."""
     student_steps: int = Field(default=1, ge=1)
-    """n_S, steps of the student for each batch: the first on its images, the others on images
-    of the memory."""
+    """n_S, student steps per batch: the first on the batch, the others on images of the memory."""
     clip: float = Field(default=0.0, ge=0)
     """Bound of the norm of a student's gradient, if it has no normalisation layers; 0: none."""
     memory_mib: int = Field(default=2968, ge=1)
     """Bound of the replay memory in MiB: one million CIFAR-10 images with ten probabilities."""
     distribution: Annotated[SourceSetting, AfterValidator(_noise)] = uniform
-    """How the values are drawn: `uniform` over the range, or `normal`, cut to it."""
+    """How values are drawn: `uniform` over the range, or `normal`, clipped to it."""
 
     @classmethod
     def suited(cls, budget: int) -> dict[str, JsonValue]:
-        """As long lessons as `Frugal` has, down the same loss."""
+        """The same length of training as `Frugal`, with the same losses."""
         batch, steps = suited_lessons(budget)
         return {
             "batch_size": batch,
@@ -70,11 +69,11 @@ class RandomNoise(Attack):
         return self.label_loss if access is Access.LABEL else self.loss
 
     def student_player(self, student: nn.Module, engine: Engine) -> Player:
-        """The student with the field's usual SGD, kept steady by `clip`."""
+        """The student as a player, trained by SGD, with its gradient bounded by `clip`."""
         return steadied(super().student_player(student, engine), self.clip)
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """A student alone, with an empty memory where it learns more than once."""
+        """A student alone, with an empty memory if it learns answers more than once."""
         return State(
             engine,
             self.student_player(student, engine),
@@ -83,7 +82,7 @@ class RandomNoise(Attack):
         )
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """One step of the student on `n` images of noise, n_S - 1 on old ones."""
+        """One step of the student on `n` images of noise, then n_S - 1 on images of the memory."""
         images = self.distribution(oracle.spec, n, s.random)
         batch = Batch(images, oracle(images))
         if s.memory is not None:

@@ -1,4 +1,4 @@
-"""A replay memory: answers that were paid for once and are learnt from many times."""
+"""A replay memory: answers that cost one query each and are learnt many times."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     answer: Answer
 
     def split(self, n: int) -> list[Batch]:
-        """The same in batches of `n`, in order; the last may be smaller."""
+        """Split into batches of `n`, in order; the last may be smaller."""
         access, labels, scores = self.answer
         images, chosen = torch.split(self.images, n), torch.split(labels, n)
         told = [None] * len(images) if scores is None else torch.split(scores, n)
@@ -34,20 +34,20 @@ class Batch(NamedTuple):
 
 
 class Replay:
-    """The latest images asked and their answers: first in, first out, bounded by bytes.
+    """The latest queried images and their answers: first in, first out, of bounded size.
 
-    Images are kept as the nearest of their range's 256 levels. Scores stay float32: half
-    precision could not tell probabilities near the floor of 1e-7 apart, and beside an image K
-    numbers are few. At label access a label is kept, as int64.
+    Images are kept as bytes, the nearest of 256 levels of their range. Scores stay float32: half
+    precision cannot distinguish probabilities near the floor of 1e-7, and K numbers take little
+    memory beside an image. At label access only the label is kept, as int64.
 
-    With several ranks each keeps the images of all, so that R ranks draw what one would, and
+    With several ranks, each keeps the images of all, so that R ranks draw what one would, and
     one checkpoint serves them all.
     """
 
     def __init__(self, oracle: Oracle, engine: Engine, mebibytes: int) -> None:
-        """Hold what fits in `mebibytes`, though never more than the budget can fill.
+        """Allocate `mebibytes` on the engine's device, but no more than the budget can fill.
 
-        Lies on the engine's device. Raises `ConfigError` if not one image fits.
+        Raises `ConfigError` if not a single image fits.
         """
         self._spec, self._access, self._ranks = oracle.spec, oracle.access, engine.ranks
         row = oracle.spec.size + room(oracle, 1).nbytes
@@ -65,7 +65,7 @@ class Replay:
         return min(self._put, self.capacity)
 
     def put(self, batch: Batch) -> None:
-        """Keep a batch; the oldest images make room."""
+        """Keep a batch, in place of the oldest images if the memory is full."""
         images = self._ranks.rows(quantise(batch.images, self._spec))
         kept = self._ranks.rows(batch.answer.pack())
         first = max(0, len(images) - self.capacity)
@@ -77,7 +77,7 @@ class Replay:
     def draw(self, n: int, random: Noise, recent: float = 0.0, window: int = 1) -> Batch:
         """`n` of the images held, uniformly and with replacement, with their answers.
 
-        With chance `recent` each is drawn from the latest `window` images instead.
+        With probability `recent`, each is drawn from the latest `window` images instead.
         """
         which = random.integers(n, below=len(self))
         if recent:
@@ -88,17 +88,17 @@ class Replay:
         return Batch(images, Answer.unpack(self._access, self._answers[which]))
 
     def label_counts(self, classes: int) -> Tensor:
-        """How many of the images held the victim gave each class, its first choice: [K], int64."""
+        """How many of the images held the victim assigned to each class: [K], int64."""
         held = Answer.unpack(self._access, self._answers[: len(self)])
         return torch.bincount(held.labels, minlength=classes)
 
     def state(self) -> dict[str, Any]:
-        """All that is held; a checkpoint grows by as many bytes."""
+        """All that is held; a checkpoint grows by its size."""
         held = len(self)
         return {"images": self._images[:held], "answers": self._answers[:held], "put": self._put}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         held = len(state["images"])
         self._images[:held] = state["images"].to(self._images.device)
         self._answers[:held] = state["answers"].to(self._answers.device)

@@ -1,4 +1,4 @@
-"""Images from random numbers alone: no data, and nothing learnt."""
+"""Sources of images made from random numbers alone: no data, and nothing learnt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from copycost.settings import choice
 from copycost.types import InputSpec
 
 SHAPES = 50
-"""In one image of `shapes`."""
+"""Number of shapes in one image of `shapes`."""
 
 
 def uniform(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -36,19 +36,19 @@ def uniform(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def normal(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Independent normal values, half the range as one standard deviation, cut to the range.
+    """Independent normal values, with half the range as standard deviation, clipped to the range.
 
-    A third of the values lie at its ends.
+    A third of the values lie at the ends of the range.
     """
     middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
     return (middle + half * random.normal(n, *spec.shape)).clamp(spec.low, spec.high)
 
 
 def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Smooth random fields of several scales, each image with a contrast and a light of its own.
+    """Smooth random fields of several scales, each image with its own contrast and brightness.
 
-    Normal numbers on grids of 2, 4, 8, … and all points a side, each grid with a random weight,
-    enlarged and added: blobs, slopes and grain as images have them, and no image in particular.
+    Normal numbers on grids with 2, 4, 8, … and all points per side are enlarged and added, each
+    grid with a random weight: blobs, slopes and grain as in images, but of nothing in particular.
     """
     height, width = spec.shape[1:]
     total = random.normal(n, *spec.shape) * random.uniform(n, 1, 1, 1) ** 2
@@ -64,9 +64,9 @@ def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
 def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Dead leaves: 2 to 12 ellipses and boxes of any colour, size and angle over a plain ground.
 
-    What Lee, Mumford and Huang (2001) take for the statistics of photographs, and Baradad et
-    al. (2021) train encoders on. Sizes are
-    uniform in their logarithm, from a pixel up to half a side.
+    Lee, Mumford and Huang (2001) model the statistics of photographs by such images, and Baradad
+    et al. (2021) train encoders on them. Sizes are uniform in their logarithm, from a pixel up to
+    half a side.
     """
     channels, height, width = spec.shape
     down, across = (
@@ -91,10 +91,10 @@ def leaves(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def textured(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Dead leaves under a film of an untrained network's image, most of them pale.
+    """Dead leaves blended with an untrained network's image, mostly in pale colours.
 
-    The film hides up to six tenths of what is below. Baradad et al. (2021) find leaves with
-    textures better to learn from than plain ones; so does a copy of a model of photographs.
+    The network's image has a weight of up to 0.6. Baradad et al. (2021) find that textured leaves
+    teach more than plain ones; the same was seen in copying a model of photographs.
     """
     return paled(filmed(leaves(spec, n, random), spec, random), spec, random)
 
@@ -102,8 +102,8 @@ def textured(spec: InputSpec, n: int, random: Noise) -> Tensor:
 def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Fifty small rectangles, ellipses and triangles of random greys over a grey ground.
 
-    Each spans 5 to 10 % of a side, and no less than a pixel: DFMS-HL's synthetic proxies
-    (Sanyal et al. 2022), of which its script takes one channel's values for all.
+    Each spans 5 to 10 % of a side, and at least a pixel: DFMS-HL's synthetic proxies (Sanyal et
+    al. 2022), whose script uses one channel's values for all channels.
     """
     channels, height, width = spec.shape
     down, across = (
@@ -158,14 +158,14 @@ SOURCES: Registry[Source] = Registry(
 )
 
 NOISE = frozenset({uniform, normal})
-"""Kinds whose values are independent, and need not be those of images."""
+"""Kinds whose values are independent, so that inputs need not be images."""
 DRAWN = frozenset({composed, patches, fields, leaves, textured, shapes})
-"""Kinds that follow rules about what images look like: that things hide one another is a rule,
-whatever draws their outlines."""
+"""Kinds that follow rules about what images look like: that objects occlude one another is such
+a rule, even where untrained networks draw the outlines."""
 
 
 def knowledge_of(kinds: Iterable[Source]) -> str:
-    """What an attacker holds who asks such images: numbers and untrained networks are nothing."""
+    """Knowledge of an attacker who queries `kinds`; noise and untrained networks count as none."""
     return "procedural images" if DRAWN & set(kinds) else STRICTLY_DATA_FREE
 
 
@@ -173,7 +173,7 @@ SourceSetting = Annotated[Source, choice(SOURCES)]
 
 
 def _names(given: object) -> object:
-    """Names between commas, as they are given on a command line, as a list."""
+    """A list of names from names between commas, as a command line gives them."""
     return given.split(",") if isinstance(given, str) and given else given or ()
 
 

@@ -1,4 +1,4 @@
-"""What an attack changes while it runs, apart from its settings, which never change."""
+"""The state that an attack changes while it runs; its settings never change."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Player:
     def __init__(
         self, engine: Engine, network: nn.Module, optimizer: torch.optim.Optimizer, rate: Schedule
     ) -> None:
-        """`optimizer` holds the base learning rates; `rate` is a factor on them over time."""
+        """`optimizer` has the base learning rates; `rate` is a factor on them over time."""
         self.engine, self.network, self.rate = engine, network, rate
         self._base = [float(group["lr"]) for group in optimizer.param_groups]
         self.updates = 0
         """Steps its optimiser has taken."""
         self.clip = 0.0
-        """Bound of the gradient's norm in a step; 0: none."""
+        """Bound of the gradient's norm in a step; 0 for none."""
         self._norm: Tensor | None = None
         self.module, self.optimizer = engine.setup(network, optimizer)
         self.module.train()
@@ -43,9 +43,9 @@ class Player:
 
     @torch.no_grad()
     def each(self, batches: list[Tensor], places: int) -> list[Tensor]:
-        """What the network makes of batches [n, ...], as of one after the other.
+        """The network's outputs for batches [n, ...], the same as one after the other.
 
-        A CPU gets small ones together; `places` are those of one image that is made.
+        A CPU runs small batches together; `places` are the pixels of one generated image.
         """
         if self.engine.device.type == "cpu" and self.engine.compile is Compile.OFF:
             return each(self.network, self, batches, places)
@@ -62,7 +62,7 @@ class Player:
         self.engine.backward(loss, gradient)
         if self.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
-        # By graphs it is taken at once: later ones may write where these gradients lie.
+        # With CUDA graphs it is computed now: later graphs may overwrite these gradients.
         self._norm = self._norm_now() if self.engine.compile is Compile.GRAPHS else None
         self.optimizer.step()
         self.updates += 1
@@ -78,7 +78,7 @@ class Player:
 
     @contextmanager
     def seen_through(self) -> Iterator[Callable[[Tensor], Tensor]]:
-        """The network in evaluation mode, its weights held: gradients reach its input alone."""
+        """The network in evaluation mode with frozen weights: gradients reach its input only."""
         learning = [weight for weight in self.network.parameters() if weight.requires_grad]
         for weight in learning:
             weight.requires_grad_(False)
@@ -90,7 +90,7 @@ class Player:
                 weight.requires_grad_(True)
 
     def gradient_norm(self) -> Tensor:
-        """Euclidean norm of the gradient of the last step, over all weights; 0 before it."""
+        """Euclidean norm of the last step's gradient, over all weights; 0 before the first step."""
         return self._norm_now() if self._norm is None else self._norm
 
     def _norm_now(self) -> Tensor:
@@ -98,7 +98,7 @@ class Player:
         return torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
 
     def state(self) -> dict[str, Any]:
-        """Weights, buffers, optimiser, how often it has stepped and how steep its last step was."""
+        """Weights, buffers, optimiser, number of updates and norm of the last gradient."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -107,7 +107,7 @@ class Player:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         self.network.load_state_dict(state["network"])
         restore_optimizer(self.optimizer, state["optimizer"])
         self.updates = state["updates"]
@@ -123,17 +123,17 @@ class State:
     random: Noise
     generator: Player | None = None
     more: dict[str, Player] = field(default_factory=dict)
-    """Players beyond the two, by name: a second student, a critic."""
+    """Further players by name: a second student, a discriminator."""
     memory: Replay | None = None
-    """What was asked before, to be learnt from again."""
+    """Earlier queries and answers, to be learnt again."""
     averages: dict[str, Average] = field(default_factory=dict)
-    """Averages of networks over time, by the name of the player."""
+    """Averages of networks over time, by the player's name."""
     beside: dict[str, nn.Module] = field(default_factory=dict)
-    """Networks that are evaluated beside the one that counts, by name: 'ensemble'."""
+    """Networks that are evaluated beside the copy, by name, such as 'ensemble'."""
 
     @property
     def judged(self) -> nn.Module:
-        """The network that counts, is scored and is saved: the student, averaged if it is."""
+        """The copy, which is scored and saved: the student, or its average if there is one."""
         average = self.averages.get("student")
         return self.student.network if average is None else average.network
 
@@ -144,12 +144,12 @@ class State:
         return {"student": self.student, **generator, **self.more}
 
     def need_generator(self) -> Player:
-        """The generator, of an attack that has one."""
+        """The generator; an `AssertionError` if the attack has none."""
         assert self.generator is not None, "this attack has no generator"
         return self.generator
 
     def need_memory(self) -> Replay:
-        """The replay memory, of an attack that has one."""
+        """The replay memory; an `AssertionError` if the attack has none."""
         assert self.memory is not None, "this attack has no replay memory"
         return self.memory
 
@@ -158,7 +158,7 @@ class State:
         return self.random.normal(n, *shape)
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs to go on bit for bit."""
+        """All that a checkpoint needs to continue bit for bit."""
         return {
             "players": {name: player.state() for name, player in self.players.items()},
             "averages": {name: average.state() for name, average in self.averages.items()},
@@ -167,7 +167,7 @@ class State:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         for name, player in self.players.items():
             player.restore(state["players"][name])
         for name, average in self.averages.items():

@@ -1,4 +1,4 @@
-"""Attacks that train a generator anew for each batch of queries, through the student alone."""
+"""Attacks that train a fresh generator for each batch of queries, through the student alone."""
 
 from __future__ import annotations
 
@@ -25,27 +25,28 @@ from copycost.types import InputSpec
 
 @plain_dataclass(kw_only=True)
 class SynthesisState(LessonState):
-    """With what the next generator's weights come from."""
+    """The state of lessons, with what determines the next generator's weights."""
 
     seed: int
     rounds: int = 0
     """Generators made so far."""
 
     def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs, with the seed and the rounds done."""
+        """All that a checkpoint needs, with the seed and the number of rounds."""
         return super().state() | {"seed": self.seed, "rounds": self.rounds}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`."""
+        """Continue from a saved `state`."""
         super().restore(state)
         self.seed, self.rounds = state["seed"], state["rounds"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
 class Synthesis(Lessons):
-    """Round by round: a fresh generator, one batch of queries, a lesson on all answers so far.
+    """Each round has a fresh generator, one batch of queries and a lesson on all answers so far.
 
-    The generator learns what the student should say of its images; that costs no queries.
+    The generator learns to make images that the student predicts as given classes; that costs
+    no queries.
     """
 
     student_lr: float = Field(default=0.01, gt=0)
@@ -53,24 +54,24 @@ class Synthesis(Lessons):
     schedule: ScheduleSetting = Constant()
     """Factor on the student's learning rate over the share of the budget spent."""
     generator_lr: float = Field(default=1e-3, gt=0)
-    """Learning rate of each round's generator, from its first step to its last."""
+    """Constant learning rate of each round's generator."""
     synthesis_steps: int = Field(default=5, ge=1)
-    """Steps of a generator in its round; the batch of its best step is kept."""
+    """Generator steps per round; the batch of the best step is kept."""
     shift: float = Field(default=0.125, ge=0, lt=1)
-    """The most by which views of images are moved, as a share of a side."""
+    """Largest shift of a view, as a share of a side."""
     flip: bool = False
-    """Whether views are mirrored: right for photographs, wrong for digits."""
+    """Whether half of the views are mirrored: right for photographs, wrong for digits."""
 
     kept_as: ClassVar[type[SynthesisState]] = SynthesisState
-    """What its state is."""
+    """The class of the attack's state."""
 
     @abstractmethod
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
-        """Classes [n] that the student shall see in the round's images."""
+        """Classes [n] that the student should predict for the round's images."""
 
     @abstractmethod
     def objective(self, s: State, scores: Tensor, targets: Tensor, images: Tensor) -> Tensor:
-        """What the generator descends, 0-d, for the student's logits [N, K] of `images`."""
+        """The generator's loss, 0-d, given the student's logits `scores` [N, K] on `images`."""
 
     @abstractmethod
     def generator_momenta(self) -> tuple[float, float]:
@@ -83,7 +84,7 @@ class Synthesis(Lessons):
         )
 
     def chosen(self, s: SynthesisState, oracle: Oracle, images: Tensor) -> Tensor:
-        """As many images to ask about as are in the round's batch: that batch."""
+        """The images to query, as many as in the round's batch; by default that batch."""
         return images
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
@@ -101,7 +102,7 @@ class Synthesis(Lessons):
         return s
 
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """A round's images, asked once; the lesson on all answers follows as work of its own."""
+        """Query a round's images once; the lesson on all answers follows in `study`."""
         assert isinstance(s, SynthesisState)
         images, reached = self._synthesise(s, oracle, n)
         self.ask(s, oracle, self.chosen(s, oracle, images))
@@ -109,7 +110,7 @@ class Synthesis(Lessons):
         return {"generator/loss": reached}
 
     def _synthesise(self, s: SynthesisState, oracle: Oracle, n: int) -> tuple[Tensor, Tensor]:
-        """Train a fresh generator; its best batch [n, *shape], and the loss it had, 0-d."""
+        """Train a fresh generator; returns its best batch [n, *shape] and that one's loss, 0-d."""
         self._begin_anew(s)
         generator, targets = s.need_generator(), self.targets(s, oracle, n)
         z = s.normal(n, self.latent)
@@ -124,10 +125,10 @@ class Synthesis(Lessons):
             kept, best = kept.detach(), torch.fmin(found, best)
             generator.descend(loss)
         assert kept is not None
-        return kept, torch.where(best.isinf(), found, best)  # a loss that is lost is to be seen
+        return kept, torch.where(best.isinf(), found, best)  # so that a NaN loss is reported
 
     def _begin_anew(self, s: SynthesisState) -> None:
-        """New random weights for the generator; its optimiser forgets."""
+        """Give the generator new random weights and clear its optimiser's state."""
         generator = s.need_generator()
         new = fresh_copy(generator.network, derive(s.seed, f"generator {s.rounds}"))
         generator.network.load_state_dict(new.state_dict())
@@ -135,5 +136,5 @@ class Synthesis(Lessons):
         s.rounds += 1
 
     def view(self, s: State, images: Tensor, spec: InputSpec) -> Tensor:
-        """A weak view of each image, within the reach of `shift` and `flip`."""
+        """A weak view of each image, by `shift` and `flip`."""
         return weak(images, spec, s.random, self.shift, self.flip)

@@ -25,18 +25,18 @@ from copycost.types import Access
 
 @dataclass(frozen=True, config=SETTINGS)
 class ThroughStudents(Generative):
-    """Several students learn alike; the generator seeks images on which they differ.
+    """Several students learn the same answers; the generator seeks images on which they differ.
 
-    Where two students that were told the same disagree, at least one of them is wrong about
-    the victim. Their derivatives are the attacker's own, so nothing has to be estimated.
+    Where two such students disagree, at least one of them is wrong about the victim. The attacker
+    can differentiate the students, so no gradient has to be estimated.
     """
 
     asks_evaluating: ClassVar[bool] = True
 
     label_loss: LossSetting = cross_entropy
-    """Disagreement of student and victim at label access, in place of `loss`."""
+    """Loss between student and victim at label access, in place of `loss`."""
     generator_steps: int = Field(default=1, ge=1)
-    """n_G, generator steps in one step of the attack; they ask nothing."""
+    """n_G, generator steps per step of the attack; they cost no queries."""
 
     @property
     @abstractmethod
@@ -45,14 +45,14 @@ class ThroughStudents(Generative):
 
     @abstractmethod
     def climb(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
-        """One generator step on `n` images; what it reached, by name."""
+        """One generator step on `n` images; returns its losses by name."""
 
     def loss_at(self, access: Access) -> Loss:
         """`label_loss` at label access, `loss` above it."""
         return self.label_loss if access is Access.LABEL else self.loss
 
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """M students of one architecture, each from weights of its own, and any generator."""
+        """M students of one architecture with different weights, and a generator if any."""
         others = fellows(student, self.count - 1, seed)
         return State(
             engine,
@@ -63,19 +63,19 @@ class ThroughStudents(Generative):
         )
 
     def students(self, s: State) -> dict[str, Player]:
-        """All M by name, the one that counts first."""
+        """All M students by name, first the one that becomes the copy."""
         return {"student": s.student, **s.more}
 
     def logits(self, s: State, images: Tensor) -> Tensor:
-        """Every student's [M, N, K], in evaluation mode; gradients reach the images alone."""
+        """Every student's logits [M, N, K], in evaluation mode; gradients reach only the images."""
         with ExitStack() as held:
             seen = [held.enter_context(p.seen_through()) for p in self.students(s).values()]
             return torch.stack([student(images).float() for student in seen])
 
     def teach(self, s: State, batch: Batch, raised: Tensor | None = None) -> dict[str, Tensor]:
-        """One step of every student on the same answers; the gaps, by name.
+        """One step of every student on the same answers; returns the gaps by name.
 
-        `raised` [K] is added to what they say while they learn, and to nothing else.
+        `raised` [K] is added to the students' logits in these losses only.
         """
         gaps = {}
         for name, student in self.students(s).items():

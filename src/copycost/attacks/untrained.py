@@ -1,4 +1,4 @@
-"""Images by networks that were never trained, a fresh one for every image."""
+"""Images from networks that were never trained, a fresh one for every image."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Source = Callable[[InputSpec, int, Noise], Tensor]
 """(spec, n, random) -> n inputs [n, *shape] in the spec's range."""
 
 CPU_PATCHES, PATCHES = 2**19, 2**24
-"""Values of all 3×3 patches that are laid out at once: 2 MiB, which stay in a CPU's cache, and
-64 MiB elsewhere."""
+"""Values of the 3×3 patches that are unfolded at once: 2 MiB on a CPU, whose cache holds them,
+and 64 MiB elsewhere."""
 
 
 def untrained(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Images by untrained convolutional networks, a fresh one for every image.
+    """Images from untrained convolutional networks, a fresh one for every image.
 
-    Each starts from 16 channels of 4×4 normal numbers and enlarges them by two, convolves 3×3
-    and normalises until the size is reached, as generators of images do; nothing is learnt.
+    Each starts from 16 channels of 4×4 normal numbers; it doubles the size, convolves 3×3 and
+    normalises until the image's size is reached, as image generators do. Nothing is learnt.
     """
     return paled(_by_convolutions(spec, n, random), spec, random)
 
@@ -44,9 +44,9 @@ def _by_convolutions(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def coordinates(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Images by untrained networks of the place in the image, a fresh one for every image.
+    """Images from untrained networks of pixel coordinates, a fresh one for every image.
 
-    Three layers of 16 from the coordinates to the channels, waves first and steep tanh after:
+    Three layers of 16 units map coordinates to channels, first by sine waves, then by steep tanh:
     stripes, patches and edges at any angle (Stanley 2007 calls such networks CPPNs).
     """
     return paled(_by_place(spec, n, random), spec, random)
@@ -65,7 +65,7 @@ def _by_place(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def _waves(spec: InputSpec, n: int, random: Noise, number: int) -> Tensor:
-    """Plane waves [n, H · W, number] over the places of an image, all of one image as fine."""
+    """Plane waves [n, H · W, `number`] over an image's pixels, of one frequency scale per image."""
     place = torch.cartesian_prod(
         *(torch.linspace(-1, 1, side, device=random.device) for side in spec.shape[1:])
     )
@@ -75,10 +75,10 @@ def _waves(spec: InputSpec, n: int, random: Noise, number: int) -> Tensor:
 
 
 def winners(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Flat colours by untrained networks of the place, a fresh one for every image.
+    """Flat colours from untrained networks of pixel coordinates, a fresh one for every image.
 
-    The last layer has eight units, of a colour each, and the one that is strongest at a place
-    takes it whole. A film of an untrained network's image hides up to six tenths of that.
+    The last layer has eight units with a colour each; every pixel has the colour of its strongest
+    unit. Another untrained network's image is blended in with a weight of up to 0.6.
     """
     return paled(_filmed_winners(spec, n, random), spec, random)
 
@@ -88,7 +88,7 @@ def _filmed_winners(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def _by_winners(spec: InputSpec, n: int, random: Noise, units: int) -> Tensor:
-    """Each place has the colour of the unit that is strongest there, after two layers."""
+    """Each pixel has the colour of its strongest unit, after two layers."""
     channels, inner = spec.shape[0], 16
     x = _waves(spec, n, random, inner)
     mixed = x @ (random.normal(n, inner, inner) / math.sqrt(inner))
@@ -101,16 +101,16 @@ def _by_winners(spec: InputSpec, n: int, random: Noise, units: int) -> Tensor:
 
 
 def composed(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Images by untrained networks one over another, cut along an edge by a third network.
+    """Images from untrained networks, laid one over another along edges drawn by further networks.
 
-    A ground, and two more images laid over it where a network of the place is above its mean:
-    things with a texture each and sharp outlines.
+    Two images are laid over a background where a network of pixel coordinates is above its mean:
+    textured objects with sharp outlines.
     """
     return paled(_laid_over(_either, spec, n, random), spec, random)
 
 
 def patches(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Flat patches with sharp outlines, by untrained networks of the place and none but those.
+    """Flat patches with sharp outlines, from untrained networks alone.
 
     Two images such as `winners` makes are laid over a third, as in `composed`.
     """
@@ -118,7 +118,7 @@ def patches(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def _laid_over(layer: Source, spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Two images by `layer` over a third, each where a network of the place is above its mean."""
+    """Two images by `layer` over a third, each where a coordinate network is above its mean."""
     image = layer(spec, n, random)
     for _ in range(2):
         cut = _by_place(spec, n, random)[:, :1]
@@ -128,32 +128,33 @@ def _laid_over(layer: Source, spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def filmed(below: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Images [N, C, H, W] under a film of an untrained network's, which hides up to six tenths."""
+    """Images [N, C, H, W] blended with an untrained network's, whose weight is up to 0.6."""
     film = _either(spec, len(below), random)
     return torch.lerp(below, film, 0.6 * random.uniform(len(below), 1, 1, 1))
 
 
 def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """By an untrained network of one kind or the other, with equal chances."""
+    """Images from untrained networks, convolutional or of coordinates with equal chances."""
     return of_kinds((_by_convolutions, _by_place), spec, n, random)
 
 
 def of_kinds(kinds: Sequence[Source], spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Images [n, *shape], each of one of `kinds`, all of which have equal chances."""
+    """Images [n, *shape], each of one of `kinds` with equal chances."""
     which = random.integers(n, below=len(kinds))
     images = torch.empty(n, *spec.shape, device=random.device)
     for i, kind in enumerate(kinds):
         rows = (which == i).nonzero().flatten()
-        # If none is of this kind one is made for nothing, as other ranks may draw some.
+        # If none is of this kind, one is made and dropped, as other ranks may draw some: all
+        # ranks have to advance the random stream alike.
         kept = rows if len(rows) else which.new_zeros(1)
         images[rows] = kind(spec, len(kept), random.of(kept, n))[: len(rows)]
     return images
 
 
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
-    """Every image [C, H, W] of `x` by 3×3 weights of its own, `weights` [N, D, 9 · C]."""
-    # One product an image: PyTorch's grouped convolution is several times slower on some CPUs. In
-    # parts, because patches are nine times the images.
+    """Convolve every image [C, H, W] of `x` by its own 3×3 weights, `weights` [N, D, 9 · C]."""
+    # One product per image: PyTorch's grouped convolution is several times slower on some CPUs. In
+    # parts, because patches take nine times the memory of images.
     most = CPU_PATCHES if x.device.type == "cpu" else PATCHES
     rows = max(1, most // (9 * math.prod(x.shape[1:])))
     parts = zip(torch.split(x, rows), torch.split(weights, rows), strict=True)
@@ -162,28 +163,28 @@ def _convolved(x: Tensor, weights: Tensor) -> Tensor:
 
 
 def _neighbourhoods(x: Tensor) -> Tensor:
-    """What lies around each place of `x` [N, C, H, W]: [N, 9 · C, H · W], zeros past the edge."""
-    # PyTorch's own `unfold` goes through a GPU image by image.
+    """The 3×3 patch around each pixel of `x` [N, C, H, W], zero-padded: [N, 9 · C, H · W]."""
+    # PyTorch's `nn.functional.unfold` processes one image at a time on a GPU.
     around = pad(x, (1, 1, 1, 1)).unfold(2, 3, 1).unfold(3, 3, 1)  # [N, C, H, W, 3, 3]
     return around.permute(0, 1, 4, 5, 2, 3).reshape(len(x), 9 * x.shape[1], -1)
 
 
 def _resized(x: Tensor, height: int, width: int) -> Tensor:
-    """`x` [N, C, H, W] at another size, between the pixels."""
+    """`x` [N, C, H, W] resized bilinearly."""
     if x.shape[2:] == (height, width):
         return x
-    # With channels first a GPU goes through all images and channels one by one.
+    # With channels first, a GPU processes all images and channels one by one.
     x = x.contiguous(memory_format=torch.channels_last)
     return interpolate(x, size=(height, width), mode="bilinear")
 
 
 def _standard(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """With mean 0 and deviation 1 over `axes`; what does not vary there becomes 0."""
+    """`x` with mean 0 and standard deviation 1 over `axes`; 0 where it is constant there."""
     return (x - x.mean(dim=axes, keepdim=True)) / (x.std(dim=axes, keepdim=True) + 1e-3)
 
 
 def exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Any numbers [N, C, H, W] as images in range, each with a contrast and a light of its own."""
+    """Any numbers [N, C, H, W] as images in range, each with its own contrast and brightness."""
     deviation = x.flatten(1).std(dim=1).clamp(min=1e-3).view(-1, 1, 1, 1)
     contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
     light = 0.7 * random.normal(len(x), 1, 1, 1)
@@ -191,15 +192,15 @@ def exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
 
 
 def in_range(share: Tensor, spec: InputSpec) -> Tensor:
-    """Values in [0, 1] of any shape as values in the spec's range."""
+    """Map values in [0, 1] of any shape to the spec's range."""
     return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
 
 
 def paled(image: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Images [N, C, H, W] between grey, to which most come near, and their full colours.
+    """Images [N, C, H, W] blended with grey, most of them strongly.
 
-    Channels that have nothing to do with each other make loud colours, and a network of
-    photographs has hardly seen any.
+    Independent channels give strong colours, which networks trained on photographs have hardly
+    seen.
     """
     if image.shape[1] == 1:
         return image

@@ -1,4 +1,4 @@
-"""Random views of a batch of images: weak ones, and strong ones that still show the same thing.
+"""Random views of a batch of images: weak ones, and strong ones that still show the same object.
 
 Every image gets its own view, from the attack's own random numbers.
 """
@@ -19,42 +19,45 @@ SHEAR = 0.3
 ZOOM = math.log(1.4)
 CONTRAST = math.log(3.0)
 BRIGHTNESS = 0.4
-"""Of the range, the most by which all values are moved."""
+"""Largest change of all values, as a share of the range."""
 CUT = 0.5
-"""Of a side, the most that is cut out."""
+"""Largest side of the rectangle cut out, as a share of the image's side."""
 
 
 def weak(x: Tensor, spec: InputSpec, random: Noise, shift: float, flip: bool) -> Tensor:
-    """Each of `x` [N, C, H, W] moved by whole pixels, and mirrored or not if `flip`.
+    """Each of `x` [N, C, H, W] shifted by whole pixels and, if `flip`, mirrored in half the cases.
 
-    `shift` is the most it is moved, as a share of a side.
+    `shift` is the largest shift, as a share of a side.
     """
     straight = torch.eye(2, device=x.device).expand(len(x), 2, 2)
     return _sampled(x, _placed(straight, x, random, shift, flip), spec)
 
 
 def strong(x: Tensor, spec: InputSpec, random: Noise, shift: float, flip: bool) -> Tensor:
-    """Each of `x` [N, C, H, W] moved, one of turned, sheared or zoomed, recoloured, cut into."""
+    """Each of `x` [N, C, H, W] shifted, rotated or sheared or zoomed, recoloured, partly cut out.
+
+    `shift` and `flip` are as in `weak`.
+    """
     height, width = x.shape[2:]
     bent = _sampled(x, _placed(_bent(len(x), width / height, random), x, random, shift, flip), spec)
     return _cut(_recoloured(bent, spec, random), spec, random)
 
 
 def _bent(n: int, aspect: float, random: Noise) -> Tensor:
-    """Matrices [n, 2, 2], each of one kind and one size, for images `aspect` as wide as high."""
+    """Random matrices [n, 2, 2], each a rotation, a shear or a zoom; `aspect` is width / height."""
     kind, size = random.integers(n, 3), 2 * random.uniform(n) - 1
     angle, shear, zoom = (
         size * most * (kind == which) for which, most in enumerate((TURN, SHEAR, ZOOM))
     )
     cos, sin = angle.cos(), angle.sin()
-    # A grid's sides are both 2 long, whatever the image's are.
+    # Both sides of PyTorch's sampling grid are 2 long, whatever the image's are.
     across, down = (cos * shear - sin) / aspect, sin * aspect
     rows = torch.stack([cos, across, down, sin * shear + cos], dim=1).view(n, 2, 2)
     return rows * zoom.exp()[:, None, None]
 
 
 def _placed(matrices: Tensor, x: Tensor, random: Noise, shift: float, flip: bool) -> Tensor:
-    """Affine maps [N, 2, 3]: `matrices` [N, 2, 2], mirrored by halves, with a random shift."""
+    """Affine maps [N, 2, 3]: `matrices` [N, 2, 2], half of them mirrored, with a random shift."""
     n, height, width = len(x), *x.shape[2:]
     if flip:
         sign = torch.where(random.uniform(n) < 0.5, -1.0, 1.0)
@@ -65,7 +68,7 @@ def _placed(matrices: Tensor, x: Tensor, random: Noise, shift: float, flip: bool
 
 
 def _whole_pixels(far: Tensor, side: int, shift: float) -> Tensor:
-    """`far` [N] in [-1, 1] of `shift` of a side, to whole pixels; in a grid a side is 2 long."""
+    """Shifts of whole pixels, in grid units: `far` [N] in [-1, 1] is a share of the largest."""
     most = round(side * shift)
     return 2 * (far * (most + 0.5)).round().clamp(-most, most) / side
 
@@ -77,7 +80,7 @@ def _sampled(x: Tensor, maps: Tensor, spec: InputSpec) -> Tensor:
 
 
 def _recoloured(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Each with another contrast, or another brightness."""
+    """Each of `x` with another contrast or another brightness."""
     size = (2 * random.uniform(len(x)) - 1)[:, None, None, None]
     contrast = (random.uniform(len(x)) < 0.5)[:, None, None, None]
     middle = x.mean(dim=(1, 2, 3), keepdim=True)
@@ -87,7 +90,7 @@ def _recoloured(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
 
 
 def _cut(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Each with a rectangle of mid-grey over it, of up to half a side, anywhere."""
+    """Each of `x` with a mid-grey rectangle anywhere over it, of up to half its sides."""
     masks = []
     half = random.uniform(len(x))[:, None] * CUT / 2
     for side in x.shape[2:]:

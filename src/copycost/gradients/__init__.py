@@ -1,4 +1,4 @@
-"""Gradients of what can only be asked: estimates by finite differences, and their quality."""
+"""Gradients of black boxes: estimates by finite differences, and their quality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Central differences in random directions: 2m evaluations a sample."""
+"""Central differences in random directions: 2m evaluations per sample."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ def central_difference(
 ) -> tuple[Float[Tensor, "N ..."], Float[Tensor, " N"]]:
     """Estimate the gradient of `f` at each of N points, and return it with f's values nearby.
 
-    g = d / m · Σ_i (f(x + εu_i) - f(x - εu_i)) / 2ε · u_i: the error is of order ε² where
-    the forward difference's is of order ε, and the two points lie 2ε apart. f(x) itself is
-    not asked; the mean of the 2m values stands for it. All points are evaluated in one call:
-    2m·N of them.
+    g = d / m · Σ_i (f(x + εu_i) - f(x - εu_i)) / 2ε · u_i. Its error is of order ε², the forward
+    difference's of order ε; its two points lie 2ε apart. f(x) itself is not evaluated; the mean
+    of the 2m values stands in for it. All 2m·N points are evaluated in one call.
     """
     u = unit_directions(x, m, random)
     points = torch.stack((x + epsilon * u, x - epsilon * u))

@@ -1,4 +1,4 @@
-"""What an estimate of a gradient is, and the random directions that all of them take."""
+"""The interface of gradient estimators, and the random directions that they share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from copycost.noise import Noise
 from copycost.settings import choice
 
 Gap = Callable[[Tensor], Tensor]
-"""[M, *shape] -> [M]: one number a sample, independent of the other samples."""
+"""[M, *shape] -> [M]: one number per sample, independent of the other samples."""
 
 Estimate = tuple[Tensor, Tensor]
 """The gradients [N, *shape], and the value [N] at each point or very close to it."""
@@ -25,18 +25,18 @@ class Estimator(Protocol):
     """Estimates the gradient of a function at each of N points from its values alone."""
 
     queries: Callable[[int], int]
-    """How many values it asks for each point, as a function of m."""
+    """Number of function values used per point, as a function of m."""
 
     def __call__(self, f: Gap, x: Tensor, m: int, epsilon: float, random: Noise, /) -> Estimate:
         """Estimate at `x` [N, *shape] from m directions with steps of length `epsilon`.
 
-        Asks all its queries in one call of `f`. The directions come from `random`.
+        All points are evaluated in one call of `f`. The directions come from `random`.
         """
         ...
 
 
 def asking(queries: Callable[[int], int]) -> Callable[[Callable[..., Estimate]], Estimator]:
-    """Say of an estimator how many queries it asks for each point."""
+    """Decorator that declares how many queries an estimator makes per point."""
 
     def mark(estimate: Callable[..., Estimate]) -> Estimator:
         marked = cast(Estimator, estimate)
@@ -60,9 +60,9 @@ def unit_directions(
 
 
 def along(slopes: Float[Tensor, "m N"], u: Float[Tensor, "m N ..."]) -> Float[Tensor, "N ..."]:
-    """The gradient that m slopes along unit directions tell of: d / m · Σ_i slope_i · u_i.
+    """The gradient from m slopes along unit directions: d / m · Σ_i slope_i · u_i.
 
-    Since E[u uᵀ] = I / d, the factor d makes the mean over directions the gradient.
+    Since E[u uᵀ] = I / d, the factor d makes the expectation over directions the gradient.
     """
     m, n = slopes.shape
     weights = slopes.reshape(m, n, *[1] * (u.ndim - 2))

@@ -1,4 +1,4 @@
-"""Forward differences in random directions: m + 1 evaluations a sample."""
+"""Forward differences in random directions: m + 1 evaluations per sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def forward_difference(
 
     g = d / m · Σ_i (f(x + εu_i) - f(x)) / ε · u_i, over m unit directions u_i in d
     dimensions (Truong et al. 2021, equation 6, and the authors' code, which has the factor
-    d). All points are evaluated in one call: (m + 1)·N of them.
+    d). All (m + 1)·N points are evaluated in one call.
     """
     u = unit_directions(x, m, random)
     slopes, values = forward_slopes(f, x, u, epsilon)
@@ -29,7 +29,7 @@ def forward_difference(
 def forward_slopes(
     f: Gap, x: Float[Tensor, "N ..."], u: Float[Tensor, "m N ..."], epsilon: float
 ) -> tuple[Float[Tensor, "m N"], Float[Tensor, " N"]]:
-    """(f(x + εu_i) - f(x)) / ε for directions given, and f(x)."""
+    """(f(x + εu_i) - f(x)) / ε for given directions `u`, and f(x)."""
     points = torch.cat((x.unsqueeze(0), x + epsilon * u))
     values = f(points.flatten(0, 1)).reshape(len(u) + 1, len(x))
     return (values[1:] - values[:1]) / epsilon, values[0]

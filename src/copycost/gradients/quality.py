@@ -1,9 +1,9 @@
-"""How much of a finite difference is slope and how much is rounding noise.
+"""Measure how much of a finite difference is slope and how much is rounding noise.
 
-At DFME's ε = 1e-3, spread over 3,072 inputs, each input moves by about 2e-5: below the
-resolution of TF32 and bfloat16. The generator of such a run is trained on noise, silently.
-So the quality is measured, with the run's own arithmetic and ε, on a differentiable stand-in
-and never through the victim. `docs/precision.md` has the measurements.
+DFME's ε = 1e-3, spread over 3,072 values, changes each value by about 2e-5: less than TF32 and
+bfloat16 resolve. The generator of such a run is trained on noise, silently. So the quality is
+measured, with the run's own arithmetic and ε, on a differentiable stand-in and never through
+the victim. `docs/precision.md` has the measurements.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def true_gradient(f: Gap, x: Float[Tensor, "N ..."]) -> Float[Tensor, "N ..."]:
 
 
 def slope_correlation(estimate: Float[Tensor, "N ..."], true: Float[Tensor, "N ..."]) -> float:
-    """Correlation over N points of slopes that were estimated with the slopes that are there.
+    """Correlation over N points of estimated slopes with the true ones.
 
-    `estimate` is made of one direction u a point, so it is d times a slope s along u; `true`
-    is the gradient, whose slope along u is t. Returns Σ s·t / √(Σ s² · Σ t²), in [-1, 1]: the
-    correlation about zero, as a direction is as likely as its opposite; 0 if either side is 0.
+    `estimate` uses one direction u per point, so it is d times a slope s along u; `true` is the
+    gradient, whose slope along u is t. Returns Σ s·t / √(Σ s² · Σ t²), in [-1, 1]: the correlation
+    about zero, as a direction is as likely as its opposite; 0 if either side is 0.
 
-    An estimate of 0, as where both points were rounded to one, does not tell its u. There the
-    mean of t² over all directions stands for t²: such a point must count as missed, or the few
-    that were not rounded away would speak for all.
+    An estimate of 0, for instance where both points were rounded to one, does not reveal its u.
+    The mean of t² over all directions then replaces t²: such a point has to count as missed, or
+    the few that were not rounded away would decide the result.
     """
     g, t = estimate.flatten(1), true.flatten(1)
     lengths = g.norm(dim=1)

@@ -1,4 +1,4 @@
-"""A control: what an attack is worth whose generator is moved by chance alone."""
+"""A control: gradients of random direction, for an attack whose generator moves by chance."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def random_gradient(
 ) -> tuple[Float[Tensor, "N ..."], Float[Tensor, " N"]]:
     """The forward estimate with its slopes put on other directions; and f's values at x.
 
-    The slopes are measured along u_i and multiplied by v_i, unit directions of their own:
-    g = d / m · Σ_i (f(x + εu_i) - f(x)) / ε · v_i. With one direction the length of every
-    image's gradient is to the bit that of the forward estimate; with several it is so in
-    distribution, nearly, since directions of many dimensions are nearly orthogonal. The
-    direction has nothing to do with `f`. It asks the forward difference's (m + 1)·N queries,
-    so that both are compared at one budget with equally many steps.
+    The slopes are measured along u_i but multiplied by independent unit directions v_i:
+    g = d / m · Σ_i (f(x + εu_i) - f(x)) / ε · v_i. With one direction, each gradient has the
+    length of the forward estimate; with several, nearly the same distribution of lengths, since
+    directions in many dimensions are nearly orthogonal. Its direction does not depend on `f`. It
+    makes the forward difference's (m + 1)·N queries, so that both take equally many steps at
+    one budget.
     """
     u = unit_directions(x, m, random)
     slopes, values = forward_slopes(f, x, u, epsilon)

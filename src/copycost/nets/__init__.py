@@ -1,6 +1,6 @@
-"""Networks by name: what victims and students are made of, and what makes queries.
+"""Networks by name: architectures of victims and students, and generators of queries.
 
-Every architecture is a builder `(spec, classes) -> module`, the module mapping inputs
+Every architecture is a builder `(spec, classes) -> module`, whose module maps inputs
 [N, *shape] in the spec's range to logits [N, K]. Importing this package loads no PyTorch.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GeneratorBuilder(Protocol):
-    """What `GENERATORS` lists."""
+    """The interface of the builders that `GENERATORS` lists."""
 
     def __call__(self, spec: InputSpec, latent: int = 256, width: int = 128) -> Generator:
         """Build a generator of inputs of `spec` from latent vectors [N, `latent`]."""
@@ -65,7 +65,7 @@ ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
     },
     own=callable,
 )
-"""What victims and students can be: builders `(spec, classes) -> module`."""
+"""Architectures of victims and students: builders `(spec, classes) -> module`."""
 
 GENERATORS: Registry[GeneratorBuilder] = Registry(
     "generator",
@@ -76,6 +76,6 @@ GENERATORS: Registry[GeneratorBuilder] = Registry(
         ),
     },
 )
-"""What makes queries out of noise: builders `(spec, latent, width) -> Generator`."""
+"""Generators, which turn noise into queries: builders `(spec, latent, width) -> Generator`."""
 
 __all__ = ["ARCHITECTURES", "GENERATORS", "GeneratorBuilder"]

@@ -1,4 +1,4 @@
-"""Batches that go through a network together, and are normed as if each went by itself."""
+"""Run several batches through a network together, with batch norm applied to each by itself."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 PLACES = 128 * 8 * 8
-"""Places of images that a CPU makes at once. Of many more, what one layer leaves for the next is
-larger than its cache; of fewer, calling the layers takes longer than what they compute."""
+"""Pixels of images that a CPU makes at once. With many more, the activations between layers do not
+fit its cache; with fewer, calling the layers takes longer than their computation."""
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """A batch norm that may be given several batches as one."""
+    """A batch norm that can take several batches, concatenated, and norm each by itself."""
 
     apart: int | None = None
-    """Images of each of these batches; None where all are of one."""
+    """Images in each of these batches; None if the input is a single batch."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Norm [N, C, H, W]; where batches are kept apart, each, in their order. No gradient then.
+        """Norm [N, C, H, W]; with `apart`, each batch by itself, in order and without a gradient.
 
-        Bit for bit what calling it with one after the other gives, running statistics too.
+        The result and the running statistics equal those of one call per batch, bit for bit.
         """
         if self.apart is None or not self.training:
             return super().forward(x)
@@ -42,9 +42,9 @@ class BatchNorm(nn.BatchNorm2d):
 def each(
     network: nn.Module, call: Callable[[Tensor], Tensor], batches: list[Tensor], places: int
 ) -> list[Tensor]:
-    """What `call`, which runs `network`, makes of `batches` [n, ...], as of one after the other.
+    """Outputs of `call`, which runs `network`, for `batches` [n, ...], as of one after the other.
 
-    Small ones go together; `places` are those of one image that is made. Without gradients.
+    Small batches run together. `places` are the pixels of one generated image. No gradients.
     """
     n = len(batches[0])
     most = PLACES // (n * places)

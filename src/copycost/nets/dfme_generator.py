@@ -2,7 +2,7 @@
 
 Source: Truong et al., Data-Free Model Extraction, CVPR 2021 (arXiv:2011.14779), "Generator A"
 of the authors' code, which they took from DFAD (arXiv:1912.11006); DisGUIDE, Dual Student and
-DualCOS use the same. There the image is 3x32x32, hence 8x8 after the linear layer.
+DualCOS use the same. Their images are 3x32x32, so the linear layer gives 8x8.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from copycost.types import InputSpec
 
 
 class DFMEGenerator(Generator):
-    """Linear to a quarter of the size, then twice: enlarge, convolve; then one convolution.
+    """A linear layer to a quarter of the size; twice upsampling and convolution; a convolution.
 
-    The last batch norm has no weights of its own, so that in training each channel of the
-    output has mean 0 and variance 1 whatever the weights: the squash cannot be saturated
-    throughout.
+    The last batch norm has no learnt scale or shift, so that in training each channel of the
+    output has mean 0 and variance 1 whatever the weights, and cannot saturate the squash
+    everywhere.
     """
 
     def __init__(self, spec: InputSpec, latent: int = 256, width: int = 128) -> None:

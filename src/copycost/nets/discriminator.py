@@ -8,13 +8,13 @@ from copycost.nets.images import image_shape
 from copycost.types import InputSpec
 
 DEEPEST = 4
-"""Halvings of the side, as in DCGAN's for 32x32 and DFMS-HL's."""
+"""Most halvings of a side, as in DCGAN's discriminator for 32x32 and in DFMS-HL's."""
 
 
 class Discriminator(nn.Module):
     """DCGAN's stack of convolutions of stride 2 (Radford et al. 2016), without batch norm.
 
-    Without it real and generated images can go through as one batch.
+    Without batch norm, real and generated images can share one batch.
     """
 
     def __init__(self, spec: InputSpec, width: int = 64) -> None:

@@ -1,4 +1,4 @@
-"""What a generator is: noise in, and inputs out before and after the squash to their range."""
+"""The base class of generators, which map noise to inputs, and the squash into their range."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Generator(nn.Module, ABC):
 def squash(x: Tensor, spec: InputSpec) -> Tensor:
     """Map unbounded `x` (any shape) into [spec.low, spec.high] by tanh, differentiably.
 
-    Computed in float32 at least: bfloat16 would leave 256 values between 0 and 1.
+    Computed in float32 at least: just below 1, bfloat16 only resolves steps of 1/256.
     """
     middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
     x = x.to(torch.promote_types(x.dtype, torch.float32))

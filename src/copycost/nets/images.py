@@ -1,4 +1,4 @@
-"""Whether a specification is an image that a convolutional net can take."""
+"""Check that a spec declares images that a convolutional net can take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from copycost.types import InputSpec, Modality
 
 
 def image_shape(spec: InputSpec, at_least: int = 1) -> tuple[int, int, int]:
-    """Return (C, H, W) of an image specification.
+    """Return (C, H, W) of a spec of images.
 
     Raises `SpecMismatch` where `spec` is not of images, or H or W is below `at_least`.
     """

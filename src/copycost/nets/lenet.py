@@ -1,7 +1,7 @@
 """Small convolutional nets: LeNet without batch norm, and one with it.
 
-Without batch norm each image's answer is its own business, and a net has the same derivative
-in training and in evaluation, which makes gradient estimates easiest to check on it.
+Without batch norm, an image's output does not depend on the rest of its batch, and a net has the
+same derivative in training and in evaluation mode, which makes gradient estimates easy to check.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from copycost.types import InputSpec
 
 
 def lenet(spec: InputSpec, classes: int) -> nn.Sequential:
-    """LeNet-5 (LeCun et al., Gradient-based learning, Proc. IEEE 1998) in today's parts.
+    """LeNet-5 (LeCun et al., Gradient-based learning, Proc. IEEE 1998) with modern layers.
 
-    Images [N, C, H, W] to logits [N, K]; H and W from 4. ReLU for tanh, max-pooling for
-    subsampling, and both convolutions padded, so that 8x8 images survive the two poolings.
-    Raises `SpecMismatch` where `spec` is not of images or they are smaller.
+    Images [N, C, H, W] to logits [N, K]; H and W from 4. ReLU replaces tanh, max-pooling replaces
+    subsampling, and both convolutions are padded, so that small images survive the two poolings.
+    Raises `SpecMismatch` where `spec` is not of images or they are smaller than 4x4.
     """
     channels, height, width = image_shape(spec, at_least=4)
     return nn.Sequential(
@@ -49,7 +49,7 @@ def gap_cnn(spec: InputSpec, classes: int) -> nn.Sequential:
         *_block(16, 32, stride=2),
         *_block(32, 64, stride=1),
         GlobalAverage(),
-        nn.Flatten(),  # Nothing is left to do, but saved weights have their names by numbers.
+        nn.Flatten(),  # Has no effect, but saved weights are named by the layers' numbers.
         nn.Linear(64, classes),
     )
 

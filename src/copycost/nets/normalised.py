@@ -1,4 +1,4 @@
-"""A net that normalises its own inputs, so that nobody outside needs to know how."""
+"""A network that normalises its own inputs, so that its callers need not know how."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from copycost.types import InputSpec
 
 
 class Normalised(nn.Module):
-    """A module behind `(x - mean) / std`, per channel; the two numbers are saved with it.
+    """A module applied to `(x - mean) / std`, per channel; both are saved with its weights.
 
-    Victims take inputs in their spec's range. Handing the range after normalisation to an
-    attacker would give away what he is not assumed to know.
+    Victims take inputs in their spec's range. Giving an attacker the range after normalisation
+    would reveal what they are not assumed to know.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, module: nn.Module, mean: Tensor, std: Tensor) -> None:
-        """`mean` and `std` are [C]; `std` must be positive, which is the caller's to see to."""
+        """`mean` and `std` are [C]; `std` must be positive, which is not checked."""
         super().__init__()
         self.module = module
         self.register_buffer("mean", mean.detach().clone().to(torch.float32))
@@ -27,7 +27,7 @@ class Normalised(nn.Module):
 
     @classmethod
     def blank(cls, module: nn.Module, channels: int) -> Normalised:
-        """Wrap `module` with mean 0 and std 1, to be loaded over."""
+        """Wrap `module` with mean 0 and std 1, to be overwritten by a saved state."""
         return cls(module, torch.zeros(channels), torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -38,6 +38,6 @@ class Normalised(nn.Module):
 
 
 def in_its_range(module: nn.Module, spec: InputSpec) -> Normalised:
-    """`module`, which is for inputs in [0, 1], for those in the range of `spec`."""
+    """Adapt `module`, which takes inputs in [0, 1], to inputs in the range of `spec`."""
     low = torch.full((spec.shape[0],), spec.low)
     return Normalised(module, low, torch.full_like(low, spec.high - spec.low))

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class GlobalAverage(nn.Module):
-    """The mean over all places, [N, C, H, W] to [N, C].
+    """The mean over all pixels, [N, C, H, W] to [N, C].
 
-    It divides what was summed up. The gradient of PyTorch's mean is a whole image, divided place
-    by place and laid out channels first, which makes the layers before it slow; that of a
-    sum is one number a channel.
+    It sums first and divides then. The gradient of PyTorch's mean is a whole image, divided pixel
+    by pixel and laid out channels first, which slows down the layers before it; that of a sum is
+    one number per channel.
     """
 
     def forward(self, x: Tensor) -> Tensor:

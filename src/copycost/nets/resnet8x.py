@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-34 "8x": the ImageNet nets with all but 8x of the downsampling gone.
+"""ResNet-18 and ResNet-34 "8x": the ImageNet nets with 8x downsampling only.
 
 Used by Fang et al., Data-Free Adversarial Distillation (DFAD, arXiv:1912.11006), and after
 them by DFME (Truong et al., CVPR 2021, arXiv:2011.14779) for students and victims: a 3x3 stem

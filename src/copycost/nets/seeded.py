@@ -16,8 +16,8 @@ from copycost.types import InputSpec
 def derive(seed: int, role: str) -> int:
     """A seed for one `role` in a run, far from those of every other role and seed.
 
-    Without it a student and a victim of one architecture and seed would start from the same
-    weights, and a defence would draw the very noise that the attack draws.
+    Without it, a student and a victim of one architecture and seed would start from the same
+    weights, and a defence would draw the same noise as the attack.
     """
     digest = hashlib.sha256(f"{role}:{seed}".encode()).digest()
     return int.from_bytes(digest[:7], "big")
@@ -27,11 +27,11 @@ def derive(seed: int, role: str) -> int:
 def seeded(seed: int) -> Iterator[None]:
     """Within the block, modules are built on the CPU from `seed`; outside, nothing changes.
 
-    The CPU is drawn from whatever device the module goes to, so that one seed gives one
-    set of weights on every machine.
+    Weights are drawn on the CPU, whatever device the module is moved to, so that a seed gives
+    the same weights on every machine.
     """
-    # Not torch.manual_seed: it would also reset the generators of every accelerator, which
-    # fork_rng(devices=[]) does not restore.
+    # Not torch.manual_seed, which also resets the generators of every accelerator:
+    # fork_rng(devices=[]) does not restore those.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         torch.default_generator.manual_seed(seed)
         yield
@@ -42,7 +42,7 @@ def build(
 ) -> nn.Module:
     """Build `builder(spec, classes)` with weights that depend only on `seed`.
 
-    The process's own random numbers go on afterwards as if nothing had been drawn.
+    The process's own random state is left unchanged.
     """
     with seeded(seed):
         return builder(spec, classes)
@@ -51,7 +51,7 @@ def build(
 def fresh_copy(module: nn.Module, seed: int) -> nn.Module:
     """A network like `module`, on its device, with new random weights that depend on `seed`.
 
-    Serves as a stand-in for a victim that must not be looked into.
+    Such a network can stand in for a victim, whose weights are not accessible.
     """
     copied = copy.deepcopy(module).cpu()
     with seeded(seed):

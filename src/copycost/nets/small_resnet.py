@@ -1,7 +1,7 @@
-"""Residual nets that a CPU can train: 16-32-64 channels, images from 8x8 to 32x32.
+"""Residual nets that a CPU can train: 16-32-64 channels, for images from 8x8 to 32x32.
 
-Source: He et al. (arXiv:1512.03385), section 4.2. They pad identity shortcuts with zeros;
-these project by 1x1 convolutions, which adds 1 % of parameters.
+Source: He et al. (arXiv:1512.03385), section 4.2. Their shortcuts pad with zeros where the width
+grows; these project by 1x1 convolutions, which adds 1 % of parameters.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Source: Zagoruyko and Komodakis, Wide Residual Networks, BMVC 2016 (arXiv:1605.07146), and He et
 al. (arXiv:1603.05027) for the order within a block. WRN-d-k has d = 6n + 4 layers: three stages of
-n blocks with 16k, 32k and 64k channels. Without dropout.
+n blocks with 16k, 32k and 64k channels. There is no dropout.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from copycost.types import InputSpec
 
 
 class PreActivationBlock(nn.Module):
-    """Twice batch norm, ReLU and a 3x3 convolution, added to a shortcut."""
+    """Two times batch norm, ReLU and a 3x3 convolution, added to a shortcut."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         """Map `inside` channels to `outside`, dividing height and width by `stride`."""

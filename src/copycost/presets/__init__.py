@@ -1,4 +1,4 @@
-"""Audits and comparisons by name: each a file whose head says what it is and costs."""
+"""Presets of audits and comparisons, by name: the head of each file says what it is and costs."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
     },
 )
-"""Values for `AuditConfig`; options of the command line go over them. Loads no PyTorch."""
+"""Values for `AuditConfig`; command-line options override them. Loads no PyTorch."""
 
 BENCHES: Registry[dict[str, Any]] = Registry(
     "bench",
@@ -137,4 +137,4 @@ BENCHES: Registry[dict[str, Any]] = Registry(
         ),
     },
 )
-"""Values for `BenchConfig`; options of the command line go over them. Loads no PyTorch."""
+"""Values for `BenchConfig`; command-line options override them. Loads no PyTorch."""

@@ -1,17 +1,17 @@
 """Attacks side by side on 8×8 digits, at equal queries, on a CPU: three comparisons.
 
-Paper:    none; every attack with settings of its own that work at this size.
+Paper:    none; every attack has its own settings, which work at this size.
 Command:  copycost bench
           copycost bench --preset bench-digits-label
           copycost bench --preset bench-digits-pool
 Hardware: two CPU cores share the runs; docs/bench.md has the seconds of every run
 Expected: nothing is promised; the numbers are in the records that the commands write.
-Caution:  settings were chosen on this victim and its held-out data, at one of the budgets
-          compared here, by tools/tuning.py: those of the presets small, small-label and
-          pool-digits and as many others of each attack, the floor included, at seeds that are
-          not those compared. None of them is its authors' setting: at a few hundred steps rates
-          and schedules made for millions of queries teach hardly anything. Adversarial examples
-          stay within a tenth of the range, where chance changes few labels.
+Caution:  tools/tuning.py chose the settings on this victim and its held-out data, at one of the
+          budgets compared here, but at other seeds. It tried those of the presets small,
+          small-label and pool-digits, and equally many others for each attack, the floor
+          included. No setting is the authors': in a few hundred steps, rates and schedules made
+          for millions of queries teach hardly anything. Adversarial examples stay within a tenth
+          of the range, where random changes alter few labels.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _TUNED: dict[str, Any] = {
         "loss": "l1",
     },
 }
-"""The best of as many tries for each attack; those that stay as in `small` were the best there."""
+"""The best of equally many tries per attack; for attacks not named, `small` was the best."""
 _TUNED_LABEL: dict[str, Any] = {
     **small.PRESET_LABEL["settings"],
     "disguide": {
@@ -197,10 +197,10 @@ def _compared(
     settings: dict[str, Any] | None = None,
     passes: int = 10,
 ) -> dict[str, Any]:
-    """The attacks of an audit's preset, and a `ceiling` where it has none, at `budgets`.
+    """Compare the attacks of a preset `audit`, and a `ceiling` where it has none, at `budgets`.
 
-    `settings` by attack are the audit's where there are no others. Fresh students take so many
-    `passes` over the queries.
+    `settings`, by attack, default to the audit's. Fresh students take `passes` passes over the
+    queries.
     """
     shared = {key: value for key, value in audit["shared"].items() if key != "budget"}
     in_distribution = pool_digits.PRESET["settings"]["in-distribution"]

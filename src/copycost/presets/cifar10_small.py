@@ -1,6 +1,6 @@
 """CIFAR-10 end to end on a CPU: ResNet-20 copied into a small residual net.
 
-Paper:    none; shows the whole way on real colour images, not a strong attack.
+Paper:    none; shows the whole process on real colour images, not a strong attack.
 Command:  copycost audit --preset cifar10-small --data cifar10
 Hardware: two CPU cores
 Time:     not measured in full

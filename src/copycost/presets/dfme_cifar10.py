@@ -3,7 +3,7 @@
 Paper:    Truong et al., CVPR 2021, table 1.
 Command:  copycost audit --preset dfme-cifar10-20m --data cifar10
           copycost audit --preset dfme-cifar10-2m --data cifar10
-Hardware: one H100-class GPU; it goes on where it stopped, so --max-minutes makes slices
+Hardware: one H100-class GPU; a run continues where it stopped, so --max-minutes can split it
 Time:     not measured; other implementations took 4 to 8 hours for the 20 million on an H200. Two
           million at the rates of Kwon et al. took 3 minutes (results/frugal/full).
 Expected: 88.1 % accuracy at 20 million queries, of a victim with 95.5 % (reported; quoted

@@ -6,8 +6,8 @@ Hardware: one H100-class GPU
 Time:     not measured
 Expected: 84.51 % accuracy for this victim and student (from memory); 85.92 % of a victim with
           93.7 %, both ResNet-18, is quoted second-hand for synthetic shapes.
-Caution:  the authors' student is trained before and after in stages that are not here: see
-          docs/methods/dfms-hl.md.
+Caution:  the authors' student has further stages of training, before and after, which are not
+          implemented: see docs/methods/dfms-hl.md.
 """
 
 from __future__ import annotations

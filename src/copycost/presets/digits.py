@@ -7,11 +7,11 @@ Time:     4 minutes a seed (results/digits)
 Expected: median agreement of DFME over three seeds at least 0.90, and at least 0.30 above
           uniform random noise at the same budget; that of Frugal no lower than DFME's. Measured:
           see results/digits.
-Caution:  victim, student rate and budget were chosen, among some 25 settings tried, because
-          DFME stands clear of uniform noise there. On other small victims of 8×8 digits,
-          and against normal noise, the floor comes as close as to do as well. Frugal does
-          without its second student and without choosing here, for time's sake: a budget that
-          suits DFME leaves it little to choose.
+Caution:  victim, student rate and budget were chosen, from some 25 settings tried, because DFME
+          is clearly above uniform noise there. On other small victims of 8×8 digits, and against
+          normal noise, the floor comes close or does as well. To save time, Frugal has no second
+          student here and does not choose among candidates: a budget that suits DFME leaves it
+          little to choose.
 """
 
 from __future__ import annotations

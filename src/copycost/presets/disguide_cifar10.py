@@ -3,12 +3,12 @@
 Paper:    Rosenthal et al., AAAI 2023.
 Command:  copycost audit --preset disguide-cifar10-20m --data cifar10
           copycost audit --preset disguide-cifar10-label-20m --data cifar10
-Hardware: one H100-class GPU; it goes on where it stopped, so --max-minutes makes slices
+Hardware: one H100-class GPU; a run continues where it stopped, so --max-minutes can split it
 Time:     not measured; other implementations took 6 to 12 hours on an H200
 Memory:   2.9 GiB on the device for the replay memory, and as much on the disk for a checkpoint.
 Expected: 94.02 % accuracy by probabilities (reported; quoted second-hand) and 87.93 % by labels
-          (from memory), of a victim with 95.54 %. Both are of the vote of the two students: look
-          at ensemble/accuracy. No figure is known for one of them alone.
+          (from memory), of a victim with 95.54 %. Both are for the vote of the two students:
+          compare ensemble/accuracy. No figure is known for one student alone.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Paper:    Beetham et al., ICLR 2023.
 Command:  copycost audit --preset dual-student-cifar10-20m --data cifar10
-Hardware: one H100-class GPU; it goes on where it stopped, so --max-minutes makes slices
+Hardware: one H100-class GPU; a run continues where it stopped, so --max-minutes can split it
 Time:     not measured
 Expected: 91.34 % accuracy at 20 million queries, of a victim with 95.5 % (reported; quoted
-          second-hand, the victim's from memory). Others had 88.9 % with a standard deviation of
+          second-hand, the victim's from memory). Others got 88.9 % with a standard deviation of
           1.1 over three seeds (quoted second-hand).
 """
 

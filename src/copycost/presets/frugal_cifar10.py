@@ -8,20 +8,20 @@ Command:  copycost audit --preset frugal-cifar10-1m --data cifar10
           copycost audit --preset frugal-cifar10-1m-patches --data cifar10
           with --precision bfloat16 --compile graphs on a GPU
 Hardware: one H100-class GPU. The first and the last were run, on CIFAR-10's JPEG copy with one seed
-          each, in minutes: records are in results/frugal/full. The others are not run yet. They
-          go on where they stopped, so --max-minutes makes slices.
+          each, in minutes: records are in results/frugal/full. The others have not been run yet.
+          A run continues where it stopped, so --max-minutes can split it.
 Memory:   2.9 GiB on the device for the replay memory, and as much on the disk for a checkpoint.
-Expected: nothing is promised. The aims, as shares of the victim's accuracy by the one student that
-          counts: 0.902 within 2 million queries, which is what Kwon et al. (2023) report of DFME;
-          0.984 within 20 million; by labels 0.921 within 8 million. docs/methods/frugal.md says
-          which are reached. The aims are for an attacker who holds nothing, as in the first
-          four; `patches` are images drawn by a rule, which is another class.
+Expected: nothing is promised. The aims, as the copy's share of the victim's accuracy: 0.902
+          within 2 million queries, which is what Kwon et al. (2023) report of DFME; 0.984 within
+          20 million; by labels 0.921 within 8 million. docs/methods/frugal.md says which are
+          reached. The aims are for a strictly data-free attacker, as in the first four;
+          `patches` are images drawn by a rule, which is another class of knowledge.
 Caution:  nothing was tuned at this size. The settings are one guess from small nets, made to fit
           a short lease of a GPU: one student, flat colours that untrained networks draw, half of
-          what is learnt moved and mirrored, six steps for a batch of queries, two candidates for
-          each. By labels: other images as well, eight candidates, and rare classes are raised.
-          More steps take longer and cost no query. The norm of the loss is L1, as in the run on
-          record; L2, which a run has that gives none, was not tried at this size.
+          each lesson's images moved and mirrored, six steps per batch of queries, two candidates
+          per query. By labels: other images as well, eight candidates, and rare classes are
+          raised. More steps take longer and cost no queries. The loss is L1, as in the recorded
+          run; L2, the value of a run that gives none, was not tried at this size.
 """
 
 from __future__ import annotations

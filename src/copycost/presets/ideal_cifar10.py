@@ -5,9 +5,9 @@ Command:  copycost audit --preset ideal-cifar10-100k --data cifar10
 Hardware: one GPU
 Time:     not measured; 80,200 student steps
 Expected: no figure to compare with. The abstract claims 5.83 points more than DFME on CIFAR-10
-          with 0.02 of its queries (read first-hand), but the released code asks every image
-          again in every epoch, 20.05 million times in all by this configuration.
-Caution:  victim and student are the ResNets of the other presets, and not the authors' small net.
+          with 0.02 of its queries (read first-hand), but the released code queries every image
+          again in every epoch, 20.05 million queries in all in this configuration.
+Caution:  victim and student are the ResNets of the other presets, not the authors' small net.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Paper:    Kariyappa et al., CVPR 2021, table 1.
 Command:  copycost audit --preset maze-cifar10-30m --data cifar10
-Hardware: one H100-class GPU; it goes on where it stopped, so --max-minutes makes slices
+Hardware: one H100-class GPU; a run continues where it stopped, so --max-minutes can split it
 Time:     not measured; other implementations took 4 to 8 hours for 20 million queries on an H200
 Memory:   5.8 GiB on the device for the replay memory, and as much on the disk for a checkpoint.
 Expected: 89.85 % accuracy at 30 million queries, of a victim with 92.26 % (reported; quoted

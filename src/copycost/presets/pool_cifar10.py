@@ -1,7 +1,7 @@
-"""Attacks with a pool on CIFAR-10: ResNet-34 8x copied into ResNet-18 8x by other images.
+"""Attacks with a pool on CIFAR-10: ResNet-34 8x copied into ResNet-18 8x with other images.
 
-Paper:    Knockoff: Orekondy et al., CVPR 2019; JBDA: Papernot et al., AsiaCCS 2017; of both, what
-          HODA's table has. ActiveThief: Pal et al., AAAI 2020; FixMatch: Sohn et al., NeurIPS
+Paper:    Knockoff: Orekondy et al., CVPR 2019; JBDA: Papernot et al., AsiaCCS 2017; for both,
+          HODA's table. ActiveThief: Pal et al., AAAI 2020; FixMatch: Sohn et al., NeurIPS
           2020; DFMS-HL: Sanyal et al., CVPR 2022.
 Command:  copycost audit --preset knockoff-cifar10-50k --data cifar10
           copycost audit --preset knockoff-adaptive-cifar10-50k --data cifar10
@@ -9,18 +9,18 @@ Command:  copycost audit --preset knockoff-cifar10-50k --data cifar10
           copycost audit --preset jbda-cifar10-50k --data cifar10
           copycost audit --preset fixmatch-cifar10-250 --data cifar10
           copycost audit --preset dfms-hl-proxy-cifar10-8m --data cifar10
-Pool:     CIFAR-100's images in data/cifar100, as docs/data.md says; others by --pool folder:DIR.
+Pool:     CIFAR-100's images in data/cifar100, as in docs/data.md; others by --pool folder:DIR.
           FixMatch's are CIFAR-10's own, as in its paper, and the record says so.
-Hardware: one H100-class GPU; it goes on where it stopped, so --max-minutes makes slices
+Hardware: one H100-class GPU; a run continues where it stopped, so --max-minutes can split it
 Time:     not measured
 Expected: knockoff 79.86 % accuracy by probabilities and, with --access label, 66.88 %; jbda 41.00
-          and 34.57 % (HODA, read first-hand, of a ResNet-18 with 94.36 % by a ResNet-18).
+          and 34.57 % (HODA, read first-hand; ResNet-18 copied from a ResNet-18 with 94.36 %).
           active-thief: 4.70 times the agreement of uniform noise, over several data sets (abstract,
           read first-hand). fixmatch: 94.93 % with 250 true labels (abstract, read first-hand),
-          which is no extraction. knockoff-adaptive and dfms-hl-proxy: no figure was found.
+          which is not extraction. knockoff-adaptive and dfms-hl-proxy: no figure was found.
 Caution:  the victim is the other presets' ResNet-34. Rates and epochs are those of each attack's
           page, which says where they depart from the authors' code; HODA's own were not found.
-          DFMS-HL's proxies are chosen classes of CIFAR-100, here all of it.
+          The proxies of DFMS-HL's authors are chosen classes of CIFAR-100; here they are all of it.
 """
 
 from __future__ import annotations

@@ -5,15 +5,15 @@ Command:  copycost audit --preset pool-digits
           copycost audit --preset pool-digits-k-centre
 Hardware: one CPU core
 Time:     about a minute a seed for the first, a quarter of a minute for the second
-Expected: each attack agrees with the victim by 0.10 more than random noise at least, and the
-          ceiling with it far more than all others: house numbers of 32×32 in colour, made grey
-          and 8×8, are a poor pool for scanned digits.
-Caution:  rate, batch, rounds and epochs were chosen on this victim, among some 25 settings of all
+Expected: each attack's agreement is at least 0.10 above that of random noise, and the ceiling's is
+          far above all others: house numbers of 16×16 in colour, made grey and 8×8, are a poor
+          pool for scanned digits.
+Caution:  rate, batch, rounds and epochs were chosen on this victim, from some 25 settings of all
           attacks together, mostly at seeds 0 to 2: the authors' rates are for larger nets that
-          start from ImageNet's weights, their epochs cost minutes. These attacks learn each answer
-          many times; the floor learns it once, and at 1,000 queries no setting tried taught it
-          anything. The victim is one that tells house numbers apart: digits-cnn calls nearly all
-          of them an 8, and no attack learns from that.
+          start from ImageNet weights, and their epochs take minutes. These attacks learn each
+          answer many times; the floor learns it once, and at 1,000 queries no setting tried taught
+          it anything. The victim, digits-lenet, tells house numbers apart: digits-cnn classifies
+          nearly all of them as 8, from which no attack learns.
 """
 
 from __future__ import annotations

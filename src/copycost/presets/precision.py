@@ -7,13 +7,13 @@ Time:     8 minutes for 30 runs on digits (results/precision/digits-cnn)
 Expected: see docs/precision.md, drawn from the records under results/precision.
 Caution:  on digits the generator's rate is ten times that of the digits preset. At the preset's own
           rate the direction of the generator's steps made no difference in trials, so that no
-          arithmetic could have harmed them; the arms `preset-rate-…` and `frozen` show it.
+          arithmetic could have harmed them; the arms `preset-rate-…` and `frozen` show this.
 
 On digits, victim, student and the rest are those of the digits preset. On house numbers the
-generator takes a step for every 64 queries instead of every 704: of three ways tried there at
-another seed it is the one where the direction of its steps mattered most. The arms `tuned-…` have
-the best of twelve settings that `tools/tuning.py` tried for DFME, a step for every 1,088 queries.
-Every arm asks equally many queries.
+generator takes one step per 64 queries instead of per 704: of three variants tried there at
+another seed, the direction of its steps mattered most in this one. The arms `tuned-…` have the
+best of twelve settings that `tools/tuning.py` tried for DFME, with one step per 1,088 queries.
+Every arm sends equally many queries.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SEEDS = 3
 
 
 class Comparison(NamedTuple):
-    """What the runs on one victim share, and by name what an arm has that `base` has not.
+    """The values that the runs on one victim share, and, by name, how each arm differs from them.
 
-    An arm's `settings` go over those of `base`. Without `epsilon` the step is the arithmetic's
-    default; victims are in the arithmetic of the estimate.
+    An arm's `settings` override those of `base`. Without `epsilon` the step is the arithmetic's
+    default. Victims run in the arithmetic of the estimate.
     """
 
     base: dict[str, Any]
@@ -48,10 +48,10 @@ _TUNED = {"batch_size": 64, "student_steps": 15, "generator_lr": 2e-3}
 
 
 def _arms(bfloat16_epsilon: float, **rate: float) -> dict[str, dict[str, Any]]:
-    """The arms that every victim has, with the generator's `rate` where it is not the base's."""
+    """The arms that every victim has, with the generator's `rate` if it differs from the base's."""
     return {
         "float32": {"settings": _PAPER | rate},
-        # Unsafe on purpose: the flag must say so.
+        # Unsafe on purpose: the run has to be flagged.
         "tf32-unsafe": {
             "precision": "tf32",
             "estimate_precision": "tf32",
@@ -104,7 +104,7 @@ COMPARISONS = {
         },
     ),
 }
-"""By the name of the victim."""
+"""Comparisons by the victim's name."""
 
 MEANINGS = {
     "float32": "float32, ε = 1e-3: the faithful setting",

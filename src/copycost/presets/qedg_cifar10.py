@@ -6,7 +6,7 @@ Hardware: one GPU
 Time:     not measured; about 93,000 student steps, with two passes through the student each
 Expected: no figure was found. The budget is that of the authors' script (read first-hand).
 Caution:  the authors' code names torchvision's ImageNet weights for its student, which no data-free
-          attack has; here it starts from random ones.
+          attack has; here the student starts from random weights.
 """
 
 from __future__ import annotations

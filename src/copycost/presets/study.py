@@ -1,6 +1,6 @@
-"""What a study is: runs to compare, what to draw of them, and what a paper says they show.
+"""Types of studies: runs to compare, what to plot of them, and what a paper says they show.
 
-A study is data. It is run by `copycost reproduce`, and loads no PyTorch.
+A study is data and loads no PyTorch; `copycost reproduce` runs it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from copycost.claims.base import Claim
 Values = Mapping[str, Any]
 """Fields of `RunConfig`, without the seed."""
 CIFAR10, SVHN = "CIFAR-10", "SVHN"
-"""The paper's data sets, as series are called by them whatever is in their place."""
+"""The paper's data sets, which name series even where other data stand in for them."""
 
 
 class Series(NamedTuple):
     """Runs that differ by nothing but the seed."""
 
     label: str
-    """In legends, tables and claims."""
+    """Name in legends, tables and claims."""
     values: Values
 
 
@@ -38,25 +38,25 @@ class Panel(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale:
-    """How large everything is, and what stands for the paper's data."""
+    """The size of all runs, and what stands in for the paper's data."""
 
     name: str
     cifar10: Values
-    """The paper's setting on CIFAR-10 or what stands for it: the base that studies vary."""
+    """The paper's setting on CIFAR-10 or its stand-in: the base that studies vary."""
     svhn: Values
     """The same for SVHN."""
     budgets: tuple[int, ...]
-    """Queries, for the study of budgets."""
+    """Budgets in queries, for the study of budgets."""
     headline: Mapping[str, int]
-    """Queries that the paper and DFME name, by the words they are named with."""
+    """Budgets that the paper and DFME name, in queries, by their wording."""
     students: tuple[str, ...]
     """Architectures, from smaller than the victim to larger."""
     diagnosed: int
     """Queries of the diagnostic run."""
     besides: tuple[str, ...] = ()
-    """Analyses that are done with the figures where nothing is named."""
+    """Analyses that run besides the figures where the user names none."""
     looks: Mapping[str, Any] = field(default_factory=dict)
-    """When and over what it looks at gradients, where that differs from `studies.vanishing`'s."""
+    """When and over what the diagnostic run measures gradients, if not by `studies.vanishing`."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Study:
 
     title: str
     statement: str
-    """What the paper says; of an analysis, what is asked."""
+    """What the paper says; for an analysis, its question."""
     series: Callable[[Scale], tuple[Series, ...]]
     panels: tuple[Panel, ...]
     claims: tuple[Claim, ...] = ()
@@ -74,21 +74,21 @@ class Study:
     seeds: int = 3
     """Runs of each series, at least."""
     diagnostic: bool = False
-    """Whether it also looks at the true gradient, in a run of its own that counts for nothing."""
+    """Whether a separate run, which is no result of the study, measures the true gradient."""
     causes: tuple[str, ...] = ()
-    """What a gap may come from, besides the scale and the data."""
+    """Possible causes of a difference from the paper, besides the scale and the data."""
     caveats: tuple[str, ...] = ()
-    """What to know before believing what was measured, whatever it is."""
+    """What to know before trusting the results, whatever they are."""
 
 
 def varied(base: Values, **changes: Any) -> Values:
-    """`base` with `changes`; `settings` go over the attack's own, the rest over the run's."""
+    """`base` with `changes`: `settings` override the attack's, all others the run's."""
     settings = {**base["settings"], **changes.pop("settings", {})}
     return {**base, **changes, "settings": settings}
 
 
 def each(base: Values, setting: str, values: Mapping[str, Any]) -> tuple[Series, ...]:
-    """`base` with one of the attack's own settings at each of `values`, which labels name."""
+    """`base` with the attack's `setting` at each of `values`, whose keys label the series."""
     return tuple(
         Series(label, varied(base, settings={setting: value})) for label, value in values.items()
     )
@@ -100,6 +100,6 @@ def both(scale: Scale) -> tuple[Series, ...]:
 
 
 COURSES = (Panel("accuracy", "accuracy"), Panel("agreement", "agreement"))
-"""Both over the run."""
+"""Accuracy and agreement over the run."""
 FINALS = (Panel("accuracy", "accuracy", "final"), Panel("agreement", "agreement", "final"))
-"""Both at the end, series by series."""
+"""Accuracy and agreement at the end, series by series."""

@@ -1,7 +1,7 @@
 """H. Kwon, Y. Kim, J. Lee, "Analysis of methods for the model extraction without training data".
 
-2023, in Korean: an analysis of DFME on CIFAR-10 and SVHN. One file a figure, one an analysis; this
-package runs none of them: see `copycost reproduce kwon2023`.
+2023, in Korean: an analysis of DFME on CIFAR-10 and SVHN. Each figure and each analysis has one
+file here; `copycost reproduce kwon2023` runs them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STUDIES: Registry[Study] = Registry(
         "modes": Entry(f"{_HERE}.modes:STUDY", "training or evaluation mode while asking"),
     },
 )
-"""Figures first, then the analyses. Figure 1 of the paper is a diagram."""
+"""The figures, then the analyses. Figure 1 of the paper is a diagram."""
 
 SCALES: Registry[Scale] = Registry(
     "scale",

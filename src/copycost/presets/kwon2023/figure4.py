@@ -12,7 +12,8 @@ from __future__ import annotations
 from copycost.claims.course import EndsLower, Shrinks
 from copycost.presets.study import CIFAR10, SVHN, Panel, Study, both
 
-# The paper does not say whose gradient; the loss is the student's, and so we claim of his.
+# The paper does not say whose gradient it is. The loss is the student's, so the claims are about
+# the student's gradient.
 NORM = "student/gradient norm"
 WHAT = "the norm of the loss's gradient over the student's weights"
 

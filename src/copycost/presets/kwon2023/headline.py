@@ -16,7 +16,7 @@ from copycost.presets.study import CIFAR10, FINALS, SVHN, Scale, Series, Study, 
 DFME_RATES = {CIFAR10: 1e-4, SVHN: 5e-5}
 DFME_STEPS = {CIFAR10: "steps:0.1,0.3,0.5:0.3", SVHN: "steps:0.5,0.8:0.3"}
 TWO, TWENTY = "2 million", "20 million"
-"""The budgets that DFME names; the first is the paper's text's as well."""
+"""The budgets that DFME names; the paper's text names the first as well."""
 
 
 def series(scale: Scale) -> tuple[Series, ...]:

@@ -1,6 +1,6 @@
-"""Batch norms in training or evaluation mode while the two are asked.
+"""Batch norms of generator and student in training or evaluation mode during queries.
 
-Paper:    Kwon et al. 2023, further than the paper: reference codes differ
+Paper:    beyond Kwon et al. 2023: reference implementations differ
 Command:  copycost reproduce kwon2023 --analysis modes
 Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
 Time:     quick: 12 runs, 9 minutes in all; full: not measured yet, `--dry-run` estimates it

@@ -1,6 +1,6 @@
 """Logit recovery: mean, minimum, none, and the true logits as the upper bound.
 
-Paper:    Kwon et al. 2023, figures 8 and 9, and further
+Paper:    Kwon et al. 2023, figures 8 and 9, and beyond
 Command:  copycost reproduce kwon2023 --analysis recovery
 Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
 Time:     quick: 12 runs, 9 minutes in all; full: not measured yet, `--dry-run` estimates it

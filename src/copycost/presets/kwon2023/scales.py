@@ -1,10 +1,10 @@
-"""How large the studies are: what stands for the paper's networks, data and budgets.
+"""Scales of the studies: what stands in for the paper's networks, data and budgets.
 
 Paper:    Kwon et al. 2023: ResNet-34 8x copied into ResNet-18 8x, batches of 256, generator rate
           5e-4, student rate 0.1, steps at 0.5 and 0.8 of the run by 0.3, 50 iterations an epoch.
           Its text says 2 million queries; its figures run to epoch 200, which is 17.92 million at
           DFME's 1,792 queries an iteration. 50 epochs, its default, are 4.48 million.
-Quick:    the same attack on nets of 24 k parameters; scikit-learn's digits stand for CIFAR-10,
+Quick:    the same attack on nets of 24 k parameters; scikit-learn's digits stand in for CIFAR-10,
           synthetic house numbers of 16×16 for SVHN. Rates, schedule and loss are the paper's.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 from copycost.presets.study import Scale, Values, varied
 
 ITERATIONS = 50
-"""Of one epoch."""
+"""Iterations per epoch."""
 QUERIES_PER_IMAGE = 7
-"""Of DFME with one direction: 2 for the generator, 5 for the student."""
+"""Queries per image of DFME with one direction: 2 for the generator, 5 for the student."""
 
 _PAPER: dict[str, Any] = {
     "batch_size": 256,
@@ -33,7 +33,7 @@ _PAPER: dict[str, Any] = {
 
 
 def epochs(number: int, batch_size: int = 256) -> int:
-    """Queries of so many epochs of 50 iterations."""
+    """Queries of `number` epochs of 50 iterations each."""
     return number * ITERATIONS * QUERIES_PER_IMAGE * batch_size
 
 
@@ -71,7 +71,7 @@ _QUICK_BUDGET = 120_000
 QUICK = Scale(
     name="quick",
     cifar10=_base("digits-cnn", "gap-cnn", _QUICK_BUDGET, 20, **_SMALL),
-    # A narrower generator: at 16×16 it would take most of the time.
+    # A narrower generator: at 16×16 the wider one would take most of the time.
     svhn=_base("house-numbers-16", "gap-cnn", _QUICK_BUDGET, 20, **(_SMALL | {"width": 16})),
     budgets=(10_000, 30_000, 60_000, 120_000, 240_000),
     # The same shares of the base's budget as at full scale.

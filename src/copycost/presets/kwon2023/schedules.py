@@ -1,6 +1,6 @@
 """Schedules of the learning rates: steps, cosine, constant.
 
-Paper:    Kwon et al. 2023, figures 6 and 7, and further
+Paper:    Kwon et al. 2023, figures 6 and 7, and beyond
 Command:  copycost reproduce kwon2023 --analysis schedules
 Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
 Time:     quick: 12 runs, 9 minutes in all; full: not measured yet, `--dry-run` estimates it

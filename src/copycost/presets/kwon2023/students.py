@@ -1,6 +1,6 @@
 """Students smaller and larger than the victim.
 
-Paper:    Kwon et al. 2023, further than the paper
+Paper:    beyond Kwon et al. 2023
 Command:  copycost reproduce kwon2023 --analysis students
 Hardware: quick: one CPU core a run; full: aimed at one H100-class GPU
 Time:     quick: 9 runs, 8 minutes in all; full: not measured yet, `--dry-run` estimates it

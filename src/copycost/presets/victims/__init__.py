@@ -60,6 +60,6 @@ VICTIMS: Registry[VictimPreset] = Registry(
         ),
     },
 )
-"""Each loads no PyTorch: a preset is data."""
+"""Victim presets by name. They are data and load no PyTorch."""
 
 __all__ = ["VICTIMS"]

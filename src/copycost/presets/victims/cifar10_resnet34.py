@@ -4,9 +4,9 @@ Source:   DFME (Truong et al., CVPR 2021, arXiv:2011.14779), whose victim has 95
           the recipe is ours: a short one-cycle schedule
 Command:  copycost train-victim cifar10-resnet34
 Hardware: one H100-class GPU
-Time:     two minutes on an H100, beside tests
-Expected: aimed at the published 95.5 %, which was not measured: it has been trained on the JPEG
-          copy alone, where the records of its copies say 91.6 % (results/frugal/full)
+Time:     two minutes on an H100 that ran tests at the same time
+Expected: aimed at the published 95.5 %, which was not measured: it was trained only on the JPEG
+          copy, where the records of its copies give 91.6 % (results/frugal/full)
 
 A re-trained victim is not the published one: state its own accuracy beside every result.
 """

@@ -7,7 +7,7 @@ Hardware: aimed at one H100-class GPU
 Time:     aimed at under two minutes; not measured
 Expected: not measured: this preset has been run here only at tiny size, never in full
 
-Mirrored: a mirrored garment is the same garment. The rate is that of svhn-resnet34.
+Images are mirrored: a mirrored garment is the same garment. The rate is that of svhn-resnet34.
 """
 
 from copycost.training.recipe import Recipe, VictimPreset

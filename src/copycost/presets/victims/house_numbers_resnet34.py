@@ -1,4 +1,4 @@
-"""ResNet-34-8x on the synthetic house numbers: DFME's victim where SVHN cannot be had.
+"""ResNet-34-8x on the synthetic house numbers: DFME's victim where SVHN is not available.
 
 Source:   DFME (arXiv:2011.14779) for the net; the recipe is ours, as for svhn-resnet34
 Command:  copycost train-victim house-numbers-resnet34

@@ -7,7 +7,7 @@ Time:     5 minutes of CPU, besides drawing the data (measured, torch 2.13)
 Expected: test accuracy 99.5 % for seed 0 (measured here, n = 1)
 
 No mirroring: a mirrored digit is another sign. No crop either: the digits at the sides are
-there to distract, and the class is the one in the middle.
+distractors, and the class is the digit in the middle.
 """
 
 from copycost.training.recipe import Recipe, VictimPreset

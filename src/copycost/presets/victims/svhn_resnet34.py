@@ -9,7 +9,7 @@ Expected: aimed at the published 96.2 %; not measured: this preset has been run 
           tiny size, never in full
 
 No mirroring: a mirrored digit is another sign. The rate is half of CIFAR-10's and
-rises for longer, as a precaution that was not tried out.
+rises for longer, as an untested precaution.
 """
 
 from copycost.training.recipe import Recipe, VictimPreset
