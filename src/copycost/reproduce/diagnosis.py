@@ -1,4 +1,4 @@
-"""What the pages show of the diagnostic run: the true gradient beside the estimate."""
+"""What the pages show of diagnoses: the true gradient beside the estimate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Diagnosed:
     said: list[str]
     drawings: list[Drawing]
     tables: list[tuple[str, Rows]]
-    """Under their captions."""
+    """Each with its caption."""
 
 
 def diagnosed(records: Seeds) -> Diagnosed | None:
