@@ -102,7 +102,7 @@ def _profile(name: str, told: dict[str, Any]) -> list[str]:
     return [
         f"`{name}`",
         ", ".join([attack_name(told["attack"]), *settings]),
-        told.get("compile", "on"),  # as in all profiles that do not say
+        told.get("compile", "on"),  # older profiles, which do not say, were compiled
         f"{step['kernels']:,.0f}",
         f"{step['seconds'] * 1e3:.1f}",
         f"{step['busy_seconds'] * 1e3:.1f}",

@@ -35,7 +35,7 @@ class Course:
     victim_accuracy: float
     classes: int
     one_answer: float
-    """Share of held-out inputs that one and the same answer gets right."""
+    """Share of held-out inputs that the best single answer to all of them gets right."""
     comparable: bool = True
     """Whether published numbers are about such a run: the same data, networks and budget."""
     diverged: bool = False
@@ -100,7 +100,7 @@ class Finding:
     holds: bool | None
     """None if nothing is claimed, only measured, or if the finding is not `comparable`."""
     measured: dict[str, float] = field(default_factory=dict)
-    """The numbers by their full names. None is NaN: missing numbers are left out."""
+    """The numbers by their full names. No number is NaN: missing ones are left out."""
     reported: float | None = None
     """The paper's number, where it gives one."""
     overlap: bool = False

@@ -1,6 +1,7 @@
 """Claims about the course of a value over the queries.
 
-A run that diverged has no course. The other runs then decide, and chance may have decided.
+A run that diverged has no course. The other runs then decide, and the finding says that chance may
+have decided.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Shrinks:
     def judge(self, courses: Courses) -> Finding:
         """Compare medians over seeds of the first measurement and the last fifth of the budget.
 
-        Chance may have decided if some runs rise and others fall. Overlap between early and late
-        values of different runs does not matter, as each run is compared with itself.
+        Chance may have decided if some runs rise and others fall. Each run is compared with
+        itself, so the spread between runs does not matter.
         """
         pairs = [(run.late(self.value), run.early(self.value)) for run in courses[self.series]]
         late, early = (middle(values) for values in zip(*pairs, strict=True))

@@ -21,7 +21,7 @@ from copycost.claims.base import (
 
 @dataclass(frozen=True)
 class Reaches:
-    """The last student reaches a published accuracy."""
+    """The final student reaches a published accuracy."""
 
     series: str
     reported: float
@@ -51,7 +51,7 @@ class Reaches:
 
 @dataclass(frozen=True)
 class Learns:
-    """The last student is right at least `times_chance` times as often as chance."""
+    """The final student is right at least `times_chance` times as often as chance."""
 
     series: str
     times_chance: float = 3.0

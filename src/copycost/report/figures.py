@@ -156,7 +156,7 @@ def curve_of(
 ) -> Curve | None:
     """Median and range of `value` over the runs, where the measurements of all of them overlap.
 
-    Runs that measured it less than twice are left out; None if fewer than two moments remain.
+    Runs that measured it fewer than two times are left out; None if fewer than two moments remain.
     """
     runs = [points for r in records if len(points := _points(r.curve, value)) > 1]
     if not runs:

@@ -102,7 +102,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
 
 
 def accounts(record: Record) -> list[tuple[str, str, str, str]]:
-    """Lines (account, budget, spent, lost), in queries."""
+    """One row (account, budget, spent, lost) per account, in queries."""
     return [
         (
             name,

@@ -46,7 +46,7 @@ def _placed(found: Sequence[str], said: str) -> str:
 
 
 def _claimed(finding: Finding) -> str:
-    """For a claim that may hold or not."""
+    """The answer for a claim that may hold or not."""
     if not finding.comparable:
         return f"{finding.text}: {NOT_COMPARABLE}."
     said = f"{finding.text}: {'yes' if finding.holds else 'no'}"
@@ -123,7 +123,7 @@ def _queries_to(finding: Finding) -> str:
 
 
 def _reaching(found: Mapping[str, float], share: str) -> str:
-    """By the median over seeds, and by each seed alone where they differ."""
+    """The budget for one share: the median's, and the single seeds' where they differ."""
     name = f"queries to {share}"
     middle = found.get(name)
     said = f"{share}: " + ("no budget tried" if middle is None else f"{_count(middle)} queries")

@@ -68,7 +68,7 @@ def seeds_of(plan: Plan) -> int:
 def diagnoses(
     scale: Scale, seeds: int, work: Path, records: Sequence[VanishingRecord]
 ) -> list[Diagnosis]:
-    """Diagnoses of the CIFAR-10 run of `scale`, one per seed, with their records, if any.
+    """Diagnoses of the base run of `scale` for CIFAR-10, one per seed, with their records, if any.
 
     All are of one victim: the one under `work`, or if there is none, the one that most of
     `records` are of.

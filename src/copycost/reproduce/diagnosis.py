@@ -13,7 +13,7 @@ from copycost.report.vanishing_verdict import verdict
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """Finished diagnoses, one a seed, ready for a page."""
+    """Finished diagnoses, one per seed, ready for a page."""
 
     title: str
     said: list[str]

@@ -56,7 +56,7 @@ class Kind:
 
     @property
     def batch_size(self) -> int:
-        """N of the attack."""
+        """Batch size N of the attack."""
         settings = self.config.in_full()["settings"]
         assert isinstance(settings, dict), "in_full writes the attack's settings out"
         return int(settings["batch_size"])  # type: ignore[arg-type]
