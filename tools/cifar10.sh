@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # CIFAR-10 at its own size on two CPU cores: a ResNet-20 trained for ten epochs, copied into a
-# small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes some
-# four hours. Run it again to go on.
+# small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes
+# about four hours. Run it again to resume.
 #
 #   tools/cifar10.sh OUT DATA   DATA as for --data: cifar10:FOLDER, or parquet:FOLDER for a copy
 #
-# Runs lie under OUT; their records go to results/frugal/cifar10, and of those with no setting given
-# to results/frugal/suited. The passages are drawn from those.
+# Runs lie under OUT; their records go to results/frugal/cifar10, or with no setting given to
+# results/frugal/suited. The docs' passages are generated from these records.
 set -euo pipefail
 out="${1:?where to: tools/cifar10.sh OUT DATA}"
 data="${2:?which data: tools/cifar10.sh OUT DATA}"

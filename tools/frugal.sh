@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# The runs behind docs/methods/frugal.md, on two CPU cores: some four hours, and
-# twelve with CIFAR10. Run it again to go on.
+# The runs behind docs/methods/frugal.md, on two CPU cores: about four hours, or twelve with
+# CIFAR10. Run it again to resume.
 #
 #   tools/frugal.sh OUT [CIFAR10]   runs under OUT/…; their records go to results/frugal/…
 #
-# `twentieth`: what DFME reaches at a budget, and Frugal and random noise at a twentieth of it; the
-# same two by labels, with DisGUIDE at DFME's budget; and Frugal by another norm of its loss, and
-# with more queries. `adjustment`: by labels with rare classes raised, on digits.
+# `twentieth`: DFME at a budget, and Frugal and random noise at a twentieth of it; the latter two by
+# labels, with DisGUIDE at DFME's budget; and Frugal with another norm as its loss, and with more
+# queries. `adjustment`: Frugal by labels, with rare classes adjusted for, on digits.
 # `parts`: Frugal on digits without each of its parts, or with one more; `parts-label`: the same by
-# labels; `parts-suited`, `parts-suited-label`: the same around what no setting given means.
-# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given,
-# as they were asked and moved and mirrored, and by labels. `lessons`: there, and on small images,
-# how long and how it learns from an answer, and from what. `label-photographs`: there, by labels,
-# how what is asked is chosen. `suited`: with no setting given. `noise`: random noise, whose
-# records go to results/noise. `clip`: into a net without batch norms.
+# labels; `parts-suited`, `parts-suited-label`: the same, starting from no setting given.
+# `photographs`: Frugal with other kinds of images on CIFAR-10 at 16×16, if its folder is given;
+# images as asked, or moved and mirrored; also by labels. `lessons`: on these photographs, on digits
+# and on house numbers, how long and from which images it learns. `label-photographs`: on these
+# photographs by labels, how queries are chosen. `suited`: with no setting given. `noise`: random
+# noise, whose records go to results/noise. `clip`: with a student without batch norms.
 set -euo pipefail
 out="${1:?where to: tools/frugal.sh OUT [CIFAR10]}"
 cifar10="${2:-}"
@@ -22,7 +22,7 @@ student=gap-cnn
 sweep() { copycost sweep --seeds 3 --threads 1 --device cpu --student "$student" "$@"; }
 
 whole="$out/twentieth"
-# All runs below give what differs between them, and this where they do not say otherwise.
+# The settings of all runs below, unless they say otherwise.
 plain=(--set frugal.batch_size=32 --set frugal.members=2 --set frugal.candidates=4
   --set frugal.sources=untrained,coordinates --set frugal.shift=0 --set frugal.adjustment=0
   --set frugal.clip=0 --set frugal.loss=l1)
@@ -34,8 +34,8 @@ once=(--set random-noise.student_steps=1 --set random-noise.loss=l1
   --set random-noise.schedule=cosine --set random-noise.clip=0)
 small=("${own[@]}" "${once[@]}")
 for victim in house-numbers-16 fashion-mnist-16; do
-  # DFME twice: at the rates of its authors for CIFAR-10 in batches that a small budget pays for,
-  # and in smaller ones with more steps and no decay, the best of a few settings tried.
+  # DFME twice: at its authors' rates for CIFAR-10 in batches that a small budget can afford, and
+  # with the best of a few settings tried: smaller batches, more steps and no weight decay.
   for way in "batch_size=32 student_steps=5" "batch_size=16 student_steps=9 student_weight_decay=0"; do
     chosen=(--set dfme.width=32 --set dfme.schedule=cosine)
     for setting in $way; do chosen+=(--set "dfme.$setting"); done
@@ -48,14 +48,14 @@ for victim in house-numbers-16 fashion-mnist-16; do
     "${own[@]}" --set frugal.loss=l2
   sweep --out "$whole" --victim "$victim" --attack frugal --attack random-noise --budget 6000 \
     --access label --evaluations 6 "${small[@]}"
-  # What `python -m tools.tuning twentieth` chose.
+  # The settings that `python -m tools.tuning twentieth` chose.
   sweep --out "$whole" --victim "$victim" --attack dfme --budget 120000 --evaluations 20 \
     --set dfme.width=16 --set dfme.schedule=cosine --set dfme.batch_size=64 \
     --set dfme.student_steps=15 --set dfme.student_weight_decay=0.0005 --set dfme.student_lr=0.1 \
     --set dfme.latent=256 --set dfme.generator_lr=0.002
   sweep --out "$whole" --victim "$victim" --attack frugal --budget 6000 --evaluations 6 "${long[@]}"
-  # By labels one student that sees what it was told a little moved as well, and then with
-  # more candidates and with rare classes raised.
+  # By labels: one student that also learns from slightly moved images; then with more candidates,
+  # and with rare classes adjusted for.
   moving=("${long[@]}" --set frugal.shift=0.0625 --set frugal.balanced=false)
   told=(--victim "$victim" --attack frugal --budget 6000 --access label --evaluations 6)
   sweep --out "$whole" "${told[@]}" "${moving[@]}"
@@ -72,12 +72,12 @@ for adjustment in 0 0.5 1; do
     --evaluations 6 "${long[@]}" --set frugal.balanced=false --set frugal.candidates=32 \
     --set "frugal.adjustment=$adjustment"
 done
-# DFME's 240,000 on digits is the embedded audit, results/digits.
+# DFME's run of 240,000 queries on digits is in the embedded audit, results/digits.
 for access in probabilities label; do
   sweep --out "$whole" --victim digits-cnn --attack frugal --attack random-noise --budget 12000 \
     --access "$access" --evaluations 6 "${small[@]}"
 done
-# Four times as many queries by labels; and on digits what five times as many bring.
+# Four times as many queries by labels; and on digits five times as many.
 sweep --out "$whole" --victim house-numbers-16 --attack frugal --budget 24000 --access label \
   --evaluations 6 "${own[@]}"
 for budget in 12000 60000; do
@@ -87,7 +87,7 @@ for budget in 12000 60000; do
   done
 done
 
-# With no setting given, and with what a run had before settings followed the budget.
+# With no setting given, and with the defaults from before settings followed the budget.
 both_ways() { # OPTION…
   for access in probabilities label; do
     "$@" --attack frugal --budget 6000 --evaluations 6 --access $access
@@ -105,7 +105,7 @@ for budget in 1500 24000; do
   done
 done
 
-# Random noise, learnt once and learnt long.
+# Random noise, with one training step per batch and with many.
 for victim in house-numbers-16 digits-cnn; do
   for access in probabilities label; do
     noise=(--out "$out/noise" --victim "$victim" --attack random-noise --budget 6000
@@ -115,7 +115,7 @@ for victim in house-numbers-16 digits-cnn; do
   done
 done
 
-# Into a net without batch norms, its gradients bounded and not.
+# With a student without batch norms, its gradients clipped and not.
 for budget in 600 1500 6000; do
   for clip in 1 0; do
     student=lenet sweep --out "$out/clip" --victim digits-lenet --attack frugal --budget $budget \
@@ -123,7 +123,7 @@ for budget in 600 1500 6000; do
   done
 done
 
-# One student with twice the steps, which costs what two cost, and by kinds of images. Of digits with
+# One student with twice the steps, at the cost of two students, by kinds of images. On digits with
 # 12,000 queries, and by labels, one run each is on record.
 small_lessons() { # VICTIM BUDGET ACCESS IMAGES OPTION…
   sweep --out "$out/lessons" --victim "$1" --attack frugal --budget "$2" --access "$3" \
@@ -138,7 +138,7 @@ done
 small_lessons digits-cnn 60000 probabilities untrained,coordinates
 small_lessons digits-cnn 60000 probabilities untrained,coordinates --set frugal.loss=l2
 
-# Of photographs, by kinds of images: needs CIFAR-10, the official files or a Parquet copy.
+# On photographs, by kinds of images: needs CIFAR-10, as official files or as a Parquet copy.
 of_photographs() {
   student=small-resnet sweep --out "$out/$1" --victim cifar10-16 --data "cifar10-16:$cifar10" \
     "${@:2}"
@@ -170,7 +170,7 @@ if [ -n "$cifar10" ]; then
   for images in untrained,coordinates textured; do
     kinds "$images" "${moved[@]}" --access label
   done
-  # Of some of these one run is on record, for want of time: the page says which.
+  # Some of these have a single run on record, for lack of time: the page says which.
   lessons() { # IMAGES STEPS SHARE OPTION…
     of_photographs lessons --attack frugal "${one[@]}" "${views[@]}" --set "frugal.sources=$1" \
       --set "frugal.student_steps=$2" --set "frugal.as_asked=$3" "${@:4}"
@@ -188,7 +188,7 @@ if [ -n "$cifar10" ]; then
     labels $images 16 24000
   done
   labels patches 16 96000
-  # Labels of what was chosen among more candidates, without turns of the classes, rare ones raised.
+  # By labels: more candidates, classes not asked in turns, and rare ones adjusted for.
   chosen() { # BUDGET STEPS OPTION…
     of_photographs label-photographs --attack frugal --access label --evaluations 6 \
       "${one[@]}" "${views[@]}" --set "frugal.sources=$both,winners" --set frugal.balanced=false \
@@ -221,7 +221,7 @@ for change in members=1 candidates=1 balanced=false recent=0 average_momentum=0 
 done
 by_labels --set frugal.student_steps=8
 
-# The same around what a run has with no setting given.
+# The same, starting from a run with no setting given.
 suited_part() { # FOLDER ACCESS CHANGE…
   local all=(sweep --out "$out/$1" --victim digits-cnn --attack frugal --evaluations 3 --budget 1500
     --access "$2")

@@ -29,9 +29,9 @@ from copycost.runner.stopping import Stop
 from copycost.runner.surroundings import surroundings
 
 WARM, TIMED, PROFILED = 8, 20, 4
-"""Steps that do not count, that are timed, and that are profiled after them."""
+"""Steps to warm up, then steps that are timed, then steps that are profiled."""
 MOST = 60
-"""Kernels that are listed."""
+"""Number of kernels that are listed at most."""
 
 
 class Kernels:
@@ -61,11 +61,11 @@ class Kernels:
             self.stop.ask("enough steps")
 
     def point(self, point: Point) -> None:
-        """Evaluations come before the steps that count."""
+        """Do nothing: the evaluation comes before the timed steps."""
 
 
 def main(device: torch.device, compiled: str, attack: str, settings: dict[str, Any]) -> None:
-    """Do it for one attack."""
+    """Profile one attack and print the result."""
     config = RunConfig.read(
         {
             "attack": attack,
@@ -97,7 +97,7 @@ def main(device: torch.device, compiled: str, attack: str, settings: dict[str, A
 
 
 def launched(profiler: profile, device: torch.device) -> list[tuple[str, float, float]]:
-    """Name, milliseconds a step and calls a step of what ran on the device, the longest first."""
+    """What ran on the device: name, milliseconds and calls per step, the longest first."""
     kind = DeviceType.CUDA if device.type == "cuda" else DeviceType.CPU
     rows = [row for row in profiler.key_averages() if row.device_type == kind]
     name = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"

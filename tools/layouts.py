@@ -2,9 +2,9 @@
 
     python tools/layouts.py DEVICE [BATCH]
 
-Times a step of ResNet-18-8x, and one of DFME's generator as it is and by `fewer_products`. The
-engine lays everything out channels last, lets cuDNN search for the fastest of its kernels, and
-spares products on a CPU alone; if a GPU does better otherwise, there is the place to choose.
+Times a step of ResNet-18-8x, and one of DFME's generator with and without `fewer_products`. The
+engine uses channels last, lets cuDNN search for its fastest kernels, and saves products on a CPU
+only. If a GPU is faster with other choices, the engine is the place to make them.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def student_seconds(
 def generator_seconds(
     change: Callable[[nn.Module], nn.Module], precision: Precision, device: torch.device, n: int
 ) -> float:
-    """Seconds of a step of DFME's generator, its layers changed so."""
+    """Seconds of a step of DFME's generator, with its layers changed by `change`."""
     generator = DFMEGenerator(SPEC)
     net = arranged(change(generator)).to(device)
     return step_seconds(net, torch.randn(n, generator.latent, device=device), precision)
 
 
 def step_seconds(net: nn.Module, x: Tensor, precision: Precision) -> float:
-    """The median of some steps, after two that do not count."""
+    """Median seconds of `REPETITIONS` steps, after two to warm up."""
     device, seconds = x.device, []
     for _ in range(2 + REPETITIONS):
         synchronise(device)

@@ -1,51 +1,51 @@
 #!/usr/bin/env bash
-# What needs a GPU, for a machine that is lent for a quarter of an hour in all, in calls of at most
-# ten minutes, and bare: Python 3.12, PyTorch, Lightning, no network. Results lie in $OUT as few
-# files, for only eight come home.
+# Everything that needs a GPU, for a lent machine: 15 minutes in all, in calls of at most ten. The
+# machine is bare: Python 3.12, PyTorch, Lightning, no network. Results are in $OUT, in few files,
+# as only eight are brought back.
 #
-#   tools/lease.sh wheels      here, where there is a package index: what that machine lacks, in
-#                              .whl, and which commit this is, so after the last one; .whl and
-#                              .data are then to be carried
+#   tools/lease.sh wheels      run here, where there is a package index, after the last commit:
+#                              downloads into .whl the packages that the machine lacks, and notes
+#                              the commit; .whl and .data must then be carried
 #   tools/lease.sh check       there: the tests that need a GPU; two minutes
-#   tools/lease.sh begin       there: check and victim at once, as neither is timed
-#   tools/lease.sh benchmark   there: speed in bfloat16 by CUDA graphs; what takes the time; layouts
-#   tools/lease.sh more        there: without graphs, what the account costs, large batches, float32
+#   tools/lease.sh begin       there: check and victim at the same time, as neither is timed
+#   tools/lease.sh benchmark   there: speed in bfloat16 with CUDA graphs; kernels; layouts
+#   tools/lease.sh more        there: speed without graphs, with large batches and in float32, and
+#                              the cost of the account
 #   tools/lease.sh precision   there: the table of docs/precision.md for the ResNet pair
-#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; again to go on.
-#                              VICTIM=house-numbers-resnet34 is the one that stands for SVHN's
+#   tools/lease.sh victim      there: the ResNet-34 victim on CIFAR-10; resumes if repeated.
+#                              VICTIM=house-numbers-resnet34 is the stand-in for SVHN's victim
 #   tools/lease.sh dfme        there: DFME on that victim, with the paper's rates and 2 million
-#                              queries; again to go on. PRECISION=float32 EPSILON=1e-3 is its
-#                              arithmetic, and slow
-#   tools/lease.sh audit       there: a preset's attack on that victim; again to go on. PRESET is
-#                              frugal-cifar10-2m, or disguide-cifar10-20m and so on;
-#                              SETTINGS="frugal.members=1 frugal.student_steps=2" goes over it, and
-#                              BUDGET=2000000 too
-#   tools/lease.sh attacks     there: the last two at once, as each leaves the device idle at times
-#   tools/lease.sh reproduce   there: the paper's figures; again to go on. FIGURES="--figure 2
-#                              --seeds 1" is one run of 18 million queries on CIFAR-10. Its victims
-#                              are to be there: 2, 6 and 8 copy that of CIFAR-10, 7 and 9 that of
-#                              house numbers, and 3 to 5 have runs of both
+#                              queries; resumes if repeated. PRECISION=float32 EPSILON=1e-3 is the
+#                              paper's arithmetic, and slow
+#   tools/lease.sh audit       there: the attack of a preset on that victim; resumes if repeated.
+#                              PRESET is frugal-cifar10-2m, disguide-cifar10-20m and so on;
+#                              SETTINGS="frugal.members=1 frugal.student_steps=2" and
+#                              BUDGET=2000000 override it
+#   tools/lease.sh attacks     there: dfme and audit at once, as each leaves the GPU idle at times
+#   tools/lease.sh reproduce   there: the paper's figures; resumes if repeated. FIGURES="--figure 2
+#                              --seeds 1" is one run of 18 million queries on CIFAR-10. The victims
+#                              must exist: figures 2, 6 and 8 copy that of CIFAR-10, 7 and 9 that of
+#                              house numbers, and 3 to 5 both
 #
-# One lease of 15 minutes, its start counted, holds `begin benchmark` and then `attacks`. With the
-# victim that comes home (.data/victim.txz.*, as they are: 64 MiB may travel) the next one holds
-# `check precision` and `more`, or attacks: a million queries of Frugal take some three minutes, of
-# DFME half of one, and either up to a minute to start. Two at once are done a tenth sooner than
-# one after the other. The 18 million queries of one run of the paper's take eight minutes, the
-# device to themselves: with a victim from home they fit into one call, with its training they do
-# not fit into a lease. Several parts may be named, and one that fails does not keep the others
-# from theirs; what can go on another time stops by itself when $MINUTES (9) have passed since the
-# first began, and leaves what it has: half a minute more for that. SEED=1 seeds an attack
-# otherwise.
+# One lease of 15 minutes, with its start, holds `begin benchmark` and then `attacks`. With the
+# victim brought back (.data/victim.txz.*, unchanged; 64 MiB may travel) the next lease holds `check
+# precision` and `more`, or attacks. A million queries take Frugal about three minutes and DFME half
+# a minute, after up to a minute to start; two attacks at the same time end a tenth sooner than one
+# after the other. One run of the paper, of 18 million queries, takes eight minutes with the GPU to
+# itself: it fits into one call with a victim that was brought, and not into a lease if that is
+# trained first. Several parts may be named; one that fails does not stop the others. Parts that can
+# be resumed stop by themselves $MINUTES (9) after the first part began, and need half a minute more
+# to save what they have. SEED=1 gives an attack another seed.
 #
 # CIFAR-10 is in $DATA (.data): the JPEG copy as cifar10-jpeg/, else the official files as cifar10/.
-# Victims and runs are kept in $WORK (/tmp/copycost) for as long as the machine is held. What is
-# packed is unpacked by: cat NAME.tgz.* | tar xz, and a victim by: cat victim.txz.* | tar xJ
+# Victims and runs stay in $WORK (/tmp/copycost) for as long as the machine is held. To unpack what
+# was packed: cat NAME.tgz.* | tar xz, and for a victim: cat victim.txz.* | tar xJ
 #
-# Between leases `reproduce` goes on run by run: with .data/reproduce.tgz.* and the victim (that of
-# house numbers is house-numbers-resnet34.txz.*) finished runs are not done again, and new ones copy
-# the same weights. Two victims are more than may travel; so do figures of one in one lease, and
-# let figures 3 to 5 be drawn at home from both. A run that a lease cuts short begins anew: its
-# checkpoint of 117 MB may not travel either. So ask for what there is time for.
+# `reproduce` continues run by run over several leases: with .data/reproduce.tgz.* and the victim
+# (that of house numbers is house-numbers-resnet34.txz.*), it skips finished runs, and new ones copy
+# the same weights. Two victims are too large to travel together: do the figures of one victim per
+# lease, and draw figures 3 to 5 at home from both. A run that a lease interrupts starts again, as
+# its checkpoint of 117 MB may not travel either, so ask only for as many runs as there is time for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out="${OUT:-results/lease}" work="${WORK:-/tmp/copycost}" folder="${DATA:-.data}"
@@ -77,7 +77,7 @@ prepare() {
     cat "$folder"/reproduce.tgz.* | tar -C "$work" -xz
   fi
 }
-carried() { # VICTIM: from home to its place, if it was brought
+carried() { # VICTIM: unpack it where runs look for it, if it was brought
   local packed
   packed="$(packed "$1")"
   if [ ! -f "$folder/$packed.00" ] || [ -d "$(kept "$1")" ]; then return; fi
@@ -86,13 +86,13 @@ carried() { # VICTIM: from home to its place, if it was brought
   mkdir -p "$work/runs/victims"
   mv "$work/victim" "$(kept "$1")"
 }
-packed() { # VICTIM: what it travels as; CIFAR-10's, the one that audits copy, has the short name
+packed() { # VICTIM: the archive's name; CIFAR-10's, which audits copy, has the short one
   if [ "$1" = cifar10-resnet34 ]; then echo victim.txz; else echo "$1.txz"; fi
 }
 learnt() { # VICTIM: the data it is trained on
   if [ "$1" = cifar10-resnet34 ]; then echo "$data"; else echo house-numbers; fi
 }
-kept() { # VICTIM: where runs look for it; told once, for each asking imports PyTorch
+kept() { # VICTIM: the folder where runs look for it; cached, as finding it imports PyTorch
   local told="$work/kept-$1.txt"
   if [ ! -f "$told" ]; then
     python3 -c 'import pathlib, sys, copycost.runner.targets as t
@@ -107,12 +107,12 @@ left() { awk "BEGIN { m = $minutes - ($(date +%s) - $BEGAN) / 60; print (m > 0 ?
 stoppable() { "$@" || [ $? -eq 3 ]; }
 parts() { split -b 15M -d - "$out/$1."; } # NAME: as $out/NAME.00 and so on, each below 16 MiB
 pack() { tar -C "$work" -cz "${@:2}" | parts "$1.tgz"; } # NAME FOLDER…: within $work
-records() { # NAME: what all runs left, but for their weights
+records() { # NAME: pack the records of all runs, without weights
   if [ ! -d "$work/runs" ]; then return; fi
   (cd "$work" && find runs -path 'runs/*-seed*/record.json' -print0) |
     tar -C "$work" -cz --null -T - | parts "$1.tgz"
 }
-card() { # h100, for one
+card() { # the device's short name, such as h100
   if [ "$device" = cpu ]; then echo cpu; return; fi
   nvidia-smi --query-gpu=name --format=csv,noheader | awk 'NR == 1 { print tolower($2) }'
 }
@@ -142,7 +142,7 @@ more() {
     --no-overhead
   timed float32 --precision float32 --no-overhead
 }
-beside() { # SECONDS PART COMMAND…: the part, for so long or 0 for any time, while the command runs
+beside() { # SECONDS PART COMMAND…: run both at once, the part for so long at most (0: no limit)
   timeout "$1" bash tools/lease.sh "$2" >"$out/$2.txt" 2>&1 &
   "${@:3}"
   wait $! || echo "$2 failed: see $2.txt"
@@ -161,7 +161,7 @@ victim() {
     parts "$packed" <"$work/$packed"
   fi
 }
-needs() { # VICTIM: trained by the command that copies it, it would not be rounded, nor come home
+needs() { # VICTIM: fail without it; the command that copies it would neither round nor pack it
   if [ -d "$(kept "$1")" ]; then return; fi
   echo "no victim yet: VICTIM=$1 $0 victim, again to go on" >&2
   return 1
@@ -195,7 +195,7 @@ reproduce() {
   stoppable copycost reproduce kwon2023 --scale full --house-numbers --data "$folder" \
     --device "$device" --compile "${COMPILE:-graphs}" --max-minutes "$(left)" \
     --out "$work/pages" --work "$work/runs" "${chosen[@]}" || status=$?
-  pack reproduce pages # what is finished comes home even if a run failed
+  pack reproduce pages # finished runs are brought back even if one failed
   return "$status"
 }
 
@@ -210,7 +210,7 @@ for part in "$@"; do
 done
 prepare
 export BEGAN="${BEGAN:-$(date +%s)}"
-if [ $# -gt 1 ]; then # each in a shell of its own, which its first failure ends
+if [ $# -gt 1 ]; then # each part in its own shell, so that a failure ends only that part
   status=0
   for part in "$@"; do bash tools/lease.sh "$part" || status=$?; done
   exit "$status"

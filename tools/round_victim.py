@@ -1,10 +1,10 @@
-"""Round a saved victim's weights to bfloat16 and pack it, to travel in a third of the bytes.
+"""Round a saved victim's weights to bfloat16 and pack it in a third of the bytes.
 
     python tools/round_victim.py FOLDER DATA DEVICE ARCHIVE
 
-It is measured anew and saved in place, in float32: what comes home is what was attacked. Of a
-ResNet-34 the archive, a .tar.xz, has about 31 MiB: data and the working tree travel beside it, in
-64 MiB together.
+The rounded model is measured again and saved in place, in float32, so that the archive holds the
+very model that is attacked. For a ResNet-34 the archive, a .tar.xz, has about 31 MiB of the 64 MiB
+that may travel, together with data and the working tree.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from copycost.training.train import accuracy
 from copycost.victims.saved import load_model, save_model
 
 WEIGHTS = [{"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 0, "lp": 2, "pb": 2}]
-"""Of four bytes each has a model of its own: two are always zero."""
+"""Models each of the four bytes of a value separately, as two of them are always zero."""
 
 
 def main(folder: Path, data: str, device: str, archive: Path) -> None:
-    """Do it; print both accuracies."""
+    """Round, measure, save and pack the victim; print its accuracy before and after."""
     module, card = load_model(folder)
     module.bfloat16().float()
     found = accuracy(module, load(data).test, device)

@@ -1,11 +1,11 @@
-"""How long two processes take for a step that they share, and what that is made of.
+"""Measure how long two processes take for a step that they share, and for its parts.
 
     python tools/scaling.py > results/scaling/two-processes.json
 
-Two processes (gloo, this machine's loopback, a thread each) time steps of half a batch, both at
-once and each by itself, then steps of the whole batch that they share, then messages of few numbers
-and of many; and all of it again, so that work that comes and goes beside them meets each alike. A
-profiler counts messages. `tools.passages.scaling` predicts the shared steps from the rest.
+Two processes (gloo, this machine's loopback, one thread each) time steps of half a batch, at the
+same time but independently; then steps of the whole batch, which they share; then messages of few
+and of many numbers. All of it is repeated, so that other work on the machine affects each part
+alike. A profiler counts messages. `tools.passages.scaling` predicts the shared steps from the rest.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ from copycost.victims.function import FunctionVictim
 PROCESSES = 2
 ROUNDS = 3
 WARM, STEPS = 2, 2
-"""Steps of a round that are not timed, of which the last is profiled, and that are, one by one."""
+"""Steps of a round: first untimed ones, the last of them profiled; then ones timed one by one."""
 FEW, MANY = 256, 25 * 2**20 // 4
-"""Numbers in a message: of a batch norm, and of gradients as PyTorch bundles them."""
+"""Numbers in a message: that of a batch norm, and that of gradients as PyTorch bundles them."""
 FEW_TRIES, MANY_TRIES = 200, 5
 CPU = torch.device("cpu")
 
 
 LARGE = replace(CIFAR_RESNET34, name="lenet to resnet18-8x", victim="lenet")
-"""Of a size at which gradients take time to send, its victim small so that two cores can do it."""
+"""A student whose gradients take time to send; the victim is small, to suit two cores."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,15 @@ class Case:
     batch_size: int
     """Images of the whole step, over all processes."""
     wait: float | None = None
-    """Seconds in which a victim behind a function answers a call; None is one in the process."""
+    """Seconds per call of a victim behind a function; None for a victim in the process."""
 
     def plan(self, processes: int) -> Plan:
-        """A run whose whole batch is that of so many of the processes."""
+        """A run whose batch is the share that belongs to so many of the processes."""
         n = self.batch_size * processes // PROCESSES
         return Plan(self.setting, n, "float32", "off", "cpu", repetitions=1, seconds=1)
 
     def named(self) -> dict[str, Any]:
-        """What it is, for the record."""
+        """The case as the record describes it."""
         return {
             "student": self.setting.student,
             "victim": self.setting.victim,
@@ -94,7 +94,7 @@ class Steps:
     """A watcher that counts messages and calls in one step, times some more, and ends the run."""
 
     def __init__(self, calls: Counter[str]) -> None:
-        """`calls` counts those of the victim."""
+        """`calls` counts calls of the victim, under the key 'victim'."""
         self.stop, self.times, self._calls = Stop(), [time.perf_counter()], calls
         self.profiler = profile(activities=[ProfilerActivity.CPU])
 
@@ -108,12 +108,12 @@ class Steps:
         if done == WARM:
             self.profiler.stop()
             self.calls = self._calls["victim"]
-            self.times[-1] = time.perf_counter()  # after what the profiler had to do
+            self.times[-1] = time.perf_counter()  # without the profiler's own work
         if done == WARM + STEPS:
             self.stop.ask("enough steps")
 
     def point(self, point: Point) -> None:
-        """The only evaluation comes before the steps that count."""
+        """Do nothing: the only evaluation comes before the timed steps."""
 
     def found(self) -> dict[str, Any]:
         """Seconds of each step; messages by kind, and calls, of one step."""
@@ -127,7 +127,7 @@ class Steps:
 
 
 def timed(plan: Plan, wait: float | None, folder: Path) -> dict[str, Any]:
-    """What `Steps` found in a real run; nothing on other ranks than the first."""
+    """What `Steps` measures in a real run; {} on all ranks but the first."""
     calls: Counter[str] = Counter()
     watcher, target = Steps(calls), random_target(plan.setting, CPU)
     if wait is not None:
@@ -137,7 +137,7 @@ def timed(plan: Plan, wait: float | None, folder: Path) -> dict[str, Any]:
 
 
 def behind_a_function(target: Target, wait: float, calls: Counter[str]) -> FunctionVictim:
-    """The same victim, of which nothing is known but that it takes so many seconds to answer."""
+    """The same victim as a black-box function that takes `wait` seconds to answer a call."""
     victim = target.victim
 
     def predict(x: np.ndarray[Any, Any]) -> torch.Tensor:
@@ -149,17 +149,17 @@ def behind_a_function(target: Target, wait: float, calls: Counter[str]) -> Funct
 
 
 def wire() -> dict[str, float]:
-    """Seconds of a message of few numbers, and bytes a second of one of many, both all-reduces."""
+    """Latency of a short all-reduce in seconds, and bytes per second of a long one."""
     few, many = torch.zeros(FEW), torch.zeros(MANY)
     latency = median(seconds_of(lambda: dist.all_reduce(few), FEW_TRIES))
     bundle = median(seconds_of(lambda: dist.all_reduce(many), MANY_TRIES))
-    # Each process sends, and receives, all but its own part of what is summed, and again of sums.
+    # Each process sends and receives all but its own part twice: first of summands, then of sums.
     moved = 2 * many.nbytes * (PROCESSES - 1) / PROCESSES
     return {"latency_seconds": latency, "bytes_per_second": moved / (bundle - latency)}
 
 
 def seconds_of(send: Callable[[], object], tries: int) -> list[float]:
-    """Of each try, after one that does not count."""
+    """Seconds of each of `tries` calls, after one to warm up."""
     send()
     ends = [time.perf_counter()]
     for _ in range(tries):
@@ -169,7 +169,7 @@ def seconds_of(send: Callable[[], object], tries: int) -> list[float]:
 
 
 def work(rank: int, port: int, folder: Path, both: Barrier, home: Connection) -> None:
-    """What one process does; the first sends home what it found."""
+    """The work of one process; the first sends the results to its parent."""
     use_threads(1)
     rounds, wires = [], []
     for number in range(ROUNDS):
@@ -187,8 +187,8 @@ def work(rank: int, port: int, folder: Path, both: Barrier, home: Connection) ->
 
 
 def both_ways(case: Case, rank: int, port: int, folder: Path, both: Barrier) -> dict[str, Any]:
-    """What `timed` finds in steps of this process alone, and in steps that they share."""
-    both.wait()  # so that each has the other's company, as in the steps that they share
+    """What `timed` measures in steps of this process alone, and in steps that both share."""
+    both.wait()  # so that the processes compete for the machine as they do in shared steps
     quick = None if case.wait is None else 0.0
     alone = timed(case.plan(1), quick, folder / f"alone-{rank}")
     with joined(rank, port):
@@ -197,7 +197,7 @@ def both_ways(case: Case, rank: int, port: int, folder: Path, both: Barrier) -> 
 
 
 def merged(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds of all rounds; what is counted is the same in each."""
+    """The seconds of all rounds, with the counts of the first, which are the same in each."""
     return {
         way: first | {"seconds": [seconds for one in rounds for seconds in one[way]["seconds"]]}
         for way, first in rounds[0].items()
@@ -206,7 +206,7 @@ def merged(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 @contextmanager
 def joined(rank: int, port: int) -> Iterator[None]:
-    """Within the block this process is told what `torchrun` would tell it."""
+    """Set the environment variables that `torchrun` would set, within the block."""
     count = str(PROCESSES)
     told = {
         "RANK": str(rank),

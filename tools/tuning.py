@@ -1,4 +1,4 @@
-"""Choose the settings of a comparison: as many tries for each attack, on digits the floor included.
+"""Choose the settings of a comparison, with equally many tries for each attack.
 
     python -m tools.tuning digits WORK > results/bench/digits/tuning.json
     python -m tools.tuning digits-label WORK > results/bench/digits-label/tuning.json
@@ -6,9 +6,9 @@
     python -m tools.tuning twentieth WORK > results/frugal/twentieth/tuning.json
     python -m tools.tuning twentieth-label WORK > results/frugal/twentieth/tuning-label.json
 
-An attack is tried with the settings it has now and with others drawn from its space: all of
-them at one seed, the best again at others, and the best median agreement of those is chosen. The
-seeds are none of those that the comparison reports. Runs lie under WORK; the same command goes on.
+Each attack, on digits random noise too, is tried with its present settings and others from its
+space: all at one seed, the best ones also at others, and the best by median agreement is chosen.
+The comparison reports other seeds. Runs lie under WORK; the same command resumes them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from copycost.sweep.sweep import Sweep
 from tools.passages.tuning import Trial, Tuned, Tuning
 
 AGAIN = 4
-"""Of so many tries one is run at the other seeds too."""
+"""One in so many tries, those that agree best, is run at the other seeds too."""
 WORKERS = 2
 
 Settings = dict[str, Any]
@@ -187,7 +187,7 @@ class Comparison:
     tries: int
     seeds: tuple[int, ...] = (100, 101, 102)
     more: Mapping[str, int] = field(default_factory=dict)
-    """Budgets of attacks that have another than all."""
+    """Budgets of the attacks that do not have the shared one."""
 
 
 _COSINE: Settings = {"width": 32, "schedule": "cosine"}
@@ -241,14 +241,14 @@ COMPARISONS = {
 
 @dataclass
 class Try:
-    """Settings of an attack, and the agreements they led to, a seed each."""
+    """Settings of an attack, and the agreement that they reach at each seed."""
 
     settings: Settings
     agreement: list[float]
 
     @property
     def median(self) -> float:
-        """Over the seeds so far."""
+        """Median agreement over the seeds so far."""
         return median(self.agreement)
 
 
@@ -256,7 +256,7 @@ Tries = Mapping[str, Sequence[Try]]
 
 
 def draw(space: Space, now: Settings, tries: int, random: Random) -> list[Try]:
-    """`tries` different settings, the first of which are those of `now`."""
+    """`tries` different settings, of which `now` comes first."""
     found = {json.dumps(now, sort_keys=True): now}
     while len(found) < tries:
         drawn = now | {key: random.choice(values) for key, values in space.items()}
@@ -265,7 +265,7 @@ def draw(space: Space, now: Settings, tries: int, random: Random) -> list[Try]:
 
 
 def in_full(attack: str, settings: Settings) -> Settings:
-    """`settings` over defaults: what suits a budget would take the place of some that are tried."""
+    """`settings` and plain defaults, so that no default that suits a budget replaces one tried."""
     return write_settings(ATTACKS[attack]()) | settings
 
 
@@ -295,7 +295,7 @@ def run_at(seed: int, tries: Tries, compared: Comparison, work: Path) -> list[Re
 
 
 def main(name: str, work: str) -> None:
-    """Print the record of it."""
+    """Tune the comparison called `name` and print the record."""
     compared, spaces = COMPARISONS[name], SPACES[name]
     now, count = compared.preset["settings"], compared.tries
     tries = {

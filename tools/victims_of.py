@@ -1,8 +1,8 @@
-"""Print which victims a reproduction at full scale on house numbers copies, one a line.
+"""Print the victims that a full-scale reproduction on house numbers copies, one per line.
 
     python tools/victims_of.py OPTION…
 
-The options are those of `copycost reproduce` that choose figures; others are left aside.
+The options are those of `copycost reproduce` that choose figures; others are ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from copycost.reproduce.plan import make_plan
 
 
 def main(options: list[str]) -> None:
-    """Do it."""
+    """Print the victims for `options`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--figure", type=int, action="append", default=[])
     parser.add_argument("--analysis", action="append", default=[])

@@ -1,1 +1,1 @@
-"""The parts of this repository's README and docs that are written from its committed records."""
+"""The parts of the README and docs that are generated from committed records."""

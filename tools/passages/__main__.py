@@ -1,4 +1,4 @@
-"""Write what a checkout's docs take from its records: `python -m tools.passages [CHECKOUT]`."""
+"""Write the generated parts of a checkout's docs: `python -m tools.passages [CHECKOUT]`."""
 
 from __future__ import annotations
 

@@ -47,12 +47,12 @@ def tuning_passage(results: Path) -> str:
 
 
 def label_tuning_passage(results: Path) -> str:
-    """How those of `bench-digits-label` were."""
+    """How the settings of `bench-digits-label` were chosen."""
     return _tuning(results / "bench" / "digits-label" / TUNING_FILE)
 
 
 def pool_tuning_passage(results: Path) -> str:
-    """How those of `bench-digits-pool` were."""
+    """How the settings of `bench-digits-pool` were chosen."""
     return _tuning(results / "bench" / "digits-pool" / TUNING_FILE)
 
 
@@ -62,7 +62,7 @@ def twentieth_tuning_passage(results: Path) -> str:
 
 
 def twentieth_label_tuning_passage(results: Path) -> str:
-    """How those by labels were, of DisGUIDE at twenty times Frugal's queries."""
+    """How those of Frugal, and of DisGUIDE at twenty times its queries, were chosen by labels."""
     return _tuning(results / "frugal" / "twentieth" / LABEL_TUNING_FILE)
 
 
@@ -88,7 +88,7 @@ def _tuning(path: Path) -> str:
 
 
 def _budgets(record: Tuning) -> str:
-    """In words: the one that all have, and after it the ones of those that have another."""
+    """The shared budget in words, followed by the budgets of attacks with another."""
     others = [
         f"{tuned.budget:,} by {wording.attack_name(attack)}"
         for attack, tuned in record.attacks.items()
@@ -121,7 +121,7 @@ def _passage(path: Path) -> str:
 
 
 def _worth_of_queries(record: BenchRecord) -> str:
-    """By budget: whose queries taught a fresh student most, and whose no more than noise's."""
+    """By budget, whose queries teach a fresh student most, and whose no more than noise's."""
     lines = ["What the queries alone are worth, by the median agreement of fresh students:", ""]
     taught: dict[int, dict[str, float]] = {}
     for attack in record.attacks:

@@ -19,7 +19,7 @@ SOURCE = (
 
 
 def markdown() -> str:
-    """The text of `docs/flags.md`: one section a flag, with its name as heading and anchor."""
+    """The text of `docs/flags.md`: one section per flag, with its name as heading and anchor."""
     head = f"# Flags\n\n<!-- {SOURCE} -->\n\n{_wrapped(INTRODUCTION)}\n"
     return head + "".join(_section(name, text) for name, text in EXPLANATIONS.items())
 

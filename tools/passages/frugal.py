@@ -15,7 +15,7 @@ from tools.passages.markdown import NOT_RUN, measured_on, table
 
 USUAL_LOSS = "l1"
 SHARE = 20
-"""Frugal is to reach with one query what DFME reaches with so many."""
+"""Frugal aims to reach with one query what DFME reaches with so many."""
 
 
 def twentieth_passage(results: Path) -> str:
@@ -39,7 +39,7 @@ def twentieth_passage(results: Path) -> str:
 
 
 def _best_settings(groups: Sequence[Group]) -> list[Group]:
-    """Of groups that differ by an attack's own settings alone the one that agrees most."""
+    """Of groups that differ only by settings of their attack, the one with the best agreement."""
     best: dict[tuple[object, ...], Group] = {}
     for group in sorted(groups, key=median_agreement):
         best[group.attack, replace(group.setting, victim_hash="")] = group
@@ -52,7 +52,7 @@ def photographs_passage(results: Path) -> str:
 
 
 def cifar10_passage(results: Path) -> str:
-    """The same on a model of photographs at CIFAR-10's own size."""
+    """Like `photographs_passage`, on a model of photographs at CIFAR-10's own size."""
     return _by_images(results / "frugal" / "cifar10")
 
 
@@ -83,7 +83,7 @@ def _by_images(folder: Path) -> str:
 
 
 def of_one_recipe(groups: Sequence[Group]) -> str:
-    """Who copies whom."""
+    """The victim and the student of groups that have the same, as a sentence."""
     first = groups[0]
     return (
         f"{first.victim.dataset}: victim `{first.victim.architecture}` of "
@@ -92,14 +92,14 @@ def of_one_recipe(groups: Sequence[Group]) -> str:
 
 
 def victims_accuracy(groups: Sequence[Group]) -> str:
-    """In words; a range where one recipe came out as several victims, on other processors."""
+    """In words; a range if one recipe gave several victims, on different processors."""
     found = [record.victim.accuracy for group in groups for record in group.records]
     ends = dict.fromkeys(percent(accuracy) for accuracy in (min(found), max(found)))
     return " to ".join(ends)
 
 
 def by_labels(group: Group) -> bool:
-    """Whether nothing but labels was told."""
+    """Whether the victim released labels only."""
     return group.setting.access is Access.LABEL
 
 
@@ -109,7 +109,7 @@ def loss_of(record: Record) -> str:
 
 
 def of_usual_loss(records: Sequence[Record]) -> list[Record]:
-    """Those whose students descended the default's norm."""
+    """The records of runs whose students were trained with `USUAL_LOSS`."""
     return [record for record in records if loss_of(record) == USUAL_LOSS]
 
 
@@ -120,13 +120,13 @@ def drawn_kinds(record: Record) -> str:
 
 
 def views(record: Record) -> str:
-    """How a run's images are shown to its students, if it may move them."""
+    """How a run's images are shown to its students; '–' for attacks that draw none."""
     settings = record.config["settings"]
     if "sources" not in settings:
         return "–"
     shift, flip = settings.get("shift", 0.0), settings.get("flip", False)
     ways = [f"moved by up to {percent(shift)}"] * bool(shift) + ["mirrored"] * flip
-    # Records that are older than `as_asked` moved all they learnt from.
+    # Runs older than the setting `as_asked` moved every image that they learnt from.
     kept = settings.get("as_asked", 0.0) if ways else 0.0
     return ", ".join([f"{percent(kept)} as asked"] * bool(kept) + ways) or "as asked"
 
@@ -150,7 +150,7 @@ def _place(group: Group) -> tuple[str, bool, str]:
 
 
 def over_seeds(groups: Sequence[Group]) -> str:
-    """What the numbers of a table are taken over."""
+    """The number of seeds that the numbers of a table are taken over, as a sentence."""
     seeds = sorted({len(group.seeds) for group in groups})
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     alone = " (without a range: one)" if seeds[0] == 1 < seeds[-1] else ""
@@ -170,7 +170,7 @@ def reached(group: Group) -> list[str]:
 def _verdicts(groups: Sequence[Group]) -> list[str]:
     """A line for each copy by Frugal at a twentieth, or less, of the queries of another attack.
 
-    The other is told as much, or probabilities where Frugal is told labels alone.
+    The other has the same access, or probabilities where Frugal has labels alone.
     """
     return [
         _verdict(own, model)
@@ -185,7 +185,7 @@ def _verdicts(groups: Sequence[Group]) -> list[str]:
 
 
 def _copying(setting: Setting) -> tuple[object, ...]:
-    """Who copies whom, behind what; the same recipe makes the same victim, on any machine."""
+    """What compared groups share; victims of one recipe count as the same on any machine."""
     return setting.victim, setting.student, setting.data, setting.defences
 
 
@@ -205,7 +205,7 @@ def _verdict(own: Group, model: Group) -> str:
 
 
 def _in_doubt(own: Group, model: Group) -> str:
-    """What a comparison of medians leaves open."""
+    """A caveat if the ranges over seeds overlap; else ''."""
     one, other = own.agreement, model.agreement
     if one is None or other is None or one.low > other.high or other.low > one.high:
         return ""
@@ -213,7 +213,7 @@ def _in_doubt(own: Group, model: Group) -> str:
 
 
 def median_agreement(group: Group) -> float:
-    """Over its seeds; 0 where none has one."""
+    """Median agreement over the seeds of `group`; 0 if none has one."""
     return group.agreement.median if group.agreement else 0.0
 
 

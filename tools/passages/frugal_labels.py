@@ -1,4 +1,4 @@
-"""Frugal where labels alone are told, from its runs' records."""
+"""Frugal at label access, from its runs' records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tools.passages.markdown import NOT_RUN, table
 
 
 def label_photographs_passage(results: Path) -> str:
-    """By labels of photographs: how many candidates, how chosen, and how long learnt from."""
+    """Frugal by labels of photographs: candidates, how they are chosen, and training steps."""
     own = records_in(results / "frugal" / "label-photographs")
     victims = {record.victim.name for record in own}
     lessons = [
@@ -58,12 +58,12 @@ def _choice(group: Group) -> list[str]:
 
 
 def adjustment_passage(results: Path) -> str:
-    """Frugal by labels, with classes raised by their share of the answers and without."""
+    """Frugal by labels, with and without adjustment for each class's share of the answers."""
     records = [
         record
         for folder in ("twentieth", "adjustment")
         for record in records_in(results / "frugal" / folder)
-        # Records that are older than the setting were not made to be compared by it.
+        # Runs that are older than the setting were not made for this comparison.
         if record.attack == "frugal" and "adjustment" in record.config["settings"]
     ]
     groups = [group for group in group_records(records) if by_labels(group)]

@@ -32,7 +32,7 @@ DIGITS = "digits-cnn"
 
 
 class DigitsAim(NamedTuple):
-    """What two students that disagree, and replay, reached on digits in the first try."""
+    """What the first try, with two students that disagree and with replay, reached on digits."""
 
     agreement: float
     budget: int
@@ -60,12 +60,12 @@ def lessons_passage(results: Path) -> str:
 
 
 def _of_lesson(group: Group) -> tuple[str, bool, int]:
-    """The same for groups that are to be compared; labels after probabilities."""
+    """A sort key that is equal for groups to be compared; probabilities come before labels."""
     return group.victim.dataset, by_labels(group), group.setting.budget
 
 
 def _lesson(group: Group) -> list[str]:
-    """Students, steps of each for a batch of queries, and the share of a lesson as asked."""
+    """One row; "steps" are those of each student per batch of queries, "as asked" is a share."""
     record = group.records[0]
     settings = read_settings(Frugal, record.config["settings"])
     kept = settings.as_asked if settings.shift or settings.flip else 1.0
@@ -105,7 +105,7 @@ def digits_aim_passage(results: Path) -> str:
 
 
 def losses_passage(results: Path) -> str:
-    """Frugal by the norm that its students descend, where all else was the same."""
+    """Frugal by the norm of its students' loss, for groups in which all else is the same."""
     found: dict[tuple[str, ...], dict[str, Group]] = {}
     for group in _own_groups(results, "twentieth", "photographs", "lessons"):
         found.setdefault(_but_for_loss(group), {})[loss_of(group.records[0])] = group
@@ -130,7 +130,7 @@ def _own_groups(results: Path, *folders: str) -> list[Group]:
 
 
 def _but_for_loss(group: Group) -> tuple[str, ...]:
-    """What two groups share that differ by their loss alone, as it is printed."""
+    """What groups that differ only by their loss have in common, as printed."""
     setting, record = group.setting, group.records[0]
     settings = read_settings(Frugal, record.config["settings"])
     return (

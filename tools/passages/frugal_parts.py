@@ -23,17 +23,17 @@ def parts_passage(results: Path) -> str:
 
 
 def label_parts_passage(results: Path) -> str:
-    """The same by labels alone."""
+    """Like `parts_passage`, by labels alone."""
     return _parts(results / "frugal" / "parts-label")
 
 
 def suited_parts_passage(results: Path) -> str:
-    """Frugal as it is with no setting given, without each of its parts, or with another."""
+    """Frugal with no setting given, without each of its parts, or with another."""
     return _parts(results / "frugal" / "parts-suited")
 
 
 def suited_label_parts_passage(results: Path) -> str:
-    """The same by labels alone."""
+    """Like `suited_parts_passage`, by labels alone."""
     return _parts(results / "frugal" / "parts-suited-label")
 
 

@@ -17,7 +17,7 @@ PLAIN = "two students, 16 steps for each batch of 256"
 
 
 def suited_passage(results: Path) -> str:
-    """What a run reaches that says nothing, by budget, and what it did with one set for all."""
+    """Frugal with no setting given, by budget, and with one set of settings for all budgets."""
     groups = group_records(records_in(results / "frugal" / "suited"))
     if not groups:
         return NOT_RUN
@@ -37,7 +37,7 @@ def suited_passage(results: Path) -> str:
 
 
 def clip_passage(results: Path) -> str:
-    """Frugal into a net without batch norms, its gradients bounded and not."""
+    """Frugal with a student without batch norms, its gradients clipped and not."""
     groups = group_records(records_in(results / "frugal" / "clip"))
     if not groups:
         return NOT_RUN
@@ -66,9 +66,9 @@ def _settings(record: Record) -> Frugal:
 
 
 def _is_suited(record: Record) -> bool:
-    """Whether all it says is what suits its budget.
+    """Whether a run's settings are those that suit its budget.
 
-    Most records are older than `clip`, which does nothing to their students' nets.
+    `clip` is ignored: most records are older, and it has no effect on their students' nets.
     """
     suited = write_settings(read_attack("frugal", {}, record.budget))
     return write_settings(_settings(record)) | {"clip": suited["clip"]} == suited

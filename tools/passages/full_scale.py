@@ -1,6 +1,6 @@
 """Frugal and DFME at the scale of a paper, from the records under `results/frugal/full`.
 
-A victim's own accuracy differs from that of a paper's, so aims are shares of it.
+Aims are shares of the victim's accuracy, as our victims' accuracy differs from the papers'.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ESTIMATE = "estimate/correlation"
 
 
 class Aim(NamedTuple):
-    """What one student is to reach within a budget."""
+    """What one student should reach within a budget."""
 
     share: float
     """Of the victim's accuracy."""
@@ -47,7 +47,7 @@ AIMS = (
 
 
 def runs_passage(results: Path) -> str:
-    """What every attack reached, a line each."""
+    """What every attack reached, one line each."""
     groups = _groups(results)
     if not groups:
         return NOT_RUN
@@ -67,13 +67,13 @@ def runs_passage(results: Path) -> str:
 
 
 def aims_passage(results: Path) -> str:
-    """Whether each aim was reached, a line each."""
+    """Whether each aim was reached, one line each."""
     groups = _groups(results)
     return "\n".join(_verdict(aim, groups) for aim in AIMS)
 
 
 def estimates_passage(results: Path) -> str:
-    """How good the estimated gradients of runs were that took finite differences, a line each."""
+    """How good the gradients estimated by finite differences were, one line per run."""
     lines = [_estimates(record) for record in _records(results) if ESTIMATE in record.result]
     return "\n".join(lines) or NOT_RUN
 
@@ -89,7 +89,7 @@ def curves_figure(results: Path) -> str | None:
         for colour, group in zip(LINES, groups, strict=False):
             for record in group.records:
                 _draw(axes, record, colour)
-        # One that was trained anew, on another machine, is another victim.
+        # A victim that was trained again, on another machine, has another accuracy.
         for number, victim in enumerate(sorted({group.victim.accuracy for group in groups})):
             label = "_" if number else "the victim"  # once in the legend
             axes.axhline(victim, color="grey", linestyle="--", linewidth=0.8, label=label)
@@ -125,7 +125,7 @@ def _records(results: Path) -> list[Record]:
 
 
 def _groups(results: Path) -> list[Group]:
-    """The best first."""
+    """All groups, the best first."""
     return sorted(group_records(_records(results)), key=_share, reverse=True)
 
 
@@ -160,13 +160,13 @@ def _verdict(aim: Aim, groups: Sequence[Group]) -> str:
 
 
 def _classes(tried: Sequence[Group]) -> list[str]:
-    """What attackers held: the strictest first, as that is what is aimed at, and any other."""
+    """What attackers held: the strictest class, which is the aim, and then any other."""
     others = dict.fromkeys(held(group.records[0]) for group in tried)
     return list(dict.fromkeys([STRICTLY_DATA_FREE, *others]))
 
 
 def _by_class(aim: Aim, kind: str, tried: Sequence[Group]) -> str:
-    """The best of those groups whose attacker held `kind`."""
+    """The verdict on the best of those groups whose attacker held `kind`."""
     best = max(
         (group for group in tried if held(group.records[0]) == kind), key=_share, default=None
     )

@@ -1,8 +1,9 @@
 """Passages of the docs that hold numbers, written from committed records and never by hand.
 
 A passage stands between `<!-- generated: NAME -->` and `<!-- end -->`; its text comes from the
-function that `PASSAGES` lists under NAME. The heads of studies say how long these took, in a line
-`Time:`. `python -m tools.passages` writes it all again; a test says what is out of date.
+function that `PASSAGES` lists under NAME. The docstring at the head of a study's file says in a
+line `Time:` how long the study took. `python -m tools.passages` writes all of these again; a test
+says what is out of date.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ def filled(text: str, results: Path) -> str:
 
 
 def draw_figures(root: Path) -> None:
-    """Write every figure that there are records for."""
+    """Write every figure for which there are records."""
     for name in FIGURES:
         svg = FIGURES[name](root / "results")
         if svg is not None:
@@ -222,7 +223,7 @@ def draw_figures(root: Path) -> None:
 
 
 def heads(root: Path) -> dict[Path, str]:
-    """By file of the package that has such a line, its text with the line written anew."""
+    """The text of every file of a study, by path, with its line `Time:` written anew."""
     lines = {
         root / "src" / "copycost" / "presets" / name / file: f"Time:     {time}"
         for name, times in TIMES.items()

@@ -1,4 +1,4 @@
-"""How long the studies took, for the heads of their files: from committed records, like tables."""
+"""How long the studies took, from committed records, for the docstrings of their files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNMEASURED = "not measured yet, `--dry-run` estimates it"
 
 
 def times(results: Path) -> dict[str, str]:
-    """By the file of a study, what its head says of time; the small scale first."""
+    """By the file of a study, the text of its line `Time:`; the small scale first."""
     scales = sorted(SETTINGS, reverse=True)
     found = zip(*(once(results, scale, list(STUDIES)) for scale in scales), strict=True)
     return {_file(kinds[0]): "; ".join(map(_time, kinds)) for kinds in found}
@@ -25,7 +25,7 @@ def _file(result: StudyResult) -> str:
 
 
 def _time(result: StudyResult) -> str:
-    """'quick: 6 runs, 5 minutes in all', which is the sum, not what two cores took for it."""
+    """'quick: 6 runs, 5 minutes in all': the sum over runs, even if some ran at the same time."""
     records = [record for one in result.series for record in one.records]
     if not records:
         return f"{result.scale.name}: {UNMEASURED}"

@@ -25,5 +25,5 @@ def measured_on(around: Sequence[Surroundings]) -> str:
 
 
 def short(commit: str) -> str:
-    """A commit to be read by people; the mark of changed source stays."""
+    """The first 12 characters of a commit, with the '+' that marks changed source."""
     return commit[:12] + ("+" if commit.endswith("+") else "")

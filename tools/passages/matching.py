@@ -1,7 +1,7 @@
-"""What committed records say of the studies.
+"""Match committed records with studies, and judge the studies by them.
 
-Records are matched with plans by what was run, whatever machine and arithmetic it was run with;
-but those of one study are of one arithmetic, and of one and the same victim, as most of them are.
+Records match a plan by what was run, on any machine and in any arithmetic. Of those that match
+one study, only those in its commonest arithmetic, and of a victim's commonest weights, count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FREE = frozenset(
 )
 """Settings of a run that do not decide which figure it belongs to."""
 _OWN_FREE = frozenset({"epsilon"})
-"""The same among the attack's own: its default follows the arithmetic."""
+"""The same among the attack's own settings: epsilon's default follows the arithmetic."""
 
 
 def studied(results: Path, scale: str) -> list[StudyResult]:
@@ -37,7 +37,7 @@ def studied(results: Path, scale: str) -> list[StudyResult]:
 
 
 def once(results: Path, scale: str, keys: Sequence[str]) -> list[StudyResult]:
-    """Each study once: on the paper's data, unless only what stands for it was run in full."""
+    """Each study once: on the paper's data, unless only its stand-in was run in full."""
     records = committed(results, scale)
     found = (_on_each_data(key, SCALES[scale], records) for key in keys)
     return [max(kinds, key=lambda one: one.complete) for kinds in found]
@@ -50,10 +50,10 @@ def committed(results: Path, scale: str) -> list[Record]:
 
 
 def same_run(record: Record, config: RunConfig) -> bool:
-    """Whether a record is of this run but for seed, arithmetic, data and how often it looked."""
+    """Whether a record is of this run, apart from the settings in `_FREE` and `_OWN_FREE`."""
     theirs = record.config
     if any(theirs[name] != getattr(config, name) for name in ("budget", "student", "victim")):
-        return False  # most records go here, and it is quick
+        return False  # a quick test that most records fail
     free = {name: theirs[name] for name in _FREE if name in theirs}
     own = {name: theirs["settings"][name] for name in _OWN_FREE if name in theirs["settings"]}
     likened = config.model_copy(update={**free, "settings": {**config.settings, **own}})
@@ -61,7 +61,7 @@ def same_run(record: Record, config: RunConfig) -> bool:
 
 
 def matched(key: str, study: Study, scale: Scale, records: Sequence[Record]) -> StudyResult:
-    """A study at one scale, with those of `records` that are its own, and what they say."""
+    """A study at one scale, judged by those of `records` that belong to it."""
     empty = [_planned(one, study.seeds) for one in study.series(scale)]
     found = [_matching(one, records) for one in empty]
     alike = _alike([record for one in found for record in one])
@@ -74,9 +74,9 @@ def matched(key: str, study: Study, scale: Scale, records: Sequence[Record]) -> 
 
 
 def _sure(result: StudyResult) -> StudyResult:
-    """Without the numbers of what is only measured, as long as a seed is missing.
+    """`result` without the numbers of findings that claim nothing, while a seed is missing.
 
-    Records do not say whether it diverged or was not run yet, and medians of the others flatter.
+    Records do not say whether this seed diverged or was not run, and the others' medians flatter.
     """
     if result.complete:
         return result
@@ -97,7 +97,7 @@ def _matching(one: SeriesResult, records: Sequence[Record]) -> list[Record]:
 
 
 def _on_each_data(key: str, scale: Scale, records: Sequence[Record]) -> list[StudyResult]:
-    """One study on SVHN and on house numbers in its place, whichever was run; never none."""
+    """One study on SVHN and on house numbers in its place, as far as run; on SVHN if neither is."""
     places = {scale.svhn["victim"]: scale, HOUSE_NUMBERS: sourced(scale, None, house_numbers=True)}
     found = {
         victim: matched(key, STUDIES[key], _as_recorded(place, records), records)
@@ -121,7 +121,7 @@ def _as_recorded(scale: Scale, records: Sequence[Record]) -> Scale:
 
 
 def _alike(records: Sequence[Record]) -> Callable[[Record], bool]:
-    """Whether a record is in the arithmetic of most, and of its victim's weights as most are."""
+    """A test for records in the commonest arithmetic and of their victim's commonest weights."""
     arithmetic = _commonest(map(_arithmetic, records))
     kept = [record for record in records if _arithmetic(record) == arithmetic]
     weights = {
@@ -139,11 +139,11 @@ def _arithmetic(record: Record) -> tuple[Any, ...]:
 
 
 def _commonest(kinds: Iterable[Any]) -> Any:
-    """The kind that most are of; of several, the one that came first; None of nothing."""
+    """The most frequent of `kinds`, and of several the first; None if there is none."""
     return next(iter(Counter(kinds).most_common(1)), (None, 0))[0]
 
 
 def _by_seed(records: Iterable[Record]) -> tuple[Record, ...]:
-    """One record a seed, in order; of two, as on two machines, the last folder's."""
+    """One record per seed, in order; of several, as from two machines, the last folder's."""
     found = {record.seed: record for record in records}
     return tuple(found[seed] for seed in sorted(found))

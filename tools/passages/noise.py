@@ -1,4 +1,4 @@
-"""How far random noise comes, learnt once and learnt long, from its runs' records."""
+"""What random noise reaches with one and with many steps per batch, from its runs' records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.passages.markdown import NOT_RUN, table
 
 
 def noise_passage(results: Path) -> str:
-    """Random noise by data, access and budget, and by how often its answers are learnt."""
+    """Random noise by data, access and budget, and by the steps for each batch."""
     groups = group_records(records_in(results / "noise"))
     if not groups:
         return NOT_RUN

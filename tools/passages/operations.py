@@ -1,4 +1,4 @@
-"""What a run computes of the plain loop's operations, from the networks themselves."""
+"""A run's operations as a share of the plain loop's, counted on the networks themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.passages.markdown import NOT_RUN, table
 from tools.passages.performance import benchmarks
 
 BATCH = 2
-"""Images of the steps that are counted: operations a query are the same at any batch size."""
+"""Batch size of the steps counted; operations per query are the same at any batch size."""
 
 
 def operations_passage(results: Path) -> str:

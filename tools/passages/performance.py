@@ -14,19 +14,19 @@ from tools.passages.markdown import NOT_RUN, short, table
 FOLDER = "benchmark"
 AIMED = "cifar-resnet34"
 AIM_RATE, AIM_RATIO = 40_000, 8.0
-"""Queries a second in bfloat16 on one H100, and how many times the plain loop's."""
+"""The aim in bfloat16 on one H100: queries a second, and how many times the plain loop's."""
 AIM_RATIO_CPU = 1.5
-"""How many times the plain loop's two CPU cores are to do, at every batch size."""
+"""The aim on two CPU cores: how many times the plain loop's queries, at every batch size."""
 
 
 def benchmarks(results: Path) -> dict[str, Benchmark]:
-    """The records of `copycost benchmark --json` that there are, by file name."""
+    """The committed records of `copycost benchmark --json`, by file name."""
     paths = sorted((results / FOLDER).glob("*.json"))
     return {path.stem: read_benchmark(path) for path in paths}
 
 
 def speed_passage(results: Path) -> str:
-    """One table a record: ours, the plain loop, their ratio with its spread, shares of the peak.
+    """One table per record: ours, the plain loop, their ratio with its spread, shares of the peak.
 
     A share that counts products which were not computed is called nominal.
     """
@@ -34,7 +34,7 @@ def speed_passage(results: Path) -> str:
 
 
 def aim_passage(results: Path) -> str:
-    """Whether one GPU does what it was meant to, by the fastest record of it."""
+    """Whether one GPU reaches the aim, by its fastest record."""
     found = [
         (result, name, record)
         for name, record in benchmarks(results).items()
@@ -68,7 +68,7 @@ def cpu_aim_passage(results: Path) -> str:
 
 
 def _where(timed: Sequence[Speed]) -> str:
-    """Batch sizes at which it is reached, and those at which it is not, with their ratios."""
+    """Batch sizes at which the aim is reached, and at which it is not, with their ratios."""
     parts = []
     for word, reached in (("reached", True), ("missed", False)):
         sizes = [
@@ -82,7 +82,7 @@ def _where(timed: Sequence[Speed]) -> str:
 
 
 def kernels_passage(results: Path) -> str:
-    """One line for every attack that `tools/kernels.py` looked at."""
+    """One line for every attack that `tools/kernels.py` profiled."""
     rows = [
         _profile(path.stem, json.loads(line))
         for path in sorted((results / "profiles").glob("*.txt"))
@@ -102,7 +102,7 @@ def _profile(name: str, told: dict[str, Any]) -> list[str]:
     return [
         f"`{name}`",
         ", ".join([attack_name(told["attack"]), *settings]),
-        told.get("compile", "on"),  # as all were before it was said
+        told.get("compile", "on"),  # older profiles, which do not say, were compiled
         f"{step['kernels']:,.0f}",
         f"{step['seconds'] * 1e3:.1f}",
         f"{step['busy_seconds'] * 1e3:.1f}",
@@ -112,19 +112,19 @@ def _profile(name: str, told: dict[str, Any]) -> list[str]:
 
 
 def honesty_passage(results: Path) -> str:
-    """One table a record: what each part costs a step."""
+    """One table per record: what each part of the bookkeeping costs per step."""
     return _one_each(results, lambda record: _parts(record.overhead) if record.overhead else "")
 
 
 def _one_each(results: Path, written: Callable[[Benchmark], str]) -> str:
-    """The tables of all records that have one, each under what made it."""
+    """The tables of all records that have one, each under its hardware and versions."""
     tables = {name: (record, written(record)) for name, record in benchmarks(results).items()}
     found = [f"{_made(name, record)}\n\n{text}" for name, (record, text) in tables.items() if text]
     return "\n\n".join(found) or NOT_RUN
 
 
 def recording_passage(results: Path) -> str:
-    """One line a record: the rate of writing, and what a run loses."""
+    """One line per record: the rate of writing, and the speed that a run loses."""
     rows = []
     for name, record in benchmarks(results).items():
         if record.overhead and (cost := record.overhead.transfer):

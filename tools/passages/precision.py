@@ -26,7 +26,7 @@ CLEAR = 0.05
 
 
 def tables(results: Path) -> list[PrecisionRecord]:
-    """The records of `copycost precision table` that there are."""
+    """The committed records of `copycost precision table`."""
     paths = [results / "precision" / f"{nets}.json" for nets in NETS]
     return [read_precision(path) for path in paths if path.exists()]
 
@@ -39,7 +39,7 @@ def runs(results: Path, name: str) -> dict[str, list[Record]]:
 
 
 def correlation_passage(results: Path) -> str:
-    """One table a pair: correlations over ε, forward and central, for each arithmetic."""
+    """One table per pair: correlations over ε, forward and central, for each arithmetic."""
     found = [_pair_tables(record) for record in tables(results)]
     return "\n\n".join([CORRELATION_FIGURE, *found]) if found else NOT_RUN
 
@@ -80,7 +80,7 @@ def default_passage(results: Path) -> str:
 
 
 def students_passage(results: Path) -> str:
-    """A table for each victim, one row an arm: what its copies came to at equal queries."""
+    """A table for each victim, one row per arm: the results of its copies at equal queries."""
     found = [f"On `{victim}`:\n\n{_by_arm(arms)}" for victim, arms in compared(results).items()]
     return "\n\n".join([STUDENTS_FIGURE, *found]) if found else NOT_RUN
 
@@ -92,7 +92,7 @@ def compared(results: Path) -> dict[str, dict[str, list[Record]]]:
 
 
 def earlier_passage(results: Path) -> str:
-    """On digits, recorded before on another processor; what they agree in is the firmer."""
+    """Earlier runs on digits, on another processor; results that both confirm are the firmer."""
     found = runs(results, "earlier-runs")
     return _by_arm(found) if found else NOT_RUN
 
@@ -172,7 +172,7 @@ def _who(record: PrecisionRecord, facts: PairFacts) -> str:
 
 
 def _sized(record: PrecisionRecord, facts: PairFacts, forms: Sequence[str]) -> str:
-    """Correlations of one pair: a row an ε, a column an arithmetic and form."""
+    """Correlations of one pair: one row per ε, one column per arithmetic and form."""
     columns = [(name, form) for name in _arithmetics(record) for form in forms]
     plain = len(forms) == 1
     head = ["ε", "ε/√d", *(name if plain else f"{name}, {form}" for name, form in columns)]
@@ -263,7 +263,7 @@ def _median(
 
 
 def _pairs(record: PrecisionRecord) -> list[PairFacts]:
-    """The first seed of every pair."""
+    """The facts of every pair at its first seed."""
     return list({facts.pair: facts for facts in reversed(record.pairs)}.values())[::-1]
 
 

@@ -1,4 +1,4 @@
-"""The published numbers that presets aim at, as tables quote them: docs/methods says how known."""
+"""The published numbers that presets aim at; docs/methods says how each of them is known."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Published(NamedTuple):
     source: str
     setting: str
     reported: float | None
-    """Accuracy; None where no number is known that one student can be held against."""
+    """Accuracy; None if no number is known that one student can be compared with."""
     said: str = "no figure known"
-    """In the place of such a number."""
+    """Shown in place of such a number."""
 
 
 _VOTE = "of the vote of two students"

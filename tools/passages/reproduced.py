@@ -42,12 +42,12 @@ SETTINGS = {
     "full": "the paper's nets",
     "quick": "**small nets, stand-in data**",
 }
-"""What a scale is called beside its numbers. The tiny one shows nothing."""
+"""What a scale is called beside its numbers. The tiny scale, which shows nothing, is left out."""
 HEADLINE = "figure-5"
 """The figure whose numbers the paper quotes; the others are counted."""
 
 _QUOTED = "dfme"
-"""Whose numbers stand in the README too."""
+"""How the names of the presets begin whose numbers are in the README too."""
 
 
 def short_passage(results: Path) -> str:
@@ -101,7 +101,7 @@ def _preset(name: str, published: Published, records: Sequence[Record]) -> list[
 
 
 def _lines(result: StudyResult) -> list[list[str]]:
-    """A line a claim; one for all of them before every series has a run."""
+    """One line per claim; a single line for all before every series has a run."""
     if not result.findings:
         setting = _setting(result, list(result.stand_ins.values()))
         return [_line(result, setting, result.study.statement, _nothing(result), wording.MISSING)]
@@ -122,7 +122,7 @@ def _setting(result: StudyResult, places: Sequence[str]) -> str:
 
 
 def _counted(name: str, results: Sequence[StudyResult]) -> list[str]:
-    """One line for several figures: of how many all that is said holds, or cannot be said to."""
+    """One line for several figures: for how many all claims hold, or are not comparable."""
     known = [result for result in results if result.complete]
     records = [r for result in known for one in result.series for r in one.records]
     notes = dict.fromkeys(
@@ -191,5 +191,5 @@ def _holds(result: StudyResult, verdict: Verdict) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that cannot end its cell."""
+    """`text`, escaped so that it cannot end its table cell."""
     return text.replace("|", "\\|").replace("\n", " ")

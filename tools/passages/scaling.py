@@ -1,4 +1,4 @@
-"""What the processes of one run send each other, and what that makes of the time of a step."""
+"""What the processes of one run send each other, and how long a step takes as a result."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def terms(record: dict[str, Any], step: dict[str, Any]) -> dict[str, float]:
 
 
 def gradient_bytes(attack: DFME, student: nn.Module) -> int:
-    """Of all gradients of one step of the attack."""
+    """Bytes of all gradients of one step of the attack."""
     of_student = attack.student_steps * _weights(student)
     return FLOAT * (of_student + attack.generator_steps * _weights(_generator(attack)))
 
@@ -108,7 +108,7 @@ def _weights(module: nn.Module) -> int:
 
 
 def norm_messages(attack: DFME, student: nn.Module) -> int:
-    """One a batch norm forwards in training mode, and one more where it is trained."""
+    """All-reduces: one per batch norm and forward pass in training, one more per backward pass."""
     of_student = 2 * attack.student_steps * _norms(student)
     passes = 2 * attack.generator_steps + attack.student_steps
     return of_student + passes * _norms(_generator(attack))

@@ -12,26 +12,26 @@ LABEL_TUNING_FILE = "tuning-label.json"
 
 
 class Trial(Facts):
-    """Settings of an attack, and the agreements they led to, a seed each."""
+    """Settings of an attack, and the agreement that they reached at each seed."""
 
     settings: dict[str, Any]
     agreement: tuple[float, ...]
 
 
 class Tuned(Facts):
-    """One attack's tries, of which the first are the settings it had before."""
+    """One attack's tries, the first of which has the attack's former settings."""
 
     space: dict[str, tuple[Any, ...]]
-    """Values that others were drawn from, at random."""
+    """Values from which the other tries were drawn at random."""
     trials: tuple[Trial, ...]
     budget: int | None = None
-    """Its own, where it has another than the comparison's."""
+    """Its own budget, if that is not the comparison's."""
     chosen: dict[str, Any]
-    """Of those tried at all seeds the ones with the best median agreement."""
+    """The settings with the best median agreement, of those tried at all seeds."""
 
     @property
     def best(self) -> Trial:
-        """The tries of what was chosen."""
+        """The trial of the chosen settings."""
         return next(trial for trial in self.trials if trial.settings == self.chosen)
 
 

@@ -19,7 +19,7 @@ FIGURE = (
 
 
 def diagnoses(results: Path) -> list[list[VanishingRecord]]:
-    """The finished ones of `results/kwon2023`, those together that differ by the seed."""
+    """The finished diagnoses of `results/kwon2023`, grouped where only the seed differs."""
     found: dict[str, list[VanishingRecord]] = {}
     for path in sorted((results / "kwon2023").glob(f"*/diagnoses/*/{DIAGNOSTIC_FILE}")):
         record = read_vanishing(path)
@@ -58,7 +58,7 @@ def _made(results: Path) -> str:
 
 
 def _kind(record: VanishingRecord) -> str:
-    """The same for diagnoses that differ by nothing but the seed."""
+    """A key that is equal for diagnoses that differ only by the seed."""
     settings = {name: value for name, value in record.config.items() if name != "seed"}
     told = [settings, record.grid.model_dump(), record.victim.content_hash]
     return json.dumps(told, sort_keys=True)

@@ -1,4 +1,4 @@
-"""The figure of diagnoses: norms of gradients, and how much of them the estimate is."""
+"""The figure of diagnoses: norms of gradients, and cosines of the estimate with the true one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def vanishing_figure(found: Sequence[Seeds]) -> str:
 
 
 def draw(found: Sequence[Seeds]) -> Figure:
-    """The figure itself, to be called within a style."""
+    """Draw the figure; to be called within a style such as `on_paper`."""
     figure = Figure(figsize=(10.5, 4.6 * len(found)), layout="constrained")
     for (norms, cosines), records in zip(
         figure.subplots(len(found), 2, squeeze=False), found, strict=True
@@ -48,7 +48,7 @@ def draw(found: Sequence[Seeds]) -> Figure:
 
 
 def _draw(axes: Axes, curves: Sequence[Curve]) -> None:
-    """A line a curve with a band where it has a range, and the legend below."""
+    """Draw each curve as a line, with a band if it has a range, and the legend below."""
     for curve, colour in zip(curves, cycle(LINES), strict=False):
         axes.plot(curve.queries, curve.middle, color=colour, label=curve.label)
         if (curve.low < curve.high).any():

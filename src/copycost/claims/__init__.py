@@ -1,1 +1,1 @@
-"""Sentences of a paper that measurements can contradict. Loads no PyTorch."""
+"""A paper's statements that measurements can contradict. Does not load PyTorch."""

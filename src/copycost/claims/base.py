@@ -1,7 +1,7 @@
-"""What a paper says of its curves, as something that measurements can contradict.
+"""A paper's statements about its curves, in a form that measurements can contradict.
 
-A claim judges the courses of runs, by the names of their series, and answers with a `Finding`:
-whether it holds, and the numbers it was decided by. Pure functions of plain numbers.
+A claim judges the courses of runs, given by the names of their series, and returns a `Finding`:
+whether it holds, and the numbers that decide it. Claims are pure functions of plain numbers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ EDGE = 0.2
 """Share of a run that counts as its beginning, and as its end."""
 
 LATE = 0.01
-"""Of the budget: measurements wait for the end of the step that crosses their share."""
+"""Share of the budget by which a measurement may be late, as it waits for the end of a step."""
 
 ROUNDING = 1e-9
-"""So that 0.50 and 0.48 are within 0.02 of each other."""
+"""Tolerance for rounding, so that 0.50 and 0.48 are within 0.02 of each other."""
 
 
 @dataclass(frozen=True)
@@ -35,33 +35,33 @@ class Course:
     victim_accuracy: float
     classes: int
     one_answer: float
-    """Share of held-out inputs that one answer to all gets right."""
+    """Share of held-out inputs that the best single answer to all of them gets right."""
     comparable: bool = True
     """Whether published numbers are about such a run: the same data, networks and budget."""
     diverged: bool = False
-    """Whether it was lost to NaN or infinity, and is here as a run that learnt nothing."""
+    """Whether the run was lost to NaN or infinity, and counts as one that learnt nothing."""
 
     def lost(self, seed: int) -> Course:
-        """A run like this one but of another seed, that diverged: its student is right on nothing.
+        """A run like this one with another seed, which diverged: accuracy and agreement are 0.
 
-        Left out, it would make medians better than the attack is.
+        Without such runs, medians would flatter the attack.
         """
         nothing = dict.fromkeys(self.values.keys() & {"accuracy", "agreement"}, (0.0,))
         return replace(self, seed=seed, queries=(self.budget,), values=nothing, diverged=True)
 
     def of(self, value: str) -> tuple[float, ...]:
-        """[P]; NaN throughout for a value that this run never measured."""
+        """The measurements of `value`, [P]; all NaN if this run never measured it."""
         return self.values.get(value, (math.nan,) * len(self.queries))
 
     def final(self, value: str) -> float:
-        """The last measurement: the student that counts."""
+        """The last measurement of `value`: that of the final student."""
         return self.of(value)[-1]
 
     def mean(self, value: str, start: float, end: float) -> float:
-        """Mean of what was measured between two shares of the budget, `start` excluded.
+        """Mean of the measurements between two shares of the budget, `start` excluded.
 
-        A measurement that is late counts where it was due: by up to `LATE`, though never by
-        half of the way to the next.
+        A late measurement counts where it was due, if it is late by at most `LATE` and by at
+        most half of the average interval. NaN without any measurement.
         """
         found = self._between(value, start, end)
         return fmean(found) if found else math.nan
@@ -69,8 +69,8 @@ class Course:
     def early(self, value: str) -> float:
         """The first measurement in the beginning of the run, the fresh student excluded.
 
-        No mean over the beginning: what falls fastest has fallen before its middle, and would
-        seem to fall least. A loss is a mean already, over all steps since the last measurement.
+        Not a mean over the beginning, in which the value that falls fastest would seem to fall
+        least. A loss is already a mean, over all steps since the last measurement.
         """
         return next(iter(self._between(value, 0, EDGE)), math.nan)
 
@@ -89,30 +89,29 @@ class Course:
 
 
 Courses = Mapping[str, Sequence[Course]]
-"""By the name of a series, its runs that are finished or diverged: at least one, one a seed."""
+"""By the name of a series, its runs that finished or diverged: at least one, and one per seed."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim set beside what was measured."""
+    """The outcome of judging a claim by measurements."""
 
     text: str
     holds: bool | None
-    """None where nothing is claimed, only measured, and where it is not `comparable`."""
+    """None if nothing is claimed, only measured, or if the finding is not `comparable`."""
     measured: dict[str, float] = field(default_factory=dict)
-    """The numbers, named in full. NaN does not occur: what is missing is left out."""
+    """The numbers by their full names. No number is NaN: missing ones are left out."""
     reported: float | None = None
     """The paper's number, where it gives one."""
     overlap: bool = False
-    """Whether the seeds of the two series that were compared overlap, those of one series do not
-    all go the same way, or a claim about courses is left with the seeds that did not diverge:
-    chance may have decided."""
+    """Whether chance may have decided: the seeds of two series overlap, those of one series change
+    in different directions, or a claim about courses rests on the seeds that did not diverge."""
     comparable: bool = True
     """False where a published number is about other data, networks or budgets than the runs."""
 
     @property
     def gap(self) -> float | None:
-        """Measured minus reported, where there are both and they are comparable."""
+        """Measured minus reported; None unless there are both and they are comparable."""
         if self.reported is None or not self.measured or not self.comparable:
             return None
         return next(iter(self.measured.values())) - self.reported
@@ -127,23 +126,23 @@ class Claim(Protocol):
         ...
 
     def judge(self, courses: Courses) -> Finding:
-        """Set it beside the runs; `courses` holds all series of its study."""
+        """Judge the claim by runs; `courses` holds all series of its study."""
         ...
 
 
 def middle(values: Iterable[float]) -> float:
-    """Median of the finite ones; NaN if there are none."""
+    """Median of the finite values; NaN if there are none."""
     found = [value for value in values if math.isfinite(value)]
     return median(found) if found else math.nan
 
 
 def finals(courses: Courses, *names: str) -> dict[str, list[float]]:
-    """Accuracies of the last students of each series, one a seed, by name."""
+    """Final accuracies of each series, one per seed, by its name."""
     return {name: [run.final("accuracy") for run in courses[name]] for name in names}
 
 
 def agreements(courses: Courses, *names: str) -> dict[str, float]:
-    """Median agreement of the last students of each series, for beside their accuracy."""
+    """Median final agreement of each series, to show beside its accuracy."""
     return {
         f"agreement, {name}": middle(run.final("agreement") for run in courses[name])
         for name in names
@@ -159,16 +158,16 @@ def finding(
     overlap: bool = False,
     comparable: bool = True,
 ) -> Finding:
-    """A finding; comparisons with NaN are false, so that what was not measured does not hold."""
+    """Make a finding. Comparisons with NaN are false, so a claim without measurements fails."""
     finite = {name: value for name, value in measured.items() if math.isfinite(value)}
     known = None if holds is None or not comparable else bool(holds)
     return Finding(text, known, finite, reported, overlap, comparable)
 
 
 def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
-    """Whether the ranges of two sets of numbers have a part in common; NaN is no number.
+    """Whether the ranges of two sets of numbers overlap; NaN is ignored.
 
-    One number each have no ranges: equal or not, they say nothing of what others would be.
+    False for one number each: they have no range, and say nothing about other seeds.
     """
     one, other = ([v for v in values if math.isfinite(v)] for values in (first, second))
     if not one or not other or len(one) + len(other) == 2:
@@ -177,7 +176,7 @@ def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
 
 
 def any_lost(courses: Courses, *names: str) -> bool:
-    """Whether a run of these series diverged: it has an end, which is 0, and no course."""
+    """Whether a run of these series diverged: its final accuracy is 0, and it has no course."""
     return any(run.diverged for name in names for run in courses[name])
 
 
@@ -190,10 +189,10 @@ def compared(
     *,
     survivors: bool = False,
 ) -> Finding:
-    """Whether the first of two series is `ahead` of the second, by their medians over seeds.
+    """Judge whether the first of two series is `ahead` of the second, by medians over seeds.
 
-    `found` holds a number a seed, by the name of the series; `what` says which number it is.
-    Numbers `beside` it are shown and decide nothing. `survivors`: some seeds had no number to give.
+    `found` holds one number per seed, by the name of the series; `what` names this number. The
+    numbers in `beside` are only shown. `survivors` says that some seeds diverged, without a number.
     """
     first, second = found.values()
     medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
@@ -204,5 +203,5 @@ def compared(
 
 
 def within(share: float) -> str:
-    """How near is near enough, for a claim's text: 'within 2 points'."""
+    """A tolerance in words, for a claim's text: 'within 2 points'."""
     return f"within {100 * share:g} point{'' if math.isclose(share, 0.01) else 's'}"

@@ -1,6 +1,7 @@
-"""Claims about how a value runs over the queries.
+"""Claims about the course of a value over the queries.
 
-A run that diverged has no course: they are judged by the others, and may be chance then.
+A run that diverged has no course. The other runs then decide, and the finding says that chance may
+have decided.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ class Shrinks:
         return f"{self.what} shrinks ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the first measurement and the last fifth of the budget.
+        """Compare medians over seeds of the first measurement and the last fifth of the budget.
 
-        Each run is compared with itself: how far apart runs begin and end says nothing of it.
+        Chance may have decided if some runs rise and others fall. Each run is compared with
+        itself, so the spread between runs does not matter.
         """
         pairs = [(run.late(self.value), run.early(self.value)) for run in courses[self.series]]
         late, early = (middle(values) for values in zip(*pairs, strict=True))
@@ -64,7 +66,7 @@ class ShrinksFurther:
         return f"{self.what} shrinks further on {self.series} than on {self.than}"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of late / early."""
+        """Compare the medians over seeds of late / early."""
         names = (self.series, self.than)
         ratios = {name: self._ratios(courses[name]) for name in names}
         lost = any_lost(courses, *names)
@@ -90,7 +92,7 @@ class EndsLower:
         return f"{self.what} is lower on {self.series} than on {self.than}"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the last fifth of the budget."""
+        """Compare the medians over seeds of the mean over the last fifth of the budget."""
         names = (self.series, self.than)
         late = {name: [run.late(self.value) for run in courses[name]] for name in names}
         return compared(self.text, "late", late, lt, survivors=any_lost(courses, *names))
@@ -110,7 +112,7 @@ class BetterEarly:
         return f"{self.series} is ahead of {self.than} in the first {self.before:.0%} of the run"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the mean accuracy up to there."""
+        """Compare the medians over seeds of the mean accuracy in this share of the budget."""
         names = (self.series, self.than)
         early = {
             name: [run.mean("accuracy", 0, self.before) for run in courses[name]] for name in names
@@ -134,14 +136,14 @@ class FlatAfter:
         return f"accuracy is flat after {self.after:.0%} of the run, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the median over seeds of the largest distance from the last accuracy."""
+        """Judge by the median over seeds of the largest distance from the final accuracy."""
         farthest = middle(self._farthest(run) for run in courses[self.series])
         name = f"farthest from the end, {self.series}"
         holds, lost = farthest <= self.within + ROUNDING, any_lost(courses, self.series)
         return finding(self.text, holds, {name: farthest}, overlap=lost)
 
     def _farthest(self, run: Course) -> float:
-        if run.diverged:  # one point, which is not far from itself
+        if run.diverged:  # its single point would look flat
             return nan
         end = run.final("accuracy")
         later = zip(run.queries, run.of("accuracy"), strict=True)

@@ -1,4 +1,4 @@
-"""Claims about the student that the budget paid for."""
+"""Claims about the final student, at the end of the budget."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from copycost.claims.base import (
 
 @dataclass(frozen=True)
 class Reaches:
-    """The last student reaches a published accuracy."""
+    """The final student reaches a published accuracy."""
 
     series: str
     reported: float
     """A share in [0, 1]."""
     within: float = 0.01
-    """How far below it still counts."""
+    """How far below `reported` still counts as reached."""
 
     @property
     def text(self) -> str:
@@ -36,7 +36,7 @@ class Reaches:
         return f"the student reaches {self.reported:.2%} accuracy, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the median over seeds of the last students' accuracy; only of comparable runs."""
+        """Judge by the median final accuracy over seeds; comparable only if every run is."""
         runs = courses[self.series]
         final = middle(run.final("accuracy") for run in runs)
         measured = {
@@ -51,7 +51,7 @@ class Reaches:
 
 @dataclass(frozen=True)
 class Learns:
-    """The last student knows more than chance by a good factor."""
+    """The final student is right at least `times_chance` times as often as chance."""
 
     series: str
     times_chance: float = 3.0
@@ -62,7 +62,7 @@ class Learns:
         return f"the student learns ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the median over seeds of the last students' accuracy."""
+        """Judge by the median final accuracy over seeds."""
         runs = courses[self.series]
         final = middle(run.final("accuracy") for run in runs)
         holds = final >= self.times_chance / runs[0].classes
@@ -84,7 +84,7 @@ class AboutEqual:
         return f"{self.series} and {self.other} end about equal ({within(self.within)})"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the last students' accuracy."""
+        """Compare the median final accuracies over seeds."""
         return _ends(self.text, courses, (self.series, self.other), self._near)
 
     def _near(self, first: float, second: float) -> bool:
@@ -104,7 +104,7 @@ class Better:
         return f"{self.series} ends better than {self.than}"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds of the last students' accuracy."""
+        """Compare the median final accuracies over seeds."""
         return _ends(self.text, courses, (self.series, self.than), gt)
 
 
@@ -120,7 +120,7 @@ class Bounds:
         return f"nothing ends better than {self.series}, meant as the upper bound"
 
     def judge(self, courses: Courses) -> Finding:
-        """By the medians over seeds, beside the best of the others."""
+        """Compare its median final accuracy over seeds with the best of the others."""
         medians = {n: middle(found) for n, found in finals(courses, *courses).items()}
         best = max(medians.keys() - {self.series}, key=lambda name: (medians[name], name))
         return _ends(self.text, courses, (self.series, best), ge)
@@ -129,6 +129,6 @@ class Bounds:
 def _ends(
     text: str, courses: Courses, names: tuple[str, str], ahead: Callable[[float, float], bool]
 ) -> Finding:
-    """Two series compared by the accuracies of their last students, agreement beside them."""
+    """Compare two series by their final accuracies; agreement is shown beside them."""
     found, beside = finals(courses, *names), agreements(courses, *names)
     return compared(text, "accuracy", found, ahead, beside)

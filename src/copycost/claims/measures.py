@@ -1,4 +1,4 @@
-"""What is measured where nothing is claimed."""
+"""Measurements for questions on which the paper claims nothing."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ APART = "worst of the best minus best of the worst"
 OTHERS, ALIKE = "number of the others", "number that seeds do not tell from the best"
 TIMES_ONE_ANSWER = 1.5
 ABOVE_ONE_ANSWER = 0.1
-"""Who knows nothing is right at most this many times as often as one answer to everything, and
-beyond it on no more than this share of the rest. The first decides for many classes, the second
-for few or unbalanced ones."""
+"""A model knows nothing if its accuracy is at most `TIMES_ONE_ANSWER` times that of one answer to
+everything, and at most that plus `ABOVE_ONE_ANSWER` of the rest. The first bound decides for many
+classes, the second for few or unbalanced ones."""
 
 
 def knows_nothing(accuracy: float, one_answer: float) -> bool:
     """Whether a student, or a victim, does hardly better than one answer to everything.
 
-    Both are shares of inputs got right; `one_answer` that of always giving the commonest class,
-    1/K for K classes that are equally common.
+    Both arguments are accuracies; `one_answer` is that of always naming the commonest class, 1/K
+    for K equally common classes.
     """
     times, above = (TIMES_ONE_ANSWER - 1) * one_answer, ABOVE_ONE_ANSWER * (1 - one_answer)
     return accuracy <= one_answer + min(times, above)
 
 
 def least_budgets(reached: Iterable[tuple[int, float]]) -> dict[str, int | None]:
-    """By the share of the victim's accuracy ('90%'), the least budget that reaches it, or None.
+    """By share of the victim's accuracy ('90%'), the smallest budget that reaches it, or None.
 
-    `reached` holds budgets, each with the share that the copy has after it.
+    `reached` holds pairs of a budget and the share that a copy reaches with it.
     """
     found = sorted(reached)
     return {
@@ -63,7 +63,7 @@ class Spread:
         return f"spread over initial values ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """Ranges of the last students, and the share of runs whose student learnt nothing."""
+        """Ranges of final accuracy and agreement; the share of runs that learnt nothing."""
         runs = courses[self.series]
         (accuracies,) = finals(courses, self.series).values()
         measured = {
@@ -87,7 +87,7 @@ def _range(name: str, values: Sequence[float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class QueriesTo:
-    """Queries at which the copy has some share of the victim's accuracy."""
+    """The budgets that give a copy certain shares of the victim's accuracy."""
 
     @property
     def text(self) -> str:
@@ -96,9 +96,9 @@ class QueriesTo:
         return f"smallest budget that reaches {shares} of the victim's accuracy"
 
     def judge(self, courses: Courses) -> Finding:
-        """The least budget tried whose median reaches it, and the least of every seed alone.
+        """The smallest budget whose median reaches each share, and the range over single seeds.
 
-        Shares not reached are left out; seeds that do not reach one are counted.
+        Shares that are not reached are left out; seeds that never reach one are counted.
         """
         middles = least_budgets(
             (runs[0].budget, middle(_share_of_victim(run) for run in runs))
@@ -119,7 +119,7 @@ class QueriesTo:
 
 
 def _by_seed(runs: Iterable[Course]) -> list[dict[str, int | None]]:
-    """For every seed the least budgets of its own runs."""
+    """The result of `least_budgets` for every seed's own runs."""
     found: dict[int, list[tuple[int, float]]] = {}
     for run in runs:
         found.setdefault(run.seed, []).append((run.budget, _share_of_victim(run)))
@@ -127,13 +127,13 @@ def _by_seed(runs: Iterable[Course]) -> list[dict[str, int | None]]:
 
 
 def _share_of_victim(run: Course) -> float:
-    """Of the victim's accuracy; shares of nothing are reached by nobody, as in the bench."""
+    """Final accuracy over the victim's; NaN, which reaches no share, if the victim's is 0."""
     return run.final("accuracy") / (run.victim_accuracy or math.nan)
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Which series ends best and which worst, and whether seeds could have done it."""
+    """Which series ends best and which worst, and whether seeds alone may explain it."""
 
     @property
     def text(self) -> str:
@@ -141,10 +141,10 @@ class Ranking:
         return "best and worst at the end, by median accuracy"
 
     def judge(self, courses: Courses) -> Finding:
-        """Median accuracies of best and worst, and how far their ranges are apart if they are.
+        """Median accuracies of best and worst; with several seeds, the gap between their ranges.
 
-        Best and worst of many lie apart by chance alone, so the others are counted that the best
-        is not told from.
+        The best and worst of many series differ by chance alone, so the series whose range
+        overlaps with that of the best are counted as well.
         """
         found = finals(courses, *courses)
         order = sorted(found, key=lambda name: median(found[name]))
@@ -169,7 +169,7 @@ class Grid:
     second: str
     """What the settings are called."""
     places: Mapping[str, tuple[float, float]]
-    """By series, the values of both: every combination once."""
+    """The values of both settings, by series: every combination once."""
 
     @property
     def text(self) -> str:
@@ -177,7 +177,7 @@ class Grid:
         return f"how far {self.first} and {self.second} move the median accuracy"
 
     def judge(self, courses: Courses) -> Finding:
-        """From best to worst over one setting, by the median over the values of the other."""
+        """The distance from best to worst over one setting: its median over values of the other."""
         medians = {self.places[name]: middle(v) for name, v in finals(courses, *courses).items()}
         best = max(medians, key=lambda place: medians[place])
         measured: dict[str, float] = {}

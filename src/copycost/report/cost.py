@@ -1,4 +1,4 @@
-"""What it cost to reach an agreement: queries, time and, where a price is known, money."""
+"""The cost of reaching an agreement: queries, time and, where a price is known, money."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from copycost.report.table import Group, labels
 from copycost.runner.record import Record
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-"""Agreements that are priced."""
+"""Levels of agreement whose cost is reported."""
 
 
 class Cost(NamedTuple):
-    """What a run had taken by one moment."""
+    """Queries and seconds that a run has taken up to some moment."""
 
     queries: float
     seconds: float
@@ -27,17 +27,17 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class CostRow:
-    """What one attack needed for each of `LEVELS`, in words."""
+    """The cost of one attack at each of `LEVELS`, in words."""
 
     label: str
     cells: list[str]
 
 
 def cost_to(record: Record, level: float) -> Cost | None:
-    """What had been spent when the copy came to an agreement of `level`, not to lose it again.
+    """The cost at which the copy reaches an agreement of `level` and stays there to the end.
 
-    As finely as the run was evaluated; None if it ended below. Who looked only for the first
-    such moment would be paid for luck on the held-out data.
+    Resolved to the run's evaluations; None if the run ends below `level`. To take the first
+    evaluation at `level` instead would reward luck on the held-out data.
     """
     measured = [point for point in record.curve if "agreement" in point.values]
     kept = [*takewhile(lambda point: point.values["agreement"] >= level, reversed(measured))]
@@ -45,7 +45,7 @@ def cost_to(record: Record, level: float) -> Cost | None:
 
 
 def cost_of(group: Group, level: float) -> Cost | None:
-    """The medians over the counted runs; None unless more than half of them came so far."""
+    """Median cost over the counted runs; None unless more than half of them reach `level`."""
     never = Cost(math.inf, math.inf)
     found = [cost_to(record, level) or never for record in group.counted]
     queries, seconds = (median(values) for values in zip(*found, strict=True))
@@ -53,7 +53,7 @@ def cost_of(group: Group, level: float) -> Cost | None:
 
 
 def cost_rows(groups: Sequence[Group], price: float | None = None) -> list[CostRow]:
-    """A row for each of `groups`, at `price` US dollars for 1,000 queries; [] if none got far."""
+    """A row per group, at `price` US dollars per 1,000 queries; [] if none reaches a level."""
     costs = [[cost_of(group, level) for level in LEVELS] for group in groups]
     if not any(cost for row in costs for cost in row):
         return []
@@ -64,18 +64,18 @@ def cost_rows(groups: Sequence[Group], price: float | None = None) -> list[CostR
 
 
 def queries_to_agreement(record: Record) -> dict[str, int | None]:
-    """By the agreement ('90%'), the queries that one run needed, or None."""
+    """Queries that one run needed, or None, by level of agreement ('90%')."""
     costs = {f"{level:.0%}": cost_to(record, level) for level in LEVELS}
     return {name: None if cost is None else int(cost.queries) for name, cost in costs.items()}
 
 
 def money(queries: float, price: float) -> str:
-    """What `queries` cost at `price` US dollars for 1,000."""
+    """The price of `queries`, as text, at `price` US dollars per 1,000."""
     return wording.dollars(queries * price / 1_000)
 
 
 def check_price(price: float | None) -> None:
-    """Raise `ConfigError` for a price that is no amount of money."""
+    """Raise `ConfigError` unless `price` is None or a positive, finite number."""
     if price is not None and not 0 < price < math.inf:
         raise ConfigError(
             [f"price: {price} is not a price. Give US dollars for 1,000 queries, e.g. 1.5."]

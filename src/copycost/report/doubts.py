@@ -1,4 +1,4 @@
-"""Every reason to doubt the results: the flags of each run, and those only a group can raise."""
+"""Every reason to doubt the results: flags of single runs, and those that only groups raise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Doubt(NamedTuple):
 
 
 def doubts(groups: Sequence[Group]) -> list[Doubt]:
-    """All flags, those of groups first; a noise baseline is compared within its setting."""
+    """All flags, those of groups first; a group is compared with the noise of its own setting."""
     named = list(zip(groups, labels(groups), strict=True))
     of_groups = [Doubt(f, name) for g, name in named for f in _of_group(g, groups)]
     return of_groups + [doubt for g, name in named for doubt in _of_runs(g, name)]
@@ -51,7 +51,7 @@ def agreements(groups: Sequence[Group]) -> list[float]:
 
 
 def no_better_than_noise(group: Group, groups: Sequence[Group]) -> list[Flag]:
-    """The flag if finished runs do not clearly beat those of the best noise in their setting."""
+    """Flag a group whose finished runs do not clearly beat the best noise in their setting."""
     if group.attack == wording.NOISE:
         return []
     kinds = [found for noise in noise_beside(group, groups) if (found := agreements([noise]))]

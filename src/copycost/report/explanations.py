@@ -1,4 +1,4 @@
-"""What each flag means, said once: for the page, which must read alone, and for the docs."""
+"""What each flag means: one text for the report, which must explain itself, and for the docs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Curves as inline SVG: the same records give the same bytes, in the page's own colours.
 
 Colours are drawn as placeholders and then replaced by the page's CSS variables, so that one
-figure serves light, dark and paper; text stays text, set in the reader's font.
+figure suits light and dark themes and print. Text remains text, in the page's font.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from copycost.report.table import Group
 from copycost.runner.record import Point, Record
 
 INK, FAINT, NOISE = "#010203", "#040506", "#070809"
-"""Placeholders that no other colour can be mistaken for."""
+"""Placeholder colours that occur nowhere else in a drawing."""
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which people with any colour vision can tell apart."""
 DASHES = {"-": "none", "--": "6 3", ":": "1.5 3"}
-"""Matplotlib's names and what they are in SVG."""
+"""SVG's `stroke-dasharray` by Matplotlib's line style."""
 LEVEL_DASH = "3 2"
 VARIABLES = {INK: "--ink", FAINT: "--faint", NOISE: "--noise"} | {
     colour: f"--line-{i}" for i, colour in enumerate(LINES)
@@ -66,7 +66,7 @@ WIDE_RANGE = 50.0
 
 @dataclass(frozen=True)
 class Curve:
-    """One group's values against queries: median, least and most over its runs."""
+    """One group's values against queries: median, minimum and maximum over its runs."""
 
     label: str
     queries: np.ndarray
@@ -106,7 +106,7 @@ class Drawing:
 
 
 def curves(groups: Sequence[Group], names: Sequence[str], value: str) -> list[Curve]:
-    """The curve of `value` for every group that measured it at two moments or more."""
+    """The curve of `value` for every group that has one: see `curve_of`."""
     found = (_curve(g, name, value) for g, name in zip(groups, names, strict=True))
     return [curve for curve in found if curve is not None]
 
@@ -134,13 +134,13 @@ def values_figure(title: str, drawn: Sequence[Curve]) -> Drawing:
 
 
 def scale_shares(axes: Axes) -> None:
-    """Shares in [0, 1] as percentages, none of them cut off."""
+    """Scale the axis to shares in [0, 1], as percentages, with no value cut off."""
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.0f} %"))
 
 
 def scale_values(axes: Axes, drawn: Sequence[Curve]) -> None:
-    """A log axis where the values of `drawn` span decades."""
+    """Use a log axis where the values of `drawn` span decades."""
     if _spans_decades(drawn):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
@@ -154,9 +154,9 @@ def _curve(group: Group, label: str, value: str) -> Curve | None:
 def curve_of(
     records: Sequence[Record], label: str, value: str, *, noise: bool = False
 ) -> Curve | None:
-    """Median and range over the runs, on the queries that all of them reached.
+    """Median and range of `value` over the runs, where the measurements of all of them overlap.
 
-    None unless `value` was measured at two moments or more.
+    Runs that measured it fewer than two times are left out; None if fewer than two moments remain.
     """
     runs = [points for r in records if len(points := _points(r.curve, value)) > 1]
     if not runs:
@@ -166,15 +166,14 @@ def curve_of(
     asked = asked[(asked >= first) & (asked <= last)]
     if len(asked) < 2:
         return None
-    # Runs that were resumed measure at other moments than the rest; between two
-    # measurements a straight line is the least that can be assumed.
+    # Resumed runs measure at other moments than the rest, so values are interpolated linearly.
     values = np.stack([np.interp(asked, p[:, 0], p[:, 1]) for p in runs])
     low, high = values.min(axis=0), values.max(axis=0)
     return Curve(label, asked, np.median(values, axis=0), low, high, len(runs), noise)
 
 
 def _points(curve: Sequence[Point], value: str) -> np.ndarray:
-    """Rows (queries, value), ascending; of two at one moment, the later."""
+    """Finite measurements as rows (queries, value), ascending; of two at one moment, the later."""
     found = {
         point.queries: point.values[value]
         for point in curve
@@ -185,14 +184,14 @@ def _points(curve: Sequence[Point], value: str) -> np.ndarray:
 
 @contextmanager
 def inline(salt: str) -> Iterator[None]:
-    """Draw for a page, in placeholders for its colours, for a while."""
+    """Context in which figures are drawn for a page, in placeholder colours."""
     with drawn_with(SETTINGS | {"svg.hashsalt": salt}):
         yield
 
 
 @contextmanager
 def drawn_with(settings: Mapping[Any, Any]) -> Iterator[None]:
-    """Matplotlib's own defaults and `settings`, whatever the user's say, for a while."""
+    """Context with Matplotlib's defaults and `settings`, whatever the user has configured."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # The reader's browser draws the text, with whatever glyphs it has.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -209,7 +208,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def queries_across(axes: Axes) -> None:
-    """A grid, and whole numbers of queries along the horizontal axis."""
+    """Add a grid, and whole numbers of queries along the horizontal axis."""
     axes.grid(visible=True)
     axes.set_xlabel("queries")
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2.5, 5, 10], integer=True))
@@ -217,7 +216,7 @@ def queries_across(axes: Axes) -> None:
 
 
 def draw_curves(axes: Axes, drawn: Sequence[Curve]) -> None:
-    """A line a curve that ends in a dot, and a band over its runs."""
+    """Draw each curve as a line that ends in a dot, with a band for the range of its runs."""
     for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True):
         axes.plot(curve.queries, curve.middle, dash, color=colour)
         axes.plot(curve.queries[-1:], curve.middle[-1:], "o", color=colour, markersize=5)
@@ -229,7 +228,7 @@ def draw_curves(axes: Axes, drawn: Sequence[Curve]) -> None:
 
 
 def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
-    """A colour and a dash for each curve; noise is grey, as it is not one of the attacks."""
+    """A colour and a dash for each curve; noise is grey, to set the baseline apart."""
     dashes = list(DASHES)
     attacks = noises = 0
     for curve in drawn:
@@ -242,7 +241,7 @@ def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
 
 
 def legend(drawn: Sequence[Curve], levels: Sequence[Line]) -> list[Key]:
-    """A line of text for every curve and level."""
+    """One entry for every curve and level."""
     found = [
         Key(
             f"{curve.label} ({wording.plural(curve.runs, 'run')})",
@@ -262,7 +261,7 @@ def _spans_decades(drawn: Sequence[Curve]) -> bool:
 def described_curves(
     drawn: Sequence[Curve], levels: Sequence[Line], write: Callable[[float], str]
 ) -> str:
-    """What a reader who cannot see the figure needs to know of it."""
+    """A text alternative to the figure: both ends of every curve, and every level."""
     said = [
         f"{curve.label}: from {write(curve.middle[0])} to {write(curve.middle[-1])} "
         f"after {wording.count(curve.queries[-1])} queries."
@@ -285,7 +284,7 @@ def inline_svg(figure: Figure, title: str, described: str) -> Markup:
     # The style would apply to the whole page, and ids of groups would repeat between figures.
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
-    # Text is set in the page's font, whatever font its place was worked out with.
+    # Text takes the page's font, although Matplotlib placed it with the metrics of another.
     body = re.sub(r"font-family: [^;\"]*;", "", body)
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")

@@ -1,4 +1,4 @@
-"""The finding in a sentence, and what must be said beside it."""
+"""The main finding in one sentence, and the details that qualify it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
 
 
 def _accuracy(best: Group) -> list[str]:
-    """What the copy is worth, beside the original."""
+    """The copy's accuracy beside the original's."""
     if best.accuracy is None:
         return []
     victim = best.victim

@@ -1,4 +1,4 @@
-"""What attackers held, by today's classes."""
+"""What attackers held, in the current classes of knowledge."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from copycost.runner.record import Record
 
 
 def held(record: Record) -> str:
-    """What the attacker of `record` held: the class written there, or the stricter one of today.
+    """What the attacker of `record` held: as recorded, or the current class of its sources.
 
-    Frugal's records of images laid over one another, `composed` and `patches`, were once written
-    as strictly data-free. A record stays as it was written; readers are told what holds now.
+    Early records of Frugal call images laid over one another, `composed` and `patches`, strictly
+    data-free. Records are never rewritten, so the stricter class is derived when they are shown.
     """
     kinds = record.config.get("settings", {}).get("sources")
     return record.knowledge if kinds is None else knowledge_of(SOURCES[kind] for kind in kinds)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from the records of runs: no script, no network, no clock."""
+"""A self-contained HTML page from the records of runs: no scripts, network access or dates."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def write_report(
 ) -> Path:
     """Write the report on the runs in `run_folders`, one or several, to `path` and return it.
 
-    `price` is what the API asks for 1,000 queries, in US dollars; `ConfigError` if it is none.
+    `price` is the API's price for 1,000 queries, in US dollars. Raises `ConfigError` unless it is
+    positive and finite, `RunError` if there are no runs or one cannot be read.
     """
     cost.check_price(price)
     if isinstance(run_folders, str | PathLike):
@@ -98,8 +99,8 @@ def render(found: Sequence[Run], price: float | None = None) -> str:
 
 
 def templates(*folders: Path) -> Environment:
-    """The templates in `folders` and the report's own, with what all of them may call."""
-    # Strings from records are untrusted, so escaping is on for every template by any name.
+    """An environment with the templates in `folders` and the report's own, and their helpers."""
+    # Strings from records are untrusted, so every template escapes, whatever its file's name.
     environment = Environment(
         loader=FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
@@ -146,7 +147,7 @@ def _tiles(headline: Headline, price: float | None) -> list[Tile]:
 
 
 def _results(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
-    """Agreement and accuracy, each with the levels it is to be read against."""
+    """Figures of agreement and accuracy, each with its reference level."""
     titles = {"agreement": "Agreement with your model", "accuracy": "Accuracy of the copy"}
     drawn = {value: figures.curves(groups, names, value) for value in RESULTS}
     return [
@@ -164,7 +165,7 @@ def _levels(groups: Sequence[Group], value: str) -> list[figures.Line]:
 
 
 def _training(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
-    """One figure for every other value that runs measured as they went."""
+    """One figure for every other value that was measured during the runs."""
     records = [record for group in groups for record in group.counted]
     values = dict.fromkeys(v for r in records for p in r.curve for v in p.values)
     drawn = {v: figures.curves(groups, names, v) for v in values if v not in RESULTS}

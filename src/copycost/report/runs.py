@@ -1,4 +1,4 @@
-"""What one run left, in the words and order in which the page shows it."""
+"""The facts about one run, in the words and order in which the page shows them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Samples:
 
     uri: str
     width: int
-    """In CSS pixels, a whole multiple of the picture's own."""
+    """In CSS pixels, a whole multiple of the picture's own width."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Run:
     """A record, the folder it came from and the picture beside it."""
 
     folder: str
-    """The last part of the path only: a page that is passed on should not tell more."""
+    """The last part of the path only, so that a shared page does not reveal the rest."""
     record: Record
     samples: Samples | None
 
@@ -67,14 +67,14 @@ def read_run(folder: Path) -> Run:
 
 
 def settings(record: Record) -> list[Setting]:
-    """The configuration in full, and which of it the user gave."""
+    """The full configuration, paths shortened, and which settings the user gave."""
     given, full = flatten(record.given), flatten(record.config)
     told = {name: _without_folders(full[name]) for name in _PATHS if name in full}
     return [Setting(name, value, name in given) for name, value in (full | told).items()]
 
 
 def _without_folders(value: str) -> str:
-    """`parquet:…/photographs` for `parquet:/home/me/photographs`."""
+    """Shorten `parquet:/home/me/photographs` to `parquet:…/photographs`."""
     kind, colon, path = value.rpartition(":")
     folders, slash, name = path.rpartition("/")
     return f"{kind}{colon}…/{name}" if slash and folders else value
@@ -102,7 +102,7 @@ def facts(record: Record) -> list[tuple[str, str]]:
 
 
 def accounts(record: Record) -> list[tuple[str, str, str, str]]:
-    """Lines (account, budget, spent, lost), in queries."""
+    """One row (account, budget, spent, lost) per account, in queries."""
     return [
         (
             name,
@@ -124,7 +124,7 @@ def measured(record: Record) -> list[tuple[str, str]]:
 
 
 def victim_facts(found: Sequence[VictimFacts]) -> list[tuple[str, str]]:
-    """What one victim is, and what its users see behind each of its defences."""
+    """Facts about one victim, and its accuracy and self-agreement behind each set of defences."""
     victim, fronts = found[0], {facts.defences: facts for facts in found}
     return [
         ("Model", victim.name),

@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from copycost.report.figures import FAINT, INK, SETTINGS, drawn_with
 
 COLOURS = {INK: "#222222", FAINT: "#888888"}
-"""In place of the page's."""
+"""Fixed colours in place of the page's placeholders."""
 DOTS_PER_INCH = 150
 
 
 @contextmanager
 def on_paper(salt: str) -> Iterator[None]:
-    """Draw for a file, in fixed colours, for a while."""
+    """Context in which figures are drawn for a file, in fixed colours."""
     fixed = {key: COLOURS.get(str(value), value) for key, value in SETTINGS.items()}
     paper = {"svg.hashsalt": salt, "figure.facecolor": "white", "font.size": 10}
     with drawn_with(fixed | paper):

@@ -1,7 +1,7 @@
 """From records to groups of comparable runs, and from groups to the rows of a table.
 
-Runs are one group when they differ by nothing but the seed. Groups may be compared with one
-another, an attack with random noise above all, when their `Setting` is the same.
+Runs form one group if they differ only by the seed. Groups may be compared with one another,
+above all an attack with random noise, if their `Setting` is the same.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Setting:
     victim: str
     victim_hash: str
     data: str
-    """What copies were judged on."""
+    """The held-out data that copies were judged on."""
     defences: tuple[str, ...]
     access: Access
     top_k: int | None
@@ -64,10 +64,10 @@ class Group:
 
     @property
     def counted(self) -> tuple[Record, ...]:
-        """The runs that statistics are made of: the finished ones, or all if none finished.
+        """The runs that statistics use: the finished ones, or all if none finished.
 
-        A stopped run has asked fewer queries; in one median with the others it would say
-        something about neither budget.
+        A stopped run has asked fewer queries, so a median that mixed it with the others would
+        describe neither budget.
         """
         return tuple(r for r in self.records if r.finished) or self.records
 
@@ -78,7 +78,7 @@ class Group:
 
     @property
     def finished(self) -> bool:
-        """Whether the statistics are of finished runs."""
+        """Whether a run finished, so that the statistics are of finished runs."""
         return self.unfinished < len(self.records)
 
     @property
@@ -134,7 +134,7 @@ class Row:
     spent: str
     seconds: str
     noise: bool
-    """Whether this is the baseline, to be set apart."""
+    """Whether this is the baseline, which tables set apart."""
 
 
 def spread(values: Iterable[float]) -> Spread | None:
@@ -197,7 +197,7 @@ def labels(groups: Sequence[Group]) -> list[str]:
 
 
 def rows(groups: Sequence[Group]) -> list[Row]:
-    """One printable row a group, in the order of `groups`."""
+    """One printable row per group, in the order of `groups`."""
     return [_row(group) for group in groups]
 
 

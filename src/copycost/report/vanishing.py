@@ -34,13 +34,13 @@ class Rows(NamedTuple):
 
 
 def title(records: Seeds) -> str:
-    """Who was looked into, and how often."""
+    """The diagnosed victim, its data, and the number of seeds."""
     victim = records[0].victim
     return f"{victim.name}, {victim.dataset}, n = {wording.plural(len(records), 'seed')}"
 
 
 def norm_curves(records: Seeds) -> list[Curve]:
-    """Norms over the queries, with bands as `brackets` says; of all weights one number a seed."""
+    """Norms against queries, with bands as `brackets` says; weights have one norm per seed."""
     return [
         *(_curve(records, name, read) for name, read in BY_IMAGE.items()),
         _curve(records, "generator's weights", single(lambda m: m.generator)),
@@ -49,10 +49,10 @@ def norm_curves(records: Seeds) -> list[Curve]:
 
 
 def cosine_curves(records: Seeds) -> list[Curve]:
-    """Cosines over the queries: the first arithmetic at every m, the others at the largest m.
+    """Cosines against queries: the first arithmetic at every m, the others at the largest m.
 
-    At the least step that was measured, which is the paper's; of the last arithmetic, the
-    coarsest, also at its default.
+    All are at the smallest step measured, which is the paper's; the last arithmetic, the
+    coarsest, is also shown at its default step.
     """
     record = records[0]
     first, *coarse = arithmetics(record)
@@ -67,7 +67,7 @@ def cosine_curves(records: Seeds) -> list[Curve]:
 
 
 def brackets(records: Seeds) -> str:
-    """What is in brackets beside norms, and what before them."""
+    """Say which statistic tables of norms show in brackets, and which before them."""
     images = f"{records[0].grid.images} images"
     if len(records) == 1:
         return f"medians and quartiles over {images}, of one seed (n = 1)"
@@ -78,7 +78,7 @@ def brackets(records: Seeds) -> str:
 
 
 def norm_rows(records: Seeds) -> Rows:
-    """A row a quantity, a column each for the start, the middle and the end."""
+    """One row per quantity; one column each for the start, the middle and the end."""
     chosen = start_middle_end(records)
     head = ["", *(f"{wording.count(at[0].queries)} queries" for at in chosen)]
     rows = [[name, *(plain(at, read) for at in chosen)] for name, read in BY_IMAGE.items()]
@@ -88,9 +88,9 @@ def norm_rows(records: Seeds) -> Rows:
 
 
 def cosine_rows(records: Seeds) -> Rows:
-    """A row an arithmetic and step; in every cell the start, the middle and the end.
+    """One row per arithmetic and step; each cell holds the start, the middle and the end.
 
-    With several seeds, their medians, and in brackets how far apart they were at the most.
+    With several seeds these are medians, followed by the largest range over seeds in brackets.
     """
     chosen, directions = start_middle_end(records), records[0].grid.directions
     head = ["arithmetic", "ε", *(f"m = {m}" for m in directions), "correlation", "unchanged"]
@@ -103,7 +103,7 @@ def cosine_rows(records: Seeds) -> Rows:
 
 
 def start_middle_end(records: Seeds) -> list[At]:
-    """Three of the moments."""
+    """The first, the middle and the last moment."""
     moments = moments_of(records)
     return [moments[0], moments[len(moments) // 2], moments[-1]]
 
@@ -149,7 +149,7 @@ def _default(record: VanishingRecord, name: str) -> float:
 
 
 def _cell_row(chosen: Sequence[At], cell: Cell, directions: Sequence[int]) -> list[str]:
-    """Of the cells of this arithmetic and step."""
+    """The columns of one row, for the arithmetic and step of `cell`."""
 
     name, epsilon = cell.arithmetic, cell.epsilon
     return [

@@ -1,4 +1,4 @@
-"""Diagnoses that differ by nothing but the seed: what they span."""
+"""Statistics over diagnoses that differ only by the seed."""
 
 from __future__ import annotations
 
@@ -14,62 +14,62 @@ from copycost.studies.vanishing_record import (
 )
 
 Seeds = Sequence[VanishingRecord]
-"""Diagnoses that differ by nothing but the seed, one or more."""
+"""Diagnoses that differ only by the seed, at least one."""
 At = tuple[Moment, ...]
-"""The same moment of each of them."""
+"""The same moment of each of these diagnoses."""
 Read = Callable[[Moment], float]
 Measure = Callable[[Moment], Quartiles]
 
 
 def moments_of(records: Seeds) -> list[At]:
-    """Moment by moment, that of every seed."""
+    """For each moment, what every seed measured there."""
     return list(zip(*(record.moments for record in records), strict=True))
 
 
 def over(at: At, read: Measure) -> Quartiles:
-    """Of one seed what is read of it; of several the median, the lowest and the highest."""
+    """The quartiles of one seed; of several, the lowest, median and highest of their medians."""
     found = [read(moment) for moment in at]
     return found[0] if len(found) == 1 else spread_of([one.middle for one in found])
 
 
 def spread_of(values: Sequence[float]) -> Quartiles:
-    """The median with the lowest and the highest; of one value, itself three times."""
+    """The lowest, the median and the highest of `values`; a single value is all three."""
     return Quartiles(low=min(values), middle=median(values), high=max(values))
 
 
 def single(read: Read) -> Measure:
-    """For a number of which there is one a moment."""
+    """A measure of a quantity with a single number per moment: all quartiles are equal."""
     return lambda moment: spread_of([read(moment)])
 
 
 def plain(at: At, read: Measure) -> str:
-    """As text, without a unit: 'median (lowest–highest)'."""
+    """The result of `over` as text, without a unit: 'middle (low–high)'."""
     return ranged(over(at, read), wording.plain, wording.plain_range)
 
 
 def percent(at: At, read: Read) -> str:
-    """The same of a share in [0, 1]."""
+    """Like `plain`, for a share in [0, 1], as a percentage."""
     return ranged(over(at, single(read)), wording.percent, wording.percent_range)
 
 
 def ranged(
     found: Quartiles, write: Callable[[float], str], write_range: Callable[[float, float], str]
 ) -> str:
-    """What is in the middle, and where it is one of several, the range around it."""
+    """The middle as text, followed by the range unless low and high are equal."""
     middle = write(found.middle)
     return middle if found.low == found.high else f"{middle} ({write_range(found.low, found.high)})"
 
 
 def arithmetics(record: VanishingRecord) -> list[str]:
-    """Those it compares, in order."""
+    """The arithmetics that a diagnosis compares, in order."""
     return list(dict.fromkeys(cell.arithmetic for cell in record.moments[0].cells))
 
 
 def cell_of(moment: Moment, name: str, epsilon: float) -> Cell:
-    """The one of this arithmetic at this step."""
+    """The cell of this arithmetic at this step."""
     return next(c for c in moment.cells if (c.arithmetic, c.epsilon) == (name, epsilon))
 
 
 def signed(value: float) -> str:
-    """With two decimals and a true minus."""
+    """A number with two decimals and a real minus sign."""
     return f"{value:.2f}".replace("-", "−")

@@ -22,13 +22,13 @@ from copycost.report.vanishing_seeds import (
 )
 
 CHANGED = 2.0
-"""Up to this factor a quantity is neither said to grow nor to shrink."""
+"""A quantity counts as grown or shrunk only beyond this factor."""
 SEES = 0.9
-"""An arithmetic keeps a step if the slopes it measures correlate at least so much with the true."""
+"""An arithmetic resolves a step if its slopes correlate with the true ones at least this much."""
 
 
 def verdict(records: Seeds) -> list[str]:
-    """What the numbers say, as sentences that follow from them; first of how many seeds."""
+    """Sentences computed from the numbers; the first says how many seeds there are."""
     moments = moments_of(records)
     first, last = moments[0], moments[-1]
     return [
@@ -58,7 +58,7 @@ def _said_of_norms(first: At, last: At) -> str:
 
 
 def _beside(at: At) -> str:
-    """How long the estimate is beside the true gradient, which may vanish altogether."""
+    """How long the estimate is relative to the true gradient, which may be exactly 0."""
     if not all(moment.true.middle for moment in at):
         return f"{plain(at, single(lambda m: m.estimate.middle))} long beside a true gradient of 0"
     times = plain(at, single(lambda m: m.estimate.middle / m.true.middle))
@@ -89,7 +89,7 @@ def _said_of_floor(first: At, last: At) -> str:
 
 
 def _said_of_arithmetic(records: Seeds, name: str) -> str:
-    """Over which of its steps it sees the slope at every moment of every seed."""
+    """At which steps this arithmetic resolves the slope, at every moment of every seed."""
     moments = [moment for record in records for moment in record.moments]
     steps = [c.epsilon for c in moments[0].cells if c.arithmetic == name]
     worst = {step: min(cell_of(m, name, step).correlation for m in moments) for step in steps}
@@ -104,7 +104,7 @@ def _said_of_arithmetic(records: Seeds, name: str) -> str:
 
 
 def _changed(first: At, last: At, read: Read) -> str:
-    """From what to what, by the medians, and by which factor."""
+    """By which factor a quantity changed, and from which median to which."""
     pairs = [(read(before), read(after)) for before, after in zip(first, last, strict=True)]
     before, after = (wording.plain(median(values)) for values in zip(*pairs, strict=True))
     return f"{_factor(pairs)}, from {before} to {after}"

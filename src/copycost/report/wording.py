@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 NOISE = "random-noise"
-"""The attack every other one is compared with: it only ever asks about noise."""
+"""The baseline of every other attack: its queries are random noise."""
 MISSING = "–"
 NBSP = "\u00a0"
 
@@ -28,7 +28,7 @@ ATTACK_NAMES = {
 
 
 def attack_name(attack: str) -> str:
-    """The name readers know an attack by; one without such a name keeps its own."""
+    """An attack's name in print; one that `ATTACK_NAMES` lacks keeps its own."""
     return ATTACK_NAMES.get(attack, attack)
 
 
@@ -77,7 +77,7 @@ def duration(seconds: float | None) -> str:
 def dollars(amount: float) -> str:
     """US dollars, with cents below a hundred: 'US$ 9.00', 'US$ 22,500'.
 
-    What is less than a cent has two digits, for a few queries may cost so little: 'US$ 0.0043'.
+    Amounts below a cent keep two significant digits, as a few queries can be cheap: 'US$ 0.0043'.
     """
     decimals = 0 if amount >= 100 else 2
     if 0 < amount < 0.01:

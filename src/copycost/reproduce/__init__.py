@@ -1,1 +1,1 @@
-"""A paper's figures and analyses: run, judged against what the paper says, drawn and written."""
+"""Reproduce a paper's figures and analyses: run them, judge its claims, write pages."""

@@ -1,4 +1,4 @@
-"""What an analysis found, in sentences that are computed from its findings."""
+"""The answers of an analysis: sentences computed from its findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged, places
 
 
 def answer(result: StudyResult) -> list[str]:
-    """One sentence or two a claim; what is still to come, before every run came to an end."""
+    """One or two sentences per claim; until every run has ended, only the progress."""
     if not result.complete or not result.findings:
         done, planned = progress(result)
         found = f"Not known yet: {done} of {wording.plural(planned, 'run')} finished"
@@ -41,12 +41,12 @@ def progress(result: StudyResult) -> tuple[int, int]:
 
 
 def _placed(found: Sequence[str], said: str) -> str:
-    """A sentence that may be read alone says what it is about."""
+    """Put the data and budgets used before a sentence, as it may be read alone."""
     return f"With {wording.listing(found)}: {said}" if found else wording.capital(said)
 
 
 def _claimed(finding: Finding) -> str:
-    """For a claim that may hold or not."""
+    """The answer for a claim that may hold or not."""
     if not finding.comparable:
         return f"{finding.text}: {NOT_COMPARABLE}."
     said = f"{finding.text}: {'yes' if finding.holds else 'no'}"
@@ -123,7 +123,7 @@ def _queries_to(finding: Finding) -> str:
 
 
 def _reaching(found: Mapping[str, float], share: str) -> str:
-    """By the median over seeds, and by each seed alone where they differ."""
+    """The budget for one share: the median's, and the single seeds' where they differ."""
     name = f"queries to {share}"
     middle = found.get(name)
     said = f"{share}: " + ("no budget tried" if middle is None else f"{_count(middle)} queries")

@@ -1,4 +1,4 @@
-"""Carry out a plan: do what is not finished, keep the records, and judge the studies by them."""
+"""Carry out a plan: do the unfinished runs, keep the records, and judge the studies by them."""
 
 from __future__ import annotations
 
@@ -33,13 +33,12 @@ RECORDS = "records"
 
 
 class Reproduction:
-    """A plan, the folder its runs are done in, and the folder that keeps what they found."""
+    """A plan, the folder in which its runs are done, and the folder that keeps their records."""
 
     def __init__(self, plan: Plan, work: Path, folder: Path) -> None:
         """Runs and victims go under `work`, records and pages under `folder`. Writes nothing.
 
-        Raises `RunError` naming every record in either that this copycost cannot read, of
-        diagnoses too.
+        Raises `RunError` that names every invalid record, of a run or of a diagnosis, in either.
         """
         self.plan, self.work, self.folder = plan, work, folder
         looked, problems = Sweep(plan.runs, work).look(), list[str]()
@@ -55,51 +54,51 @@ class Reproduction:
 
     @property
     def left(self) -> list[RunConfig]:
-        """The runs that came to no end: neither finished nor diverged."""
+        """The runs that have neither finished nor diverged."""
         return [run for run in self.plan.runs if not self._ended(run)]
 
     @property
     def lost(self) -> dict[Path, RunConfig]:
-        """The runs that diverged, by their folders: tried again, they would cost what they cost."""
+        """The runs that diverged, by their folders; another try would cost as much again."""
         found = ((self._lost_in(run), run) for run in self.plan.runs)
         return {folder: run for folder, run in found if folder is not None}
 
     @property
     def unfinished(self) -> list[Result]:
-        """How far they have come."""
+        """The state of every run in `left`."""
         return Sweep(self.left, self.work).look() if self.left else []
 
     @property
     def diagnoses(self) -> list[Diagnosis]:
-        """What studies of the plan want looked into, one a seed; empty if none asks."""
+        """The diagnoses that the plan's studies ask for, one per seed; empty if none asks."""
         return self._diagnoses(self.plan.scale, seeds_of(self.plan))
 
     @property
     def undiagnosed(self) -> list[Diagnosis]:
-        """Those of them that are not finished."""
+        """The diagnoses of the plan that are not finished."""
         return [one for one in self.diagnoses if not one.finished]
 
     @property
     def untrained(self) -> list[Home]:
-        """The victims that runs and diagnoses still to be done need trained."""
+        """The victims still to be trained for unfinished runs and diagnoses."""
         left = [*self.left, *(one.config for one in self.undiagnosed)]
         return Sweep(left, self.work).untrained if left else []
 
     def record_of(self, run: RunConfig) -> Record | None:
-        """The record of a run that is finished, against the victim that is there."""
+        """The record of `run` on its present victim; None unless it is finished."""
         return self._records.get(run.identity(self._victim_of(run)))
 
     def diverged(self, run: RunConfig) -> bool:
-        """Whether a run was lost to NaN and not finished since, where its folder is still there."""
+        """Whether `run` diverged and has not finished since; False if its folder is gone."""
         return self._lost_in(run) is not None
 
     def run(
         self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
     ) -> list[Result]:
-        """Do what is left, and keep every finished run's record; what became of each of those.
+        """Do the runs that are left, keep every finished run's record, and return all results.
 
-        A victim that is trained anew on another machine may come out as another: records of
-        the first one no longer count then, and what they were of is left as well.
+        A victim trained anew on another machine may get other weights. Records of the earlier
+        victim then no longer count, and their runs are done again as well.
         """
         self.keep()
         ended: list[Result] = []
@@ -113,15 +112,15 @@ class Reproduction:
         return ended
 
     def diagnose(self, one: Diagnosis, stop: Stop, say: Callable[[str], None]) -> None:
-        """Make a diagnosis, unless `stop` is asked; see `reproduce.diagnosing`."""
+        """Make a diagnosis, unless `stop` has been asked; see `reproduce.diagnosing`."""
         record = None if stop.reason else one.make(self.folder, stop, say)
         if record is not None:
             self._looked.append(record)
 
     def diagnosed(self) -> list[VanishingRecord]:
-        """The finished diagnoses to be shown, seed by seed.
+        """The finished diagnoses to show, seed by seed.
 
-        The plan's, if it asks for any; else those by whichever options there are most.
+        Those of the plan, if it asks for any; else those made with the most frequent options.
         """
         found = [self.diagnoses]
         if not found[0]:
@@ -132,7 +131,7 @@ class Reproduction:
         return max(finished, key=len)
 
     def keep(self) -> None:
-        """Write the records that the results lack."""
+        """Write the finished runs' records that the results lack or hold in another state."""
         for run in self.plan.runs:
             record = self.record_of(run)
             if record is not None:
@@ -141,14 +140,14 @@ class Reproduction:
                     record.write(place)
 
     def results(self) -> list[StudyResult]:
-        """What became of the studies of the plan."""
+        """The results of the plan's studies."""
         return [self._result(self.plan, key) for key in self.plan.studies]
 
     def everything(self) -> list[StudyResult]:
-        """These, and every other study that is there, in the registry's order.
+        """The results of the plan's studies and of all others with runs, in the registry's order.
 
-        The others are there whatever this plan's options: with the seeds that all of their
-        series have, by the options by which there are most.
+        The others do not depend on this plan's options: each is shown with the options that give
+        it most seeds, and with the seeds that all of its series have.
         """
         scales = ways(self.plan.scale, self._records.values())
         others = (self._most(key, scales) for key in STUDIES if key not in self.plan.studies)
@@ -156,7 +155,7 @@ class Reproduction:
         return [found[key] for key in STUDIES if key in found]
 
     def _most(self, key: str, scales: Sequence[Scale]) -> StudyResult | None:
-        """A study at the scale of which most seeds are there; None if there is no seed of any."""
+        """A study at whichever of `scales` has most seeds; None if none has any."""
         seeds, scale = max(
             ((self._seeds(key, scale), scale) for scale in scales),
             key=lambda found: found[0],
@@ -165,7 +164,7 @@ class Reproduction:
         return self._result(Plan(scale, {key: STUDIES[key]}, seeds), key) if seeds else None
 
     def _seeds(self, key: str, scale: Scale) -> int:
-        """How many seeds of every series came to an end, from the first on without a gap."""
+        """Number of seeds, from 0 on without a gap, whose runs ended in every series."""
         runs = [RunConfig.read(dict(one.values)) for one in STUDIES[key].series(scale)]
         at = ([run.model_copy(update={"seed": seed}) for run in runs] for seed in count())
         return next(seed for seed, those in enumerate(at) if not all(map(self._ended, those)))
@@ -197,9 +196,9 @@ class Reproduction:
         return diagnoses(scale, seeds, self.work, self._looked)
 
     def _altered(self, records: Mapping[Path, Record]) -> list[str]:
-        """What is wrong with records that are a run's by their id and not by their settings.
+        """Errors of records whose id is that of a planned run, but whose settings differ.
 
-        They would count as done, and be missing from every study.
+        Such a run would count as done, and yet be missing from every study.
         """
         meant = {run.identity(self._victim_of(run)): run.in_full() for run in self.plan.runs}
         return [
@@ -210,23 +209,23 @@ class Reproduction:
         ]
 
     def _keep_from(self, results: Iterable[Result]) -> None:
-        """Remember the finished ones; a run's own folder is nearer the truth than a copy."""
+        """Remember finished records; those in the runs' own folders replace copies of them."""
         found = [result.record for result in results if result.finished and result.record]
         self._records |= {record.id: record for record in found}
 
     def _victim_of(self, run: RunConfig) -> str:
-        """The content of its victim: of the one that is here, else of the one that was."""
+        """Content hash of the run's victim: the present one, or else the one records copied."""
         (home,) = homes_of([run], self.work)
         return home.content_hash or self._copied(run)
 
     def _copied(self, run: RunConfig) -> str:
-        """Of a victim that is not here, the content that most records copied; '' for none."""
+        """Content hash that most records give for an absent victim; '' if there are none."""
         hashes = [r.victim.content_hash for r in self._records.values() if _like(r, run)]
         return max(hashes, key=hashes.count, default="")
 
 
 def _like(record: Record, run: RunConfig) -> bool:
-    """Whether it copied the victim of `run`; on other data one name is another victim's."""
+    """Whether a finished record copied the victim of `run`, by its name and its data."""
     same = (record.config["victim"], record.config.get("data")) == (run.victim, run.data)
     return record.finished and same
 
@@ -242,7 +241,7 @@ def _places(results: Sequence[Result]) -> list[Path]:
 
 
 def _read(read: Callable[[Path], T], paths: Iterable[Path], problems: list[str]) -> dict[Path, T]:
-    """What lies at `paths`; what is wrong with those that cannot be read goes to `problems`."""
+    """Read what lies at `paths`; the errors of unreadable ones are appended to `problems`."""
     found = {}
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""Why what was measured may differ from what the paper says: rules over records."""
+"""Possible causes of a difference from what the paper says: rules over records."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from copycost.runner.record import Record
 PUBLISHED_VICTIMS = {"CIFAR-10": 0.955, "SVHN": 0.962}
 """Accuracy of DFME's victims; both from memory, [M] in docs/methods/dfme.md."""
 SEEDS = 3
-"""Fewer do not show the spread."""
+"""Fewer seeds do not show the spread."""
 NOTABLE = 0.001
-"""Shares that differ by less are equal in the decimals they are printed with."""
+"""Shares that differ by less look equal in print, in percent with one decimal."""
 
 
 def causes(result: StudyResult) -> list[str]:
@@ -76,7 +76,7 @@ def _differing(record: Record, paper: Values) -> Iterator[str]:
 
 
 def _victims(concerned: Sequence[SeriesResult]) -> Iterator[str]:
-    """Only on the published victims' own data: on other data there is nothing to compare with."""
+    """A sentence for each victim whose accuracy is not the published one on the same data."""
     for record in (series.records[0] for series in concerned if series.records):
         victim = record.victim
         for data, published in PUBLISHED_VICTIMS.items():
@@ -88,7 +88,7 @@ def _victims(concerned: Sequence[SeriesResult]) -> Iterator[str]:
 
 
 def _spread(result: StudyResult, finding: Finding) -> Iterator[str]:
-    """Seeds of one series that end further apart than the claim is from holding exactly."""
+    """A sentence for each series whose seeds differ by more than the difference to explain."""
     compared = _compared(result, finding)
     distance = _distance(finding, compared)
     for series in compared:
@@ -101,7 +101,7 @@ def _spread(result: StudyResult, finding: Finding) -> Iterator[str]:
 
 
 def _distance(finding: Finding, compared: Sequence[SeriesResult]) -> float | None:
-    """The gap to a published number, or else the one between the two series compared."""
+    """The difference to explain: from a published number, or else between two series compared."""
     if finding.gap is not None:
         return abs(finding.gap)
     if len(compared) != 2:
@@ -111,7 +111,7 @@ def _distance(finding: Finding, compared: Sequence[SeriesResult]) -> float | Non
 
 
 def _compared(result: StudyResult, finding: Finding) -> list[SeriesResult]:
-    """The series whose last accuracies the claim was decided by."""
+    """The series whose final accuracies decided the claim."""
     return [s for s in result.series if f"accuracy, {s.label}" in finding.measured]
 
 
@@ -122,7 +122,7 @@ def _seeds(result: StudyResult) -> Iterator[str]:
 
 
 def _last(result: StudyResult, finding: Finding) -> Iterator[str]:
-    """What choosing each run's best moment on test data would have added."""
+    """A sentence on how much choosing each run's best moment on test data would add."""
     compared = _compared(result, finding) if finding.reported is not None else ()
     for series in (one for one in compared if one.records):
         gained = median(_best(record) - record.result["accuracy"] for record in series.records)

@@ -1,4 +1,4 @@
-"""The diagnostic runs of the studies that ask for them, beside their runs and none of them."""
+"""Diagnoses for the studies that ask for them, kept apart from the studies' runs."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ DIAGNOSES = "diagnoses"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A run that is to be looked into, and what there is of it."""
+    """A run to diagnose, and the record of its diagnosis so far."""
 
     config: RunConfig
     grid: Grid
     home: Home
     record: VanishingRecord | None
-    """Of one that is finished or was stopped in its middle."""
+    """Of a finished or a stopped diagnosis; None for one without a record."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether the diagnosis is finished."""
         return self.record is not None and self.record.finished
 
     @property
     def queries_left(self) -> int:
-        """What its throw-away account is still asked for."""
+        """Queries still to be charged to its throw-away account."""
         return self.config.budget - (self.record.spent if self.record else 0)
 
     @property
     def moments_left(self) -> int:
-        """Looks at the players that are still to come."""
+        """Moments still to be measured."""
         return self.grid.moments - (len(self.record.moments) if self.record else 0)
 
     def make(self, folder: Path, stop: Stop, say: Callable[[str], None]) -> VanishingRecord | None:
-        """Make it, or go on with it, under `folder`; None if `stop` came before its beginning."""
+        """Make or resume it under `folder`; None if `stop` interrupts its victim's training."""
         try:
             place = run_folder(folder / DIAGNOSES, self.config, self.home.train(stop))
         except Interrupted:
@@ -60,7 +60,7 @@ class Diagnosis:
 
 
 def seeds_of(plan: Plan) -> int:
-    """How many seeds the studies of `plan` want looked into; 0 if none asks for it."""
+    """Number of seeds that the studies of `plan` want diagnosed; 0 if none asks for it."""
     asking = [study for study in plan.studies.values() if study.diagnostic]
     return max((plan.seeds or study.seeds for study in asking), default=0)
 
@@ -68,10 +68,10 @@ def seeds_of(plan: Plan) -> int:
 def diagnoses(
     scale: Scale, seeds: int, work: Path, records: Sequence[VanishingRecord]
 ) -> list[Diagnosis]:
-    """The diagnoses of the base of `scale`, one a seed, beside what `records` have of them.
+    """Diagnoses of the base run of `scale` for CIFAR-10, one per seed, with their records, if any.
 
-    All are of one victim: of the one under `work`, or where there is none, of the one that most
-    of them looked into.
+    All are of one victim: the one under `work`, or if there is none, the one that most of
+    `records` are of.
     """
     configs, grid = [_run_of(scale, seed) for seed in range(seeds)], Grid(**scale.looks)
     homes, fulls = homes_of(configs, work), [config.in_full() for config in configs]
@@ -85,7 +85,7 @@ def diagnoses(
 
 
 def _run_of(scale: Scale, seed: int) -> RunConfig:
-    """What is looked into is run as it is, uncompiled, whatever the runs are."""
+    """The run to diagnose, which is uncompiled even if the study's runs are compiled."""
     values = varied(scale.cifar10, budget=scale.diagnosed, seed=seed, compile="off")
     return RunConfig.read(dict(values))
 
@@ -93,7 +93,7 @@ def _run_of(scale: Scale, seed: int) -> RunConfig:
 def _record(
     records: Sequence[VanishingRecord], config: RunConfig, victim: str
 ) -> VanishingRecord | None:
-    """Of `config` and `victim`; a finished one before one that was stopped."""
+    """The record of `config` and `victim`: a finished one, else a stopped one, else None."""
     full = config.in_full()
     found = [r for r in records if r.config == full and r.victim.content_hash == victim]
     return next(iter(sorted(found, key=lambda record: not record.finished)), None)

@@ -1,4 +1,4 @@
-"""What the pages show of the diagnostic run: the true gradient beside the estimate."""
+"""What the pages show of diagnoses: the true gradient beside the estimate."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from copycost.report.vanishing_verdict import verdict
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """Finished diagnoses, one a seed, ready for a page."""
+    """Finished diagnoses, one per seed, ready for a page."""
 
     title: str
     said: list[str]
     drawings: list[Drawing]
     tables: list[tuple[str, Rows]]
-    """Under their captions."""
+    """Each with its caption."""
 
 
 def diagnosed(records: Seeds) -> Diagnosed | None:

@@ -1,4 +1,4 @@
-"""The paper counts in epochs of 50 iterations, which are worth queries."""
+"""The paper counts epochs of 50 iterations; this module converts them to queries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from copycost.settings import read_settings
 
 
 def queries_of_epoch(record: Record) -> int:
-    """What 50 iterations of this run's attack ask."""
+    """Queries that 50 iterations of this run's attack ask."""
     settings: dict[str, Any] = record.config["settings"]
     attack = read_settings(ATTACKS[record.attack], dict(settings))
     queries: int = ITERATIONS * attack.batch_size * attack.queries_per_image

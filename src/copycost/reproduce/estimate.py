@@ -1,7 +1,7 @@
-"""How long a reproduction will take on this device, and how much disk: timed, then multiplied.
+"""Estimate how long a reproduction takes on this device, and how much disk space it needs.
 
-No victim is trained or asked for it: what is timed are a few steps of the same networks with
-random weights, on noise, in a temporary folder.
+No victim is trained or queried. A few steps of the same networks are timed, with random weights,
+on noise, in a temporary folder, and the times are multiplied.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from copycost.sweep.victims import Home
 from copycost.training.recipe import Recipe
 
 LIMIT_SECONDS = 60.0
-"""Of timing altogether; what is in hand when they are over is finished."""
+"""Limit on all timing together; a measurement that is under way is finished."""
 START_SECONDS = 3.0
 """Assumed for starting the process of a run, not timed."""
 _WITHOUT_COST = ("generator_lr", "student_lr", "schedule")
@@ -39,12 +39,12 @@ _WITHOUT_COST = ("generator_lr", "student_lr", "schedule")
 
 @dataclass(frozen=True)
 class Estimate:
-    """What to expect."""
+    """The time and disk space to expect."""
 
     seconds: float
     """From the first victim's training to the last diagnosis's end."""
     diagnoses_seconds: float
-    """Of these, of the diagnoses: one after the other, when the runs are done."""
+    """The part of these for the diagnoses, which follow the runs one after the other."""
     disk_bytes: int
     workers: int
     device: str
@@ -53,7 +53,7 @@ class Estimate:
 
     @property
     def how(self) -> str:
-        """How it was made."""
+        """How the estimate was made, in words."""
         return (
             "An estimate, not a promise: a few steps of each kind were timed here with random "
             f"weights on noise, in one process; {self.workers} at a time are assumed to be as "
@@ -75,20 +75,20 @@ class Estimate:
 
 @dataclass
 class _Book:
-    """Costs of the kinds timed so far, and the time there is for more."""
+    """The costs of the kinds of runs timed so far, and the time left for more."""
 
     names: dict[str, str]
-    """Of all kinds, by their keys."""
+    """Names of all kinds, by their keys."""
     ends: float = field(default_factory=lambda: time.monotonic() + LIMIT_SECONDS)
     costs: dict[str, Cost] = field(default_factory=dict)
     images: dict[tuple[object, ...], float] = field(default_factory=dict)
-    """Seconds of training on one, by what decides them."""
+    """Seconds of training on one image, by the settings that decide them."""
     looks: dict[str, float] = field(default_factory=dict)
-    """Seconds of a diagnosis's look at gradients, by the key of its kind."""
+    """Seconds to measure one moment of a diagnosis, by the key of its kind."""
     lines: list[str] = field(default_factory=list)
 
     def image(self, recipe: Recipe, extent: Extent, device: torch.device) -> float:
-        """Seconds of training on an image; timed once for equal networks."""
+        """Seconds of training on one image; timed once for equal networks."""
         key = (recipe.architecture, recipe.precision, recipe.batch_size, extent.shape)
         if key not in self.images:
             share = (self.ends - time.monotonic()) / 4
@@ -96,7 +96,7 @@ class _Book:
         return self.images[key]
 
     def cost(self, kind: Kind) -> Cost:
-        """Of this kind; timed if it is new and there is time, for which others wait as well."""
+        """The cost of this kind; a new one is timed within its share of the time left, if any."""
         if kind.key not in self.costs:
             share = (self.ends - time.monotonic()) / (len(self.names) - len(self.costs))
             if self.costs and share <= 0:
@@ -110,7 +110,7 @@ class _Book:
         return self.costs[kind.key]
 
     def look(self, kind: Kind, grid: Grid) -> float:
-        """Seconds of a look of this kind's diagnosis; timed once, nothing if the time is over."""
+        """Seconds to measure a moment of this kind's diagnosis; timed once, 0 if out of time."""
         if kind.key not in self.looks:
             share = self.ends - time.monotonic()
             self.looks[kind.key] = time_look(kind, grid, share) if share > 0 else 0.0
@@ -125,7 +125,7 @@ def estimate(
     terms: Terms,
     diagnoses: Sequence[Diagnosis] = (),
 ) -> Estimate:
-    """Time the rest of runs, trainings and diagnoses, done as `terms` say, by a little of each."""
+    """Estimate what is left of runs, trainings and diagnoses under `terms`, from samples."""
     runs = [one.config for one in left]
     with Local().open(terms) as pool:  # starts no process
         workers, threads = pool.workers or 1, pool.threads
@@ -150,7 +150,7 @@ def estimate(
 
 
 def kind_of(run: RunConfig) -> Kind:
-    """Which runs cost what `run` costs, budget and evaluations apart."""
+    """The kind of `run`: equal for runs that cost the same but for budget and evaluations."""
     settings = {k: v for k, v in run.settings.items() if k not in _WITHOUT_COST}
     plain = {"settings": settings, "seed": 0, "data": None, "budget": 1, "evaluations": 1}
     architecture = VICTIMS[run.victim].recipe.architecture
@@ -159,7 +159,7 @@ def kind_of(run: RunConfig) -> Kind:
 
 
 def _names(kinds: Mapping[str, Kind]) -> dict[str, str]:
-    """What tells each from the others, and its networks."""
+    """A name for each kind: what tells it from the others, and its networks."""
     told = names([kind.config for kind in kinds.values()])
     return {
         key: f"{text.removesuffix(' seed 0')}: {kind.networks}"
@@ -168,7 +168,7 @@ def _names(kinds: Mapping[str, Kind]) -> dict[str, str]:
 
 
 def _run_seconds(left: Result, cost: Cost) -> float:
-    """The student is judged at every evaluation and fresh; the victim twice, on the same data."""
+    """Seconds of a run, which judges the student fresh and at evaluations, and the victim twice."""
     run = left.config
     judged = (run.evaluations + 3) * EXTENTS[dataset_of(run.victim)].test
     return (
@@ -180,7 +180,7 @@ def _run_seconds(left: Result, cost: Cost) -> float:
 
 
 def _diagnosis_seconds(one: Diagnosis, book: _Book) -> float:
-    """Played like a run, in this process; looked at, and judged, at every moment left."""
+    """Seconds of a diagnosis: a run in this process, measured and judged at each moment left."""
     kind, moments = kind_of(one.config), one.moments_left
     cost, test = book.cost(kind), EXTENTS[dataset_of(one.config.victim)].test
     return (
@@ -206,7 +206,7 @@ def _victim_bytes(home: Home) -> int:
 
 
 def _last_end(seconds: Iterable[float], workers: int) -> float:
-    """When the last is done if each is begun, in order, by the worker that is free first."""
+    """When the last task ends if each is started, in order, by the first free worker."""
     free = [0.0] * workers
     for one in seconds:
         heapq.heapreplace(free, free[0] + one)

@@ -1,4 +1,4 @@
-"""The figures of a study, for the page and as files: the same records, the same bytes."""
+"""The figures of a study, for the page and as files; the same records give the same bytes."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ WIDTH = 6.4
 COURSE_HEIGHT = 3.6
 ROW_HEIGHT = 0.52
 NAME_WIDTH = 75
-"""Letters of a row's name that a line has room for; there is room for two lines."""
+"""Characters in one line of a row's name; there is room for two lines."""
 LEVEL_DASHES = ("3 2", "8 3", "1 2")
-"""One a victim, as in SVG's `stroke-dasharray`."""
+"""One per victim, as in SVG's `stroke-dasharray`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Plot:
-    """One panel, ready to be drawn on axes wherever they are."""
+    """One panel, ready to be drawn on any axes."""
 
     title: str
     height: float
@@ -54,23 +54,23 @@ class Plot:
     draw: Callable[[Axes], None]
     legend: list[Key]
     described: str
-    """What a reader who cannot see it needs to know."""
+    """A text alternative to the panel."""
 
 
 def drawings(result: StudyResult) -> list[Drawing]:
-    """Every panel as inline SVG in the page's colours; none of a study with runs to come."""
+    """Every panel as inline SVG in the page's colours; none if the study is unfinished."""
     return [_inline(result.key, plot) for plot in plots(result)]
 
 
 def files(result: StudyResult) -> dict[str, bytes]:
-    """All panels in one SVG and one PNG, by the ending of the name; {} with nothing to draw."""
+    """All panels in one SVG and one PNG, by file extension; {} if there is nothing to draw."""
     found = plots(result)
     if not found:
         return {}
     with on_paper(result.key):
         figure = _whole(result, found)
         drawn = svg(figure, heading(result)).encode()
-        figure.set_layout_engine("none")  # the second file is laid out as the first was
+        figure.set_layout_engine("none")  # so that the PNG keeps the SVG's layout
         return {"svg": drawn, "png": png(figure)}
 
 
@@ -81,7 +81,7 @@ def heading(result: StudyResult) -> str:
 
 
 def plots(result: StudyResult) -> list[Plot]:
-    """What there is to draw: nothing before every run ended, and no value never measured."""
+    """The panels to draw: none before every run has ended, and none without measurements."""
     if not result.complete:
         return []
     found = [_KINDS[panel.kind](result, panel) for panel in result.study.panels]
@@ -89,7 +89,7 @@ def plots(result: StudyResult) -> list[Plot]:
 
 
 def _course(result: StudyResult, panel: Panel) -> Plot | None:
-    """Against queries, of the seeds with a course: their median, and a band that holds them all."""
+    """A value against queries: its median, and a band for its range, over seeds with a course."""
     found = (
         shared.curve_of(series.records, _named(result, series), panel.value)
         for series in result.series
@@ -121,7 +121,7 @@ def _course(result: StudyResult, panel: Panel) -> Plot | None:
 
 
 def _final(result: StudyResult, panel: Panel) -> Plot | None:
-    """One row a series: a dot a seed, and a bar at their median."""
+    """One row per series: a dot per seed, and a bar at their median."""
     measured = [(_named(result, one), _lasts(one, panel.value)) for one in result.series]
     rows = [(label, values) for label, values in measured if values]
     if not rows:
@@ -146,7 +146,7 @@ def _final(result: StudyResult, panel: Panel) -> Plot | None:
 
 
 def _budget(result: StudyResult, panel: Panel) -> Plot | None:
-    """Last values against the budgets of the series."""
+    """Final values against the budgets of the series."""
     measured = [
         (one.planned[0].budget, _lasts(one, panel.value), len(one.diverged))
         for one in result.series
@@ -191,7 +191,7 @@ def _inline(key: str, plot: Plot) -> Drawing:
 
 
 def _whole(result: StudyResult, found: Sequence[Plot]) -> Figure:
-    """All panels on one sheet, two abreast, under the study's title and what stands for what."""
+    """All panels on one sheet, two abreast, under the study's title, scale and stand-ins."""
     across = min(2, len(found))
     down = math.ceil(len(found) / across)
     heights = [max(p.height for p in found[i * across : (i + 1) * across]) for i in range(down)]
@@ -238,7 +238,7 @@ def _draw_levels(line: Callable[..., object], levels: Sequence[Level]) -> None:
 
 
 def _pattern(dash: str) -> tuple[float, tuple[float, ...]]:
-    """SVG's way of writing dashes in Matplotlib's."""
+    """Convert SVG's notation of dashes to Matplotlib's."""
     return (0.0, tuple(float(part) for part in dash.split()))
 
 
@@ -251,7 +251,7 @@ def _with(levels: Sequence[Level], said: str) -> str:
 
 
 def _epochs_above(axes: Axes, result: StudyResult) -> None:
-    """The paper's epochs on a second axis, where one is worth as many queries in every run."""
+    """Add an axis of the paper's epochs, if one is the same number of queries in every run."""
     worth = {queries_of_epoch(record) for one in result.series for record in one.records}
     if len(worth) != 1:
         return
@@ -283,7 +283,7 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _named(result: StudyResult, series: SeriesResult) -> str:
-    """A series for a legend, or before its row's numbers."""
+    """A series' name, for a legend or before the numbers of its row."""
     return and_diverged(called(result, series.label), len(series.diverged))
 
 

@@ -1,4 +1,4 @@
-"""Pages that set what a paper says beside what was measured: no script, no network, no clock."""
+"""Pages that set a paper's claims beside measurements: no scripts, network access or dates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Shown:
     verdict: str
     holds: bool | None
     short: str
-    """What runs or seeds it lacks; '' if none."""
+    """Which runs or seeds it lacks; '' if none."""
     answer: list[str]
     verdicts: list[tables.Verdict]
     causes: list[str]
@@ -53,8 +53,8 @@ class Shown:
 def write_pages(results: Sequence[StudyResult], folder: Path, diagnoses: Seeds = ()) -> Path:
     """Write figures, numbers and pages of `results` into `folder`; return its `index.html`.
 
-    A study with runs to come is listed with what is there, and what was drawn of it before is
-    removed. `diagnoses` are those of the study that asks for them, one a seed, all finished.
+    An unfinished study is listed with the runs that it has, and its earlier figures are removed.
+    `diagnoses` are the finished ones of the study that asks for them, one per seed.
     """
     shown = [_shown(result, _write_files(result, folder)) for result in results]
     found = diagnosed(diagnoses)
@@ -109,7 +109,7 @@ def _shown(result: StudyResult, files: list[str]) -> Shown:
 
 
 def verdict(result: StudyResult) -> str:
-    """Whether all that is said of a study holds, in words."""
+    """Whether all claims of a study hold, in words."""
     done, planned = progress(result)
     if not result.findings:
         return f"{tables.NOT_KNOWN} ({done} of {planned} runs)"
@@ -119,7 +119,7 @@ def verdict(result: StudyResult) -> str:
 
 
 def _short(result: StudyResult) -> str:
-    """What it lacks."""
+    """Which runs or seeds a study lacks, and how many runs diverged; '' if none."""
     done, planned = progress(result)
     if not result.complete:
         found = tables.and_diverged(f"{done} of {planned} runs are there", result.diverged)
@@ -134,7 +134,7 @@ def _short(result: StudyResult) -> str:
 
 
 def _headline(of_paper: Sequence[Shown]) -> str:
-    """How many of the paper's figures hold, and of how many it cannot be said."""
+    """For how many of the paper's figures all claims hold, and for how many this is unknown."""
     if not of_paper:
         return "Analyses that go further than the paper's figures."
     known = [study for study in of_paper if study.result.complete]
@@ -147,7 +147,7 @@ def _headline(of_paper: Sequence[Shown]) -> str:
 
 
 def _write_files(result: StudyResult, folder: Path) -> list[str]:
-    """The study's figure and numbers; pictures of an earlier state are not left lying about."""
+    """Write the study's figure and numbers, remove outdated pictures, return the files' names."""
     contents: Mapping[str, bytes] = figures.files(result)
     for ending in PICTURES:
         if ending not in contents:

@@ -1,4 +1,4 @@
-"""Which runs a reproduction is made of: the studies asked for, at one scale."""
+"""The runs of a reproduction: those of the studies asked for, at one scale."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from copycost.sweep.grid import unique
 
 PAPER = "kwon2023"
 ALL = "all"
-"""The `--analysis` that means every one."""
+"""The value of `--analysis` that selects all analyses."""
 _DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Studies at one scale, and the runs they come to."""
+    """Studies at one scale, and their runs."""
 
     scale: Scale
     studies: Mapping[str, Study]
@@ -34,7 +34,7 @@ class Plan:
 
     @cached_property
     def series(self) -> dict[str, dict[str, list[RunConfig]]]:
-        """By study and series its runs, one a seed. Raises `ConfigError`."""
+        """The runs by study and series, one per seed. Raises `ConfigError` for an invalid one."""
         return {
             key: {one.label: self._runs(study, one.values) for one in study.series(self.scale)}
             for key, study in self.studies.items()
@@ -42,12 +42,12 @@ class Plan:
 
     @cached_property
     def runs(self) -> list[RunConfig]:
-        """Every run once, seed by seed, so that one cut short has compared what it could."""
+        """Every run once, seed by seed, so that an interrupted plan has compared some seeds."""
         return unique(sorted(self._all(), key=lambda run: run.seed))
 
     @property
     def named(self) -> int:
-        """Runs of all studies together, those that studies share counted each time."""
+        """Number of runs of all studies together; a shared run counts once for each study."""
         return len(self._all())
 
     def of(self, key: str) -> list[RunConfig]:
@@ -81,7 +81,7 @@ def make_plan(
 ) -> Plan:
     """The plan for what a user asked for; without figures and analyses, the paper's figures.
 
-    Raises `ConfigError` with everything that there is not.
+    Raises `ConfigError` that lists every unknown, invalid or useless option.
     """
     known = [] if paper == PAPER else [f"There is no paper {paper!r} to reproduce. Known: {PAPER}."]
     problems = known + _strange(figures, analyses)
@@ -113,7 +113,7 @@ def analyses_of_paper() -> list[str]:
 
 
 def _with(scale: Scale, given: Mapping[str, Any]) -> Scale:
-    """`scale` with settings of the run over both of its bases."""
+    """`scale` with the settings `given` applied to both of its base runs."""
     cifar10, svhn = (varied(base, **given) for base in (scale.cifar10, scale.svhn))
     for base in (cifar10, svhn):
         RunConfig.read(dict(base))

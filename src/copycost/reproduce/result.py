@@ -1,4 +1,4 @@
-"""What became of a study: its runs, series by series, and what they say of its claims."""
+"""The result of a study: its runs, series by series, and the findings on its claims."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from copycost.runner.record import Record
 from copycost.settings import write_settings
 
 _PUBLISHED_OF = ("victim", "student", "budget")
-"""What a published number is about. A victim's name stands for its data and its network; a copy of
-CIFAR-10's images as JPEG is CIFAR-10, and labelled so."""
+"""Settings that a run shares with a published number if the two are comparable. A victim's name
+stands for its data and network; the JPEG copy of CIFAR-10 counts as CIFAR-10, with a label."""
 
 SHARES = ("accuracy", "agreement")
-"""Values that are shares in [0, 1]; 0 of a student that is lost."""
+"""Values that are shares in [0, 1]; those of a diverged run are 0."""
 
 
 @dataclass(frozen=True)
 class SeriesResult:
-    """The runs of one series that came to an end."""
+    """The runs of one series that have ended."""
 
     label: str
     planned: tuple[RunConfig, ...]
-    """One a seed."""
+    """One per seed."""
     records: tuple[Record, ...]
-    """Of those that are finished, in the order of their seeds."""
+    """Of the finished runs, in order of seeds."""
     diverged: tuple[int, ...] = ()
     """Seeds whose run was lost to NaN or infinity, and is not finished."""
 
@@ -42,11 +42,11 @@ class SeriesResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned run came to an end: nothing more is known of one that diverged."""
+        """Whether every planned run is finished or diverged."""
         return self.ended == len(self.planned)
 
     def lasts(self, value: str) -> list[float]:
-        """The last students' `value`, where it was measured; one that diverged has shares of 0."""
+        """The final `value` of each run that measured it; shares of a diverged run are 0."""
         lost = [0.0] * len(self.diverged) if value in SHARES else []
         return [r.result[value] for r in self.records if value in r.result] + lost
 
@@ -55,7 +55,7 @@ class SeriesResult:
 class StudyResult:
     """One figure or analysis at one scale, as far as its runs have come.
 
-    Series are called by the paper's data sets; whatever shows them to people must print
+    Series are named after the paper's data sets, so whatever shows them to people must print
     `stand_ins` beside them.
     """
 
@@ -65,9 +65,9 @@ class StudyResult:
     scale: Scale
     series: tuple[SeriesResult, ...]
     findings: tuple[Finding, ...]
-    """One a claim; none before every series has a run that is finished or diverged."""
+    """One per claim; none before every series has a run that is finished or diverged."""
     stand_ins: Mapping[str, str] = field(default_factory=dict)
-    """By the paper's data set, what is in its place, as a label: {'SVHN': "synthetic house
+    """By the paper's data set, a label for the data in its place: {'SVHN': "synthetic house
     numbers in SVHN's place"}. Empty where the paper's own data is used."""
 
     @property
@@ -82,10 +82,10 @@ class StudyResult:
 
     @property
     def holds(self) -> bool | None:
-        """Whether all that is claimed holds.
+        """Whether all claims hold.
 
-        None if nothing is claimed, nothing is known yet, or what is claimed holds as far as it is
-        comparable, which is not all of it.
+        None if nothing is claimed, nothing is known yet, or the comparable claims hold but others
+        are not comparable.
         """
         verdicts = [finding.holds for finding in self.findings if finding.holds is not None]
         if not verdicts or (all(verdicts) and not self.comparable):
@@ -94,12 +94,12 @@ class StudyResult:
 
     @property
     def comparable(self) -> bool:
-        """Whether every published number among its claims is about such runs as these."""
+        """Whether every published number among its claims is about comparable runs."""
         return all(finding.comparable for finding in self.findings)
 
     @property
     def measured(self) -> dict[str, float]:
-        """The numbers of all findings by name, after their claim where they differ under one."""
+        """The numbers of all findings by name; one that is ambiguous follows its claim's text."""
         found = [(f.text, name, v) for f in self.findings for name, v in f.measured.items()]
         several = {name: {v for _, other, v in found if other == name} for _, name, _ in found}
         return {
@@ -130,9 +130,9 @@ def result_of(
     stand_ins: Mapping[str, str] | None = None,
     diverged: Sequence[RunConfig] = (),
 ) -> StudyResult:
-    """Match the `records` that are there with the runs `planned` for each series, and judge.
+    """Match `records` with the runs `planned` for each series, and judge the study's claims.
 
-    `diverged`: those of the runs that were lost, and have no record.
+    `diverged` holds the planned runs that diverged and have no record.
     """
     found = [record for record in records if record.finished]
     series = tuple(
@@ -154,7 +154,7 @@ def judged(
     series: tuple[SeriesResult, ...],
     stand_ins: Mapping[str, str] | None = None,
 ) -> StudyResult:
-    """The study's claims beside its `series`, once every one of them has a run that ended."""
+    """Judge the study's claims by its `series`, once each of them has a run that ended."""
     if not all(one.ended for one in series):
         return StudyResult(key, study, scale, series, (), stand_ins or {})
     papers = {one.label: one.values for one in study.series(SCALES["full"])}
@@ -164,17 +164,17 @@ def judged(
 
 
 def _courses(series: SeriesResult, paper: Values | None) -> list[Course]:
-    """Of a series with a run that ended; those that diverged are lost, not left out."""
+    """The courses of a series with a run that ended; diverged runs count by `Course.lost`."""
     found = [course(record, paper) for record in series.records]
     like = found[0] if found else _nothing_but(series.planned[0], paper)
     return found + [like.lost(seed) for seed in series.diverged]
 
 
 def _nothing_but(run: RunConfig, paper: Values | None) -> Course:
-    """What is known where every seed diverged: the plan.
+    """A course from the plan alone, for a series in which every seed diverged.
 
-    Of the victim no record tells. A student that is right on nothing is below any share of it, and
-    below one answer to everything, whatever those are.
+    No record describes the victim. Its values do not matter here, as a student that is never right
+    reaches no share of its accuracy, and does no better than one answer to everything.
     """
     comparable = paper is not None and all(
         getattr(run, name) == paper[name] for name in _PUBLISHED_OF
@@ -189,13 +189,13 @@ def _of(configs: Sequence[RunConfig], records: Sequence[Record]) -> list[Record]
 
 
 def is_run_of(record: Record, config: RunConfig) -> bool:
-    """Whether `record` is of a run of `config`, whatever weights its victim had.
+    """Whether `record` is of a run of `config`, whatever its victim's weights.
 
-    A setting that came into being after the record was written counts as at its default, so that
-    a new setting does not make old records worthless as it changes every identity.
+    A setting newer than the record counts as at its default. A new setting changes the identity of
+    every run, and must not make old records worthless.
     """
     defaults = RunConfig(attack=config.attack).model_dump(mode="json")
-    # The fields' own, which change nothing: what suits a budget may be newer than the record.
+    # The fields' own defaults: those that suit a budget may be newer than the record.
     settings = write_settings(ATTACKS[config.attack]()) | record.config["settings"]
     return {**defaults, **record.config, "settings": settings} == config.in_full()
 

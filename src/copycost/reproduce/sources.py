@@ -14,18 +14,18 @@ from copycost.presets.victims import VICTIMS
 from copycost.runner.config import RunConfig
 
 HOUSE_NUMBERS = "house-numbers-resnet34"
-"""The victim that takes SVHN's victim's place where SVHN cannot be had."""
+"""The victim that stands in for SVHN's where SVHN is not available."""
 JPEG_COPY = "cifar10-jpeg"
-"""Folder of a well-known copy of CIFAR-10, which is not the official bytes."""
+"""Folder of a well-known JPEG copy of CIFAR-10, whose pixels are not the official ones."""
 
 _OFFICIAL = {"cifar10": ("cifar-10-*", "*_batch*"), "svhn": ("*_32x32.mat",)}
-"""By data set that must be had from elsewhere, what its official files look like."""
+"""Names of the official files, as patterns, by data set that the user must obtain."""
 _ELSE = {
     "cifar10": f"Or put its JPEG copy into a folder {JPEG_COPY} (train.parquet, test.parquet) of "
     "the folder that --data names.",
     "svhn": "Or take --house-numbers, which puts the synthetic house numbers in SVHN's place.",
 }
-"""What helps besides what the loader advises."""
+"""Advice in addition to the loader's."""
 _CALLED = {
     "digits": "scikit-learn's digits",
     "house-numbers": "synthetic house numbers",
@@ -34,7 +34,7 @@ _CALLED = {
 
 
 class Extent(NamedTuple):
-    """How much data there is, known without loading it."""
+    """The size of a data set, known without loading it."""
 
     shape: tuple[int, int, int]
     """(C, H, W) of an image."""
@@ -49,13 +49,13 @@ EXTENTS = {
     "cifar10": Extent((3, 32, 32), 50_000, 10_000),
     "svhn": Extent((3, 32, 32), 73_257, 26_032),
 }
-"""Of the data that the scales' victims are trained on."""
+"""Sizes of the data sets that the scales' victims are trained on."""
 
 
 def sourced(scale: Scale, folder: Path | None, *, house_numbers: bool = False) -> Scale:
-    """`scale` with its data taken from `folder`; None leaves the loaders their usual places.
+    """`scale` with its data taken from `folder`; None stands for the loaders' usual places.
 
-    Nothing is read yet. A reference is part of a run's identity: `folder` is kept as it was given.
+    No data is read yet. `folder` is kept as given, as the reference is part of a run's identity.
     """
     svhn = scale.svhn
     if house_numbers and dataset_of(svhn["victim"]) == "svhn":
@@ -66,7 +66,7 @@ def sourced(scale: Scale, folder: Path | None, *, house_numbers: bool = False) -
 
 
 def idle(scale: Scale, folder: Path | None, *, house_numbers: bool = False) -> list[str]:
-    """What is wrong with options about data that change nothing at this scale."""
+    """Error messages for options about data that change nothing at this scale."""
     used = {dataset_of(base["victim"]) for base in (scale.cifar10, scale.svhn)}
     taken = {
         "--data": (folder is not None, _OFFICIAL.keys()),
@@ -86,7 +86,7 @@ def dataset_of(victim: str) -> str:
 
 
 def check_data(runs: Iterable[RunConfig]) -> None:
-    """Load what `runs` need from elsewhere; one `DataError` says all that is wrong with it."""
+    """Load the external data that `runs` need; one `DataError` reports all problems."""
     needed = dict.fromkeys((dataset_of(run.victim), run.data) for run in runs)
     problems = []
     for name, reference in needed:
@@ -100,7 +100,7 @@ def check_data(runs: Iterable[RunConfig]) -> None:
 
 
 def stand_ins(scale: Scale, runs: Sequence[RunConfig]) -> dict[str, str]:
-    """By the paper's data set, what these `runs` use in its place; labels for people."""
+    """By the paper's data set, a label for the data that `runs` use in its place."""
     bases = {"CIFAR-10": scale.cifar10, "SVHN": scale.svhn}
     victims = {run.victim for run in runs}
     found = {name: _called(base) for name, base in bases.items() if base["victim"] in victims}
@@ -113,7 +113,7 @@ def _from(folder: Path, base: Values) -> Values:
 
 
 def _reference(name: str, folder: Path) -> str:
-    """The official files if any of them is there, so that a broken set is not passed over."""
+    """A reference to the official files if any of them exists, so that a broken set is reported."""
     for place in (folder / name, folder):
         if _has_official(name, place):
             return f"{name}:{place}"
@@ -123,12 +123,12 @@ def _reference(name: str, folder: Path) -> str:
 
 
 def _has_official(name: str, place: Path) -> bool:
-    """Any of them, broken or not."""
+    """Whether `place` holds any official file, broken or not."""
     return any(any(place.glob(pattern)) for pattern in _OFFICIAL[name])
 
 
 def _else(name: str, reference: str) -> str:
-    """The JPEG copy is no help where it is what is broken, nor beside official files: they win."""
+    """Further advice; '' if the JPEG copy is broken itself, or broken official files precede it."""
     kind, _, place = reference.partition(":")
     broken = kind == "parquet" or (place != "" and _has_official(name, Path(place)))
     return "" if name == "cifar10" and broken else _ELSE[name]
@@ -150,7 +150,7 @@ def _words(extent: Extent) -> str:
 
 
 def _called(base: Values) -> str:
-    """'' for the paper's own data."""
+    """A label for the data of `base`; '' for the paper's own data."""
     if str(base.get("data") or "").startswith("parquet:"):
         return "CIFAR-10 (JPEG q75)"
     return _CALLED.get(dataset_of(base["victim"]), "")

@@ -19,13 +19,13 @@ from copycost.runner.record import Record
 
 COLUMNS = ("study", "series", "seed", "queries", "epoch", "name", "value", "record")
 MARKS = {0.881: "[S]", 0.952: "[S]", 0.8985: "[S]", 0.9134: "[S]", 0.8451: "[M]"}
-"""By accuracy, how published numbers are known; see the methods' pages."""
+"""How each published accuracy is known; see the methods' pages."""
 NOT_KNOWN = "not known yet"
 HOLDS, FAILS, MEASURED = "holds", "does not hold", "measured, nothing claimed"
 NOT_COMPARABLE = "not comparable"
 OVERLAP = " by the medians, which may be chance"
 
-# The names that claims give their numbers, series left out, by the way they are written.
+# Patterns of the names that claims give their numbers, without series: one for each format.
 _SHARE = re.compile(r"accuracy|agreement|share|best|worst$")
 _DIFFERENCE = re.compile(r"farthest|minus|^moved")
 _COUNT = re.compile(r"queries|seeds|number")
@@ -58,15 +58,15 @@ class Verdict:
     """Measured minus reported, in percentage points."""
     holds: bool | None
     places: list[str]
-    """What is in the place of the data and budgets that it is about."""
+    """What replaces the data and budgets that the claim names."""
     overlap: bool = False
     """Whether chance may have decided."""
     comparable: bool = True
-    """Whether the paper's number is about such runs."""
+    """Whether the paper's number is about comparable runs."""
 
 
 def csv_of(result: StudyResult) -> str:
-    """What its panels show, and accuracy and agreement, in long format and to full precision."""
+    """The values of its panels, accuracy and agreement as CSV, in long format, full precision."""
     names = dict.fromkeys([*(panel.value for panel in result.study.panels), *SHARES])
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -78,12 +78,12 @@ def csv_of(result: StudyResult) -> str:
 
 
 def rows(result: StudyResult) -> list[Row]:
-    """One row a series, of its runs that are finished or diverged."""
+    """One row per series, of its runs that are finished or diverged."""
     return [_row(result, series) for series in result.series]
 
 
 def verdicts(result: StudyResult) -> list[Verdict]:
-    """Every claim beside what was measured; of a study with runs to come, so far."""
+    """Every claim beside what was measured, so far if the study is unfinished."""
     if not result.findings:
         return [
             Verdict(
@@ -101,35 +101,35 @@ def verdicts(result: StudyResult) -> list[Verdict]:
 
 
 def in_a_word(holds: bool | None, comparable: bool) -> str:
-    """A verdict's first words; a part that fails decides, whatever else is not comparable."""
+    """A verdict's first words; a failed claim decides, even if others are not comparable."""
     if holds is None and not comparable:
         return NOT_COMPARABLE
     return {None: MEASURED, True: HOLDS, False: FAILS}[holds]
 
 
 def finals(series: SeriesResult, value: str) -> Spread | None:
-    """The last students' `value`, over the seeds of a series that are finished or diverged."""
+    """The final `value` over the seeds of a series that are finished or diverged."""
     return spread(series.lasts(value))
 
 
 def called(result: StudyResult, label: str) -> str:
-    """A series' name as people may read it: with what is in the place of what it names."""
+    """A series' label for people, with what replaces the data and budgets that it names."""
     notes = [*_data(result, label), *_budgets(result, label)]
     return f"{label} ({'; '.join(notes)})" if notes else label
 
 
 def and_diverged(said: str, lost: int) -> str:
-    """What is said of runs, and how many of them diverged if any did: '2 of 3, 1 diverged'."""
+    """Add to a sentence about runs how many diverged, if any did: '2 of 3, 1 diverged'."""
     return f"{said}, {lost} diverged" if lost else said
 
 
 def places(result: StudyResult, text: str) -> list[str]:
-    """What is in the place of the data and budgets in `text`; of all data if it names none."""
+    """What replaces the data and budgets that `text` names; all stand-ins if it names no data."""
     return [*(_data(result, text) or result.stand_ins.values()), *_budgets(result, text)]
 
 
 def made_with(result: StudyResult) -> list[tuple[str, str]]:
-    """What the runs were made with, as (name, what differs listed)."""
+    """What the runs were made with, as (name, all distinct values)."""
     records = [record for series in result.series for record in series.records]
     facts = {
         "Victims": [_victim(record) for record in records],
@@ -142,7 +142,7 @@ def made_with(result: StudyResult) -> list[tuple[str, str]]:
 
 
 def hardware(record: Record) -> str:
-    """The machine in words, and the part of it that computed."""
+    """The machine in words; on a CPU, with the number of threads."""
     around = record.surroundings
     if around.device.startswith("cpu"):
         return f"{around.hardware}, {wording.plural(around.threads, 'thread')}"
@@ -150,7 +150,7 @@ def hardware(record: Record) -> str:
 
 
 def minutes(records: list[Record]) -> str:
-    """Median time of one run."""
+    """Median minutes of a run, as text."""
     if not records:
         return wording.MISSING
     return f"{median(record.seconds for record in records) / 60:.1f}"
@@ -171,7 +171,7 @@ def _data(result: StudyResult, text: str) -> list[str]:
 
 
 def _budgets(result: StudyResult, text: str) -> list[str]:
-    """Budgets go by the paper's words for them at every scale; what they are at this one."""
+    """What this scale has for the budgets that `text` names in the paper's words."""
     here, there = result.scale.headline, SCALES["full"].headline
     changed = [name for name in here if name in text and here[name] != there[name]]
     return [f"{wording.count(here[name])} queries in place of {name}" for name in changed]
@@ -222,7 +222,7 @@ def _verdict(result: StudyResult, finding: Finding) -> Verdict:
 
 
 def _number(result: StudyResult, name: str, value: float) -> str:
-    """A claim's number in its own unit; what a series ends at with the range of its seeds."""
+    """A claim's number in its own unit; a series' final share with the range over its seeds."""
     share, *labels = found.groups() if (found := _OF_SERIES.fullmatch(name)) else ("",)
     for series in result.series:
         if series.label in labels:

@@ -29,34 +29,34 @@ from copycost.types import InputSpec
 from copycost.victims.saved import export_onnx
 
 PROBE_IMAGES = 2
-"""Images of the batches by which a CPU finds out whether it can afford whole ones."""
+"""Batch size with which a CPU first finds out whether full batches take too long."""
 WARM_STEPS = 2
 WINDOW_SECONDS = 1.0
 JUDGED = {"cpu": 8, "cuda": 64}
-"""Images that a network is judged on, for time."""
+"""Held-out images with which an evaluation is timed, by device."""
 RECORD_BYTES = 200_000
 """Allowed for a record, the ledger and the picture of the queries."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Runs that cost the same."""
+    """A kind of run; all runs of one kind cost the same."""
 
     victim: str
     """Architecture."""
     shape: tuple[int, int, int]
     """(C, H, W) of an image."""
     config: RunConfig
-    """One of them, without what makes no difference."""
+    """One such run; settings that do not affect the cost are set to fixed values."""
 
     @property
     def key(self) -> str:
-        """The same for equal kinds."""
+        """An identifier that is the same for equal kinds."""
         return self.config.identity(f"{self.victim} {self.shape}")
 
     @property
     def batch_size(self) -> int:
-        """N of the attack."""
+        """Batch size N of the attack."""
         settings = self.config.in_full()["settings"]
         assert isinstance(settings, dict), "in_full writes the attack's settings out"
         return int(settings["batch_size"])  # type: ignore[arg-type]
@@ -68,7 +68,7 @@ class Kind:
         return f"{self.victim} into {self.config.student}, images of {size}"
 
     def run_of(self, images: int) -> RunConfig:
-        """Such a run with batches of so many images, and a budget that does not end it."""
+        """A run of this kind with batches of `images`, and a budget that does not end it."""
         settings = {**self.config.settings, "batch_size": images}
         return self.config.model_copy(update={"settings": settings, "budget": BUDGET})
 
@@ -87,13 +87,13 @@ class Cost:
     kept_bytes: int
     """Left by a finished run."""
     passing_bytes: int
-    """Of a run under way: its checkpoint."""
+    """Needed only while a run is under way: its checkpoint."""
     images: int
-    """Of the batches timed."""
+    """Size of the batches timed."""
 
     @property
     def words(self) -> str:
-        """What was found."""
+        """The speed in words."""
         return f"{1 / self.query_seconds:,.1f} queries a second in batches of {self.images}"
 
 
@@ -108,7 +108,7 @@ class _Clock:
         self._at = self._steps = 0
 
     def point(self, point: Point) -> None:
-        """The fresh student is judged: all is built."""
+        """Called after an evaluation: with the first, of the fresh student, everything is built."""
         self.begin_seconds = self.begin_seconds or time.perf_counter() - self._created
 
     def step(self, spent: int) -> None:
@@ -128,8 +128,8 @@ class _Clock:
 def time_run(kind: Kind, seconds: float) -> Cost:
     """Time a kind of run in about so many seconds.
 
-    A CPU tries batches of few images first, and leaves it at those, to be multiplied by images,
-    if whole ones would take too long.
+    A CPU times small batches first. It returns their cost per query if full batches would take
+    too long.
     """
     device, whole = Engine(kind.config.device).device, kind.batch_size
     if device.type == "cpu" and whole > PROBE_IMAGES:
@@ -144,7 +144,7 @@ def time_run(kind: Kind, seconds: float) -> Cost:
 def time_training(
     recipe: Recipe, shape: tuple[int, int, int], device: torch.device, seconds: float
 ) -> float:
-    """Seconds an image, of an epoch on noise after one to warm up; as `time_run` otherwise."""
+    """Seconds of training per image, on noise, after an epoch to warm up; else as `time_run`."""
     batches = [PROBE_IMAGES] if device.type == "cpu" else []
     image = 0.0
     for images in [*batches, recipe.batch_size]:
@@ -192,7 +192,7 @@ def _time(kind: Kind, images: int, device: torch.device, warm: int, window: floa
 def _finish(
     kind: Kind, target: Target, folder: Path, device: torch.device
 ) -> tuple[float, float, int]:
-    """Seconds to judge an image by the student, seconds to export it, bytes that it leaves."""
+    """Seconds to judge the student per image, seconds to export it, and bytes that a run leaves."""
     spec = InputSpec(shape=kind.shape)
     student = build(ARCHITECTURES[kind.config.student], spec, CLASSES, 0)
     began = time.perf_counter()
@@ -206,7 +206,7 @@ def _finish(
 
 
 def _train(recipe: Recipe, shape: tuple[int, int, int], device: torch.device, images: int) -> float:
-    """Two epochs of one batch; seconds an image of the second."""
+    """Train for two epochs of one batch; return the second one's seconds per image."""
     epochs: list[float] = []
     random = torch.Generator().manual_seed(3)
     noise = torch.randint(0, 256, (images, *shape), generator=random, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""Time a look at gradients, of which a diagnosis takes several, with random weights on noise."""
+"""Time a look, the measurement of one moment in a diagnosis, with random weights on noise."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from copycost.studies.vanishing import diagnose
 from copycost.studies.vanishing_record import Grid
 
 FEW_IMAGES = 8
-"""Of the look by which a slow machine finds out whether it can afford a whole one."""
+"""Images of the look with which a slow machine finds out whether a full one takes too long."""
 FEW, MORE = 1, 5
-"""Numbers of directions timed: nearly all else of a look is so many times a direction."""
+"""Numbers of directions timed; the time of a look is nearly linear in this number."""
 STEPS = 2
-"""Of the game between two looks; it is small, and not timed."""
+"""Steps of the attack between two looks; few, and not timed."""
 
 
 def time_look(kind: Kind, grid: Grid, seconds: float) -> float:
     """Seconds of a look by `grid`, timed in about so many seconds.
 
-    Few directions are timed, and few images where whole looks would take too long.
+    Few directions are timed, and few images if full looks would take too long; the rest is
+    extrapolated.
     """
     device = Engine(kind.config.device).device
     images = min(FEW_IMAGES, grid.images)
@@ -42,7 +43,7 @@ def _look(kind: Kind, grid: Grid, device: torch.device) -> float:
 
 
 def _seconds(kind: Kind, grid: Grid, directions: int, device: torch.device) -> float:
-    """Of a look over so many directions, on average over two."""
+    """Seconds of a look over so many directions, the mean of two."""
     asked = grid.model_copy(update={"moments": 2, "directions": (directions,)})
     budget = QUERIES_PER_IMAGE * PROBE_IMAGES * STEPS
     values = kind.run_of(PROBE_IMAGES).model_dump() | {"budget": budget}

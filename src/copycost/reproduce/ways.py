@@ -1,4 +1,4 @@
-"""By which options the records of earlier commands were made, so that their studies stay shown."""
+"""The options with which earlier commands made records, so that their studies stay shown."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from copycost.runner.record import Record
 from copycost.studies.vanishing_record import VanishingRecord
 
 _OPTIONS = ("precision", "compile", "device")
-"""Settings of a run that the command lays over both bases."""
+"""Settings of a run that the command applies to both base runs."""
 
 
 def ways(scale: Scale, records: Iterable[Record | VanishingRecord]) -> list[Scale]:
-    """`scale` by every set of options that `records` were made by, the commonest first.
+    """`scale` with every set of options that `records` were made with, the commonest first.
 
-    Options are arithmetic, compiling and device, where the data lies, and what is in SVHN's place.
+    Options are arithmetic, compiling, device, the place of the data, and SVHN's stand-in.
     """
     configs = [record.config for record in records]
     given = Counter(tuple((n, c[n]) for n in _OPTIONS if n in c) for c in configs)
@@ -34,7 +34,7 @@ def ways(scale: Scale, records: Iterable[Record | VanishingRecord]) -> list[Scal
 
 
 def _bases(base: Values, configs: Sequence[Mapping[str, Any]], *others: str) -> list[Values]:
-    """`base` on the data of every run of its victim, or of those in its place; else itself."""
+    """`base` with every victim, its own or one of `others`, and data in `configs`; else itself."""
     victims = (base["victim"], *others)
     used = Counter((c["victim"], c.get("data")) for c in configs if c["victim"] in victims)
     found = [varied(base, victim=victim, data=data) for (victim, data), _ in used.most_common()]

@@ -1,1 +1,1 @@
-"""Measurements of the library's own choices, each a function, a record and a page of docs."""
+"""Studies of the library's own choices, each with a function, a record and a page of docs."""

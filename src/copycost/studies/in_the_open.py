@@ -1,7 +1,7 @@
-"""DFME's game with the victim in the open: what autograd says beside what is estimated.
+"""DFME with a white-box victim: the true gradients, by autograd, beside the attack's estimates.
 
-Everything is measured on copies of the players, with random numbers of its own, so that the game
-goes on as if nobody had looked.
+Everything is measured on copies of the players, with separate random numbers, so that the run
+goes on as if nothing had been measured.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from copycost.types import Access, InputSpec
 
 Network = Callable[[Tensor], Tensor]
 NO_FLOOR = 1e-300
-"""A probability that float64 still holds: logits 690 apart."""
+"""A probability that float64 can still represent: logits that are 690 apart."""
 
 
 @dataclass(frozen=True, eq=False)
 class Game:
-    """What stays the same from moment to moment."""
+    """What stays the same over all moments of a diagnosis."""
 
     attack: DFME
     engine: Engine
@@ -55,15 +55,15 @@ class Game:
     held_out: Labelled
 
     def measure(self, state: State, queries: int) -> Moment:
-        """Everything about the players as they stand; `Unstable` if they are no longer finite."""
+        """Measure the players as they stand; `Unstable` if their gap is NaN or infinite."""
         return _Frozen(self, state).moment(queries)
 
     def gap(self, student: Network, victim: Network) -> Gap:
-        """The gap as the attacker sees it, at points before the squash; autograd goes through."""
+        """The attacker's gap, as a differentiable function of points before the squash."""
         return partial(self._gap, self.attack, student, victim)
 
     def unfloored(self, student: Network) -> Gap:
-        """The same if the API released probabilities of any size, and the attack had no floor."""
+        """Like `gap`, with the victim's answers in float64 and no floor on probabilities."""
         endless = replace(self.attack, floor=NO_FLOOR)
         return partial(self._gap, endless, student, lambda images: self.victim(images).double())
 
@@ -78,13 +78,13 @@ class Game:
         return Noise(derive(self.seed, f"diagnosis {role}"), self.engine.device)
 
     def images_in(self, precision: Precision) -> int:
-        """How many images an arithmetic is measured at."""
+        """Number of images to measure an arithmetic at; fewer for tf32 and bfloat16 off CUDA."""
         quick = precision is Precision.FLOAT32 or self.engine.device.type == "cuda"
         return self.grid.images if quick else min(self.grid.coarse_images, self.grid.images)
 
 
 class _Frozen:
-    """Copies of the players at one moment, and their images."""
+    """Copies of the players at one moment, and generated images to measure them at."""
 
     def __init__(self, game: Game, state: State) -> None:
         self.game = game
@@ -125,7 +125,7 @@ class _Frozen:
         )
 
     def _own_estimate(self) -> Tensor:
-        """As the attack makes it: its estimator, m, ε and arithmetic."""
+        """The gradient as the attack estimates it, with its estimator, m, ε and arithmetic."""
         attack, engine = self.game.attack, self.game.engine
         step = attack.estimate_step(engine, self.game.spec)
         student = computed_in(engine.estimate_precision(step), engine.device, self.student)
@@ -134,7 +134,7 @@ class _Frozen:
         return attack.estimator(seen, self.x, attack.directions, step.epsilon, random)[0]
 
     def _through_generator(self, *uphill: Tensor) -> list[Tensor]:
-        """The gradient of the generator's loss, over all its weights, that each of these gives."""
+        """For each gradient by the image, that of the generator's loss by all its weights."""
         weights = list(self.generator.parameters())
         found = (
             torch.autograd.grad(self.made, weights, -g / len(g), retain_graph=True) for g in uphill
@@ -178,7 +178,7 @@ class _Frozen:
         )
 
     def _directions(self) -> Tensor:
-        """The same for every cell and moment, so that these differ by nothing else."""
+        """Unit directions, the same for every cell and moment, so that these are comparable."""
         return unit_directions(self.x, max(self.game.grid.directions), self.game.random("u"))
 
     def _true_slopes(self) -> tuple[Tensor, Tensor]:
@@ -186,7 +186,7 @@ class _Frozen:
         return (u * self.true).flatten(2).sum(dim=2), u
 
     def _cosines(self, slopes: Tensor, u: Tensor, true: Tensor) -> dict[int, float]:
-        """By m: the mean over images, and over all groups of m of the directions."""
+        """By m: mean cosine with `true`, over images and disjoint groups of m directions."""
         return {
             m: fmean(
                 mean_cosine(along(some, directions), true)

@@ -1,8 +1,8 @@
-"""Pairs of networks in the open, on which the quality of an estimate can be measured.
+"""Pairs of white-box networks, on which the quality of a gradient estimate can be measured.
 
-In an attack the victim's derivative is out of reach. Here both networks are ours: one trained
-in the victim's place, and a student trained for a shorter time, so that the two differ as in
-the middle of an attack.
+An attack cannot differentiate the victim. Here both networks can be differentiated: a stand-in
+for the victim, and a student trained for a shorter time, so that the two differ as in the middle
+of an attack.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LATENT, WIDTH = 256, 64
 
 @dataclass(frozen=True)
 class Pair:
-    """What to train, and on what."""
+    """The two networks to train, and their data."""
 
     name: str
     data: Callable[[], Dataset]
@@ -43,13 +43,13 @@ class Pair:
     victim: Recipe
     student: Recipe
     seeds: int = 1
-    """Times it is trained and measured; more where that is cheap."""
+    """Number of seeds to train and measure the pair with; more where that is cheap."""
 
 
 def enlarged_digits() -> Dataset:
     """Digits at 32×32 in three equal channels: the same task and images with 48 times the values.
 
-    Shows what the number of values does to a step, other things being as equal as can be.
+    They isolate, as far as possible, the effect of the number of values on the step.
     """
     small = load("digits")
     return Dataset(
@@ -73,7 +73,7 @@ def _pair(
     epochs: tuple[int, int],
     seeds: int = 1,
 ) -> Pair:
-    """`nets` and `epochs` are the victim's and the student's."""
+    """Make a pair; `nets` and `epochs` give the victim's value first, then the student's."""
     victim, student = (
         Recipe(architecture=net, epochs=n, batch_size=64, peak_lr=0.1)
         for net, n in zip(nets, epochs, strict=True)
@@ -92,12 +92,12 @@ PAIRS: dict[str, tuple[Pair, ...]] = {
     ),
     "resnet": (_pair("resnets", lambda: house_numbers(20_000, 2_000), _RESNETS, (10, 3)),),
 }
-"""Briefly trained, as everything here is about arithmetic and not about accuracy."""
+"""By size of the networks. They train briefly, as the study is of arithmetic, not of accuracy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A pair ready to be measured."""
+    """A trained pair, ready to be measured."""
 
     pair: Pair
     seed: int
@@ -133,7 +133,7 @@ def gap(student: Network, stand_in: Network, p: Tensor, spec: InputSpec, classes
 
 
 def trained(pair: Pair, seed: int, device: torch.device) -> Trained:
-    """Train both networks of `pair`; all of it depends on `seed` alone."""
+    """Train both networks of `pair`; the result depends on `seed` alone."""
     dataset = pair.data()
     nets = [
         _frozen(train(recipe, dataset, device, derive(seed, f"precision {role}")))
@@ -143,5 +143,5 @@ def trained(pair: Pair, seed: int, device: torch.device) -> Trained:
 
 
 def _frozen(module: nn.Module) -> nn.Module:
-    # Channels last: low precision on a CPU is several times faster so, and a GPU's as well.
+    # With channels last, low precision is several times faster, on a CPU and on a GPU.
     return arranged(module).requires_grad_(False)

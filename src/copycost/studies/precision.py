@@ -1,4 +1,4 @@
-"""How good an estimate is, over arithmetic x step x form x number of directions."""
+"""The quality of a gradient estimate by arithmetic, step, form and number of directions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Grid:
 
     points: int = 128
     directions: tuple[int, ...] = (1, 4)
-    """Numbers m of directions; slopes are always those of m = 1."""
+    """Numbers m of directions for cosines; correlations are always of slopes at m = 1."""
     epsilons: tuple[float, ...] = EPSILONS
     arithmetics: tuple[Precision, ...] = tuple(Precision)
 
@@ -44,7 +44,7 @@ def measure(
     grid: Grid,
     say: Callable[[str], None] = lambda line: None,
 ) -> PrecisionRecord:
-    """Train every pair with each of its seeds and fill in the table; `say` hears of progress."""
+    """Train every pair with each of its seeds and measure all cells; `say` receives progress."""
     began, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     facts: list[PairFacts] = []
     cells: list[Cell] = []
@@ -72,7 +72,7 @@ def measure(
 
 
 class _Bench:
-    """One trained pair with the truth about it."""
+    """One trained pair, with its true gradients."""
 
     def __init__(self, ready: Trained, grid: Grid) -> None:
         self.ready, self.grid = ready, grid
@@ -81,7 +81,7 @@ class _Bench:
         self.true = torch.cat([true_gradient(self.exact, part) for part in _parts(self.x)])
 
     def facts(self) -> PairFacts:
-        """Who was measured."""
+        """Facts about the pair that is measured."""
         ready, pair = self.ready, self.ready.pair
         student, stand_in = ready.accuracies()
         return PairFacts(
@@ -129,12 +129,12 @@ class _Bench:
         return mean_cosine(along(slopes, u), self.true)
 
     def _random(self) -> Noise:
-        """The same directions for every cell, so that cells differ by arithmetic alone."""
+        """Random numbers for the directions, the same for every cell, so that these compare."""
         return Noise(derive(self.ready.seed, "directions"), self.ready.device)
 
 
 def by_parts(f: Gap) -> Gap:
-    """`f` in batches that fit any memory."""
+    """`f` without autograd, in batches small enough for any memory."""
 
     def run(p: Tensor) -> Tensor:
         with torch.no_grad():

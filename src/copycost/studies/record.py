@@ -1,6 +1,6 @@
-"""What the study of precision leaves: one JSON file, from which its page and figure are drawn.
+"""The record of the precision study: one JSON file, from which its page and figure are drawn.
 
-Versioned apart from the records of runs; loads no PyTorch.
+It has a version of its own, apart from run records. This module does not load PyTorch.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class PairFacts(Facts):
     gap: float
     """Mean disagreement at the points, in the units of DFME's loss."""
     gradient_norm: float
-    """Median length of the true gradient at the points, before the squash."""
+    """Median norm of the true gradient at the points, before the squash."""
     exact_cosines: dict[int, float]
-    """By m: mean cosine of an estimate made of true slopes, the most that m directions can give."""
+    """By m: mean cosine of an estimate from true slopes, the most that m directions can give."""
 
 
 class Cell(Facts):
@@ -52,7 +52,7 @@ class Cell(Facts):
     form: str
     """Name of the estimator: 'forward' or 'central'."""
     correlation: float
-    """Of slopes measured along one random direction a point with the true ones."""
+    """Correlation of measured with true slopes, along one random direction per point."""
     cosines: dict[int, float]
     """By m: mean cosine of the estimate with the true gradient."""
 
@@ -62,7 +62,7 @@ class PrecisionRecord(Facts):
 
     version: Literal[1] = VERSION
     nets: str
-    """'small', 'resnet'."""
+    """'small' or 'resnet'."""
     points: int
     """Inputs at which each number was measured, for each pair and seed."""
     pairs: list[PairFacts]

@@ -1,4 +1,4 @@
-"""Students at equal queries whose generators were trained in different arithmetic."""
+"""Compare students at equal queries whose generators were trained in different arithmetic."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from copycost.runner.targets import load_target
 def arms(
     victim: str = "digits-cnn", names: Sequence[str] = (), seeds: int = SEEDS
 ) -> dict[str, RunConfig]:
-    """Every run by the name of its folder, seed by seed, so that one cut short has compared.
+    """The runs of all arms on `victim`, or of those in `names`, by the names of their folders.
 
-    Of all arms on `victim`, or of those in `names`. Raises `ConfigError` for a victim or an arm
-    that there is not.
+    They go seed by seed, so that an interrupted comparison has compared the arms at some seeds.
+    Raises `ConfigError` for an unknown victim or arm.
     """
     if victim not in COMPARISONS:
         raise ConfigError([f"victim: expected one of {', '.join(COMPARISONS)}, got {victim}."])
@@ -55,9 +55,9 @@ def compare(
     display: Display | None = None,
     load: Callable[[Path], Target] | None = None,
 ) -> list[Record]:
-    """Run what is not finished yet under `work`; keep records and samples under `out`.
+    """Do the unfinished runs under `work`; keep records and samples of finished ones under `out`.
 
-    `runs` are of one victim. Returns the records; fewer than asked for if `stop` ended it early.
+    All `runs` copy one victim. Returns their records: fewer than `runs` if `stop` ends it early.
     """
     stop, display = stop or Stop(), display or NoDisplay()
     records: list[Record] = []

@@ -1,7 +1,7 @@
-"""The paper's vanishing gradient, made visible: DFME played with the true gradient beside it.
+"""Diagnosis of the paper's vanishing gradients: DFME, with the true gradient measured beside it.
 
-A diagnosis uses what no attacker has. It plays on a throw-away account in memory, its record is
-of a kind of its own, and nothing of it reaches a run.
+A diagnosis uses what no attacker has. It therefore charges a throw-away account in memory, leaves
+a separate kind of record, and has no effect on any run.
 """
 
 from __future__ import annotations
@@ -56,15 +56,16 @@ def diagnose(
     stop: Stop | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> VanishingRecord:
-    """Play the run that `values`, fields of `RunConfig`, describe, and look at its gradients.
+    """Do the run that `values`, fields of `RunConfig`, describe, and measure its gradients.
 
-    The players meet exactly what they would meet in `copy_model`, and the student ends with the
-    same weights. Leaves `folder/diagnostic.json`; a finished diagnosis is returned as it is, a
-    stopped one goes on. `say` hears of every moment.
+    Training proceeds exactly as in `copy_model`, and the student ends with the same weights.
+    Writes `folder/diagnostic.json`. A finished diagnosis is returned as it is; a stopped one is
+    resumed. `say` receives a line for every moment.
 
-    Raises `ConfigError` for an attack other than DFME, for defences, and for a victim that is
-    not a `ModuleVictim` giving logits; `RunError` if the folder holds another diagnosis, `Busy`
-    if another process is at it; `Unstable` if a player is lost to NaN.
+    Raises `ConfigError` for an attack other than DFME, a `student_mode` other than eval, defences,
+    several processes, or a victim that is not a `ModuleVictim` giving logits; `RunError` if the
+    folder holds another diagnosis; `Busy` if another process works on it; `Unstable` if a player
+    diverges.
     """
     config, grid = RunConfig.read(dict(values)), grid or Grid()
     _check(config, target)
@@ -106,7 +107,7 @@ def _earlier(folder: Path, identity: str, grid: Grid) -> VanishingRecord | None:
 
 @dataclass
 class _Diagnosis:
-    """A game that is being played and looked at."""
+    """A run in progress, and the moments measured so far."""
 
     config: RunConfig
     target: Target
@@ -115,9 +116,9 @@ class _Diagnosis:
     players: State
     moments: list[Moment] = field(default_factory=list)
     measuring: float = 0.0
-    """Seconds of looking."""
+    """Seconds spent on measurements."""
     before: float = 0.0
-    """Seconds of the sessions before this one."""
+    """Seconds of earlier sessions."""
     began: float = field(default_factory=time.monotonic)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -127,7 +128,7 @@ class _Diagnosis:
         assert isinstance(victim, ModuleVictim)
         engine = _engine(config, victim)
         ready = ready_victim(victim, engine, attack)
-        # Without a ledger: this account ends with the process, and is nobody's.
+        # Without a ledger: this account ends with the process and belongs to no run.
         meter = Meter(ready, access=config.access, budget=config.budget, k=config.top_k)
         attack.check(meter.oracle)
         student = fresh_student(config, spec, victim.classes)
@@ -146,7 +147,7 @@ class _Diagnosis:
         return cls(config, target, game, meter, players)
 
     def play(self, kept: KeptTraining, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
-        """The loop of every attack, with looks in between; the last is at the end of the budget."""
+        """Run the attack's loop and measure in between; the last time at the end of the budget."""
         with suppress(Interrupted), kept.until_done():
             kept.begin(self)
             if not self.moments:
@@ -163,27 +164,27 @@ class _Diagnosis:
 
     @property
     def oracle(self) -> Oracle:
-        """What the players ask."""
+        """The oracle that the attack queries."""
         return self.meter.oracle
 
     @property
     def _pieces(self) -> int:
-        """How many of the budget's equal pieces are over; each ends with a look."""
+        """How many equal parts of the budget are spent; a measurement ends each."""
         return self.oracle.spent * (self.game.grid.moments - 1) // self.oracle.budget
 
     @property
     def purpose(self) -> dict[str, Any]:
-        """The run that is played, the victim and what is looked at."""
+        """What identifies this diagnosis: its run, its victim and its grid."""
         identity = self.config.identity(self.target.content_hash)
         return {"diagnosis": identity, "grid": self.game.grid.model_dump_json()}
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to be asked."""
+        """Whether the attack is done."""
         return self.game.attack.done(self.players, self.oracle)
 
     def state(self) -> dict[str, Any]:
-        """The players, what was seen of them, and what of the account is gone."""
+        """The players, the moments measured, and the queries and time spent."""
         return {
             "players": self.players.state(),
             "moments": [moment.model_dump_json() for moment in self.moments],
@@ -194,7 +195,7 @@ class _Diagnosis:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a saved `state`: this account is a new one, and pays for the old one first."""
+        """Resume from a saved `state`; the new account is charged what the old one had spent."""
         self.players.restore(state["players"])
         self.moments = [Moment.model_validate_json(moment) for moment in state["moments"]]
         self.meter.forfeit(state["spent"])
@@ -203,7 +204,7 @@ class _Diagnosis:
 
     @property
     def seconds(self) -> float:
-        """Of all sessions so far."""
+        """Seconds of all sessions so far."""
         return self.before + time.monotonic() - self.began
 
     def _look(self, say: Callable[[str], None]) -> None:
@@ -265,5 +266,5 @@ def _engine(config: RunConfig, victim: Victim) -> Engine:
 
 
 def _frozen(module: nn.Module) -> nn.Module:
-    """A copy of the owner's module, which stays as it is."""
+    """A frozen copy in evaluation mode; the owner's module is left unchanged."""
     return arranged(copy.deepcopy(module)).eval().requires_grad_(False)

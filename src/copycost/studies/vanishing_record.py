@@ -1,6 +1,6 @@
-"""What a diagnosis of vanishing gradients leaves: one JSON file that is not a run's record.
+"""The record of a diagnosis of vanishing gradients: one JSON file, which is not a run's record.
 
-Versioned apart from the records of runs; loads no PyTorch.
+It has a version of its own, apart from run records. This module does not load PyTorch.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ DIAGNOSTIC_FILE = "diagnostic.json"
 
 
 class Grid(Facts):
-    """When and over what the estimate is compared with the truth."""
+    """When, and over which values, the estimate is compared with the true gradient."""
 
     moments: int = Field(default=9, ge=2)
-    """Moments at which the players are looked at: the start, and evenly up to the end."""
+    """Number of moments to measure at: the start, and then evenly up to the end."""
     images: int = Field(default=128, ge=2)
     """N, generated images at which everything is measured."""
     coarse_images: int = Field(default=32, ge=2)
-    """The first so many of them, for tf32 and bfloat16 on a device that is slow at these."""
+    """Number of these, the first, that tf32 and bfloat16 use on a device where they are slow."""
     directions: tuple[int, ...] = Field(default=(1, 10, 100), min_length=1)
     """Numbers m of directions."""
     epsilons: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
-    """Lengths of the step before the squash; each arithmetic's default comes on top."""
+    """Lengths of the step before the squash; each arithmetic's default is added."""
     arithmetics: tuple[Arithmetic, ...] = ("float32", "tf32", "bfloat16")
 
 
 class Quartiles(Facts):
-    """Of one quantity over the images."""
+    """The quartiles of one quantity over the images."""
 
     low: float
     middle: float
@@ -58,7 +58,7 @@ class Cell(Facts):
     images: int
     """Images it was measured at."""
     correlation: float
-    """Of slopes along single random directions with the true ones: see `slope_correlation`."""
+    """Correlation of measured with true slopes, along single directions: `slope_correlation`."""
     still: float
     """Share of those slopes that came out as exactly 0: nothing changed over the step."""
     cosines: dict[int, float]
@@ -66,9 +66,9 @@ class Cell(Facts):
 
 
 class Moment(Facts):
-    """The two players as they stood after so many queries.
+    """The two players as they stood after `queries` queries.
 
-    Gradients by the image are those of one image's gap before the squash, as Euclidean norms.
+    Norms are Euclidean. Gradients by the image are of one image's gap, before the squash.
     """
 
     queries: int
@@ -79,11 +79,11 @@ class Moment(Facts):
     true: Quartiles
     """Norm of the true gradient of the gap that the attacker sees, floor and rounding included."""
     through_victim: Quartiles
-    """Of the part of it that runs through the victim's answer, the student's held."""
+    """Norm of its part through the victim's answer, with the student's answer held constant."""
     unfloored: Quartiles
-    """Of the true gradient if probabilities of any size were released: no floor, in float64."""
+    """Norm of the true gradient without the floor on probabilities, in float64."""
     estimate: Quartiles
-    """Of the attack's own estimate, with its m, ε and arithmetic."""
+    """Norm of the attack's own estimate, with its m, ε and arithmetic."""
     flat: float
     """Share of images at which the true gradient is exactly 0."""
     floored: float
@@ -93,18 +93,18 @@ class Moment(Facts):
     generator: float
     """Norm of the gradient of the generator's weights that the attack's own estimate gives."""
     generator_true: float
-    """Of the one that the true gradient gives."""
+    """Norm of the one that the true gradient gives."""
     generator_cosine: float
-    """Cosine between these two, over all weights: what is left after averaging over images."""
+    """Cosine between these two gradients, over all weights, after averaging over images."""
     student: float
     """Norm of the gradient of the student's weights, on the same images."""
     exact_cosines: dict[int, float]
-    """By m: mean cosine of an estimate made of true slopes, the most that m directions can give."""
+    """By m: mean cosine of an estimate from true slopes, the most that m directions can give."""
     cells: list[Cell]
 
 
 class DiagnosedVictim(Facts):
-    """The model that was looked into."""
+    """The victim of a diagnosis."""
 
     name: str
     architecture: str
@@ -120,33 +120,33 @@ class DiagnosedVictim(Facts):
 
 
 class VanishingRecord(Facts):
-    """DFME played once on a throw-away account, with the victim's gradient looked up beside it."""
+    """One run of DFME on a throw-away account, with the true gradient measured beside it."""
 
     version: Literal[1] = VERSION
     kind: Literal["diagnostic: not an attack's result"] = KIND
-    """It used what no attacker has; it is charged to no account and counts in no comparison."""
+    """A diagnosis uses what no attacker has, so it is in no ledger and counts in no comparison."""
     id: str
     """Hash of `config` and of the victim's content."""
     config: dict[str, Any]
-    """The configuration of the run it plays, in full."""
+    """The full configuration of the run."""
     grid: Grid
     victim: DiagnosedVictim
     moments: list[Moment]
     budget: int
     spent: int
-    """Queries of the throw-away account; what was measured is not among them."""
+    """Queries charged to the throw-away account; measurements are not among them."""
     student_hash: str
-    """sha256 over the student's weights at the end: a run so configured ends with the same
-    wherever two such runs do."""
+    """sha256 over the final student's weights: those that a run of `config` ends with, wherever
+    two such runs end alike."""
     surroundings: Surroundings
     seconds: float
-    """In all."""
+    """Wall time in all."""
     measuring: float
     """Seconds of these that the measurements took."""
     started: str
     """ISO 8601, UTC."""
     ended: str
-    """'finished', or what stopped it; a stopped one begins again."""
+    """'finished', or what stopped it; the same command resumes a stopped diagnosis."""
 
     @property
     def finished(self) -> bool:
