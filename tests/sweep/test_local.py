@@ -181,7 +181,17 @@ def started(pool: LocalPool, kind: type[Task] = Wait) -> LocalJob:
     return pool.start(kind("wait", None))  # type: ignore[arg-type]
 
 
-def test_workers_hear_what_their_fork_server_does_not():
+@pytest.fixture
+def no_server() -> Iterator[None]:
+    """No fork server is running; in the background SIGINT would be ignored, and so is not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    SERVER._stop()
+    yield
+    SERVER._stop()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_workers_hear_what_their_fork_server_does_not(no_server):
     job = started(pool_of_one())
     assert job.process.pid is not None
     os.kill(job.process.pid, signal.SIGTERM)  # before it is ready for it, most likely
@@ -226,16 +236,6 @@ def test_a_worker_that_cannot_be_started_is_lost(monkeypatch):
     job = started(pool)
     assert job.outcome() == Outcome(Ended.LOST, "the worker could not be started")
     pool.close()
-
-
-@pytest.fixture
-def no_server() -> Iterator[None]:
-    """No fork server is running; in the background SIGINT would be ignored, and so is not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    SERVER._stop()
-    yield
-    SERVER._stop()
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
