@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from copycost.gradients import ESTIMATORS
-from copycost.gradients.estimator import unit_directions
+from copycost.gradients.estimator import along, unit_directions
+from copycost.gradients.forward import forward_slopes
 from copycost.gradients.quality import mean_cosine
 from tests.gradients.in_the_open import gap, points, random, true_gradient
 
@@ -109,3 +110,16 @@ def test_random_has_about_the_lengths_of_forward_with_several_directions():
         for name in ("forward", "random")
     ]
     assert lengths[1] == pytest.approx(lengths[0], rel=0.1)
+
+
+def test_the_value_of_central_is_the_mean_over_all_its_points():
+    # Two points, two directions: 0 and 1, 2 and 3 ahead, then 4 and 5, 6 and 7 behind.
+    _, values = ESTIMATORS["central"](lambda p: 1.0 * torch.arange(8), points(2), 2, 0.1, random())
+    assert values.tolist() == [(0 + 2 + 4 + 6) / 4, (1 + 3 + 5 + 7) / 4]
+
+
+def test_random_puts_the_slopes_of_each_point_on_the_next_directions_of_the_stream():
+    x, stream = points(4), random()
+    slopes, _ = forward_slopes(gap, x, unit_directions(x, 2, stream), 1e-3)
+    expected = along(slopes, unit_directions(x, 2, stream))
+    torch.testing.assert_close(ESTIMATORS["random"](gap, x, 2, 1e-3, random())[0], expected)

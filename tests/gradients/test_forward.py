@@ -82,3 +82,10 @@ def test_no_graph_is_kept():
     estimate, values = forward_difference(gap, points(2).requires_grad_(), 1, 1e-3, random())
     assert not estimate.requires_grad
     assert not values.requires_grad
+
+
+def test_the_rows_of_a_batch_get_the_directions_they_have_in_the_whole():
+    whole = unit_directions(torch.zeros(5, *SHAPE), 3, random())
+    rows = torch.tensor([1, 4])
+    part = unit_directions(torch.zeros(2, *SHAPE), 3, random().of(rows, 5))
+    assert torch.equal(part, whole[:, rows])

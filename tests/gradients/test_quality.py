@@ -92,3 +92,17 @@ def test_the_few_points_that_were_not_rounded_away_do_not_speak_for_all(seed):
     missed = estimate.flatten(1).norm(dim=1) == 0
     assert 0.8 < missed.float().mean() < 1
     assert abs(slope_correlation(estimate, true_gradient(gap, x))) < 0.4
+
+
+def test_the_true_gradient_of_a_plane_is_its_slope_at_every_point():
+    x, slope = points(3), torch.arange(64.0)
+    assert torch.equal(
+        true_gradient(lambda p: p.flatten(1) @ slope, x), slope.view(1, 1, 8, 8).expand(3, 1, 8, 8)
+    )
+    assert not x.requires_grad  # nor is anything else of the caller's tensor changed
+
+
+def test_every_point_counts_the_same_in_the_mean_cosine():
+    estimate = torch.tensor([[100.0, 0.0], [0.0, 2.0], [1.0, 0.0]])
+    true = torch.tensor([[1.0, 0.0], [3.0, 4.0], [0.0, 7.0]])
+    assert mean_cosine(estimate, true) == pytest.approx((1 + 4 / 5 + 0) / 3)
