@@ -5,7 +5,17 @@ import math
 import pytest
 import torch
 
-from copycost.losses import LOSSES, cross_entropy, disagreement, kl, l1, l1_one_hot, l1_sum, l2
+from copycost.losses import (
+    LOSSES,
+    class_entropy,
+    cross_entropy,
+    disagreement,
+    kl,
+    l1,
+    l1_one_hot,
+    l1_sum,
+    l2,
+)
 
 FOR_LABELS = {"cross-entropy", "l1-one-hot"}
 
@@ -75,3 +85,42 @@ def test_saturated_scores_give_finite_losses_and_gradients(loss):
     assert bool(value.isfinite())
     assert s.grad is not None
     assert bool(s.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - FOR_LABELS))
+def test_the_slope_is_that_of_both_players(name):
+    """A generator climbs through both, where it sees both: the ideal attack, and DFME's check."""
+    both = [logits(n=3, k=4, seed=seed).double().requires_grad_() for seed in (1, 2)]
+    assert torch.autograd.gradcheck(LOSSES[name], both)
+
+
+def test_l2_of_equal_scores_has_slope_zero():
+    s = logits().requires_grad_()
+    l2(s, logits()).sum().backward()
+    assert s.grad is not None
+    assert torch.equal(s.grad, torch.zeros(50, 7))
+
+
+def test_a_class_that_the_victim_rules_out_adds_nothing_to_kl():
+    s = torch.zeros(1, 3, requires_grad=True)
+    value = kl(s, torch.tensor([[0.0, 0.0, -math.inf]]))
+    assert value.item() == pytest.approx(math.log(3 / 2))  # 1/2 each, told 1/3 each
+    value.backward()
+    assert s.grad is not None
+    assert s.grad.tolist()[0] == pytest.approx([1 / 3 - 1 / 2, 1 / 3 - 1 / 2, 1 / 3])
+
+
+def test_members_differ_over_unlikely_classes_too():
+    p = torch.tensor([[[1e-4, 1 - 1e-4]], [[3e-4, 1 - 3e-4]]], dtype=torch.float64)
+    # Of two numbers 2e-4 apart the standard deviation is 2e-4 / √2, for either class.
+    assert disagreement(p).item() == pytest.approx(2e-4 / 2**0.5)
+
+
+def test_each_probability_of_a_distribution_gains_a_millionth():
+    p = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    value = class_entropy(p)
+    expected = -(1 + 1e-6) * math.log(1 + 1e-6) - 1e-6 * math.log(1e-6)
+    assert value.item() == pytest.approx(expected, rel=1e-9)
+    value.backward()
+    assert p.grad is not None
+    assert p.grad.tolist() == pytest.approx([-1, -1 - math.log(1e-6)], rel=1e-5)
