@@ -14,6 +14,7 @@ from copycost.attacks.replay import MEBIBYTE, Batch, Replay
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.oracle.meter import Oracle
+from copycost.ranks import Ranks
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.testing import tiny_victim
 from copycost.types import Access, Answer, InputSpec
@@ -210,3 +211,26 @@ def test_a_batch_splits_in_order_and_every_answer_stays_with_its_image(access, n
         else:
             assert part.answer.scores is not None
             assert torch.equal(part.answer.scores, expected.answer.scores)
+
+
+def test_each_rank_holds_the_images_of_all_in_a_memory_for_all_their_budgets(monkeypatch):
+    """Here of two ranks: the other one's images are numbered as ours and two more."""
+    ranks = Ranks(0, 2)
+    monkeypatch.setattr(ranks, "rows", lambda mine: torch.cat((mine, mine + 2)))
+    engine = Engine("cpu")
+    engine.ranks = ranks
+    replay = Replay(Oracle(tiny_victim(spec=SPEC), access="label", budget=3), engine, mebibytes=1)
+    assert replay.capacity == 6
+    for first, expected in ((0, {0, 1, 2, 3}), (4, {2, 3, 4, 5, 6, 7})):
+        replay.put(batch(first, 2, Access.LABEL))
+        assert len(replay) == len(expected)
+        assert held(replay) == expected
+
+
+def test_a_draw_from_all_takes_one_number_an_image():
+    replay, random, same = memory(10), Engine("cpu").random(5), Engine("cpu").random(5)
+    replay.put(batch(0, 10))
+    scores = replay.draw(8, random).answer.scores
+    assert scores is not None
+    assert scores[:, 0].long().tolist() == same.integers(8, below=10).tolist()
+    assert torch.equal(random.state(), same.state())
