@@ -129,6 +129,15 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
     torch.testing.assert_close(found, wanted)
 
 
+def test_the_students_gap_is_what_its_last_batch_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    gaps = iter([1.0, 2.0])
+    monkeypatch.setattr(DFME, "descend", lambda self, *given: torch.tensor(next(gaps)))
+    attack = DFME(**SMALL)  # type: ignore[arg-type]
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
+    assert float(attack.step(s, oracle, 8)["student/gap"]) == 2
+
+
 @pytest.mark.parametrize(
     ("defences", "least", "most"),
     [([], 0.95, 1.0), (["rounding:2"], -0.5, 0.5), (["noise:0.1"], -0.5, 0.5)],

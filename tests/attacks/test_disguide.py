@@ -92,6 +92,22 @@ def test_the_generators_gradient_is_the_objectives_through_both_students():
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-6)
 
 
+def test_the_vote_that_is_to_cover_all_classes_is_that_of_all_ranks(monkeypatch):
+    attack = small()
+    s, oracle, _ = begin(attack)
+    of_all = torch.tensor([0.7, 0.1, 0.1, 0.1])
+    descended: list[torch.Tensor] = []
+    monkeypatch.setattr(s.need_generator(), "descend", descended.append)
+    monkeypatch.setattr(Ranks, "mean", lambda self, value: of_all)
+    s.engine.ranks = Ranks(1, 2)
+    reached = attack.climb(s, oracle, 16)
+    expected = class_entropy(of_all)
+    torch.testing.assert_close(reached["generator/coverage"], expected)
+    torch.testing.assert_close(
+        descended[0].detach(), -(reached["generator/disagreement"] + 0.2 * expected)
+    )
+
+
 def _buffers(nets: list[nn.Module]) -> list[torch.Tensor]:
     return [b for net in nets for b in net.buffers()]
 
@@ -115,6 +131,35 @@ def test_one_step_asks_once_and_learns_from_the_memory_too():
     assert spy.count == 16
     assert steps == {"student": 4, "member 2": 4}
     assert len(s.need_memory()) == 16
+
+
+def test_what_is_learnt_again_is_drawn_from_all_that_is_remembered(monkeypatch):
+    attack = small(replay_steps=4)
+    s, oracle, _ = begin(attack)
+    taught = []
+
+    def teach(self, s, batch, raised=None):
+        taught.append(batch.images)
+        return {"student/gap": torch.zeros(())}
+
+    monkeypatch.setattr(DisGUIDE, "teach", teach)
+    for _ in range(2):
+        attack.step(s, oracle, 16)
+    first, second, again = taught[0], taught[5], torch.cat(taught[6:])
+    assert again.shape == (4 * 16, *COLOUR.shape)
+    distances = torch.cdist(again.flatten(1), torch.cat([first, second]).flatten(1), p=torch.inf)
+    nearest = distances.min(dim=1)
+    assert float(nearest.values.max()) < 0.51 / 255  # each value to the nearest byte
+    assert {bool(which < 16) for which in nearest.indices} == {True, False}
+
+
+@pytest.mark.parametrize("every", [0, 2, 5])
+def test_of_the_images_that_are_asked_every_so_many_are_grey(every):
+    attack = small(grey_every=every)
+    s, oracle, _ = begin(attack)
+    (batch,) = attack.asked(s, oracle, 16, 1)
+    grey = (batch.images == batch.images[:, :1]).flatten(1).all(dim=1)
+    assert grey.tolist() == [bool(every) and i % every == 0 for i in range(16)]
 
 
 def count_steps(player, steps, name) -> None:

@@ -18,12 +18,13 @@ from copycost.attacks.sources import leaves, shapes, uniform
 from copycost.attacks.untrained import composed, coordinates, of_kinds, patches
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
-from copycost.losses import disagreement
+from copycost.losses import class_entropy, disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.generator import squash
 from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.oracle.rehearsal import Rehearsal
+from copycost.ranks import Ranks
 from copycost.runner.config import MOST_QUERIES
 from copycost.settings import read_settings
 from copycost.testing import SpyVictim, tiny_victim
@@ -72,6 +73,7 @@ def test_the_average_of_the_first_student_counts():
     assert s.judged is s.averages["student"].network
     assert set(s.beside) == {"not averaged", "member 2", "ensemble"}
     assert s.beside["member 2"] is s.more["member 2"].network
+    assert list(s.beside["ensemble"].members) == [s.student.network, s.more["member 2"].network]
     _, plain, _, _ = begin(average_momentum=0, members=1)
     assert plain.judged is plain.student.network
     assert plain.beside == {}
@@ -86,7 +88,7 @@ def test_the_average_follows_every_step_of_the_student():
 
 def test_the_average_has_the_momentum_asked_for():
     _, s, _, _ = begin(average_momentum=0.7)
-    assert s.averages["student"]._momentum == 0.7
+    assert (s.averages["student"]._momentum, s.averages["student"]._every) == (0.7, 1)
 
 
 def test_kinds_of_images_have_equal_chances():
@@ -105,8 +107,33 @@ def test_a_generator_is_always_asked_for_as_many_images():
     assert latent.shape == (30, attack.latent)
     kept = latent.abs().sum(dim=1) > 0
     assert 0 < int(kept.sum()) < 30
+    assert float(latent[kept].std()) == pytest.approx(1, abs=0.3), "standard normal"
     expected = squash(seen[kept], oracle.spec)
     assert all(any(torch.equal(one, image) for image in images) for one in expected)
+
+
+def test_what_is_chosen_carries_no_gradient_to_the_generator():
+    attack, s, _, _ = begin(generated=True, sources=())
+    assert not attack._chosen(s, SPEC, 6).requires_grad
+
+
+def test_a_generator_with_one_student_seeks_coverage_alone():
+    attack, s, oracle, _ = begin(generated=True, members=1)
+    generator, place = s.need_generator().network, s.random.state()
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    losses = attack.climb(s, oracle, 12)
+    found = [weight.grad.clone() for weight in generator.parameters()]
+
+    generator.load_state_dict(before)
+    generator.zero_grad()
+    s.random.restore(place)
+    images = squash(generator(s.normal(12, 8)), SPEC)
+    covered = class_entropy(s.student.network.eval()(images).softmax(dim=1).mean(dim=0))
+    (-attack.diversity * covered).backward()
+    assert float(losses["generator/disagreement"]) == 0
+    assert float(losses["generator/coverage"]) == pytest.approx(covered.item(), rel=1e-5)
+    wanted = [weight.grad for weight in generator.parameters()]
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-6)
 
 
 def test_a_generator_that_is_asked_learns_first_and_is_diagnosed():
@@ -171,6 +198,33 @@ def test_of_several_candidates_the_most_disputed_are_asked(balanced, monkeypatch
     assert torch.equal(attack._chosen(s, SPEC, 6), expected)
 
 
+def test_several_ranks_choose_together_what_one_would(monkeypatch):
+    attack, s, _, _ = begin(candidates=4)
+    made = torch.rand(24, *SPEC.shape, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(
+        Frugal, "_mixed", lambda self, s, spec, n, random: s.engine.ranks.share(made)
+    )
+    gathered = []
+
+    class Alone(Ranks):
+        def rows(self, mine):
+            gathered.append(mine)
+            return mine
+
+    class Half(Ranks):
+        def rows(self, mine):
+            whole = next(others)
+            torch.testing.assert_close(mine, self.share(whole))
+            return whole
+
+    s.engine.ranks = Alone()
+    chosen, halves = attack._chosen(s, SPEC, 6), []
+    for rank in (0, 1):
+        s.engine.ranks, others = Half(rank, 2), iter(gathered)
+        halves.append(attack._chosen(s, SPEC, 3))
+    assert torch.equal(torch.cat(halves), chosen)
+
+
 def test_one_student_alone_asks_what_it_is_least_sure_of(monkeypatch):
     attack, s, _, _ = begin(candidates=3, balanced=False, members=1)
     made = torch.rand(12, *SPEC.shape)
@@ -212,7 +266,10 @@ def test_frugal_asks_noise_of_other_things_than_images_too():
     spec = InputSpec((12,), modality=Modality.TABULAR)
     oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=100)
     Frugal(sources=(uniform,)).check(oracle)
-    for needy in (Frugal(), Frugal(sources=(uniform,), flip=True)):
+    moved, mirrored = (
+        Frugal(sources=(uniform,), **how) for how in ({"shift": 0.1}, {"flip": True})
+    )
+    for needy in (Frugal(), moved, mirrored):
         with pytest.raises(SpecMismatch, match="expected a victim of images"):
             needy.check(oracle)
     assert Frugal(sources=(uniform,), generated=True).needs_images
@@ -232,6 +289,35 @@ def test_lessons_come_from_the_latest_batches_as_often_as_asked(monkeypatch, ask
     monkeypatch.setattr(memory, "draw", draw)
     attack.step(s, oracle, asked_now)
     assert drawn == [(1.0, 48)]
+
+
+def test_the_latest_batches_are_those_of_all_ranks(monkeypatch):
+    attack, s, oracle, _ = begin(student_steps=1)
+    windows = []
+    monkeypatch.setattr(Frugal, "_chosen", lambda *_: torch.rand(12, *SPEC.shape))
+    monkeypatch.setattr(Frugal, "teach", lambda *_: {})
+    monkeypatch.setattr(
+        s.need_memory(), "draw", lambda *asked: windows.append((asked[0], asked[3]))
+    )
+    s.engine.ranks = Ranks(0, 3)
+    attack.step(s, oracle, 12)
+    assert windows == [(12, 4 * 3 * 12)]
+
+
+def test_every_image_is_kept_with_its_own_answer(monkeypatch):
+    attack, s, oracle, spy = begin("logits", student_steps=1)
+    kept, memory = [], s.need_memory()
+    put = memory.put
+
+    def noted(batch):
+        kept.append(batch)
+        put(batch)
+
+    monkeypatch.setattr(memory, "put", noted)
+    attack.step(s, oracle, 12)
+    ((images, answer),) = kept
+    torch.testing.assert_close(answer.scores, spy.victim(images))
+    assert len(answer.scores.unique(dim=0)) == 12, "no two answers are alike"
 
 
 def lessons(monkeypatch, **settings):
@@ -334,6 +420,20 @@ def test_what_is_raised_is_of_all_answers_so_far_and_of_labels_alone(monkeypatch
             assert torch.equal(seen[-1], log_shares(s.need_memory().label_counts(4)))
             assert not torch.equal(seen[0], seen[-1])
     assert seen[4:] == [None] * 4
+
+
+def test_what_suits_100_000_queries():
+    # Batches near 32 · √(100,000 / 6,000) = 131, and 12,000 steps over 781 of them.
+    found = Frugal.suited(100_000)
+    sizes = [found.pop(name) for name in ("batch_size", "student_steps", "candidates", "members")]
+    assert sizes == [128, 15, 7, 1]
+    assert found == {
+        "sources": ["untrained", "coordinates", "winners"],
+        "shift": 1 / 16,  # two pixels of 32
+        "loss": "l2",
+        "adjustment": 0.5,
+        "clip": 1.0,
+    }
 
 
 @given(budget=st.integers(1, MOST_QUERIES))

@@ -21,6 +21,7 @@ from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.flags import generator_collapsed
+from copycost.gradients.central import central_difference
 from copycost.oracle.meter import Meter, Oracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.runner.extract import advance
@@ -81,6 +82,16 @@ def test_a_step_asks_once_for_the_estimate_and_once_for_the_students(
     ("attack", "cost"),
     [
         (DFME(**SMALL, generator_steps=3, student_steps=2, directions=2), 3 * 3 + 2),
+        (
+            DFME(
+                **SMALL,
+                generator_steps=3,
+                student_steps=2,
+                directions=2,
+                estimator=central_difference,
+            ),
+            3 * 4 + 2,
+        ),
         (DisGUIDE(**SMALL, generator_steps=3), 1),
     ],
     ids=lambda value: type(value).__name__,

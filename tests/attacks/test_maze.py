@@ -94,6 +94,50 @@ def test_every_batch_is_learnt_once_and_the_last_one_is_kept_and_told(monkeypatc
     assert int(nearest.min()) >= 32, "of the last batch"
 
 
+def test_what_is_learnt_again_is_drawn_from_all_that_is_remembered(monkeypatch):
+    attack = small(student_steps=1, replay_steps=4)
+    s, oracle, _ = begin(attack)
+    learnt = noted(monkeypatch)
+    for _ in range(2):
+        attack.step(s, oracle, 16)
+    first, second, again = (
+        torch.cat([batch.images for batch in learnt[part]]).flatten(1)
+        for part in (slice(0, 1), slice(5, 6), slice(6, 10))
+    )
+    nearest = torch.cdist(again, torch.cat([first, second]), p=torch.inf).min(dim=1)
+    assert len(again) == 4 * 16
+    assert float(nearest.values.max()) < 0.51 / 255  # each value to the nearest byte
+    assert {bool(which < 16) for which in nearest.indices} == {True, False}
+
+
+def test_the_gaps_of_the_generator_of_fresh_and_of_replayed_images_are_told_apart(monkeypatch):
+    attack = small(student_steps=2, replay_steps=3)
+    s, oracle, _ = begin(attack)
+    noted(monkeypatch)
+    images = torch.rand(16, *TINY.shape)
+    ascended = Batch(images, oracle(images)), torch.arange(16.0)
+    monkeypatch.setattr(MAZE, "_ascend", lambda *_: ascended)
+    losses = {name: float(loss) for name, loss in attack.step(s, oracle, 16).items()}
+    # The mean of 0 … 15; the last of two fresh batches; the last of the five batches in all.
+    assert losses == {"generator/gap": 7.5, "student/gap": 2, "student/replayed gap": 5}
+
+
+@pytest.mark.parametrize(("asked", "used"), [(0.03, 0.03), (None, 1e-3)])
+def test_the_estimate_has_the_directions_and_the_length_asked_for(asked, used, monkeypatch):
+    attack = small(directions=3, epsilon=asked)
+    s, oracle, _ = begin(attack)
+    given = []
+
+    def estimate(gap, x, m, epsilon, random):
+        given.append((m, epsilon))
+        return x, gap(x)
+
+    monkeypatch.setattr("copycost.attacks.estimating.forward_difference", estimate)
+    attack.ascent(s, oracle, oracle.spec, torch.randn(16, *TINY.shape))
+    assert given == [(3, pytest.approx(used))]
+    assert attack.estimate_step(s.engine, oracle.spec).dimensions == 64  # 1 · 8 · 8 values
+
+
 def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
     attack = small(generator_lr=0.5, generator_momentum=0.0, generator_weight_decay=0.0)
     s, oracle, _ = begin(attack)

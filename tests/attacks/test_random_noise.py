@@ -7,6 +7,7 @@ import torch
 from tests.attacks.pools import Seen
 
 from copycost.attacks.random_noise import RandomNoise
+from copycost.attacks.sources import normal
 from copycost.engine import Engine
 from copycost.losses import cross_entropy, l1, l2
 from copycost.nets import ARCHITECTURES
@@ -46,6 +47,31 @@ def test_later_steps_learn_what_was_asked_before():
     nearest = distances.min(dim=1)
     assert float(nearest.values.max()) < 8 * 0.5 / 255 + 1e-6  # each value to the nearest byte
     assert {bool(which < 12) for which in nearest.indices} == {True, False}
+
+
+def test_a_small_last_batch_is_followed_by_whole_lessons_and_the_last_gap_is_told(monkeypatch):
+    attack, s, oracle, _ = begin(student_steps=3)
+    sizes = []
+
+    def descend(self, player, x, answer):
+        sizes.append(len(x))
+        return torch.tensor(float(len(sizes)))
+
+    monkeypatch.setattr(RandomNoise, "descend", descend)
+    losses = attack.step(s, oracle, 5)
+    assert sizes == [5, 12, 12]
+    assert float(losses["student/gap"]) == 3
+
+
+def test_the_noise_asked_and_shown_is_of_the_distribution_chosen():
+    attack, s, oracle, victim = begin(distribution=normal)
+    place = s.random.state()
+    shown = attack.samples(s, oracle, 5)
+    assert torch.equal(s.random.state(), place), "what is shown takes none of the attack's numbers"
+    attack.step(s, oracle, 12)
+    s.random.restore(place)
+    assert torch.equal(victim.inputs[0], normal(oracle.spec, 12, s.random))
+    assert torch.equal(shown, normal(oracle.spec, 5, s.engine.random(0)))
 
 
 def test_one_pass_keeps_nothing():

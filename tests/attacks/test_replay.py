@@ -10,9 +10,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from copycost.attacks.base import Attack
+from copycost.attacks.disguide import DisGUIDE
+from copycost.attacks.frugal import Frugal
+from copycost.attacks.maze import MAZE
+from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.replay import MEBIBYTE, Batch, Replay
 from copycost.engine import Engine
 from copycost.errors import ConfigError
+from copycost.nets import ARCHITECTURES
+from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.ranks import Ranks
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
@@ -129,6 +136,24 @@ def test_the_bound_is_in_bytes_and_never_more_than_the_budget_can_fill():
     assert capacity("probabilities", 10**9, 2) == 2 * MEBIBYTE // (3072 + 4 * 10)
     assert capacity("label", 10**9, 2) == 2 * MEBIBYTE // (3072 + 8)
     assert capacity("label", 77, 2) == 77
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        Frugal(memory_mib=1),
+        MAZE(memory_mib=1, width=8),
+        DisGUIDE(memory_mib=1, width=8),
+        RandomNoise(memory_mib=1, student_steps=2),
+    ],
+    ids=lambda attack: type(attack).__name__,
+)
+def test_an_attacks_memory_has_the_bound_that_was_asked_for(attack: Attack):
+    spec = InputSpec((1, 8, 8))
+    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=100_000)
+    student = build(ARCHITECTURES["gap-cnn"], spec, 4, seed=3)
+    replay = attack.start(student, oracle, Engine("cpu"), seed=1).need_memory()
+    assert replay.capacity == MEBIBYTE // (64 + 4 * 4) < 100_000
 
 
 def test_a_bound_under_one_image_is_an_error():
