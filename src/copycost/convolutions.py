@@ -6,11 +6,13 @@ Their speed is in docs/performance.md; on a GPU they have not been measured.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, pad
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 FEW = 4
 """Most output channels for which `Narrow` pays: oneDNN computes sixteen at once, needed or not."""
@@ -107,10 +109,9 @@ def fewer_products(network: nn.Module) -> nn.Module:
     Weights keep their names and are shared with the replaced layers. Subclasses of PyTorch's
     layers and layers with hooks are left alone, as what they compute is not known.
     """
-    sequences = [part for part in network.modules() if isinstance(part, nn.Sequential)]
-    for layers in [part for part in sequences if _known(part, nn.Sequential)]:
+    for layers in [part for part in network.modules() if _known(part, nn.Sequential)]:
         for i, (first, second) in enumerate(pairwise(list(layers))):
-            if isinstance(second, nn.Conv2d) and _is_plain(second):
+            if _known(second, nn.Conv2d) and _is_plain(second):
                 if _doubles(first):
                     layers[i], layers[i + 1] = nn.Identity(), Enlarging(second)
                 elif second.out_channels <= FEW < second.in_channels:
@@ -118,7 +119,7 @@ def fewer_products(network: nn.Module) -> nn.Module:
     return network
 
 
-def _known(layer: nn.Module, kind: type[nn.Module]) -> bool:
+def _known(layer: nn.Module, kind: type[Layer]) -> TypeGuard[Layer]:
     """Whether `layer` computes what `kind` does and nothing else.
 
     Subclasses and hooks may compute anything: parametrised weights and weight norm use them.
@@ -127,12 +128,9 @@ def _known(layer: nn.Module, kind: type[nn.Module]) -> bool:
 
 
 def _doubles(layer: nn.Module) -> bool:
-    if not (isinstance(layer, nn.Upsample) and _known(layer, nn.Upsample)):
-        return False
-    return (layer.scale_factor, layer.mode) == (2.0, "nearest")
+    return _known(layer, nn.Upsample) and (layer.scale_factor, layer.mode) == (2.0, "nearest")
 
 
 def _is_plain(conv: nn.Conv2d) -> bool:
     shape = (conv.kernel_size, conv.padding, conv.stride, conv.dilation, conv.groups)
-    plain = shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"
-    return plain and _known(conv, nn.Conv2d)
+    return shape == ((3, 3), (1, 1), (1, 1), (1, 1), 1) and conv.padding_mode == "zeros"

@@ -21,8 +21,7 @@ from copycost.errors import CopycostError, Interrupted
 from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.run import Silent
-from copycost.runner.stopping import Stop
-from copycost.sweep.executors.local import STOPPING
+from copycost.runner.stopping import SIGNALS, Stop
 from tests.runner.conftest import tiny_config, tiny_target
 
 PATIENCE = 120
@@ -71,7 +70,7 @@ def work(
     """What one rank does; it leaves its outcome in a file beside the run."""
     torch.set_num_threads(1)
     # A sweep in this process may have started the fork server, whose deafness is inherited.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.environ |= {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),

@@ -12,7 +12,8 @@ from types import FrameType
 from copycost.errors import Interrupted
 from copycost.ranks import Ranks
 
-_NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}
+SIGNALS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}
+"""What asks a run to stop, and its name in records. A process group often gets it all at once."""
 
 
 class Stop:
@@ -75,7 +76,7 @@ class Stop:
 
         SIGHUP stays ignored if it was, as under `nohup`.
         """
-        heard = set(_NAMES)
+        heard = set(SIGNALS)
         if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
             heard.remove(signal.SIGHUP)
         before = {number: signal.signal(number, self._handle) for number in heard}
@@ -92,7 +93,7 @@ class Stop:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        name = _NAMES[signal.Signals(number)]
+        name = SIGNALS[signal.Signals(number)]
         first, self._heard = not self._asked, number
         self.ask(name)
         if first:

@@ -62,7 +62,8 @@ def compare(
     stop, display = stop or Stop(), display or NoDisplay()
     records: list[Record] = []
     try:
-        target = (load or _loader(next(iter(runs.values())), stop))(work / "victims")
+        folder = work / "victims"
+        target = load(folder) if load else _target(next(iter(runs.values())), folder, stop)
     except Interrupted:
         return records
     for number, (name, config) in enumerate(runs.items(), start=1):
@@ -80,5 +81,5 @@ def compare(
     return records
 
 
-def _loader(config: RunConfig, stop: Stop) -> Callable[[Path], Target]:
-    return lambda folder: load_target(config.victim, None, folder, Engine(config.device), stop=stop)
+def _target(config: RunConfig, folder: Path, stop: Stop) -> Target:
+    return load_target(config.victim, None, folder, Engine(config.device), stop=stop)

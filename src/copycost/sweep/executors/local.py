@@ -16,7 +16,7 @@ from threading import Thread
 import torch
 from pydantic.dataclasses import dataclass
 
-from copycost.runner.stopping import Stop
+from copycost.runner.stopping import SIGNALS, Stop
 from copycost.settings import SETTINGS
 from copycost.sweep.executors.base import Terms, cores, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
@@ -24,8 +24,6 @@ from copycost.sweep.work import Ended, Outcome, Task, perform
 PRELOADED = ["__main__", "torch", "torch._dynamo", "copycost.sweep.work"]
 """Modules imported once, in the server that workers are forked from, which saves each worker
 seconds. torch._dynamo is among them because a process's first optimiser imports it."""
-STOPPING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-"""Signals that ask a sweep to stop; often a whole process group receives them at once."""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -159,13 +157,13 @@ class LocalJob:
 
 
 def _ensure_server() -> None:
-    """Start the fork server, if it does not run, with the signals in `STOPPING` blocked.
+    """Start the fork server, if it does not run, with the signals in `SIGNALS` blocked.
 
     Left alone it ignores only SIGINT, and only after its imports: for seconds a terminal's
     Ctrl-C would kill it, and the next worker could not start.
     """
     resource_tracker.ensure_running()  # if started later, it would unblock signals here
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         forkserver.ensure_running()
     finally:
@@ -181,7 +179,7 @@ def work(task: Task, pipe: Connection, gpu: str | None, threads: int) -> None:
     with stop.on_signals():
         # Ctrl-C in a terminal reaches all its processes, but the sweep decides whether to stop.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)  # blocked by the server
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked by the server
         Thread(target=_listen, args=(pipe, stop), daemon=True).start()
         outcome = perform(task, stop, threads)
         with suppress(OSError):  # the sweep is gone
