@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -36,6 +36,8 @@ SHIFT = 0.125
 class DFMSState(LessonState):
     """The state of a lesson, and how far the preparations with proxies have come."""
 
+    kept: ClassVar[tuple[str, ...]] = (*LessonState.kept, "warm", "proxies", "queue")
+
     warm: int
     """Steps of generator and discriminator still due before the first generated query."""
     proxies: int
@@ -43,16 +45,6 @@ class DFMSState(LessonState):
     queue: Tensor
     """Indices of the pool's images still to be queried, in order; empty without a pool."""
     pool: Pool | None = None
-
-    def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs: players, lesson and progress of the preparations."""
-        prepared = {"warm": self.warm, "proxies": self.proxies, "queue": self.queue}
-        return super().state() | prepared
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved `state`."""
-        super().restore(state)
-        self.warm, self.proxies, self.queue = (state[k] for k in ("warm", "proxies", "queue"))
 
 
 @dataclass(frozen=True, config=SETTINGS)

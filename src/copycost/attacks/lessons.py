@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -25,17 +25,10 @@ from copycost.types import InputSpec
 class LessonState(State):
     """The state of an attack with lessons, with the steps left of the current one."""
 
+    kept: ClassVar[tuple[str, ...]] = ("due",)
+
     due: int = 0
     """Student steps on old answers still due before the next query."""
-
-    def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs, with the steps left of the lesson."""
-        return super().state() | {"due": self.due}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved `state`."""
-        super().restore(state)
-        self.due = state["due"]
 
 
 @dataclass(frozen=True, config=SETTINGS)

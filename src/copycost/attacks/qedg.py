@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -25,16 +25,9 @@ from copycost.types import InputSpec
 class QEDGState(SynthesisState):
     """The state of a synthesis attack, with whether the last lesson has begun."""
 
+    kept: ClassVar[tuple[str, ...]] = (*SynthesisState.kept, "last_begun")
+
     last_begun: bool = False
-
-    def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs, with whether the last lesson has begun."""
-        return super().state() | {"last_begun": self.last_begun}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved `state`."""
-        super().restore(state)
-        self.last_begun = state["last_begun"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -99,9 +92,7 @@ class QEDG(Synthesis):
             x = s.need_generator()(s.normal(n, self.latent))
             made.append(self.pictures(x, oracle.spec, s.random))
         found = torch.cat([self._varied(s, oracle.spec, part) for part in made])
-        with s.student.evaluating() as student:
-            confidence = student(found).float().softmax(dim=1).amax(dim=1)
-        return found[worthwhile(confidence, self.threshold)[:n]]
+        return found[worthwhile(_confidence(s, found), self.threshold)[:n]]
 
     def _varied(self, s: State, spec: InputSpec, images: Tensor) -> Tensor:
         return strong(images, spec, s.random, self.shift, self.flip) if self.varied else images
@@ -135,12 +126,16 @@ class QEDG(Synthesis):
 
     @torch.no_grad()
     def _freely_augmented(self, s: State, images: Tensor) -> Tensor:
-        with s.student.evaluating() as student:
-            sure = student(images).float().softmax(dim=1).amax(dim=1) > self.sure
-        n = len(images)
+        n, sure = len(images), _confidence(s, images) > self.sure
         mirrored = (sure & (s.random.uniform(n) < self.free_share)).view(n, 1, 1, 1)
         across = (s.random.uniform(n) < 0.5).view(n, 1, 1, 1)
         return torch.where(mirrored, torch.where(across, images.flip(3), images.flip(2)), images)
+
+
+def _confidence(s: State, images: Tensor) -> Tensor:
+    """The student's highest probability [N] on each of `images`."""
+    with s.student.evaluating() as student:
+        return student(images).float().softmax(dim=1).amax(dim=1)
 
 
 def likeness(images: Tensor, targets: Tensor) -> Tensor:

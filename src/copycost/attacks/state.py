@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -118,6 +118,9 @@ class Player:
 class State:
     """The players of one attack and its random numbers."""
 
+    kept: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields of a subclass that a checkpoint holds as they are."""
+
     engine: Engine
     student: Player
     random: Noise
@@ -164,6 +167,7 @@ class State:
             "averages": {name: average.state() for name, average in self.averages.items()},
             "memory": None if self.memory is None else self.memory.state(),
             "random": self.random.state(),
+            **{name: getattr(self, name) for name in self.kept},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -175,3 +179,5 @@ class State:
         if self.memory is not None:
             self.memory.restore(state["memory"])
         self.random.restore(state["random"])
+        for name in self.kept:
+            setattr(self, name, state[name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -27,18 +27,11 @@ from copycost.types import InputSpec
 class SynthesisState(LessonState):
     """The state of lessons, with what determines the next generator's weights."""
 
+    kept: ClassVar[tuple[str, ...]] = (*LessonState.kept, "seed", "rounds")
+
     seed: int
     rounds: int = 0
     """Generators made so far."""
-
-    def state(self) -> dict[str, Any]:
-        """All that a checkpoint needs, with the seed and the number of rounds."""
-        return super().state() | {"seed": self.seed, "rounds": self.rounds}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a saved `state`."""
-        super().restore(state)
-        self.seed, self.rounds = state["seed"], state["rounds"]
 
 
 @dataclass(frozen=True, config=SETTINGS)
