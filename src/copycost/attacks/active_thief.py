@@ -40,9 +40,9 @@ class ActiveThief(PoolAttack):
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
         """Indices [n] by the strategy; at random until the student has learnt."""
-        unasked = s.unasked()
         if self.strategy == "random" or not s.student.updates:
-            return unasked[s.shuffled(len(unasked))[:n]]
+            return s.at_random(n)
+        unasked = s.unasked()
         p = probabilities(s, unasked)
         if self.strategy == "entropy":
             return unasked[entropy(p).argsort(descending=True, stable=True)[:n].cpu()]

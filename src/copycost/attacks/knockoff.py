@@ -30,5 +30,4 @@ class Knockoff(PoolAttack):
 
     def choose(self, s: PoolState, oracle: Oracle, n: int) -> Tensor:
         """Random indices [n] of images that were not queried."""
-        unasked = s.unasked()
-        return unasked[s.shuffled(len(unasked))[:n]]
+        return s.at_random(n)

@@ -126,6 +126,6 @@ class KnockoffAdaptive(Knockoff):
 
     def _members(self, s: AdaptiveState, drawn: list[int]) -> Tensor:
         """For each group drawn, a random image of it that was not queried; none twice."""
-        mixed = s.unasked()[s.shuffled(len(s.unasked()))]
+        mixed = s.at_random(s.left)
         of = {z: iter(mixed[s.groups[mixed] == z].tolist()) for z in set(drawn)}
         return torch.tensor([next(of[z]) for z in drawn])

@@ -74,6 +74,11 @@ class PoolState(State):
         """The numbers from 0 to n - 1 in a random order, on the host."""
         return self.random.uniform(n).argsort(stable=True).cpu()
 
+    def at_random(self, n: int) -> Tensor:
+        """Indices [n] of inputs that were not queried, at random; fewer if fewer are left."""
+        unasked = self.unasked()
+        return unasked[self.shuffled(len(unasked))[:n]]
+
     def start_over(self) -> None:
         """Reset the student and its average to the first weights; clear the optimiser's state."""
         self.student.network.load_state_dict(self.fresh)
