@@ -208,12 +208,13 @@ class Account:
                 self._book(n, n, "lost")
                 self._book(0, -n, "settled")
 
-    def _book(self, reserved: int, used: int, state: str) -> None:
-        self._db.execute(
+    def _book(self, reserved: int, used: int | None, state: str) -> int | None:
+        """Insert a reservation and return its id; `used` is None while it is open."""
+        return self._db.execute(
             "INSERT INTO reservations (account, opened, reserved, used, state)"
             " VALUES (?, ?, ?, ?, ?)",
             (self.name, datetime.now(UTC).isoformat(), reserved, used, state),
-        )
+        ).lastrowid
 
     def _lose(self, n: int) -> None:
         """Book the last `n` queries charged as lost: they were sent, and nothing came back."""
@@ -256,11 +257,7 @@ class Account:
         if self.budget is not None:
             more = min(more, self.budget - self._settled - self._reserved)
         if self._reservation is None:
-            self._reservation = self._db.execute(
-                "INSERT INTO reservations (account, opened, reserved, state)"
-                " VALUES (?, ?, ?, 'open')",
-                (self.name, datetime.now(UTC).isoformat(), more),
-            ).lastrowid
+            self._reservation = self._book(more, None, "open")
         else:
             self._db.execute(
                 "UPDATE reservations SET reserved = reserved + ? WHERE id = ?",

@@ -162,6 +162,14 @@ def frames(content: memoryview, row_bytes: int, *, check: bool) -> Iterator[Fram
         at = end
 
 
+def scanned(content: memoryview, row_bytes: int, *, check: bool) -> tuple[int, int]:
+    """How many queries the whole frames of a segment's content hold, and where they end in it."""
+    queries = end = 0
+    for frame in frames(content, row_bytes, check=check):
+        queries, end = queries + frame.n, end + frame_bytes(frame)
+    return queries, end
+
+
 def frame_bytes(frame: Frame) -> int:
     """Bytes that a frame takes in its segment."""
     return HEADER.size + len(frame.payload)

@@ -15,9 +15,8 @@ from copycost.oracle.transfer.frames import (
     MAGIC,
     Buffer,
     Layout,
-    frame_bytes,
-    frames,
     header,
+    scanned,
     segment,
     segments,
 )
@@ -100,10 +99,9 @@ class Appender:
 
     def _mend(self, layout: Layout) -> None:
         place = segment(self._folder, self._number)
-        content, whole = mapped(place), 0
-        for frame in frames(content, layout.row_bytes, check=True):
-            whole += frame_bytes(frame)
-            self.recorded += frame.n
+        content = mapped(place)
+        queries, whole = scanned(content, layout.row_bytes, check=True)
+        self.recorded += queries
         _keep(bytes(content[whole:]), place.with_name(f"{place.stem}-from-{whole}{DAMAGED}"))
         self.torn_bytes = self._size - whole
         if self.torn_bytes:
@@ -121,10 +119,9 @@ def _closed(places: Sequence[Path], layout: Layout) -> int:
     """Queries in segments that are complete; `RunError` if one of them is damaged."""
     count = 0
     for place in places:
-        content, whole = mapped(place), 0
-        for frame in frames(content, layout.row_bytes, check=False):
-            whole += frame_bytes(frame)
-            count += frame.n
+        content = mapped(place)
+        queries, whole = scanned(content, layout.row_bytes, check=False)
+        count += queries
         if whole != len(content):
             raise RunError(f"{place} is damaged after {whole:,} bytes.")
     return count
