@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
+from copycost.nets.modes import modes_kept
 from copycost.oracle.ledger import Account
 from copycost.recovery import FLOOR
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
@@ -188,20 +189,15 @@ class Auditor:
 
     @torch.no_grad()
     def _run(self, student: nn.Module) -> Tensor:
-        # The mode of each part, as a vote and its members need not be in the same one.
-        were_training = {part: part.training for part in student.modules()}
-        student.eval()
         held_out = self.target.held_out
-        try:
+        with modes_kept(student):  # a vote and its members need not be in the same one
+            student.eval()
             return torch.cat(
                 [
                     student(held_out.floats(slice(at, at + CHUNK), self._device)).float()
                     for at in range(0, len(held_out), CHUNK)
                 ]
             )
-        finally:
-            for part, was_training in were_training.items():
-                part.training = was_training
 
 
 def _labels(victim: Victim, answers: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from copycost.defences.base import Defence
+from copycost.nets.modes import modes_kept
 from copycost.switches import switches_kept
 from copycost.victims.base import Victim
 from copycost.victims.module import ModuleVictim
@@ -24,7 +25,7 @@ def lent(victim: Victim) -> Iterator[None]:
     and export belong to the whole process, so two runs at once would spoil each other. The
     switches and the mode of the victim's module are restored after the block.
     """
-    with _TURN, switches_kept(), _modes_kept(_module_of(victim)):
+    with _TURN, switches_kept(), modes_kept(_module_of(victim)):
         yield
 
 
@@ -32,16 +33,3 @@ def _module_of(victim: Victim) -> nn.Module:
     while isinstance(victim, Defence):
         victim = victim.victim
     return victim.module if isinstance(victim, ModuleVictim) else nn.Module()
-
-
-@contextmanager
-def _modes_kept(module: nn.Module) -> Iterator[None]:
-    """Restore the training or evaluation mode of each part: its owner may go on training it."""
-    before = {part: part.training for part in module.modules()}
-    try:
-        yield
-    finally:
-        # From the whole to its parts, as setting a part's mode sets those of its own parts.
-        for part, was_training in before.items():
-            if part.training != was_training:
-                part.train(was_training)

@@ -19,6 +19,7 @@ from copycost.engine import arranged, restore_optimizer
 from copycost.errors import ConfigError, Unstable
 from copycost.hashes import hash_of
 from copycost.nets import ARCHITECTURES
+from copycost.nets.modes import modes_kept
 from copycost.nets.normalised import Normalised
 from copycost.nets.seeded import build
 from copycost.noise import restore_stream
@@ -165,15 +166,15 @@ def accuracy(
 
     The module is moved to `device` and left in the mode it was in.
     """
-    device, was_training = torch.device(device), module.training
-    module.to(device).eval()
+    device = torch.device(device)
+    module.to(device)  # outside of inference mode, where moved weights could not be trained again
     right = torch.zeros((), dtype=torch.int64, device=device)
-    with torch.inference_mode():
+    with modes_kept(module), torch.inference_mode():
+        module.eval()
         for start in range(0, len(labelled), batch_size):
             rows = slice(start, start + batch_size)
             found = module(labelled.floats(rows, device)).argmax(1)
             right += (found == labelled.labels[rows].to(device)).sum()
-    module.train(was_training)
     return int(right) / len(labelled)
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from copycost.errors import RunError, SpecMismatch
 from copycost.files import AnyPath, sync_folder, write_atomically
 from copycost.nets import ARCHITECTURES
+from copycost.nets.modes import modes_kept
 from copycost.nets.normalised import Normalised
 from copycost.types import InputSpec
 from copycost.version import __version__
@@ -160,17 +161,13 @@ def export_onnx(module: nn.Module, spec: InputSpec, path: Path) -> None:
 
     The module is exported in evaluation mode and left in the mode it was in.
     """
-    was_training = module.training
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     example = torch.full((2, *spec.shape), (spec.low + spec.high) / 2, device=device)
     if spec.vocabulary is not None:
         example = torch.zeros(2, *spec.shape, dtype=torch.int64, device=device)
-    module.eval()
     with tempfile.TemporaryDirectory() as held:
-        try:
-            _export(module, example, Path(held) / "model.onnx")
-        finally:
-            module.train(was_training)
+        with modes_kept(module):
+            _export(module.eval(), example, Path(held) / "model.onnx")
         write_atomically(path, (Path(held) / "model.onnx").read_bytes())
 
 
