@@ -8,7 +8,10 @@ one message and exits with status 2. In Python, settings that pydantic reads rai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class CopycostError(Exception):
@@ -33,6 +36,19 @@ def faults_of(attempt: Callable[[], object]) -> list[str]:
     except CopycostError as error:
         return str(error).split("\n")
     return []
+
+
+def for_each(things: Iterable[T], attempt: Callable[[T], R]) -> list[R]:
+    """`attempt` on each of `things`; then `ConfigError` lists every fault of any of them, once."""
+    found, problems = [], dict[str, None]()
+    for thing in things:
+        try:
+            found.append(attempt(thing))
+        except ConfigError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 class BudgetExceeded(CopycostError):

@@ -27,7 +27,7 @@ from copycost.sweep.executors.base import Executor, Terms
 from copycost.sweep.results import Result, State
 from copycost.sweep.schedule import Schedule, Watcher
 from copycost.sweep.sweep import Sweep
-from copycost.sweep.victims import homes_of
+from copycost.sweep.victims import home_of
 from copycost.sweep.work import Ended
 
 
@@ -143,10 +143,9 @@ class Bench:
         run = result.config
         assert result.folder is not None, "a finished run has a folder"
         budgets = tuple(self.plan[run.attack])
-        (home,) = homes_of([run], self.sweep.root)
         return Measure(
             name=f"measures of {result.name}",
-            home=home,
+            home=home_of(run, self.sweep.root),
             config=run,
             folder=result.folder,
             pgd=self.config.pgd,

@@ -17,7 +17,7 @@ from rich.table import Table
 from copycost.benchmark.settings import TIMED
 from copycost.cli import options
 from copycost.cli.output import STOPPED, console, print_text, say
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, for_each
 
 if TYPE_CHECKING:
     from copycost.benchmark.plan import Plan
@@ -95,11 +95,12 @@ def _refuse_small(sizes: list[int]) -> None:
 
 
 def _run(plans: list[Plan], overhead: bool) -> Benchmark:
+    from copycost.benchmark.plan import Plan  # noqa: PLC0415
     from copycost.benchmark.result import Benchmark  # noqa: PLC0415
     from copycost.engine import Engine  # noqa: PLC0415
     from copycost.runner.surroundings import surroundings  # noqa: PLC0415
 
-    _check(plans)
+    for_each(plans, Plan.check)  # before anything is timed
     around = surroundings(Engine(plans[0].device, plans[0].precision).device, {})
     result = Benchmark(
         results=[], surroundings=around.model_dump(mode="json", exclude={"arithmetic"})
@@ -145,18 +146,6 @@ def _until_interrupted() -> Iterator[None]:
         pass
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _check(plans: list[Plan]) -> None:
-    """Raise `ConfigError` with the faults of all plans, before anything is timed."""
-    problems: dict[str, None] = {}
-    for plan in plans:
-        try:
-            plan.check()
-        except ConfigError as error:
-            problems |= dict.fromkeys(error.problems)
-    if problems:
-        raise ConfigError(problems)
 
 
 def _displays(terminal: Console) -> dict[str, Display]:

@@ -24,7 +24,7 @@ from copycost.sweep.executors.base import Executor, Terms
 from copycost.sweep.results import Result
 from copycost.sweep.schedule import Watcher
 from copycost.sweep.sweep import Sweep
-from copycost.sweep.victims import Home, homes_of
+from copycost.sweep.victims import Home, home_of
 
 T = TypeVar("T")
 
@@ -215,8 +215,7 @@ class Reproduction:
 
     def _victim_of(self, run: RunConfig) -> str:
         """Content hash of the run's victim: the present one, or else the one records copied."""
-        (home,) = homes_of([run], self.work)
-        return home.content_hash or self._copied(run)
+        return home_of(run, self.work).content_hash or self._copied(run)
 
     def _copied(self, run: RunConfig) -> str:
         """Content hash that most records give for an absent victim; '' if there are none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol, Self
 
@@ -27,6 +28,8 @@ from copycost.errors import (
     RunError,
     Unstable,
     check_kind,
+    faults_of,
+    for_each,
 )
 from copycost.files import AnyPath
 from copycost.ranks import Ranks
@@ -94,12 +97,8 @@ class AuditConfig(BaseModel):
             config = cls.model_validate(values)
         except ValidationError as error:
             raise ConfigError(explain(error)) from None
-        problems: dict[str, None] = dict.fromkeys(truths(values, config))
-        for values in config._runs():
-            try:
-                RunConfig.read(values)
-            except ConfigError as error:
-                problems |= dict.fromkeys(error.problems)
+        in_runs = faults_of(partial(for_each, config._runs(), RunConfig.read))
+        problems = dict.fromkeys([*truths(values, config), *in_runs])
         if problems:
             raise ConfigError(problems)
         return config

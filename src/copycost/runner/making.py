@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from torch import nn
 
 from copycost.attacks.base import Attack
 from copycost.devices import usable
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, for_each
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import in_its_range
 from copycost.nets.seeded import build, derive
@@ -46,33 +47,19 @@ def check_runs(runs: Sequence[RunConfig], processes: int) -> None:
 
     One fault is a share of the budget that pays for no step. No victim is needed for this.
     """
-    problems: dict[str, None] = {}
-    for run in runs:
-        try:
-            _check_shares(run, processes)
-        except ConfigError as error:
-            problems |= dict.fromkeys(error.problems)
-    if problems:
-        raise ConfigError(problems)
+    for_each(runs, partial(_check_shares, processes))
 
 
 def check_devices(runs: Sequence[RunConfig]) -> None:
     """Raise `ConfigError`, with every fault, for devices that are missing or unsuitable."""
-    asked = {
-        (run.device, run.precision, run.estimate_precision, run.victim_precision, run.compile)
+    asked = dict.fromkeys(
+        (run.device, (run.precision, run.estimate_precision, run.victim_precision), run.compile)
         for run in runs
-    }
-    problems = set[str]()
-    for device, *precisions, compile in asked:
-        try:
-            usable(device, precisions, compile)
-        except ConfigError as error:
-            problems |= set(error.problems)
-    if problems:
-        raise ConfigError(sorted(problems))
+    )
+    for_each(asked, lambda one: usable(*one))
 
 
-def _check_shares(config: RunConfig, processes: int) -> None:
+def _check_shares(processes: int, config: RunConfig) -> None:
     if processes > 1 and config.record_queries != "off":
         raise ConfigError(["record_queries: only a run of one process keeps its queries."])
     attack_of(config, processes).check_budget(config.budget // processes)

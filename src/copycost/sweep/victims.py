@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from copycost.datasets import DATASETS
 from copycost.engine import Engine
-from copycost.errors import Busy, ConfigError, Interrupted
+from copycost.errors import Busy, ConfigError, Interrupted, for_each
 from copycost.files import own_name
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
@@ -76,15 +77,7 @@ def home_of(run: RunConfig, root: Path) -> Home:
 
 def homes_of(runs: Sequence[RunConfig], root: Path) -> list[Home]:
     """The home of each run's victim; `ConfigError` lists every fault at once."""
-    found, problems = [], dict[str, None]()
-    for run in runs:
-        try:
-            found.append(home_of(run, root))
-        except ConfigError as error:
-            problems |= dict.fromkeys(error.problems)
-    if problems:
-        raise ConfigError(problems)
-    return found
+    return for_each(runs, partial(home_of, root=root))
 
 
 def _known(data: str) -> str:
