@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,10 +19,7 @@ DEFAULT_PRESET = "digits"
 
 def audit_command(
     preset: options.Preset = None,
-    victim: Annotated[
-        str | None,
-        typer.Option(help="A name from `copycost list victims`, or the folder of a saved model."),
-    ] = None,
+    victim: options.Victim = None,
     data: options.Data = None,
     pool: options.Pool = None,
     attack: Annotated[
@@ -85,42 +82,35 @@ def audit_command(
     Audit only models that you own or are authorised to test.
     Exit status: 0 done, 1 a run failed, 2 an error to mend, 3 stopped before the end.
     """
-    shared = {
-        "victim": victim,
-        "data": data,
-        "pool": pool,
-        "budget": budget,
-        "access": access,
-        "top_k": top_k,
-        "defences": list(defence) if defence else None,
-        "student": student,
-        "precision": precision,
-        "estimate_precision": estimate_precision,
-        "victim_precision": victim_precision,
-        "compile": compile_,
-        "device": device,
-        "evaluations": evaluations,
-        "record_queries": record_queries,
-    }
-    values = start_from(preset or (None if victim else DEFAULT_PRESET))
+    values = start_from(PRESETS, preset or (None if victim else DEFAULT_PRESET))
     if attack:
         drop_unused_pool(values["shared"], attack)
-    values["shared"] |= {name: value for name, value in shared.items() if value is not None}
+    values["shared"] |= options.given(
+        victim=victim,
+        data=data,
+        pool=pool,
+        budget=budget,
+        access=access,
+        top_k=top_k,
+        defences=defence,
+        student=student,
+        precision=precision,
+        estimate_precision=estimate_precision,
+        victim_precision=victim_precision,
+        compile=compile_,
+        device=device,
+        evaluations=evaluations,
+        record_queries=record_queries,
+    )
     options.check_top_k(top_k, [values["shared"].get("access", "")])
-    several = {
-        "attacks": tuple(attack or ()) or None,
-        "seeds": seeds,
-        "first_seed": first_seed,
-        "threads": threads,
-    }
-    values |= {name: value for name, value in several.items() if value is not None}
+    values |= options.given(attacks=attack, seeds=seeds, first_seed=first_seed, threads=threads)
     settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
     _run(values, bool(attack), deadline, out, price, as_json)
 
 
-def start_from(preset: str | None) -> dict[str, Any]:
-    """The preset's values, copied so that the caller can change them."""
-    values = dict(PRESETS[preset]) if preset else {}
+def start_from(presets: Mapping[str, Mapping[str, Any]], preset: str | None) -> dict[str, Any]:
+    """The values of one of `presets`, copied so that the caller can change them."""
+    values = dict(presets[preset]) if preset else {}
     values["shared"] = dict(values.get("shared", {}))
     values["settings"] = {name: dict(v) for name, v in values.get("settings", {}).items()}
     return values

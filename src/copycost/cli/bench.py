@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from copycost.cli import options
-from copycost.cli.audit import drop_unused_pool, parse_settings, settle_settings
+from copycost.cli.audit import drop_unused_pool, parse_settings, settle_settings, start_from
 from copycost.presets import BENCHES
 from copycost.types import Access
 
@@ -25,15 +25,9 @@ def bench_command(
             show_default="bench-digits, unless a victim is named",
         ),
     ] = None,
-    victim: Annotated[
-        str | None,
-        typer.Option(help="A name from `copycost list victims`, or the folder of a saved model."),
-    ] = None,
+    victim: options.Victim = None,
     data: options.Data = None,
-    attack: Annotated[
-        list[str] | None,
-        typer.Option(help="A name from `copycost list attacks`, or MODULE:CLASS. Repeatable."),
-    ] = None,
+    attack: options.Attacks = None,
     budget: Annotated[
         list[int] | None, typer.Option(help="Queries allowed to a run. Repeatable.")
     ] = None,
@@ -57,11 +51,8 @@ def bench_command(
         ),
     ] = None,
     precision: options.Precision = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs at a time.", show_default="one a GPU, else one a core"),
-    ] = None,
+    device: options.AnyDevice = None,
+    workers: options.Workers = None,
     threads: Annotated[
         int | None,
         typer.Option(
@@ -84,29 +75,23 @@ def bench_command(
     Audit only models that you own or are authorised to test.
     Exit status: 0 done, 1 a run failed, 2 an error to mend, 3 stopped before the end.
     """
-    shared = {
-        "victim": victim,
-        "data": data,
-        "student": student,
-        "access": access,
-        "top_k": top_k,
-        "pool": pool,
-        "precision": precision,
-        "device": device,
-    }
-    several = {
-        "attacks": tuple(attack or ()) or None,
-        "budgets": tuple(budget or ()) or None,
-        "seeds": seeds,
-        "first_seed": first_seed,
-        "threads": threads,
-    }
-    values = _start_from(preset or (None if victim else DEFAULT_PRESET))
+    values = start_from(BENCHES, preset or (None if victim else DEFAULT_PRESET))
     if attack:
         drop_unused_pool(values["shared"], attack)
-    values["shared"] |= {name: value for name, value in shared.items() if value is not None}
+    values["shared"] |= options.given(
+        victim=victim,
+        data=data,
+        student=student,
+        access=access,
+        top_k=top_k,
+        pool=pool,
+        precision=precision,
+        device=device,
+    )
     options.check_top_k(top_k, [values["shared"].get("access", "")])
-    values |= {name: value for name, value in several.items() if value is not None}
+    values |= options.given(
+        attacks=attack, budgets=budget, seeds=seeds, first_seed=first_seed, threads=threads
+    )
     given = parse_settings(settings or [])
     for name in MEASURES:
         values[name] = {**values.get(name, {}), **given.pop(name, {})}
@@ -119,9 +104,3 @@ def bench_command(
         command.show_plan(as_json)
     else:
         raise typer.Exit(command.run(deadline, as_json))
-
-
-def _start_from(preset: str | None) -> dict[str, Any]:
-    """The preset's values, `shared` and `settings` copied; without a preset both are empty."""
-    values = dict(BENCHES[preset]) if preset else {}
-    return values | {name: dict(values.get(name, {})) for name in ("shared", "settings")}

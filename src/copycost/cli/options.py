@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,14 @@ Preset = Annotated[
         help="Settings to start from: `copycost list presets`.",
         show_default="digits, unless a victim is named",
     ),
+]
+Victim = Annotated[
+    str | None,
+    typer.Option(help="A name from `copycost list victims`, or the folder of a saved model."),
+]
+Attacks = Annotated[
+    list[str] | None,
+    typer.Option(help="A name from `copycost list attacks`, or MODULE:CLASS. Repeatable."),
 ]
 Data = Annotated[
     str | None,
@@ -62,6 +70,12 @@ VictimPrecision = Annotated[
 Compile = Annotated[
     str | None, typer.Option("--compile", help="torch.compile: off, on, or graphs on CUDA.")
 ]
+AnyDevice = Annotated[str | None, typer.Option(help="auto, cpu or cuda.")]
+"""Without a number: each worker is given a GPU of its own."""
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Runs at a time.", show_default="one a GPU, else one a core"),
+]
 RecordQueries = Annotated[
     str | None,
     typer.Option(help="Keep every query and answer on disk; inputs as `bytes` or `exact`."),
@@ -83,6 +97,11 @@ Deadline = Annotated[
 too. The command gets a time on the monotonic clock, for `stop_at`."""
 Out = Annotated[Path, typer.Option(help="Folder for runs, victims and reports.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value not in (None, [], {})}
 
 
 def check_top_k(k: int | None, accesses: Iterable[str]) -> None:

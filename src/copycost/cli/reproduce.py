@@ -39,11 +39,8 @@ def reproduce_command(
     ] = False,
     precision: options.Precision = None,
     compile_: options.Compile = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs at a time.", show_default="one a GPU, else one a core"),
-    ] = None,
+    device: options.AnyDevice = None,
+    workers: options.Workers = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of one run.", show_default="cores / workers")
     ] = None,

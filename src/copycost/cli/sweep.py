@@ -16,6 +16,7 @@ from copycost.cli.audit import (
     start_from,
 )
 from copycost.errors import ConfigError
+from copycost.presets import PRESETS
 from copycost.sweep.grid_file import read_grid_file
 from copycost.types import Access
 
@@ -36,10 +37,7 @@ def sweep_command(
     ] = None,
     data: options.Data = None,
     pool: options.Pool = None,
-    attack: Annotated[
-        list[str] | None,
-        typer.Option(help="A name from `copycost list attacks`, or MODULE:CLASS. Repeatable."),
-    ] = None,
+    attack: options.Attacks = None,
     budget: Annotated[
         list[int] | None, typer.Option(help="Queries allowed to each run. Repeatable.")
     ] = None,
@@ -66,7 +64,7 @@ def sweep_command(
     estimate_precision: options.EstimatePrecision = None,
     victim_precision: options.VictimPrecision = None,
     compile_: options.Compile = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    device: options.AnyDevice = None,
     evaluations: options.Evaluations = None,
     record_queries: options.RecordQueries = None,
     executor: Annotated[
@@ -103,13 +101,8 @@ def sweep_command(
     Audit only models that you own or are authorised to test.
     Exit status: 0 done, 1 a run failed, 2 an error to mend, 3 stopped before the end.
     """
-    given = _given(
-        attacks=attack,
-        seeds=seeds,
-        first_seed=first_seed,
-        threads=threads,
-    ) | {
-        "shared": _given(
+    given = options.given(attacks=attack, seeds=seeds, first_seed=first_seed, threads=threads) | {
+        "shared": options.given(
             data=data,
             pool=pool,
             top_k=top_k,
@@ -121,7 +114,7 @@ def sweep_command(
             evaluations=evaluations,
             record_queries=record_queries,
         ),
-        "axes": _given(
+        "axes": options.given(
             victim=victim,
             budget=budget,
             access=access,
@@ -151,7 +144,7 @@ def _grid_values(
     _refuse_other_shapes(file)
     in_file = file.pop("preset", None)
     named = "victim" in {**file.get("shared", {}), **file.get("axes", {}), **given["axes"]}
-    values = start_from(preset or in_file or (None if named else DEFAULT_PRESET))
+    values = start_from(PRESETS, preset or in_file or (None if named else DEFAULT_PRESET))
     for layer in (file, given):
         if "attacks" in layer:  # drop what lower layers set for other attacks
             _keep_attacks(values, layer["attacks"])
@@ -201,11 +194,6 @@ def _lay_over(values: dict[str, Any], layer: dict[str, Any]) -> None:
             _lay_over(values[name], value)
         else:
             values[name] = value
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value not in (None, [], {})}
 
 
 def _defence_sets(texts: list[str] | None) -> list[list[str]]:
