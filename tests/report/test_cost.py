@@ -17,8 +17,8 @@ from copycost.report.cost import (
     money,
     queries_to_agreement,
 )
+from copycost.report.groups import group_records
 from copycost.report.page import write_report
-from copycost.report.table import group_records
 from copycost.report.wording import MISSING
 from copycost.runner.record import Point, Record
 

@@ -8,7 +8,8 @@ import matplotlib
 import numpy as np
 
 from copycost.report.figures import Line, curves, shares_figure, values_figure
-from copycost.report.table import group_records, labels
+from copycost.report.groups import group_records
+from copycost.report.table import labels
 from copycost.runner.record import Point, Record
 
 MakeRecord = Callable[..., Record]

@@ -9,8 +9,8 @@ import pytest
 
 from copycost.flags import Flag
 from copycost.report.doubts import by_flag, doubts
+from copycost.report.groups import group_records
 from copycost.report.headline import Headline, headlines
-from copycost.report.table import group_records
 from copycost.runner.record import Record
 from copycost.types import Access
 

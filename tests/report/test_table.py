@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from copycost.report import wording
-from copycost.report.table import Spread, flatten, group_records, labels, rows, spread
+from copycost.report.groups import Spread, flatten, group_records, spread
+from copycost.report.table import labels, rows
 from copycost.runner.record import Record
 from copycost.types import Access
 

@@ -8,7 +8,8 @@ from copycost.bench.result import BenchRecord, read_bench
 from copycost.bench.tables import rows
 from copycost.pool import IN_DISTRIBUTION
 from copycost.report import wording
-from copycost.report.table import in_words, spread
+from copycost.report.groups import spread
+from copycost.report.table import in_words
 from tools.passages.markdown import NOT_RUN, measured_on, table
 from tools.passages.tuning import LABEL_TUNING_FILE, TUNING_FILE, Tuning, read_tuning
 

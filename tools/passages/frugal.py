@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from copycost.report.groups import Group, Setting, group_records
 from copycost.report.knowledge import held
-from copycost.report.table import Group, Setting, group_records, in_words
+from copycost.report.table import in_words
 from copycost.report.wording import attack_name, percent
 from copycost.runner.record import Record, records_in
 from copycost.types import Access

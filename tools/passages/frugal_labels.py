@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
+from copycost.report.groups import Group, group_records
 from copycost.report.knowledge import held
-from copycost.report.table import Group, group_records, in_words
+from copycost.report.table import in_words
 from copycost.runner.record import records_in
 from copycost.settings import read_settings
 from tools.passages.frugal import (

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from copycost.attacks.frugal import Frugal
+from copycost.report.groups import Group, group_records
 from copycost.report.knowledge import held
-from copycost.report.table import Group, group_records, in_words
+from copycost.report.table import in_words
 from copycost.report.wording import percent, plural
 from copycost.runner.record import records_in
 from copycost.settings import read_settings

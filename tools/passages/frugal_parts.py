@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.table import Group, flatten, group_records, in_words
+from copycost.report.groups import Group, flatten, group_records
+from copycost.report.table import in_words
 from copycost.report.wording import MISSING
 from copycost.runner.record import records_in
 from copycost.settings import write_settings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.attacks.frugal import Frugal
-from copycost.report.table import Group, group_records
+from copycost.report.groups import Group, group_records
 from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings, write_settings

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 
 from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.report.figures import LINES, queries_across, scale_shares
+from copycost.report.groups import Group, group_records
 from copycost.report.knowledge import held
 from copycost.report.stand_alone import on_paper, svg
-from copycost.report.table import Group, access_in_words, group_records, in_words
+from copycost.report.table import access_in_words, in_words
 from copycost.report.wording import attack_name, plural
 from copycost.runner.record import Record, records_in
 from copycost.types import Access

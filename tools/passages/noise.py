@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from copycost.attacks.random_noise import RandomNoise
-from copycost.report.table import Group, group_records
+from copycost.report.groups import Group, group_records
 from copycost.runner.record import records_in
 from copycost.settings import read_settings
 from tools.passages.frugal import by_labels, made_by, over_seeds, reached

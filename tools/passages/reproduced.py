@@ -10,7 +10,7 @@ from copycost.presets import PRESETS
 from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.presets.study import Series, Study
 from copycost.report import wording
-from copycost.report.table import spread
+from copycost.report.groups import spread
 from copycost.reproduce.answers import progress
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.tables import (

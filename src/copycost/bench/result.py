@@ -17,7 +17,7 @@ from copycost.bench.work import FreshResult
 from copycost.claims.measures import knows_nothing, least_budgets
 from copycost.errors import RunError
 from copycost.flags import Flag
-from copycost.report.table import spread
+from copycost.report.groups import spread
 from copycost.runner.record import AccountFacts, Facts, Record, Surroundings, VictimFacts
 from copycost.settings import explained
 from copycost.types import Access

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from copycost.report.cost import queries_to_agreement
 from copycost.report.doubts import doubts
-from copycost.report.table import group_records, rows
+from copycost.report.groups import group_records
+from copycost.report.table import rows
 from copycost.runner.record import Record
 
 

@@ -12,8 +12,9 @@ from rich.table import Table
 from copycost.cli.output import FAILED, STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_at
 from copycost.errors import ConfigError
+from copycost.report.groups import group_records
 from copycost.report.page import write_report
-from copycost.report.table import group_records, rows
+from copycost.report.table import rows
 from copycost.runner.stopping import Stop
 from copycost.settings import read_settings
 from copycost.sweep.executors import EXECUTORS

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from copycost.errors import ConfigError
 from copycost.report import wording
-from copycost.report.table import Group, labels
+from copycost.report.groups import Group
+from copycost.report.table import labels
 from copycost.runner.record import Record
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)

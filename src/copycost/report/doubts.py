@@ -9,7 +9,8 @@ from typing import NamedTuple
 from copycost import flags
 from copycost.flags import Flag
 from copycost.report import wording
-from copycost.report.table import Group, labels
+from copycost.report.groups import Group
+from copycost.report.table import labels
 
 
 class Doubt(NamedTuple):

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator, NullFormatter
 
 from copycost.report import wording
-from copycost.report.table import Group
+from copycost.report.groups import Group
 from copycost.runner.record import Point, Record
 
 INK, FAINT, NOISE = "#010203", "#040506", "#070809"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from copycost.report import wording
 from copycost.report.doubts import no_better_than_noise, noise_beside
-from copycost.report.table import Group, Spread, access_in_words, defences
+from copycost.report.groups import Group, Spread
+from copycost.report.table import access_in_words, defences
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from copycost.files import AnyPath, write_atomically
 from copycost.report import cost, figures, runs, wording
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.explanations import EXPLANATIONS, explanation
+from copycost.report.groups import Group, group_records
 from copycost.report.headline import Headline, headlines
 from copycost.report.runs import Run, read_run
-from copycost.report.table import Group, Row, group_records, labels, rows
+from copycost.report.table import Row, labels, rows
 
 RESULTS = ("agreement", "accuracy")
 COLUMNS = {

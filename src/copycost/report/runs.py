@@ -9,8 +9,8 @@ from pathlib import Path
 
 from copycost.errors import RunError
 from copycost.report import wording
+from copycost.report.groups import flatten
 from copycost.report.knowledge import held
-from copycost.report.table import flatten
 from copycost.runner.record import (
     RECORD_FILE,
     SAMPLES_FILE,

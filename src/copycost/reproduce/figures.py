@@ -20,8 +20,9 @@ from copycost.presets.study import Panel
 from copycost.report import figures as shared
 from copycost.report import wording
 from copycost.report.figures import INK, LINES, VARIABLES, Drawing, Key
+from copycost.report.groups import spread
 from copycost.report.stand_alone import on_paper, png, svg
-from copycost.report.table import in_words, spread
+from copycost.report.table import in_words
 from copycost.reproduce.epochs import queries_of_epoch
 from copycost.reproduce.result import SHARES, SeriesResult, StudyResult
 from copycost.reproduce.tables import and_diverged, called

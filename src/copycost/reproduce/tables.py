@@ -12,7 +12,8 @@ from statistics import median
 from copycost.claims.base import Finding
 from copycost.presets.kwon2023 import SCALES
 from copycost.report import wording
-from copycost.report.table import Spread, in_words, spread
+from copycost.report.groups import Spread, spread
+from copycost.report.table import in_words
 from copycost.reproduce.epochs import queries_of_epoch
 from copycost.reproduce.result import SHARES, SeriesResult, StudyResult
 from copycost.runner.record import Record
