@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,6 +166,22 @@ def reached(group: Group) -> list[str]:
         in_words(group.accuracy),
         f"{group.seconds.median:,.0f}",
     ]
+
+
+def by_settings(groups: Sequence[Group], name: str, told: Callable[[Group], str]) -> str:
+    """The table of `groups` by data, access, queries and a column `name`, which `told` fills."""
+    head = ["data", "access", "queries", name, "agreement", "accuracy", "seconds a run"]
+    rows = [
+        [
+            group.victim.dataset,
+            str(group.setting.access),
+            f"{group.setting.budget:,}",
+            told(group),
+            *reached(group),
+        ]
+        for group in groups
+    ]
+    return table(head, rows)
 
 
 def _verdicts(groups: Sequence[Group]) -> list[str]:

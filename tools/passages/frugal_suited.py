@@ -10,7 +10,7 @@ from copycost.report.groups import Group, group_records
 from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings, write_settings
-from tools.passages.frugal import by_labels, made_by, over_seeds, reached
+from tools.passages.frugal import by_labels, by_settings, made_by, over_seeds, reached
 from tools.passages.markdown import NOT_RUN, table
 
 PLAIN = "two students, 16 steps for each batch of 256"
@@ -22,18 +22,8 @@ def suited_passage(results: Path) -> str:
     if not groups:
         return NOT_RUN
     groups.sort(key=_place)
-    head = ["data", "access", "queries", "settings", "agreement", "accuracy", "seconds a run"]
-    rows = [
-        [
-            group.victim.dataset,
-            str(group.setting.access),
-            f"{group.setting.budget:,}",
-            _in_use(group.records[0]),
-            *reached(group),
-        ]
-        for group in groups
-    ]
-    return "\n\n".join([table(head, rows), _students(groups), over_seeds(groups), made_by(groups)])
+    drawn = by_settings(groups, "settings", lambda group: _in_use(group.records[0]))
+    return "\n\n".join([drawn, _students(groups), over_seeds(groups), made_by(groups)])
 
 
 def clip_passage(results: Path) -> str:

@@ -8,8 +8,8 @@ from copycost.attacks.random_noise import RandomNoise
 from copycost.report.groups import Group, group_records
 from copycost.runner.record import records_in
 from copycost.settings import read_settings
-from tools.passages.frugal import by_labels, made_by, over_seeds, reached
-from tools.passages.markdown import NOT_RUN, table
+from tools.passages.frugal import by_labels, by_settings, made_by, over_seeds
+from tools.passages.markdown import NOT_RUN
 
 
 def noise_passage(results: Path) -> str:
@@ -18,18 +18,8 @@ def noise_passage(results: Path) -> str:
     if not groups:
         return NOT_RUN
     groups.sort(key=_place)
-    head = ["data", "access", "queries", "learnt", "agreement", "accuracy", "seconds a run"]
-    rows = [
-        [
-            group.victim.dataset,
-            str(group.setting.access),
-            f"{group.setting.budget:,}",
-            _learnt(group),
-            *reached(group),
-        ]
-        for group in groups
-    ]
-    return "\n\n".join([table(head, rows), over_seeds(groups), made_by(groups)])
+    drawn = by_settings(groups, "learnt", _learnt)
+    return "\n\n".join([drawn, over_seeds(groups), made_by(groups)])
 
 
 def _place(group: Group) -> tuple[str, bool, int, int]:
