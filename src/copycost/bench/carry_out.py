@@ -65,9 +65,9 @@ class Bench:
         """Do the unfinished runs, then take the missing measurements."""
         self.results = self.sweep.run(executor, terms, stop=stop, watcher=watcher)
         waiting = {
-            number: self._measure(result)
+            number: task
             for number, result in enumerate(self.results)
-            if result.finished and not self._measure(result).done
+            if result.finished and not (task := self._measure(result)).done
         }
         if not waiting:
             return

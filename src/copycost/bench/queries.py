@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from copycost.levels import dequantise
-from copycost.oracle.transfer.frames import Arrays, Encoding, Layout
-from copycost.oracle.transfer.reader import TransferSet
+from copycost.oracle.transfer.frames import Arrays, Layout
+from copycost.oracle.transfer.reader import TransferSet, decoded
 from copycost.types import Answer
 
 Rows = list[tuple[Arrays, int]]
@@ -57,15 +56,11 @@ class Queries:
 
     def of(self, rows: Tensor, device: torch.device) -> tuple[Tensor, Answer]:
         """Inputs [m, *shape] in the spec's range and their answers, for `rows` [m], m > 0."""
-        places, spec = self._places(rows), self.layout.spec
-        inputs = torch.from_numpy(np.stack([call.inputs[row] for call, row in places])).to(device)
-        if self.layout.encoding is Encoding.BYTES:
-            inputs = dequantise(inputs, spec)
-        elif spec.vocabulary is not None:
-            inputs = inputs.long()
-        scores = _scores(places) if self.layout.has_scores else None
-        scores = None if scores is None else scores.to(device)
-        return inputs, Answer(self.layout.access, self.labels[rows].to(device), scores)
+        places = self._places(rows)
+        stored = torch.from_numpy(np.stack([call.inputs[row] for call, row in places])).to(device)
+        scores = _scores(places).to(device) if self.layout.has_scores else None
+        answer = Answer(self.layout.access, self.labels[rows].to(device), scores)
+        return decoded(stored, self.layout), answer
 
     def _places(self, rows: Tensor) -> Rows:
         which = self._calls_of(rows)

@@ -128,12 +128,15 @@ class TransferSet:
             self.torn_bytes = torn
 
 
-def _asked(first: int, arrays: Arrays, layout: Layout) -> Asked:
-    inputs = torch.from_numpy(np.array(arrays.inputs))
+def decoded(stored: Tensor, layout: Layout) -> Tensor:
+    """Inputs [n, *shape] as `stored`: float32 in the spec's range; tokens are int64."""
     if layout.encoding is Encoding.BYTES:
-        inputs = dequantise(inputs, layout.spec)
-    elif layout.spec.vocabulary is not None:
-        inputs = inputs.long()
+        return dequantise(stored, layout.spec)
+    return stored if layout.spec.vocabulary is None else stored.long()
+
+
+def _asked(first: int, arrays: Arrays, layout: Layout) -> Asked:
+    inputs = decoded(torch.from_numpy(np.array(arrays.inputs)), layout)
     scores = None if arrays.scores is None else torch.from_numpy(np.array(arrays.scores))
     return Asked(first, inputs, torch.from_numpy(np.array(arrays.labels)).long(), scores)
 

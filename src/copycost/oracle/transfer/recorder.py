@@ -71,11 +71,9 @@ class Recorder:
         thread could not write.
         """
         self._complain()
-        scores = None if answer.scores is None else answer.scores.float()
-        inputs = self._encoded(x)
-        on_host = [_to_host(t) for t in (inputs, answer.labels.to(torch.int32))]
-        scores = None if scores is None else _to_host(scores)
-        self._queue.put(_Batch(first, on_host[0], on_host[1], scores, _arrival(x.device)))
+        inputs, labels = _to_host(self._encoded(x)), _to_host(answer.labels.to(torch.int32))
+        scores = None if answer.scores is None else _to_host(answer.scores.float())
+        self._queue.put(_Batch(first, inputs, labels, scores, _arrival(x.device)))
 
     def flush(self) -> None:
         """Wait until every batch is on the disk; `RunError` if one could not be written."""
