@@ -176,11 +176,14 @@ def _nothing_but(run: RunConfig, paper: Values | None) -> Course:
     No record describes the victim. Its values do not matter here, as a student that is never right
     reaches no share of its accuracy, and does no better than one answer to everything.
     """
-    comparable = paper is not None and all(
-        getattr(run, name) == paper[name] for name in _PUBLISHED_OF
-    )
+    comparable = _comparable(run.model_dump(), paper)
     values: dict[str, tuple[float, ...]] = dict.fromkeys(SHARES, ())
     return Course(run.seed, run.budget, (), values, math.nan, 1, 0.0, comparable)
+
+
+def _comparable(config: Values, paper: Values | None) -> bool:
+    """Whether a run of `config` is such a one as the paper's number is about."""
+    return paper is not None and all(config[name] == paper[name] for name in _PUBLISHED_OF)
 
 
 def _of(configs: Sequence[RunConfig], records: Sequence[Record]) -> list[Record]:
@@ -217,5 +220,5 @@ def course(record: Record, paper: Values | None) -> Course:
         victim_accuracy=record.victim.accuracy,
         classes=record.victim.classes,
         one_answer=record.victim.one_answer,
-        comparable=paper is not None and all(record.config[n] == paper[n] for n in _PUBLISHED_OF),
+        comparable=_comparable(record.config, paper),
     )

@@ -7,7 +7,7 @@ goes on as if nothing had been measured.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean
@@ -28,12 +28,12 @@ from copycost.nets.generator import squash
 from copycost.nets.seeded import derive
 from copycost.noise import Noise
 from copycost.oracle.access import release
+from copycost.oracle.rehearsal import Network
 from copycost.studies.precision import by_parts
 from copycost.studies.vanishing_record import Cell, Grid, Moment, Quartiles
 from copycost.training.train import accuracy
 from copycost.types import Access, InputSpec
 
-Network = Callable[[Tensor], Tensor]
 NO_FLOOR = 1e-300
 """A probability that float64 can still represent: logits that are 690 apart."""
 

@@ -24,12 +24,12 @@ from copycost.nets.generator import squash
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
 from copycost.oracle.access import release
+from copycost.oracle.rehearsal import Network
 from copycost.recovery import recover_logits
 from copycost.training.recipe import Recipe
 from copycost.training.train import accuracy, train
 from copycost.types import Access, InputSpec
 
-Network = Callable[[Tensor], Tensor]
 LATENT, WIDTH = 256, 64
 
 
