@@ -93,8 +93,7 @@ class Run:
         self._counts: dict[str, int] = {}
         self._trail = Trail()
         self._next = 1
-        self._before = 0.0
-        self._rest = 0.0
+        self._before = self._rest = 0.0
         self._clock = self._saved_at = time.monotonic()
 
     @property
@@ -116,7 +115,8 @@ class Run:
         """Restore a stopped run into `state`, or evaluate the fresh student."""
         saved = load_checkpoint(self.folder / CHECKPOINT_FILE)
         check_ledgers(self.folder, self._ranks, self._oracle.spent, saved)
-        self._level()
+        # What other ranks lost in a crash, so that all take the same steps from here.
+        self._meter.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
         if saved is not None:
             self._restore(state, saved)
         elif self._oracle.spent:
@@ -197,26 +197,7 @@ class Run:
         self._mean_losses(state)
         self._trail.sound = self._trail.steps
         self._meter.settle()
-        own_content = {
-            "victim": self._api.state(),
-            "layers": chance_state(state.engine.device),
-            "sums": self._sums,
-            # Steps alone do not identify a moment: after a crash they are taken again.
-            "moment": [self._trail.steps, self.spent],
-        }
-        shared: dict[str, Any] = {
-            "attack": state.state(),
-            "account": (self._oracle.spent, self._meter.lost),
-            "trail": self._trail.state(),
-            "counts": self._counts,
-            "next": self._next,
-            "curve": [point.model_dump() for point in self.curve],
-            "seconds": self.seconds,
-            "started": self.started,
-            "resumed": self.resumed,
-            "spent": self.spent,
-        }
-        content = own_content | shared if self._ranks.leads else own_content
+        content = self._own(state) | (self._shared(state) if self._ranks.leads else {})
         self._saver.put(own(self.folder / CHECKPOINT_FILE, self._ranks), content)
         self._saved_at = time.monotonic()
         took = self._saved_at - began
@@ -251,9 +232,30 @@ class Run:
         finally:
             self._saver.wait()
 
-    def _level(self) -> None:
-        """Forfeit what other ranks lost in a crash, so that all take the same steps from here."""
-        self._meter.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
+    def _own(self, state: State) -> dict[str, Any]:
+        """This rank's part of a checkpoint."""
+        return {
+            "victim": self._api.state(),
+            "layers": chance_state(state.engine.device),
+            "sums": self._sums,
+            # Steps alone do not identify a moment: after a crash they are taken again.
+            "moment": [self._trail.steps, self.spent],
+        }
+
+    def _shared(self, state: State) -> dict[str, Any]:
+        """The part that rank 0 saves for all."""
+        return {
+            "attack": state.state(),
+            "account": (self._oracle.spent, self._meter.lost),
+            "trail": self._trail.state(),
+            "counts": self._counts,
+            "next": self._next,
+            "curve": [point.model_dump() for point in self.curve],
+            "seconds": self.seconds,
+            "started": self.started,
+            "resumed": self.resumed,
+            "spent": self.spent,
+        }
 
     def _restore(self, state: State, saved: dict[str, Any]) -> None:
         state.restore(saved["attack"])
