@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 
 import torch
@@ -32,6 +33,11 @@ def usable(
         index = devices[0] if isinstance(devices, list) else 0
         _check_precisions(index, {Precision(name) for name in precisions if name})
     return accelerator, devices
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_modes() -> None:

@@ -27,7 +27,7 @@ from copycost.arithmetic import (
 )
 from copycost.compiling import Compile, Compiled
 from copycost.convolutions import fewer_products
-from copycost.devices import Devices, check_modes, usable
+from copycost.devices import Devices, check_modes, cores, usable
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
@@ -207,8 +207,7 @@ def use_threads(threads: int | None = None) -> int:
     many times slower if all processes of a machine have more threads than it has cores. Raises
     `ConfigError` for a number outside 1 to 1,024.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = omp_threads() or cores or 1 if threads is None else threads
+    threads = omp_threads() or cores() if threads is None else threads
     if not 1 <= threads <= MOST_THREADS:
         raise ConfigError([f"threads: expected 1 to {MOST_THREADS}, got {threads:,}."])
     torch.set_num_threads(threads)

@@ -56,7 +56,7 @@ class FixMatch(Knockoff):
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> PoolState:
         """The state before the first query, with an average of the student."""
-        s = PoolState(**self.parts(pool, len(pool), student, oracle, engine, seed))
+        s = super().begin(pool, student, oracle, engine, seed)
         s.averages["student"] = Average(s.student.network, self.average)
         return s
 

@@ -6,7 +6,6 @@ task is next, which is retried and which has failed.
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -86,11 +85,6 @@ def needs(package: str, extra: str) -> ConfigError:
     return ConfigError(
         [f"The executor {extra} needs the package {package}: pip install 'copycost[{extra}]'"]
     )
-
-
-def cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_asked(terms: Terms) -> int | None:

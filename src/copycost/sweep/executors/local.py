@@ -16,9 +16,10 @@ from threading import Thread
 import torch
 from pydantic.dataclasses import dataclass
 
+from copycost.devices import cores
 from copycost.runner.stopping import SIGNALS, Stop
 from copycost.settings import SETTINGS
-from copycost.sweep.executors.base import Terms, cores, threads_asked
+from copycost.sweep.executors.base import Terms, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 PRELOADED = ["__main__", "torch", "torch._dynamo", "copycost.sweep.work"]

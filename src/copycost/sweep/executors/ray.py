@@ -17,10 +17,11 @@ from typing import Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from copycost.devices import cores
 from copycost.errors import ConfigError
 from copycost.runner.stopping import Stop
 from copycost.settings import SETTINGS
-from copycost.sweep.executors.base import Pool, Terms, cores, needs, threads_asked
+from copycost.sweep.executors.base import Pool, Terms, needs, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 HERE = "local"
