@@ -26,6 +26,9 @@ from copycost.schedules import ScheduleSetting, Steps
 from copycost.settings import SETTINGS
 from copycost.types import Answer
 
+PROGRESS = ("fresh", "queue", "trained", "learnt", "lesson", "order")
+"""Fields of a `PoolState` that a checkpoint holds as they are."""
+
 
 def _no_rows() -> Tensor:
     return torch.empty(0, dtype=torch.int64)
@@ -88,17 +91,9 @@ class PoolState(State):
 
     def state(self) -> dict[str, Any]:
         """All that a checkpoint needs, with the answers and the progress of the rounds."""
-        rounds = {
-            "answers": self.answers.state(),
-            "fresh": self.fresh,
-            "queue": self.queue,
-            "order": self.order,
-            "trained": self.trained,
-            "learnt": self.learnt,
-            "lesson": self.lesson,
-            "pool": self.pool.content_hash,
-        }
-        return super().state() | {"rounds": rounds}
+        rounds = {name: getattr(self, name) for name in PROGRESS}
+        kept = {"answers": self.answers.state(), "pool": self.pool.content_hash}
+        return super().state() | {"rounds": rounds | kept}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved `state`; `RunError` if it comes from another pool."""
@@ -107,10 +102,8 @@ class PoolState(State):
         super().restore(state)
         self._unasked = None
         self.answers.restore(rounds["answers"])
-        self.fresh, self.queue, self.order = (rounds[k] for k in ("fresh", "queue", "order"))
-        self.trained, self.learnt, self.lesson = (
-            rounds[k] for k in ("trained", "learnt", "lesson")
-        )
+        for name in PROGRESS:
+            setattr(self, name, rounds[name])
 
     def _check_pool(self, begun_with: str | None) -> None:
         # None: a checkpoint from before the pool's hash was kept.
