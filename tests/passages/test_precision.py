@@ -54,7 +54,7 @@ def record() -> PrecisionRecord:
 @pytest.fixture
 def results(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
     folder = tmp_path / "results"
-    record().write(folder / "precision" / "small.json")
+    record().write_to(folder / "precision" / "small.json")
     for number, arm in enumerate(MEANINGS):
         for seed in range(3):
             agreement = 0.9 - 0.1 * number + 0.01 * seed

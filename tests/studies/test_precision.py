@@ -67,7 +67,7 @@ def test_the_resnets_are_measured_the_same_way(tmp_path: Path) -> None:
     record = measure("resnet", [tiny(pair) for pair in PAIRS["resnet"]], CPU, grid)
     assert {facts.student for facts in record.pairs} == {"resnet18-8x"}
     assert {cell.form for cell in record.cells} == {"forward", "central"}
-    path = record.write(tmp_path / "resnet.json")
+    path = record.write_to(tmp_path / "resnet.json")
     assert read_precision(path) == record
     path.write_text("{}")
     with pytest.raises(RunError, match="version"):

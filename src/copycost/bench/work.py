@@ -13,7 +13,6 @@ from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
 from copycost.errors import Busy, Interrupted, RunError
-from copycost.files import write_atomically
 from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import derive
@@ -102,13 +101,13 @@ class Measure(Task):
             keeper = KeptTraining(self._transfer_file.with_suffix(".safetensors"), stop)
             with keeper.until_done():
                 rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed, keeper)
-                _write(self._transfer_file, rate)
+                rate.write_to(self._transfer_file)
         for budget in self.budgets:
             if self.fresh(budget) is None:
                 keeper = KeptTraining(self._fresh_file(budget).with_suffix(".safetensors"), stop)
                 with keeper.until_done():
                     student = self._train(budget, target, auditor, engine, keeper)
-                    _write(self._fresh_file(budget), student)
+                    student.write_to(self._fresh_file(budget))
 
     def _train(
         self, budget: int, target: Target, auditor: Auditor, engine: Engine, keeper: KeptTraining
@@ -162,10 +161,6 @@ def _read(kind: type[F], path: Path) -> F | None:
     except ValueError as error:
         why = explained(error)
         raise RunError(f"{path} is damaged: {why}. Delete it to measure again.") from None
-
-
-def _write(path: Path, found: Facts) -> None:
-    write_atomically(path, (found.model_dump_json(indent=1) + "\n").encode())
 
 
 def _key(settings: PGD | Recipe) -> str:

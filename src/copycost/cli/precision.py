@@ -49,7 +49,7 @@ def table_command(
 
     use_threads(threads)
     record = measure(nets, PAIRS[nets], Engine(device).device, Grid(points=points), say)
-    path = record.write(out / f"{nets}.json")
+    path = record.write_to(out / f"{nets}.json")
     say(f"Record: {path.resolve()}")
     if as_json:
         print_text(record.model_dump_json(indent=1))

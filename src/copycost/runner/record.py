@@ -35,6 +35,11 @@ class Facts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def write_to(self, path: Path) -> Path:
+        """Write them as the JSON file `path`, atomically, and return it."""
+        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+        return path
+
 
 class VictimFacts(Facts):
     """The model that was copied, and what stood in front of it."""
@@ -193,9 +198,7 @@ class Record(Facts):
 
     def write(self, folder: Path) -> Path:
         """Write `folder/record.json` atomically and return its path."""
-        path = folder / RECORD_FILE
-        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
-        return path
+        return self.write_to(folder / RECORD_FILE)
 
 
 def records_in(folder: Path) -> list[Record]:

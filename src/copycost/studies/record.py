@@ -12,7 +12,6 @@ from typing import Literal
 from pydantic import ValidationError
 
 from copycost.errors import RunError
-from copycost.files import write_atomically
 from copycost.runner.record import Facts, Surroundings
 
 VERSION: Literal[1] = 1
@@ -71,11 +70,6 @@ class PrecisionRecord(Facts):
     seconds: float
     started: str
     """ISO 8601, UTC."""
-
-    def write(self, path: Path) -> Path:
-        """Write the record atomically and return its path."""
-        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
-        return path
 
 
 def read_precision(path: Path) -> PrecisionRecord:

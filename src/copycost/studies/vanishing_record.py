@@ -12,7 +12,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from copycost.errors import RunError
-from copycost.files import write_atomically
 from copycost.runner.config import Arithmetic
 from copycost.runner.record import AGAIN, Facts, Surroundings
 from copycost.settings import explained
@@ -155,9 +154,7 @@ class VanishingRecord(Facts):
 
     def write(self, folder: Path) -> Path:
         """Write `folder/diagnostic.json` atomically and return its path."""
-        path = folder / DIAGNOSTIC_FILE
-        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
-        return path
+        return self.write_to(folder / DIAGNOSTIC_FILE)
 
 
 def read_vanishing(path: Path) -> VanishingRecord:
