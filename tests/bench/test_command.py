@@ -302,7 +302,7 @@ def test_what_could_not_be_done_or_written_is_told_before_the_first_run(bench, e
 def test_a_k_that_would_change_nothing_is_refused(bench, executor):
     code, _, err = bench("--top-k", "3", "--dry-run")
     assert code == 2
-    assert "top-k: 3 was given, and access is not top-k. Say --access top-k." in err
+    assert "top-k: 3 was given, and access is not top-k. Write --access top-k" in err
     assert bench("--top-k", "3", "--access", "top-k", "--dry-run")[0] == 0
 
 

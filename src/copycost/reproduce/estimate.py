@@ -101,7 +101,7 @@ class _Book:
             share = (self.ends - time.monotonic()) / (len(self.names) - len(self.costs))
             if self.costs and share <= 0:
                 found = max(self.costs.values(), key=lambda cost: cost.query_seconds)
-                words = "not timed for want of time; taken to be as slow as the slowest that was"
+                words = "not timed for want of time; taken to be as slow as the slowest timed"
             else:
                 found = time_run(kind, share)
                 words = found.words
