@@ -309,7 +309,7 @@ def test_a_k_that_would_change_nothing_is_refused(bench, executor):
 def test_when_nobody_can_run_every_reason_is_said(bench, executor):
     code, _, err = bench(attacks=("--attack", "knockoff", "--attack", "jbda"))
     assert code == 2
-    assert "No attack can run here." in err
+    assert "No attack can run with these settings:" in err
     assert "knockoff: it starts with a pool" in err
     assert "jbda: it starts with a pool" in err
 

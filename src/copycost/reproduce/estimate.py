@@ -56,8 +56,8 @@ class Estimate:
         """How the estimate was made, in words."""
         return (
             "An estimate, not a promise: a few steps of each kind were timed here with random "
-            f"weights on noise, in one process; {self.workers} at a time are assumed to be as "
-            f"fast each. {START_SECONDS:g} s a run are assumed for starting its process."
+            "weights on noise, in one process. Runs side by side are assumed not to slow one "
+            f"another, and to take {START_SECONDS:g} s each to start."
         )
 
     def as_json(self) -> dict[str, Any]:
