@@ -48,23 +48,23 @@ def check_modes() -> None:
     problems = []
     if torch.get_default_dtype() is not torch.float32:
         problems.append(
-            f"PyTorch's default type is {torch.get_default_dtype()}, where float32 is expected: "
-            "torch.set_default_dtype(torch.float32)."
+            f"PyTorch's default type is {torch.get_default_dtype()}, where float32 is expected. "
+            "Call torch.set_default_dtype(torch.float32)."
         )
     if torch.is_inference_mode_enabled() or not torch.is_grad_enabled():
         problems.append(
-            "Gradients are off, and nothing is learnt without. Call it outside of torch.no_grad "
-            "and torch.inference_mode, after torch.set_grad_enabled(True)."
+            "Gradients are off, and nothing is learnt without them. Call copycost outside of "
+            "torch.no_grad and torch.inference_mode, after torch.set_grad_enabled(True)."
         )
     if any(torch.is_autocast_enabled(kind) for kind in ("cpu", "cuda")):
         problems.append(
             "torch.autocast is on, and would compute in another arithmetic than the record says. "
-            "Call it outside of it, and name a precision."
+            "Call copycost outside of it; the setting precision chooses the arithmetic."
         )
     if torch.get_default_device().type != "cpu":
         problems.append(
-            f"PyTorch's default device is {torch.get_default_device()}, where cpu is expected: "
-            'torch.set_default_device("cpu"). What a run computes on is its own setting.'
+            f"PyTorch's default device is {torch.get_default_device()}, where cpu is expected. "
+            'Call torch.set_default_device("cpu"); the setting device says what a run computes on.'
         )
     if problems:
         raise ConfigError(problems)
@@ -80,7 +80,8 @@ def _resolve(device: str) -> tuple[str, Devices]:
         raise ConfigError([f"device: expected auto, cpu, cuda or cuda:N, got {device!r}."])
     present = torch.cuda.device_count()
     if int(index or 0) >= present:
-        raise ConfigError([f"device: {device} is not there; {present} CUDA devices are. Use cpu."])
+        found = f"{present or 'no'} CUDA device{'' if present == 1 else 's'}"
+        raise ConfigError([f"device: there is no {device}; PyTorch finds {found} here. Use cpu."])
     return "cuda", [int(index or 0)]
 
 
@@ -89,12 +90,15 @@ def _check_compile(accelerator: str, compile: Compile) -> None:
         raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
     if compile is Compile.ON and accelerator == "cpu" and not has_compiler():
         raise ConfigError(
-            ["compile: a CPU needs a C++ compiler for it, and there is none. Use off."]
+            [
+                "compile: a CPU needs a C++ compiler for it, and there is none. Install one, or "
+                "use off."
+            ]
         )
 
 
 def _check_precisions(index: int, used: Collection[Precision]) -> None:
     coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
     if coarse and torch.cuda.get_device_capability(index) < AMPERE:
-        name, missing = torch.cuda.get_device_name(index), " and ".join(coarse)
-        raise ConfigError([f"precision: {name} has no {missing}. Use float32."])
+        name, missing = torch.cuda.get_device_name(index), " or ".join(coarse)
+        raise ConfigError([f"precision: {name} cannot compute in {missing}. Use float32."])

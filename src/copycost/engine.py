@@ -256,12 +256,12 @@ def _not_about_tf32(message: logging.LogRecord) -> bool:
 def _check_one_device_each(device: str, accelerator: str, processes: int) -> None:
     if ":" in device:
         raise ConfigError(
-            [f"device: {device} is one, and each of several processes has its own. Write cuda."]
+            [f"device: expected cuda, as each of several processes has its own, got {device}."]
         )
     present = torch.cuda.device_count()
     if accelerator == "cuda" and processes > present:
         raise ConfigError(
-            [f"device: torchrun started {processes} processes here for {present} CUDA devices."]
+            [f"device: {processes} processes here for {present} CUDA devices. Start one for each."]
         )
 
 

@@ -19,8 +19,8 @@ def restore_stream(generator: torch.Generator, state: Tensor) -> None:
     except (RuntimeError, TypeError):
         raise RunError(
             "The random numbers of this checkpoint are those of another kind of device than "
-            f"{generator.device.type}, and cannot go on here. Go on on a machine such as it was "
-            "begun on, or start over in another folder."
+            f"{generator.device.type}, and cannot go on here. Resume it on a machine like the one "
+            "that it was begun on, or start over in another folder."
         ) from None
 
 

@@ -97,7 +97,10 @@ def _recoloured(images: Tensor, channels: int, name: str) -> tuple[Tensor, str]:
         ]
         return torch.cat(parts), "RGB to grey by luma"
     raise ConfigError(
-        [f"pool: {name} has {found} channels; there is no rule to make {channels} of them."]
+        [
+            f"pool: {name} has {found} channels, and there is no rule to make {channels} of them. "
+            f"Name a pool of grey images, or of {channels} channels."
+        ]
     )
 
 

@@ -144,7 +144,10 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     _told(environment, "MASTER_PORT", least=1)
     if everywhere % here:
         raise ConfigError(
-            [f"torchrun: {here} processes on this machine do not divide {everywhere} in all."]
+            [
+                f"torchrun: {here} processes on this machine do not divide {everywhere} in all. "
+                "Start as many on every machine."
+            ]
         )
     return here, everywhere
 

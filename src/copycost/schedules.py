@@ -82,11 +82,14 @@ def _exactly(number: float) -> str:
 SCHEDULES: Registry[type[Schedule]] = Registry(
     "schedule",
     {
-        "constant": Entry("copycost.schedules:Constant", "the learning rate as given"),
+        "constant": Entry("copycost.schedules:Constant", "the learning rate stays as given"),
         "steps": Entry(
-            "copycost.schedules:Steps", "multiply at shares of the budget (steps:0.5,0.8:0.3)"
+            "copycost.schedules:Steps",
+            "the learning rate is multiplied at shares of the budget, as in steps:0.5,0.8:0.3",
         ),
-        "cosine": Entry("copycost.schedules:Cosine", "from 1 to 0 along half a cosine"),
+        "cosine": Entry(
+            "copycost.schedules:Cosine", "the learning rate falls to 0 along half a cosine"
+        ),
     },
 )
 

@@ -75,7 +75,10 @@ def choice(registry: Registry[Any]) -> Any:
 
 
 def explain(error: ValidationError, prefix: str = "") -> list[str]:
-    """One line per fault: which setting, what is wrong, what was given."""
+    """One line per fault: which setting, what is wrong, what was given.
+
+    A fault of several settings together names them itself.
+    """
     faults = error.errors()
     # Pydantic also reports a list as too short when all its items are wrong.
     told = [f for f in faults if f["type"] != "too_short" or f["input"] in ((), [])] or faults
@@ -104,6 +107,8 @@ def _line(fault: Any, prefix: str) -> str:
     if fault["type"] == "missing":
         return f"{prefix}{name}: it is not given, and there is no default."
     message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "value_error" and not fault["loc"]:
+        return f"{prefix}{message}"
     came = "" if fault["type"] == "value_error" else f", got {fault['input']!r}"
     return f"{prefix}{name}: {message}{came}"
 
@@ -116,8 +121,8 @@ def read_settings(kind: Any, values: dict[str, Any], prefix: str = "") -> Any:
     except ValidationError as error:
         lines = explain(error, prefix)
         if any("no such setting" in line for line in lines):
-            named = ", ".join(known) or "no settings"
-            lines.append(f"{prefix.rstrip('.') or 'known'} has: {named}.")
+            owner = f" of {prefix.rstrip('.')}" if prefix else ""
+            lines.append(f"Known settings{owner}: {', '.join(known) or 'none'}.")
         raise ConfigError(lines) from None
     lines = truths(values, found, prefix)
     if lines:

@@ -37,8 +37,8 @@ def _refuse_others(module: nn.Module) -> None:
     if others:
         raise ConfigError(
             [
-                f"{', '.join(others)}: several processes share PyTorch's own batch norms alone. "
-                "Start one process, or choose another student."
+                f"student: several processes can share batch norms only if they are PyTorch's own, "
+                f"got {', '.join(others)}. Start one process, or choose another student."
             ]
         )
 

@@ -298,7 +298,7 @@ def test_a_discriminator_fits_any_image(shape):
 def test_a_pool_is_needed_by_one_form_and_refused_by_the_other():
     with pytest.raises(ConfigError, match="--pool"):
         begin_with(DFMSHLProxy(**SMALL), None)
-    with pytest.raises(ConfigError, match="takes none"):
+    with pytest.raises(ConfigError, match="takes no pool"):
         begin_with(DFMSHL(**SMALL), noise())
     assert (DFMSHL.knowledge, DFMSHLProxy.knowledge) == ("strictly data-free", "proxy")
 

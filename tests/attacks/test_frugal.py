@@ -447,7 +447,7 @@ def test_what_suits_a_budget_are_settings(budget):
 
 
 def test_no_kind_of_image_at_all_is_an_error():
-    with pytest.raises(ConfigError, match="sources: name one"):
+    with pytest.raises(ConfigError, match=r"^sources: name at least one"):
         read_settings(Frugal, {"sources": [], "generated": False})
 
 

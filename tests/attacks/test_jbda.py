@@ -111,7 +111,7 @@ def test_what_was_made_before_is_moved_as_far_in_a_random_direction(monkeypatch)
 
 def test_a_pool_needs_no_more_images_than_the_budget_asks():
     begin(make("jbda", seeds=150), oracle(40), noise(60))
-    with pytest.raises(ConfigError, match=r"jbda.seeds: 150 .* the pool has 60"):
+    with pytest.raises(ConfigError, match=r"jbda.seeds: expected a pool of 150 .*, got 60"):
         begin(make("jbda", seeds=150), oracle(61), noise(60))
 
 

@@ -219,7 +219,7 @@ def test_without_a_pool_it_says_what_to_do(name):
 
 
 def test_an_attack_without_a_pool_refuses_one():
-    with pytest.raises(ConfigError, match="RandomNoise takes none"):
+    with pytest.raises(ConfigError, match="RandomNoise takes no pool"):
         begin(RandomNoise(), oracle(100))
 
 

@@ -162,7 +162,7 @@ def test_another_pool_is_another_run(tmp_path):
 def test_a_pool_where_it_belongs():
     with pytest.raises(ConfigError, match="knockoff needs a pool of images"):
         RunConfig.read({"attack": "knockoff"})
-    with pytest.raises(ConfigError, match="dfme takes none"):
+    with pytest.raises(ConfigError, match="dfme takes no pool"):
         RunConfig.read({"attack": "dfme", "pool": "digits"})
     with pytest.raises(ConfigError, match="in-distribution has the victim's own data"):
         RunConfig.read({"attack": "in-distribution", "pool": "digits"})
@@ -172,7 +172,7 @@ def test_a_pool_where_it_belongs():
 def test_the_ceiling_needs_to_know_the_data():
     attack = make("in-distribution")
     unnamed = RunConfig.read({"attack": "in-distribution", "victim": "mine"})
-    with pytest.raises(ConfigError, match="name the data set"):
+    with pytest.raises(ConfigError, match="Name the data set"):
         pools.load_pool(unnamed, attack, tiny_target().victim.spec)
     named = RunConfig.read({"attack": "in-distribution", "victim": "digits-cnn"})
     assert pools.load_pool(named, attack, tiny_target().victim.spec) is not None
@@ -186,16 +186,16 @@ def test_an_audit_gives_the_pool_to_those_that_take_one(kind):
     }
     runs = kind.read(values).runs()
     assert [run.pool for run in runs] == ["digits", None, None]
-    with pytest.raises(ConfigError, match="random-noise takes none"):
+    with pytest.raises(ConfigError, match="random-noise takes no pool"):
         kind.read({"attacks": ("random-noise",), "shared": {"pool": "digits"}})
-    with pytest.raises(ConfigError, match="dfme, random-noise take none"):
+    with pytest.raises(ConfigError, match="dfme, random-noise take no pool"):
         kind.read({"attacks": ("dfme", "random-noise"), "shared": {"pool": "digits"}})
 
 
 def test_a_pool_on_an_axis_is_not_asked_for_in_vain_either():
     axes = {"pool": ["digits", "house-numbers"], "budget": [100]}
     assert len(Grid.read({"attacks": ("knockoff", "random-noise"), "axes": axes}).runs()) == 4
-    with pytest.raises(ConfigError, match="random-noise takes none"):
+    with pytest.raises(ConfigError, match="random-noise takes no pool"):
         Grid.read({"attacks": ("random-noise",), "axes": axes})
 
 

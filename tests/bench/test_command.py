@@ -302,14 +302,14 @@ def test_what_could_not_be_done_or_written_is_told_before_the_first_run(bench, e
 def test_a_k_that_would_change_nothing_is_refused(bench, executor):
     code, _, err = bench("--top-k", "3", "--dry-run")
     assert code == 2
-    assert "top-k: 3 was given, and access is not top-k. Say --access top-k." in err
+    assert "top-k: 3 was given, and access is not top-k. Write --access top-k" in err
     assert bench("--top-k", "3", "--access", "top-k", "--dry-run")[0] == 0
 
 
 def test_when_nobody_can_run_every_reason_is_said(bench, executor):
     code, _, err = bench(attacks=("--attack", "knockoff", "--attack", "jbda"))
     assert code == 2
-    assert "No attack can run here." in err
+    assert "No attack can run with these settings:" in err
     assert "knockoff: it starts with a pool" in err
     assert "jbda: it starts with a pool" in err
 

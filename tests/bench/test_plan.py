@@ -89,7 +89,7 @@ def test_what_stopped_runs_have_spent_is_not_left(values, tmp_path):
         ({"fresh": {"epochs": 3}}, "fresh.epochs"),
         ({"shared": {"victim": "digits-cnn", "budget": 9}}, "budget: the bench sets it itself"),
         ({"shared": {"victim": "digits-cnn", "access": "all"}}, "'all' is not a valid Access"),
-        ({"shared": {"victim": "digits-cnn", "pool": "digits"}}, "take none"),
+        ({"shared": {"victim": "digits-cnn", "pool": "digits"}}, "take no pool"),
     ],
 )
 def test_what_cannot_be_is_said(values, changes, words):

@@ -287,14 +287,15 @@ def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
         (["--attack", "dfm"], "Did you mean 'dfme'"),
         (["--set", "dfme.scheduer=cosine"], "dfme.scheduer: there is no such setting"),
         (["--set", "directions=4"], "ATTACK.SETTING=VALUE"),
-        (["--set", "maze.directions=4"], "maze, which is not to be run"),
+        (["--set", "maze.directions=4"], "error: settings: there are some for maze, which is not"),
         (["--budget", "-5"], "budget"),
         (["--budget", "10"], "do not pay for one step"),
         (["--seeds", "0"], "seeds"),
         (["--student", "resnet17"], "no architecture 'resnet17'"),
         (["--victim", "nobody"], "no victim preset 'nobody'"),
+        (["--victim", "nobody"], "There is no folder nobody either"),
         (["--victim", "no/such/folder"], "there is no folder no/such/folder"),
-        (["--set", "dfme.direction=4"], "dfme has: batch_size, student_lr,"),
+        (["--set", "dfme.direction=4"], "Known settings of dfme: batch_size, student_lr,"),
         (["--top-k", "3"], "access is not top-k"),
         (["--budget", "9" * 30], "budget"),
         (["--victim", "/"], "is not a saved model"),
@@ -302,7 +303,7 @@ def test_training_a_victim_is_stopped_too_and_goes_on(copycost, tmp_path):
         (["--defence", "rounding:x"], "rounding:x needs"),
         (["--precision", "float8"], "precision"),
         (["--device", "tpu"], "device"),
-        (["--device", "cuda:99"], "not there"),
+        (["--device", "cuda:99"], "there is no cuda:99"),
         (["--preset", "digit"], "Did you mean 'digits'"),
     ],
 )
@@ -340,7 +341,7 @@ def test_a_presets_pool_is_dropped_with_the_attacks_that_take_it(copycost, runs_
     assert [run["attack"] for run in json.loads(out)["runs"]] == ["random-noise"]
     code, _, err = copycost(*SMALL_LABEL, *chosen, "--pool", "digits")
     assert code == 2
-    assert "random-noise takes none. Leave --pool out" in " ".join(err.split())
+    assert "random-noise takes no pool. Leave --pool out" in " ".join(err.split())
 
 
 def test_so_it_is_in_a_comparison(copycost):
@@ -349,7 +350,7 @@ def test_so_it_is_in_a_comparison(copycost):
     assert code == 0, err
     code, _, err = copycost(*labels, "--pool", "digits")
     assert code == 2
-    assert "ideal takes none. Leave --pool out" in " ".join(err.split())
+    assert "ideal takes no pool. Leave --pool out" in " ".join(err.split())
 
 
 def test_lists(copycost):

@@ -122,7 +122,7 @@ def test_a_dry_run_tells_of_diagnoses_and_of_the_victim_they_need(copycost, copi
     assert found["victims_to_train"] == ["digits-cnn"]
     assert 0 < found["estimate"]["diagnoses_seconds"] < found["estimate"]["seconds"]
     assert "The victim digits-cnn will be trained first." in err
-    assert "1 diagnosis on digits-cnn in the open besides" in err
+    assert "1 diagnosis of gradients, one a seed, for which copycost looks into digits-cnn" in err
     assert "600 queries that are charged to nobody" in err
     assert not moved.work.exists()
 

@@ -146,5 +146,5 @@ def test_an_attack_named_twice_is_run_once():
 
 
 def test_what_each_run_has_of_its_own_cannot_be_shared():
-    with pytest.raises(ConfigError, match="seed, settings cannot be all runs'"):
+    with pytest.raises(ConfigError, match="seed, settings cannot be the same for all runs"):
         AuditConfig.read({"shared": {"seed": 9, "settings": {"batch_size": 7}}})

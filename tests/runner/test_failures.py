@@ -254,7 +254,7 @@ def test_a_run_that_learnt_nothing_is_not_finished(tmp_path: Path) -> None:
             copy_model(config, tiny_target(), tmp_path)
         if raised.type is RunError:
             break
-        assert "There is no checkpoint" in str(raised.value)
+        assert "There is no earlier checkpoint" in str(raised.value)
     assert "nothing was learnt" in str(raised.value)
     assert not (tmp_path / "record.json").exists()
 

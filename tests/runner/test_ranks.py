@@ -260,7 +260,7 @@ def test_a_world_described_in_part_is_refused(name):
 def test_a_numbered_device_is_not_for_several_processes(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
     monkeypatch.setattr("copycost.engine.launched", lambda: (2, 2))
-    with pytest.raises(ConfigError, match="cuda:3 is one, and each of several processes has its"):
+    with pytest.raises(ConfigError, match="each of several processes has its own, got cuda:3"):
         Engine("cuda:3")
 
 

@@ -57,7 +57,10 @@ def test_the_same_run_written_otherwise_is_one_run(values):
         ({"axes": {"budget": [True]}, "seeds": True}, ["budget: expected a number", "seeds: exp"]),
         ({"variants": {"dfme": {"student_steps": [True]}}}, ["student_steps: expected a number"]),
         ({"axes": {"access": ["all"]}}, ["access"]),
-        ({"variants": {"maze": {"x": [1]}}}, ["variants of maze, which is not to be run"]),
+        (
+            {"variants": {"maze": {"x": [1]}}},
+            ["variants: there are some of maze, which is not to be run"],
+        ),
         ({"variants": {"dfme": {"colour": [1]}}}, ["dfme.colour: there is no such setting"]),
         ({"axes": {"device": ["cpu", "cuda:1"]}}, ["GPU of its own"]),
         ({"colour": 1, "seeds": 0, "attacks": ["dfm"]}, ["colour", "seeds", "Did you mean 'dfme'"]),
@@ -157,7 +160,7 @@ def test_a_presets_pool_is_dropped_with_the_attacks_that_take_it():
     given = {**NOTHING, "attacks": ["qedg", "random-noise"]}
     assert "pool" not in Grid.read(_grid_values({}, "small-label", given, [])).shared
     file = {"attacks": ["qedg"], "shared": {"pool": "digits"}}
-    with pytest.raises(ConfigError, match="qedg takes none"):
+    with pytest.raises(ConfigError, match="qedg takes no pool"):
         Grid.read(_grid_values(file, "small-label", NOTHING, []))
 
 

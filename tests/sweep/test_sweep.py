@@ -113,10 +113,10 @@ def test_devices_of_other_machines_are_not_looked_for_here(values, tmp_path, mon
     far.here = False
     results = do(sweep, far)
     assert [result.error for result in results] == [
-        "device: cuda is not there; 0 CUDA devices are. Use cpu."
+        "device: there is no cuda; PyTorch finds no CUDA devices here. Use cpu."
     ] * 2
     near = Inline()
-    with pytest.raises(ConfigError, match="cuda is not there") as caught:
+    with pytest.raises(ConfigError, match="there is no cuda") as caught:
         do(sweep, near)
     assert len(caught.value.problems) == 1
     assert near.done == []

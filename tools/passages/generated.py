@@ -21,31 +21,39 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
     "passage",
     {
         "bench-digits": Entry(
-            "tools.passages.bench:digits_passage", "the attacks of the preset side by side"
+            "tools.passages.bench:digits_passage", "the attacks of bench-digits side by side"
         ),
-        "bench-digits-label": Entry("tools.passages.bench:label_passage", "the same by labels"),
-        "bench-digits-pool": Entry("tools.passages.bench:pool_passage", "the same with a pool"),
+        "bench-digits-label": Entry(
+            "tools.passages.bench:label_passage", "the attacks of bench-digits-label side by side"
+        ),
+        "bench-digits-pool": Entry(
+            "tools.passages.bench:pool_passage", "the attacks of bench-digits-pool side by side"
+        ),
         "bench-digits-tuning": Entry(
-            "tools.passages.bench:tuning_passage", "how their settings were chosen"
+            "tools.passages.bench:tuning_passage", "how settings were chosen for bench-digits"
         ),
         "bench-digits-label-tuning": Entry(
-            "tools.passages.bench:label_tuning_passage", "how those by labels were"
+            "tools.passages.bench:label_tuning_passage",
+            "how settings were chosen for bench-digits-label",
         ),
         "bench-digits-pool-tuning": Entry(
-            "tools.passages.bench:pool_tuning_passage", "how those with a pool were"
+            "tools.passages.bench:pool_tuning_passage",
+            "how settings were chosen for bench-digits-pool",
         ),
         "frugal-twentieth": Entry(
             "tools.passages.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),
         "frugal-twentieth-tuning": Entry(
-            "tools.passages.bench:twentieth_tuning_passage", "how its settings were chosen"
+            "tools.passages.bench:twentieth_tuning_passage",
+            "how settings were chosen for a twentieth of DFME's queries",
         ),
         "frugal-twentieth-label-tuning": Entry(
-            "tools.passages.bench:twentieth_label_tuning_passage", "how those by labels were"
+            "tools.passages.bench:twentieth_label_tuning_passage",
+            "how settings were chosen for a twentieth of the queries, by labels",
         ),
         "frugal-digits-aim": Entry(
             "tools.passages.frugal_lessons:digits_aim_passage",
-            "whether the first try is beaten on digits",
+            "whether Frugal beats the first try at it on digits",
         ),
         "frugal-suited": Entry(
             "tools.passages.frugal_suited:suited_passage", "Frugal with no setting given"
@@ -54,111 +62,133 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "tools.passages.frugal_suited:clip_passage", "Frugal into a net without batch norms"
         ),
         "frugal-parts": Entry(
-            "tools.passages.frugal_parts:parts_passage", "Frugal without each of its parts"
+            "tools.passages.frugal_parts:parts_passage",
+            "Frugal without one or another of its parts",
         ),
         "frugal-parts-label": Entry(
-            "tools.passages.frugal_parts:label_parts_passage", "the same by labels"
+            "tools.passages.frugal_parts:label_parts_passage",
+            "Frugal by labels without one or another of its parts",
         ),
         "frugal-parts-suited": Entry(
             "tools.passages.frugal_parts:suited_parts_passage",
-            "Frugal with no setting given but one",
+            "Frugal with one setting given, and the others as the budget has them",
         ),
         "frugal-parts-suited-label": Entry(
-            "tools.passages.frugal_parts:suited_label_parts_passage", "the same by labels"
+            "tools.passages.frugal_parts:suited_label_parts_passage",
+            "Frugal by labels with one setting given, and the others as the budget has them",
         ),
         "frugal-adjustment": Entry(
             "tools.passages.frugal_labels:adjustment_passage",
-            "Frugal by labels with rare classes learnt as if they were common",
+            "Frugal by labels, with rare classes learnt as if they were common",
         ),
         "frugal-label-photographs": Entry(
             "tools.passages.frugal_labels:label_photographs_passage",
-            "Frugal by labels of photographs",
+            "Frugal by labels, against victims of photographs",
         ),
         "frugal-photographs": Entry(
-            "tools.passages.frugal:photographs_passage", "kinds of images against photographs"
+            "tools.passages.frugal:photographs_passage",
+            "Frugal's kinds of images, against victims of photographs",
         ),
         "frugal-cifar10": Entry(
-            "tools.passages.frugal:cifar10_passage", "the same at CIFAR-10's own size"
+            "tools.passages.frugal:cifar10_passage",
+            "Frugal's kinds of images, against victims of CIFAR-10 at its own size",
         ),
         "frugal-lessons": Entry(
             "tools.passages.frugal_lessons:lessons_passage",
-            "Frugal by how it learns from an answer",
+            "Frugal with more or fewer lessons from each answer",
         ),
         "frugal-losses": Entry(
-            "tools.passages.frugal_lessons:losses_passage", "Frugal by the norm of its loss"
+            "tools.passages.frugal_lessons:losses_passage", "Frugal with one or another loss"
         ),
         "full-scale-runs": Entry(
             "tools.passages.full_scale:runs_passage", "what attacks reached at a paper's scale"
         ),
         "full-scale-estimates": Entry(
-            "tools.passages.full_scale:estimates_passage", "how good estimated gradients were"
+            "tools.passages.full_scale:estimates_passage",
+            "how good estimated gradients were at a paper's scale",
         ),
         "full-scale-aims": Entry(
-            "tools.passages.full_scale:aims_passage", "what Frugal is to reach there"
+            "tools.passages.full_scale:aims_passage",
+            "the aims for Frugal at a paper's scale, and which it reached",
         ),
         "performance-aim": Entry(
-            "tools.passages.performance:aim_passage", "what one GPU is to do, and does"
+            "tools.passages.performance:aim_passage",
+            "the aim for the speed of one GPU, and the speed reached",
         ),
         "performance-cpu-aim": Entry(
-            "tools.passages.performance:cpu_aim_passage", "where a CPU does what it is to do"
+            "tools.passages.performance:cpu_aim_passage",
+            "at which batch sizes a CPU reaches the aim for its speed",
         ),
         "performance-kernels": Entry(
             "tools.passages.performance:kernels_passage", "what a step waits for on a GPU"
         ),
         "performance-speed": Entry(
-            "tools.passages.performance:speed_passage", "queries a second against a plain loop"
+            "tools.passages.performance:speed_passage",
+            "queries a second, beside those of a plain loop",
         ),
         "performance-honesty": Entry(
-            "tools.passages.performance:honesty_passage", "the cost of account, record, display"
+            "tools.passages.performance:honesty_passage",
+            "what the account, the record and the display cost",
         ),
         "performance-operations": Entry(
-            "tools.passages.operations:operations_passage", "what a CPU computes of its products"
+            "tools.passages.operations:operations_passage",
+            "operations a query, beside those of a plain loop",
         ),
         "performance-recording": Entry(
-            "tools.passages.performance:recording_passage", "the cost of recording every query"
+            "tools.passages.performance:recording_passage", "what recording every query costs"
         ),
         "precision-correlation": Entry(
-            "tools.passages.precision:correlation_passage", "correlations over step and arithmetic"
+            "tools.passages.precision:correlation_passage",
+            "correlations of the estimate with the true slope, by step and arithmetic",
         ),
         "precision-short": Entry(
-            "tools.passages.precision:short_passage", "the same, forward, at DFME's own size"
+            "tools.passages.precision:short_passage",
+            "correlations of the forward estimate at DFME's own size",
         ),
         "precision-cosines": Entry(
-            "tools.passages.precision:cosine_passage", "cosines over the number of directions"
+            "tools.passages.precision:cosine_passage",
+            "cosines with the true gradient, by number of directions",
         ),
         "precision-defaults": Entry(
             "tools.passages.precision:default_passage", "the default steps and what they rest on"
         ),
         "precision-students": Entry(
-            "tools.passages.precision:students_passage", "copies at equal queries, arm by arm"
+            "tools.passages.precision:students_passage",
+            "copies in each arithmetic at equal queries",
         ),
         "precision-students-earlier": Entry(
-            "tools.passages.precision:earlier_passage", "the same comparison, on another processor"
+            "tools.passages.precision:earlier_passage",
+            "copies in each arithmetic, compared on another processor",
         ),
         "precision-verdict": Entry(
-            "tools.passages.precision:verdict_passage", "what the comparison of arms says"
+            "tools.passages.precision:verdict_passage", "what the comparison of arithmetics says"
         ),
-        "noise": Entry("tools.passages.noise:noise_passage", "how far random noise comes"),
+        "noise": Entry("tools.passages.noise:noise_passage", "what copies of random noise reach"),
         "reproduced": Entry(
-            "tools.passages.reproduced:short_passage", "the paper's figures, in a few lines"
+            "tools.passages.reproduced:short_passage", "a summary of what was reproduced"
         ),
         "reproduced-whole": Entry(
-            "tools.passages.reproduced:whole_passage", "every claim of every figure and analysis"
+            "tools.passages.reproduced:whole_passage",
+            "every statement of every figure and analysis, judged",
         ),
         "scaling-bytes": Entry(
             "tools.passages.scaling:bytes_table", "what processes of one run send each other"
         ),
         "scaling-predicted": Entry(
-            "tools.passages.scaling:predicted_passage", "steps of two processes, by the formula"
+            "tools.passages.scaling:predicted_passage",
+            "steps of two processes, measured and by the formula",
         ),
         "vanishing-verdict": Entry(
-            "tools.passages.vanishing:verdict_passage", "what diagnoses of gradients say"
+            "tools.passages.vanishing:verdict_passage",
+            "what the diagnoses of gradients say, in words",
         ),
         "vanishing-norms": Entry(
-            "tools.passages.vanishing:norms_passage", "norms at the start, the middle and the end"
+            "tools.passages.vanishing:norms_passage",
+            "norms of gradients at the start, the middle and the end",
         ),
         "vanishing-cosines": Entry(
-            "tools.passages.vanishing:cosines_passage", "cosines over directions, step, arithmetic"
+            "tools.passages.vanishing:cosines_passage",
+            "cosines with the true gradient, by directions, step and arithmetic",
         ),
     },
 )
@@ -171,13 +201,16 @@ FIGURES: Registry[Callable[[Path], str | None]] = Registry(
             "tools.passages.full_scale:curves_figure", "accuracy over queries at a paper's scale"
         ),
         "precision-correlation": Entry(
-            "tools.passages.precision_figure:correlation_figure", "correlation over the step"
+            "tools.passages.precision_figure:correlation_figure",
+            "correlation of the estimate with the true slope over the step",
         ),
         "precision-students": Entry(
-            "tools.passages.precision_figure:students_figure", "agreement of every run by arm"
+            "tools.passages.precision_figure:students_figure",
+            "agreement of every copy, by arithmetic",
         ),
         "vanishing-gradients": Entry(
-            "tools.passages.vanishing_figure:figure_of_results", "norms and cosines over queries"
+            "tools.passages.vanishing_figure:figure_of_results",
+            "norms of gradients, and cosines with the true one, over queries",
         ),
     },
 )

@@ -21,27 +21,32 @@ ATTACKS: Registry[type[Attack]] = Registry(
     {
         "dfme": Entry(
             "copycost.attacks.dfme:DFME",
-            "data-free model extraction (Truong et al. 2021): strictly data-free",
+            "a generator seeks images on which student and victim differ (Truong et al. 2021): "
+            "strictly data-free",
         ),
         "disguide": Entry(
             "copycost.attacks.disguide:DisGUIDE",
-            "students that vote and disagree (Rosenthal et al. 2023): strictly data-free",
+            "a generator seeks images on which students differ, and these vote "
+            "(Rosenthal et al. 2023): strictly data-free",
         ),
         "dual-student": Entry(
             "copycost.attacks.dual_student:DualStudent",
-            "two students and a generator (Beetham et al. 2023): strictly data-free",
+            "a generator seeks images on which two students differ (Beetham et al. 2023): strictly "
+            "data-free",
         ),
         "maze": Entry(
             "copycost.attacks.maze:MAZE",
-            "zeroth-order gradients and replay (Kariyappa et al. 2021): strictly data-free",
+            "like DFME, and earlier answers are learnt again (Kariyappa et al. 2021): "
+            "strictly data-free",
         ),
         "dfms-hl": Entry(
             "copycost.attacks.dfms_hl:DFMSHL",
-            "images spread over all classes, by labels (Sanyal et al. 2022): data-free",
+            "images spread over all classes, by labels alone (Sanyal et al. 2022): "
+            "strictly data-free by default",
         ),
         "dfms-hl-proxy": Entry(
             "copycost.attacks.dfms_hl_proxy:DFMSHLProxy",
-            "the same, with images made to look like a pool's (Sanyal et al. 2022): needs a pool",
+            "DFMS-HL with images made to look like a pool's (Sanyal et al. 2022): needs a pool",
         ),
         "ideal": Entry(
             "copycost.attacks.ideal:IDEAL",
@@ -49,19 +54,20 @@ ATTACKS: Registry[type[Attack]] = Registry(
         ),
         "qedg": Entry(
             "copycost.attacks.qedg:QEDG",
-            "few labels, for images hard for the student (Pei et al. 2025): strictly data-free",
+            "few labels, of images hard for the student (Pei et al. 2025): strictly data-free",
         ),
         "frugal": Entry(
             "copycost.attacks.frugal:Frugal",
-            "copycost's own, for few queries, each answer learnt many times: strictly data-free",
+            "copycost's own for few queries, each answer learnt many times: strictly data-free by "
+            "default",
         ),
         "random-noise": Entry(
             "copycost.attacks.random_noise:RandomNoise",
-            "queries of random noise: the floor every attack is compared with",
+            "queries of random noise: the floor that every attack is compared with",
         ),
         "in-distribution": Entry(
             "copycost.attacks.in_distribution:InDistribution",
-            "the ceiling: the same student on the victim's own training images",
+            "queries of the victim's own training images: the ceiling for the same student",
         ),
         "knockoff": Entry(
             "copycost.attacks.knockoff:Knockoff",
@@ -73,7 +79,7 @@ ATTACKS: Registry[type[Attack]] = Registry(
         ),
         "active-thief": Entry(
             "copycost.attacks.active_thief:ActiveThief",
-            "queries chosen by entropy or k-centre (Pal et al. 2020): needs a pool",
+            "queries chosen from the pool by entropy or k-centre (Pal et al. 2020): needs a pool",
         ),
         "jbda": Entry(
             "copycost.attacks.jbda:JBDA",
@@ -81,7 +87,7 @@ ATTACKS: Registry[type[Attack]] = Registry(
         ),
         "fixmatch": Entry(
             "copycost.attacks.fixmatch:FixMatch",
-            "semi-supervised, from asked and unasked images (Sohn et al. 2020): needs a pool",
+            "semi-supervised: learns from images not asked, too (Sohn et al. 2020): needs a pool",
         ),
     },
     own=_is_attack,

@@ -92,7 +92,7 @@ class Attack(ABC):
     ) -> State:
         """`start` with a `pool`; `ConfigError` if there is one and the attack takes none."""
         if pool is not None:
-            raise ConfigError([f"pool: {type(self).__name__} takes none. Leave --pool out."])
+            raise ConfigError([f"pool: {type(self).__name__} takes no pool. Leave --pool out."])
         return self.start(student, oracle, engine, seed)
 
     @abstractmethod
@@ -142,7 +142,9 @@ class Attack(ABC):
         and for several ranks if the attack has a pool.
         """
         if ranks > 1 and self.needs_pool:
-            raise ConfigError(["pool: attacks with a pool run in one process, not in several."])
+            raise ConfigError(
+                ["pool: attacks with a pool run in one process. Start it without torchrun."]
+            )
         if self.batch_size % ranks or self.batch_size < SMALLEST_BATCH * ranks:
             raise ConfigError(
                 [
@@ -164,7 +166,7 @@ class Attack(ABC):
         """Raise `AccessTooLow` if the attack needs more than `access` reveals."""
         if not access.covers(self.needs):
             raise AccessTooLow(
-                f"{type(self).__name__} needs {self.needs} access; this oracle releases only "
+                f"{type(self).__name__} needs {self.needs} access; this API releases only "
                 f"{access}. Choose an attack for {access} access."
             )
 

@@ -86,7 +86,7 @@ class Frugal(Guided):
     def __post_init__(self) -> None:
         """Raise a validation error if there is no kind of image to query."""
         if not self.sources and not self.generated:
-            raise ValueError("sources: name one, or let `generated` be true")
+            raise ValueError("sources: name at least one kind of image, or set generated to true")
 
     @classmethod
     def suited(cls, budget: int) -> dict[str, JsonValue]:

@@ -103,7 +103,10 @@ class JBDA(PoolAttack):
         """
         if len(pool) < min(self.seeds, oracle.budget):
             raise ConfigError(
-                [f"jbda.seeds: {self.seeds} images are wanted, and the pool has {len(pool)}."]
+                [
+                    f"jbda.seeds: expected a pool of {self.seeds:,} images or more, got "
+                    f"{len(pool):,}. Set fewer seeds, or name a larger pool."
+                ]
             )
         room = self._room(oracle)
         parts = self.parts(pool, oracle.budget, student, oracle, engine, seed)
@@ -115,8 +118,8 @@ class JBDA(PoolAttack):
             raise ConfigError(
                 [
                     f"jbda.memory_mib: {self.memory_mib:,} MiB hold {fits:,} images of "
-                    f"{oracle.spec.size:,} bytes, and the budget of {oracle.budget:,} makes one a "
-                    "query. Lower the budget, or raise this where there is the memory."
+                    f"{oracle.spec.size:,} bytes, and a budget of {oracle.budget:,} makes one for "
+                    "each query. Lower the budget, or raise this if there is more memory."
                 ]
             )
         return torch.empty((oracle.budget, *oracle.spec.shape), dtype=torch.uint8)

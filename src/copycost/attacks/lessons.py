@@ -52,7 +52,10 @@ class Lessons(Generative):
         memory = Replay(oracle, s.engine, self.memory_mib)
         if memory.capacity < min(SMALLEST_BATCH, oracle.budget):
             raise ConfigError(
-                [f"memory_mib: {self.memory_mib} MiB hold one such image; a lesson needs two."]
+                [
+                    f"memory_mib: {self.memory_mib:,} MiB hold one image with its answer, and a "
+                    "lesson needs two. Raise it."
+                ]
             )
         return memory
 

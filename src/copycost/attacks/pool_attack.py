@@ -110,7 +110,7 @@ class PoolState(State):
         if begun_with not in (None, self.pool.content_hash):
             raise RunError(
                 "pool: expected the images that this run was begun with, in their order, got "
-                f"other ones ({len(self.pool):,} of {self.pool.name}). Bring the same back, or use "
+                f"other ones ({len(self.pool):,} of {self.pool.name}). Name the same pool, or use "
                 "another folder."
             )
 
@@ -146,7 +146,7 @@ class PoolAttack(Attack):
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(
-            [f"pool: {type(self).__name__} needs one. Name one, e.g. --pool cifar10."]
+            [f"pool: {type(self).__name__} needs a pool. Name one, e.g. --pool cifar10."]
         )
 
     def start_with(

@@ -276,7 +276,10 @@ def _split(recipe: Recipe, queries: Queries, chance: torch.Generator) -> tuple[T
     """Row numbers to keep out and to learn from, at random; `RunError` if these are too few."""
     kept = int(recipe.kept_out * len(queries))
     if len(queries) - kept < SMALLEST_BATCH:
-        raise RunError(f"A fresh student cannot learn from {len(queries)} recorded queries.")
+        raise RunError(
+            f"A fresh student cannot learn from {len(queries)} recorded queries, of which {kept} "
+            f"are kept out: it needs {SMALLEST_BATCH} or more. Raise the budget."
+        )
     return queries.parted(kept, chance)
 
 

@@ -66,14 +66,19 @@ class Plan:
 
     def check(self) -> None:
         """Raise `ConfigError` with everything that prevents this plan from being measured."""
-        problems = [] if self.repetitions > 0 else ["repetitions: at least 1 is needed."]
+        problems = []
+        if self.repetitions < 1:
+            problems.append(f"repetitions: expected at least 1, got {self.repetitions}.")
         if not self.seconds > 0:
-            problems.append(f"seconds: a window must last, got {self.seconds:g}.")
+            problems.append(f"seconds: expected a window longer than 0, got {self.seconds:g}.")
         try:
             self.config()
             step = self.batch_size * self.attack.queries_per_image
             if step * STEPS_AT_LEAST > BUDGET:
-                problems.append(f"batch_size: {self.batch_size:,} is too large to be timed.")
+                problems.append(
+                    f"batch_size: {self.batch_size:,} is too large to be timed. "
+                    "Choose a smaller one."
+                )
         except ConfigError as error:
             problems += error.problems
         if problems:

@@ -139,5 +139,10 @@ def take_turns(
         finally:
             turns.end()
         if len(turns.pairs) == before:
-            raise ConfigError([f"seconds: a window must end within {config.budget:,} queries."])
+            raise ConfigError(
+                [
+                    f"seconds: a window must end within {config.budget:,} queries. "
+                    "Choose a shorter one."
+                ]
+            )
     return turns.pairs, record

@@ -17,6 +17,7 @@ from copycost.engine import Engine, use_threads
 from copycost.errors import ConfigError, CopycostError, Interrupted
 from copycost.oracle.ledger import spent_in
 from copycost.ranks import launched
+from copycost.report import wording
 from copycost.report.cost import check_price
 from copycost.report.page import write_report
 from copycost.runner.audit import AuditConfig, audit, audit_folder, run_folder
@@ -116,10 +117,10 @@ class Job:
         finished = sum(record.finished for record, _ in self.done)
         stopped = finished + self.failed < len(self.runs)
         if self.failed:
-            say(f"{self.failed} of {len(self.runs)} runs failed: see above.")
+            say(f"{self.failed} of {wording.plural(len(self.runs), 'run')} failed: see above.")
         if stopped and not self._begun():
             say(f"Stopped by {self.stop.reason} before the attacker's first query. "
-                "Run it again to go on.")  # fmt: skip
+                "Run the same command again to go on.")  # fmt: skip
         elif stopped:
             say(f"Stopped by {self.stop.reason}. Run the same command again to go on.")
         return FAILED if self.failed else STOPPED if stopped else 0
@@ -179,7 +180,7 @@ def slower_than_need_be(first: RunConfig, device: str) -> str:
         return ""
     return (
         "On a GPU, --precision bfloat16 --compile graphs is several times faster than "
-        f"{first.precision} without: see docs/performance.md."
+        f"{first.precision} without compiling: see docs/performance.md."
     )
 
 
@@ -190,5 +191,5 @@ def plan(runs: Sequence[RunConfig]) -> str:
     defences = f" behind {' + '.join(first.defences)}" if first.defences else ""
     return (
         f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
-        f"{len(runs)} runs ({attacks}) of {first.budget:,} queries each."
+        f"{wording.plural(len(runs), 'run')} ({attacks}) of {first.budget:,} queries each."
     )

@@ -54,8 +54,8 @@ class Command:
         for name in found["victims_to_train"]:
             say(f"The victim {name} will be trained first.")
         say(
-            f"{found['runs']} runs, {found['queries_left']:,} queries to spend; "
-            f"{found['unmeasured']} runs to be measured."
+            f"{wording.plural(found['runs'], 'run')}, {found['queries_left']:,} queries to spend; "
+            f"{wording.plural(found['unmeasured'], 'run')} to be measured."
         )
         if as_json:
             print_json(found)

@@ -38,11 +38,18 @@ def benchmark_command(
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="As for audits. Repeatable.", show_default="float32"),
+        typer.Option(
+            help="Arithmetic of training: float32, tf32 or bfloat16. Repeatable.",
+            show_default="float32",
+        ),
     ] = None,
     compile_: Annotated[
         list[str] | None,
-        typer.Option("--compile", help="As for audits. Repeatable.", show_default="off"),
+        typer.Option(
+            "--compile",
+            help="torch.compile: off, on, or graphs on CUDA. Repeatable.",
+            show_default="off",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     repetitions: Annotated[
@@ -90,7 +97,10 @@ def _refuse_small(sizes: list[int]) -> None:
     small = [n for n in sizes if n < SMALLEST_BATCH]
     if small:
         raise ConfigError(
-            [f"batch-size: at least {SMALLEST_BATCH}, got {n}: batch norm needs it." for n in small]
+            [
+                f"batch-size: expected {SMALLEST_BATCH} or more, which batch norm needs, got {n}."
+                for n in small
+            ]
         )
 
 

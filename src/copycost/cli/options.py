@@ -50,7 +50,9 @@ FirstSeed = Annotated[
 ]
 TopK = Annotated[
     int | None,
-    typer.Option(help="Probabilities released, k, with --access top-k.", show_default="5"),
+    typer.Option(
+        help="k, the number of probabilities released, with --access top-k.", show_default="5"
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -107,4 +109,9 @@ def given(**options: Any) -> dict[str, Any]:
 def check_top_k(k: int | None, accesses: Iterable[str]) -> None:
     """Raise `ConfigError` if `k` is given and none of `accesses` is top-k."""
     if k is not None and Access.TOP_K not in accesses:
-        raise ConfigError([f"top-k: {k} was given, and access is not top-k. Say --access top-k."])
+        raise ConfigError(
+            [
+                f"top-k: {k} was given, and access is not top-k. Write --access top-k, or leave "
+                "--top-k out."
+            ]
+        )

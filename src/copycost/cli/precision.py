@@ -60,7 +60,9 @@ def students_command(
     victim: Annotated[
         str, typer.Option(help="The victim: digits-cnn or house-numbers-16.")
     ] = "digits-cnn",
-    arm: Annotated[list[str] | None, typer.Option(help="Only this arm. Repeatable.")] = None,
+    arm: Annotated[
+        list[str] | None, typer.Option(help="Run only this arm of the comparison. Repeatable.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 3,
     deadline: options.Deadline = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads to compute with.")] = 1,

@@ -15,7 +15,8 @@ def reproduce_command(
     figure: Annotated[
         list[int] | None,
         typer.Option(
-            help="Only this figure. Repeatable.", show_default="all; at full scale the headline too"
+            help="Reproduce only this figure. Repeatable.",
+            show_default="all; at full scale the headline too",
         ),
     ] = None,
     analysis: Annotated[

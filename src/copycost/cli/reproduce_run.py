@@ -64,7 +64,7 @@ class Command:
         console.print(_plan_table(outlook["studies"]))
         runs = outlook["runs"]
         say(
-            f"{runs['named']} runs, of which {runs['different']} are different: "
+            f"{wording.plural(runs['named'], 'run')}, {runs['different']:,} of them different: "
             f"{runs['finished']} finished, {runs['left']} to do with "
             f"{outlook['queries_left']:,} queries."
         )
@@ -241,10 +241,10 @@ def _plan_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _tell_diagnoses(found: Mapping[str, Any], expected: Estimate) -> None:
     say(
-        f"{wording.plural(found['named'], 'diagnosis', 'diagnoses')} on {found['victim']} in the "
-        f"open besides, one a seed: {found['finished']} finished, {found['left']} to do with "
-        f"{found['queries_left']:,} queries that are charged to nobody, in about "
-        f"{_duration(expected.diagnoses_seconds)} of the time below."
+        f"Also {wording.plural(found['named'], 'diagnosis', 'diagnoses')} of gradients, one a "
+        f"seed, for which copycost looks into {found['victim']}: {found['finished']} finished, "
+        f"{found['left']} to do with {found['queries_left']:,} queries that are charged to "
+        f"nobody, in about {_duration(expected.diagnoses_seconds)} of the time below."
     )
 
 
@@ -253,8 +253,8 @@ def _tell_estimate(expected: Estimate) -> None:
         say(f"timed     {line}")
     say(
         f"About {_duration(expected.seconds)} on this device ({expected.device}), "
-        f"{expected.workers} at a time, and {expected.disk_bytes / 1e6:,.0f} MB of disk. "
-        f"{expected.how}"
+        f"{wording.plural(expected.workers, 'run')} at a time, and "
+        f"{expected.disk_bytes / 1e6:,.0f} MB of disk. {expected.how}"
     )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from copycost.cli.output import FAILED, STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_at
 from copycost.errors import ConfigError
+from copycost.report import wording
 from copycost.report.groups import group_records
 from copycost.report.page import write_report
 from copycost.report.table import rows
@@ -69,7 +70,8 @@ class Command:
     def run(self, deadline: float | None, retries: int, as_json: bool) -> int:
         """Run the sweep, write the report, print the results and return the exit status."""
         if self.sweep.repeated:
-            say(f"{self.sweep.repeated} runs are named more than once; each is done once.")
+            repeated = wording.plural(self.sweep.repeated, "run is", "runs are")
+            say(f"{repeated} named more than once; each is done once.")
         stop = stop_at(deadline)
         with stop.on_signals():
             results = self.sweep.run(
@@ -96,10 +98,10 @@ class Log:
     def ended(self, task: Task, outcome: Outcome, *, again: bool) -> None:
         """Print how it ended, and whether it will go on."""
         if outcome.ended is Ended.BUSY:
-            say(f"waiting   {task.name}: another process has it in hand")
+            say(f"waiting   {task.name}: another process is working on it")
             return
         detail = f": {outcome.error}" if outcome.error else ""
-        say(f"{outcome.ended:<9} {task.name}{detail}{'; it will go on' if again else ''}")
+        say(f"{outcome.ended:<9} {task.name}{detail}{'; it will be resumed' if again else ''}")
 
 
 def exit_status(results: Sequence[Result], stop: Stop) -> int:
@@ -159,7 +161,7 @@ def _result_table(found: Sequence[Any]) -> Table:
     shown = [name for name in settings if len({getattr(row, name) for row in found}) > 1]
     for name in ("attack", *shown, "seeds"):
         table.add_column(name)
-    for name in ("agreement", "accuracy", "queries spent", "seconds"):
+    for name in ("agreement", "accuracy", "queries spent", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found:
         settings_of_row = [getattr(row, name) for name in shown]
@@ -182,4 +184,4 @@ def _plan_table(results: Sequence[Result]) -> Table:
 
 def _count(results: Sequence[Result]) -> str:
     parts = ", ".join(f"{number} {state}" for state, number in counts(results).items())
-    return f"{len(results)} runs: {parts}"
+    return f"{wording.plural(len(results), 'run')}: {parts}"

@@ -31,7 +31,7 @@ DATASETS: Registry[Loader] = Registry(
         ),
         "house-numbers-16": Entry(
             "copycost.datasets.house_numbers:load_small_house_numbers",
-            "fewer of them, halved to 16×16, for a CPU",
+            "fewer synthetic house numbers, halved to 16×16, for a CPU",
         ),
         "cifar10": Entry(
             "copycost.datasets.cifar10:load_cifar10",
@@ -43,11 +43,11 @@ DATASETS: Registry[Loader] = Registry(
         ),
         "fashion-mnist": Entry(
             "copycost.datasets.fashion_mnist:load_fashion_mnist",
-            "Fashion-MNIST, the official IDX files; `apt install dataset-fashion-mnist`",
+            "Fashion-MNIST, the official IDX files; `copycost data fetch fashion-mnist`",
         ),
         "fashion-mnist-16": Entry(
             "copycost.datasets.fashion_mnist:load_small_fashion_mnist",
-            "the first 12,000 + 2,000 of them, padded and halved to 16×16, for a CPU",
+            "a part of Fashion-MNIST, 12,000 + 2,000 images, padded and halved to 16×16, for a CPU",
         ),
         "cifar10-16": Entry(
             "copycost.datasets.small_cifar10:load_small_cifar10",
@@ -63,7 +63,7 @@ DATASETS: Registry[Loader] = Registry(
         ),
         "npz": Entry(
             "copycost.datasets.npz:load_npz",
-            "npz:FILE with x_train, y_train, x_test, y_test",
+            "npz:FILE, of NumPy, with the arrays x_train, y_train, x_test, y_test",
         ),
     },
 )
@@ -88,7 +88,9 @@ def load(reference: str) -> Dataset:
     check_kind(reference, str, "a data set as text", "write 'NAME' or 'NAME:PATH'")
     name, colon, place = reference.partition(":")
     if colon and not place:
-        raise ConfigError([f"The data set {reference!r} has no path after the colon."])
+        raise ConfigError(
+            [f"The data set {reference!r} has no path after the colon. Write NAME:PATH."]
+        )
     place, label = _split_label(place) if name in _NAMELESS else (place, "")
     dataset = DATASETS[name](_path(place) if place else None)
     # A label leaves the images what they are: without a label they have the same origin.

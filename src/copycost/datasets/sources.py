@@ -64,7 +64,9 @@ def counted_names(where: Path, highest: int) -> tuple[str, ...]:
 def refuse_path(name: str, path: Path | None) -> None:
     """Raise `ConfigError` if a path was given to a data set that is made here."""
     if path is not None:
-        raise ConfigError([f"The data set {name!r} takes no path, got {str(path)!r}."])
+        raise ConfigError(
+            [f"The data set {name!r} takes no path, got {str(path)!r}. Write just `{name}`."]
+        )
 
 
 def require_files(where: Path, missing: Iterable[str], advice: str) -> None:

@@ -13,10 +13,12 @@ DEFENCES: Registry[type[Defence]] = Registry(
     "defence",
     {
         "rounding": Entry(
-            "copycost.defences.rounding:Rounding", "probabilities to DECIMALS places (rounding:2)"
+            "copycost.defences.rounding:Rounding",
+            "probabilities rounded to DECIMALS places, as in rounding:2",
         ),
         "noise": Entry(
-            "copycost.defences.noise:Noise", "Gaussian noise of SIGMA on probabilities (noise:0.1)"
+            "copycost.defences.noise:Noise",
+            "Gaussian noise of standard deviation SIGMA on probabilities, as in noise:0.1",
         ),
     },
 )

@@ -77,5 +77,5 @@ def parse_number(name: str, text: str, low: float, what: str) -> float:
     except ValueError:
         value = float("nan")
     if not low <= value < float("inf"):
-        raise ConfigError([f"defence {name}:{text} needs {what} after the colon, >= {low:g}."])
+        raise ConfigError([f"defence {name}:{text} needs {what} after the colon, {low:g} or more."])
     return value

@@ -30,7 +30,7 @@ class Rounding(Defence):
     @classmethod
     def read(cls, text: str) -> int:
         """Read `decimals`."""
-        value = parse_number("rounding", text, 0, "a number of decimals")
+        value = parse_number("rounding", text, 0, "a whole number of decimals")
         if value != int(value) or value > MOST_DECIMALS:
             raise ConfigError(
                 [f"defence rounding:{text} needs a whole number of decimals, 0 to {MOST_DECIMALS}."]

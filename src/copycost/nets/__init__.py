@@ -40,7 +40,7 @@ ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
         ),
         "small-resnet": Entry(
             "copycost.nets.small_resnet:small_resnet",
-            "residual net 16-32-64 with one block a stage; 78 k parameters",
+            "residual net of 16, 32 and 64 channels, one block a stage; 78 k parameters",
         ),
         "resnet20": Entry(
             "copycost.nets.small_resnet:resnet20",

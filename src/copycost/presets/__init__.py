@@ -10,27 +10,28 @@ PRESETS: Registry[dict[str, Any]] = Registry(
     "preset",
     {
         "digits": Entry(
-            "copycost.presets.digits:PRESET", "the embedded default: 8×8 digits, minutes on a CPU"
+            "copycost.presets.digits:PRESET",
+            "the default: DFME, Frugal and random noise on 8×8 digits, minutes on a CPU",
         ),
         "pool-digits": Entry(
             "copycost.presets.pool_digits:PRESET",
-            "attacks with a pool of images, on 8×8 digits, minutes on a CPU",
+            "attacks with a pool of images, and random noise, on 8×8 digits; a minute on a CPU",
         ),
         "pool-digits-k-centre": Entry(
             "copycost.presets.pool_digits:PRESET_K_CENTRE",
-            "ActiveThief's other choice of images, in the same place",
+            "ActiveThief choosing by k-centre, on the same digits and pool; seconds on a CPU",
         ),
         "small": Entry(
             "copycost.presets.small:PRESET",
-            "five data-free attacks by probabilities, above random noise, a minute on a CPU",
+            "five data-free attacks by probabilities, and random noise; a minute on a CPU",
         ),
         "small-label": Entry(
             "copycost.presets.small:PRESET_LABEL",
-            "seven attacks by labels alone, above random noise, two minutes on a CPU",
+            "seven attacks by labels alone, and random noise; two minutes on a CPU",
         ),
         "small-label-shapes": Entry(
             "copycost.presets.small:PRESET_LABEL_SHAPES",
-            "DFMS-HL with drawn shapes for proxies, by labels, half a minute on a CPU",
+            "DFMS-HL by labels alone, with drawn shapes for proxies; half a minute on a CPU",
         ),
         "cifar10-small": Entry(
             "copycost.presets.cifar10_small:PRESET",
@@ -54,7 +55,7 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
         "disguide-cifar10-label-20m": Entry(
             "copycost.presets.disguide_cifar10:PRESET_LABEL",
-            "the same by labels alone; for a GPU",
+            "DisGUIDE's own CIFAR-10 setting at 20 million labels; for a GPU",
         ),
         "dual-student-cifar10-20m": Entry(
             "copycost.presets.dual_student_cifar10:PRESET",
@@ -62,20 +63,23 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
         "frugal-cifar10-1m": Entry(
             "copycost.presets.frugal_cifar10:PRESET_1M",
-            "copycost's own attack at a million queries on CIFAR-10; for a GPU",
+            "Frugal by a million queries on CIFAR-10; for a GPU",
         ),
         "frugal-cifar10-2m": Entry(
-            "copycost.presets.frugal_cifar10:PRESET_2M", "the same at 2 million queries"
+            "copycost.presets.frugal_cifar10:PRESET_2M",
+            "Frugal by 2 million queries on CIFAR-10; for a GPU",
         ),
         "frugal-cifar10-20m": Entry(
-            "copycost.presets.frugal_cifar10:PRESET_20M", "the same at 20 million queries"
+            "copycost.presets.frugal_cifar10:PRESET_20M",
+            "Frugal by 20 million queries on CIFAR-10; for a GPU",
         ),
         "frugal-cifar10-label-8m": Entry(
-            "copycost.presets.frugal_cifar10:PRESET_LABEL_8M", "the same by 8 million labels"
+            "copycost.presets.frugal_cifar10:PRESET_LABEL_8M",
+            "Frugal by 8 million labels on CIFAR-10; for a GPU",
         ),
         "frugal-cifar10-1m-patches": Entry(
             "copycost.presets.frugal_cifar10:PRESET_1M_PATCHES",
-            "the same at a million queries with images of patches, drawn by a rule",
+            "Frugal by a million queries on CIFAR-10, of patches drawn by a rule; for a GPU",
         ),
         "maze-cifar10-30m": Entry(
             "copycost.presets.maze_cifar10:PRESET",
@@ -99,15 +103,15 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
         "knockoff-adaptive-cifar10-50k": Entry(
             "copycost.presets.pool_cifar10:PRESET_ADAPTIVE",
-            "the same, learning while asking what to ask",
+            "Knockoff with a policy, 50,000 queries on CIFAR-10, a pool of CIFAR-100; for a GPU",
         ),
         "active-thief-cifar10-30k": Entry(
             "copycost.presets.pool_cifar10:PRESET_ACTIVE_THIEF",
-            "ActiveThief by 30,000 queries on CIFAR-10, the same pool; for a GPU",
+            "ActiveThief by 30,000 queries on CIFAR-10, a pool of CIFAR-100; for a GPU",
         ),
         "jbda-cifar10-50k": Entry(
             "copycost.presets.pool_cifar10:PRESET_JBDA",
-            "JBDA by 50,000 queries on CIFAR-10, seeds of the same pool; for a GPU",
+            "JBDA by 50,000 queries on CIFAR-10, seeds from a pool of CIFAR-100; for a GPU",
         ),
         "fixmatch-cifar10-250": Entry(
             "copycost.presets.pool_cifar10:PRESET_FIXMATCH",
@@ -129,7 +133,8 @@ BENCHES: Registry[dict[str, Any]] = Registry(
             "attacks without data on 8×8 digits at equal queries, minutes on two CPU cores",
         ),
         "bench-digits-label": Entry(
-            "copycost.presets.bench_digits:PRESET_LABEL", "the same by labels alone"
+            "copycost.presets.bench_digits:PRESET_LABEL",
+            "attacks without data on 8×8 digits by labels alone, at equal queries",
         ),
         "bench-digits-pool": Entry(
             "copycost.presets.bench_digits:PRESET_POOL",

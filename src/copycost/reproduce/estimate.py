@@ -56,8 +56,8 @@ class Estimate:
         """How the estimate was made, in words."""
         return (
             "An estimate, not a promise: a few steps of each kind were timed here with random "
-            f"weights on noise, in one process; {self.workers} at a time are assumed to be as "
-            f"fast each. {START_SECONDS:g} s a run are assumed for starting its process."
+            "weights on noise, in one process. Runs side by side are assumed not to slow one "
+            f"another, and to take {START_SECONDS:g} s each to start."
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class _Book:
             share = (self.ends - time.monotonic()) / (len(self.names) - len(self.costs))
             if self.costs and share <= 0:
                 found = max(self.costs.values(), key=lambda cost: cost.query_seconds)
-                words = "not timed for want of time; taken to be as slow as the slowest that was"
+                words = "not timed for want of time; taken to be as slow as the slowest timed"
             else:
                 found = time_run(kind, share)
                 words = found.words

@@ -107,7 +107,10 @@ class AuditConfig(BaseModel):
     def _settings_are_used(self) -> Self:
         stray = set(self.settings) - set(self.attacks)
         if stray:
-            raise ValueError(f"settings for {', '.join(sorted(stray))}, which is not to be run")
+            raise ValueError(
+                f"settings: there are some for {', '.join(sorted(stray))}, which is not to be run. "
+                "Name it among the attacks, or leave its settings out"
+            )
         return self
 
     @model_validator(mode="after")
@@ -115,7 +118,8 @@ class AuditConfig(BaseModel):
         own = sorted({"attack", "settings", "seed"} & set(self.shared))
         if own:
             raise ValueError(
-                f"shared: {', '.join(own)} cannot be all runs'. Use attacks, settings, first_seed"
+                f"shared: {', '.join(own)} cannot be the same for all runs. Use attacks, settings, "
+                "first_seed"
             )
         return self
 
@@ -124,7 +128,7 @@ class AuditConfig(BaseModel):
         named = any(pool is not None for pool in self._pools())
         if named and not any(map(takes_pool, self.attacks)):
             take = "takes" if len(self.attacks) == 1 else "take"
-            raise ValueError(f"pool: {', '.join(self.attacks)} {take} none. Leave --pool out")
+            raise ValueError(f"pool: {', '.join(self.attacks)} {take} no pool. Leave --pool out")
         return self
 
     def _pools(self) -> list[JsonValue]:

@@ -153,7 +153,7 @@ class RunConfig(BaseModel):
         if pool is None and takes:
             raise ValueError(f"{name} needs a pool of images. Name one, e.g. --pool cifar10")
         if pool is not None and not takes:
-            why = "has the victim's own data" if ATTACKS[name].needs_pool else "takes none"
+            why = "has the victim's own data" if ATTACKS[name].needs_pool else "takes no pool"
             raise ValueError(f"{name} {why}. Leave --pool out")
         return pool
 

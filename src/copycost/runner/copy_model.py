@@ -257,8 +257,8 @@ def _auditor(config: RunConfig, place: _Place, stop: Stop) -> Auditor:
     account = place.ledger.account("auditor", None, block=block)
     if not account.spent and (place.folder / AUDITOR_FILE).exists():
         raise RunError(
-            f"The ledger in {place.folder} is empty, and what it paid for is there: it was lost or "
-            "replaced. Bring it back, or delete the folder to start over."
+            f"The ledger in {place.folder} is empty, and what it paid for is in the folder: it was "
+            "lost or replaced. Put it back, or delete the folder to start over."
         )
     return Auditor(
         place.target,

@@ -110,7 +110,8 @@ def _claim(folder: Path, config: RunConfig, target: Target, ranks: Ranks) -> Non
     if found.get("ranks") != ranks.count:
         raise RunError(
             f"{folder} was begun by {found.get('ranks')} processes, each with a ledger of its "
-            f"own, and cannot go on with {ranks.count}. Start as many, or use another folder."
+            f"own, and cannot go on with {ranks.count}. Start as many as then, or use "
+            "another folder."
         )
 
 
@@ -135,5 +136,5 @@ def _read_claim(path: Path) -> dict[str, object]:
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}. Use another folder.") from None
     if not isinstance(found, dict):
-        raise RunError(f"{path} is damaged: expected an object. Use another folder.")
+        raise RunError(f"{path} is damaged: expected a JSON object. Use another folder.")
     return found

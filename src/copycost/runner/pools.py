@@ -31,7 +31,10 @@ def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None
         reference = config.data or _data_of(config.victim)
     if reference is None:
         raise ConfigError(
-            [f"data: {config.attack} takes the victim's own training images; name the data set."]
+            [
+                f"data: {config.attack} takes the victim's own training images. Name the data set "
+                "that it was trained on, e.g. --data cifar10."
+            ]
         )
     images, provenance, origin = _training_images(reference)
     return Pool.fitting(images, spec, provenance, origin)

@@ -34,8 +34,8 @@ def check_ledgers(folder: Path, ranks: Ranks, spent: int, saved: dict[str, Any] 
         which = "The ledger" if ranks.count == 1 else "A rank's ledger"
         raise RunError(
             f"{which} in {folder} knows of {known // ranks.count:,} queries, the checkpoint of "
-            f"{saved['spent'] // ranks.count:,}: the ledger was lost or replaced. Bring it back, "
-            "or delete the folder to start over; what was asked stays asked."
+            f"{saved['spent'] // ranks.count:,}: the ledger was lost or replaced. Put it back, "
+            "or delete the folder to start over; queries sent cannot be taken back."
         )
 
 

@@ -219,8 +219,8 @@ class Run:
         if done and not state.student.updates:
             raise RunError(
                 f"All {self.spent:,} queries of {self.folder} are charged, and nothing was learnt: "
-                "its sessions ended before their first checkpoint. See why they did, then delete "
-                "the folder and start over with other settings."
+                "each session ended before its first checkpoint. Find out why, then delete the "
+                "folder and start over with other settings."
             )
         self.finished = done
 

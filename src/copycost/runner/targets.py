@@ -13,7 +13,7 @@ from torch import nn
 from copycost.datasets import load
 from copycost.datasets.base import Dataset
 from copycost.engine import Engine
-from copycost.errors import ConfigError, SpecMismatch
+from copycost.errors import ConfigError, SpecMismatch, faults_of
 from copycost.files import own_name
 from copycost.presets.victims import VICTIMS
 from copycost.runner.kept_training import KeptTraining, keeping
@@ -81,6 +81,11 @@ def preset_named(victim: str) -> VictimPreset:
         )
     if victim not in VICTIMS and "/" in victim:
         raise ConfigError([f"victim: there is no folder {victim}."])
+    if victim not in VICTIMS:
+        unknown = faults_of(lambda: VICTIMS.check(victim))
+        raise ConfigError(
+            [f"{fault} There is no folder {victim} either, for a saved model." for fault in unknown]
+        )
     return VICTIMS[victim]
 
 

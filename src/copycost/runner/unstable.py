@@ -85,11 +85,9 @@ def unstable(
     kept = _keep(folder / UNSTABLE_FILE, state, values, trail, meter)
     path = folder / CHECKPOINT_FILE
     good = (
-        f"The last good state is in {path}."
-        if path.exists()
-        else "There is no checkpoint from before."
+        f"The last good state is in {path}." if path.exists() else "There is no earlier checkpoint."
     )
-    advice = "Lower the learning rates, or raise the floor."
+    advice = "Lower the learning rates, or raise the setting floor if the attack has one."
     return Unstable(f"{_told(values, trail)} {kept} {good} {advice}")
 
 

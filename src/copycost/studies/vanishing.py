@@ -261,7 +261,9 @@ def _attack(config: RunConfig) -> DFME:
 def _engine(config: RunConfig, victim: Victim) -> Engine:
     engine = engine_of(config, victim)
     if engine.ranks.several:
-        raise ConfigError(["torchrun: a diagnosis is made by one process."])
+        raise ConfigError(
+            ["torchrun: a diagnosis is made by one process. Start it without torchrun."]
+        )
     return engine
 
 

@@ -40,7 +40,10 @@ class Grid(AuditConfig):
     def _variants_are_used(self) -> Self:
         stray = ", ".join(sorted(set(self.variants) - set(self.attacks)))
         if stray:
-            raise ValueError(f"variants of {stray}, which is not to be run")
+            raise ValueError(
+                f"variants: there are some of {stray}, which is not to be run. Name it among the "
+                "attacks, or leave its variants out"
+            )
         return self
 
     @model_validator(mode="after")

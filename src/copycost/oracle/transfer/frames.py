@@ -104,7 +104,10 @@ class Layout(BaseModel):
         if not (folder / LAYOUT_FILE).exists():
             write_atomically(folder / LAYOUT_FILE, self.model_dump_json(indent=1).encode())
         elif read_layout(folder) != self:
-            raise RunError(f"{folder} holds queries of another kind. Use another run folder.")
+            raise RunError(
+                f"{folder} holds queries of other inputs, classes, access or encoding. Use another "
+                "run folder."
+            )
 
 
 class Arrays(NamedTuple):
@@ -131,7 +134,9 @@ def read_layout(folder: Path) -> Layout:
     try:
         return Layout.model_validate(json.loads((folder / LAYOUT_FILE).read_bytes()))
     except FileNotFoundError:
-        raise RunError(f"There is no transfer set in {folder}.") from None
+        raise RunError(
+            f"There is no transfer set in {folder}. Only runs with record_queries keep one."
+        ) from None
     except ValueError as error:
         raise RunError(f"{folder / LAYOUT_FILE} cannot be read: {explained(error)}.") from None
 

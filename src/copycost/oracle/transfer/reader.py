@@ -22,7 +22,7 @@ from copycost.oracle.transfer.frames import (
     read_layout,
     segments,
 )
-from copycost.oracle.transfer.segments import mapped
+from copycost.oracle.transfer.segments import MEND, mapped
 
 
 class Asked(NamedTuple):
@@ -56,8 +56,7 @@ class TransferSet:
         # A flipped bit in a header of the last segment looks like a tail that a crash tore.
         if recorded is not None and recorded != self._count:
             raise RunError(
-                f"{folder} is damaged: {self._count:,} of {recorded:,} queries can be read. Put "
-                "back a copy of it, or move the run's folder away and make the run again."
+                f"{folder} is damaged: {self._count:,} of {recorded:,} queries can be read. {MEND}"
             )
 
     def __len__(self) -> int:
@@ -82,7 +81,9 @@ class TransferSet:
             read += frame.n
             yield frame.first, self.layout.split(frame.payload, frame.n)
         if read < self._count:
-            raise RunError(f"{self.folder} is damaged after {read:,} of {self._count:,} queries.")
+            raise RunError(
+                f"{self.folder} is damaged after {read:,} of {self._count:,} queries. {MEND}"
+            )
 
     def calls(self) -> Iterator[Asked]:
         """Every call of the oracle, as it was made."""
@@ -124,7 +125,7 @@ class TransferSet:
                 yield frame
             torn = len(content) - whole
             if torn and place != places[-1]:
-                raise RunError(f"{place} is damaged after {whole:,} bytes.")
+                raise RunError(f"{place} is damaged after {whole:,} bytes. {MEND}")
             self.torn_bytes = torn
 
 

@@ -109,8 +109,8 @@ class Recorder:
         if self._error is not None:
             raise RunError(
                 f"Queries could not be recorded in {self.folder}: {self._error}. "
-                f"{self.recorded:,} are; the account is settled. Mend it and go on, with the "
-                "same command."
+                f"Recorded so far: {self.recorded:,}; the account is settled. Mend the cause, "
+                "and run again to go on."
             ) from self._error
 
     def _work(self) -> None:

@@ -29,6 +29,9 @@ LOCK_FILE = "lock"
 DAMAGED = ".damaged"
 """Suffix of files that hold what was cut off a segment."""
 
+MEND = "Put back a copy of it, or move the run's folder away and make the run again."
+"""What to do about a damaged transfer set."""
+
 
 class Appender:
     """The last segment of a transfer set, open for frames at its end.
@@ -123,7 +126,7 @@ def _closed(places: Sequence[Path], layout: Layout) -> int:
         queries, whole = scanned(content, layout.row_bytes, check=False)
         count += queries
         if whole != len(content):
-            raise RunError(f"{place} is damaged after {whole:,} bytes.")
+            raise RunError(f"{place} is damaged after {whole:,} bytes. {MEND}")
     return count
 
 

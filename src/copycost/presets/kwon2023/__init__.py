@@ -14,25 +14,50 @@ _HERE = "copycost.presets.kwon2023"
 STUDIES: Registry[Study] = Registry(
     "study",
     {
-        "figure-2": Entry(f"{_HERE}.figure2:STUDY", "losses of both players, CIFAR-10"),
-        "figure-3": Entry(f"{_HERE}.figure3:STUDY", "losses of both players, SVHN"),
-        "figure-4": Entry(f"{_HERE}.figure4:STUDY", "norm of the gradient of the L1 loss"),
-        "figure-5": Entry(f"{_HERE}.figure5:STUDY", "accuracy of the student on both"),
-        "figure-6": Entry(f"{_HERE}.figure6:STUDY", "steps against cosine, CIFAR-10"),
-        "figure-7": Entry(f"{_HERE}.figure7:STUDY", "steps against cosine, SVHN"),
-        "figure-8": Entry(f"{_HERE}.figure8:STUDY", "mean correction against none, CIFAR-10"),
-        "figure-9": Entry(f"{_HERE}.figure9:STUDY", "mean correction against none, SVHN"),
-        "headline": Entry(f"{_HERE}.headline:STUDY", "the budgets that the paper and DFME name"),
-        "learning-rates": Entry(f"{_HERE}.learning_rates:STUDY", "rates of both players, a grid"),
-        "schedules": Entry(f"{_HERE}.schedules:STUDY", "steps, cosine, constant"),
-        "recovery": Entry(f"{_HERE}.recovery:STUDY", "mean, minimum, none, true logits"),
-        "loss-norm": Entry(f"{_HERE}.loss_norm:STUDY", "L1 averaged and summed, L2, KL"),
-        "losses": Entry(f"{_HERE}.losses:STUDY", "loss values of both players"),
-        "gradients": Entry(f"{_HERE}.gradients:STUDY", "norms, and the true gradient beside them"),
-        "initial-values": Entry(f"{_HERE}.initial_values:STUDY", "spread and collapse over seeds"),
-        "budgets": Entry(f"{_HERE}.budgets:STUDY", "accuracy and agreement over the budget"),
-        "students": Entry(f"{_HERE}.students:STUDY", "students smaller and larger"),
-        "modes": Entry(f"{_HERE}.modes:STUDY", "training or evaluation mode while asking"),
+        "figure-2": Entry(f"{_HERE}.figure2:STUDY", "losses of generator and student on CIFAR-10"),
+        "figure-3": Entry(f"{_HERE}.figure3:STUDY", "losses of generator and student on SVHN"),
+        "figure-4": Entry(
+            f"{_HERE}.figure4:STUDY", "norm of the gradient of the L1 loss, CIFAR-10 and SVHN"
+        ),
+        "figure-5": Entry(f"{_HERE}.figure5:STUDY", "accuracy of the student on CIFAR-10 and SVHN"),
+        "figure-6": Entry(
+            f"{_HERE}.figure6:STUDY", "rates that fall in steps against a cosine, CIFAR-10"
+        ),
+        "figure-7": Entry(
+            f"{_HERE}.figure7:STUDY", "rates that fall in steps against a cosine, SVHN"
+        ),
+        "figure-8": Entry(
+            f"{_HERE}.figure8:STUDY", "logits corrected by their mean or not at all, CIFAR-10"
+        ),
+        "figure-9": Entry(
+            f"{_HERE}.figure9:STUDY", "logits corrected by their mean or not at all, SVHN"
+        ),
+        "headline": Entry(
+            f"{_HERE}.headline:STUDY", "accuracy at the budgets that the paper and DFME name"
+        ),
+        "learning-rates": Entry(
+            f"{_HERE}.learning_rates:STUDY", "a grid of the learning rates of generator and student"
+        ),
+        "schedules": Entry(
+            f"{_HERE}.schedules:STUDY", "learning rates that fall in steps, by a cosine, not at all"
+        ),
+        "recovery": Entry(
+            f"{_HERE}.recovery:STUDY", "logits corrected by mean, by minimum, not at all; true ones"
+        ),
+        "loss-norm": Entry(f"{_HERE}.loss_norm:STUDY", "losses: L1 averaged, L1 summed, L2, KL"),
+        "losses": Entry(
+            f"{_HERE}.losses:STUDY", "how both losses go with what the copy has learnt"
+        ),
+        "gradients": Entry(
+            f"{_HERE}.gradients:STUDY",
+            "norms of gradients, and how near estimates are to the true one",
+        ),
+        "initial-values": Entry(
+            f"{_HERE}.initial_values:STUDY", "how far seeds end apart, and how many learn nothing"
+        ),
+        "budgets": Entry(f"{_HERE}.budgets:STUDY", "accuracy and agreement by budget"),
+        "students": Entry(f"{_HERE}.students:STUDY", "students smaller and larger than the victim"),
+        "modes": Entry(f"{_HERE}.modes:STUDY", "nets in training or evaluation mode while asking"),
     },
 )
 """The figures, then the analyses. Figure 1 of the paper is a diagram."""

@@ -18,7 +18,10 @@ EXECUTORS: Registry[type[Executor]] = Registry(
             f"{_HERE}.local:Local", "processes on this machine, each with a GPU where there are any"
         ),
         "slurm": Entry(f"{_HERE}.slurm:Slurm", "jobs of a Slurm cluster; needs copycost[slurm]"),
-        "ray": Entry(f"{_HERE}.ray:Ray", "tasks of a Ray cluster, or here; needs copycost[ray]"),
+        "ray": Entry(
+            f"{_HERE}.ray:Ray",
+            "tasks of a Ray cluster, or of Ray on this machine; needs copycost[ray]",
+        ),
     },
 )
 """Loads no PyTorch, and no package that an executor needs."""
