@@ -105,10 +105,7 @@ def audit_command(
     options.check_top_k(top_k, [values["shared"].get("access", "")])
     values |= options.given(attacks=attack, seeds=seeds, first_seed=first_seed, threads=threads)
     settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
-    # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
-    from copycost.cli.audit_run import carry_out  # noqa: PLC0415
-
-    raise typer.Exit(carry_out(values, bool(attack), deadline, out, price, as_json))
+    _run(values, bool(attack), deadline, out, price, as_json)
 
 
 def start_from(presets: Mapping[str, Mapping[str, Any]], preset: str | None) -> dict[str, Any]:
@@ -165,3 +162,12 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
     if problems:
         raise ConfigError(problems)
     return parsed
+
+
+def _run(values: dict[str, Any], *terms: Any) -> None:
+    # Imported late: it imports PyTorch, which takes seconds that --help need not cost.
+    from copycost.cli.audit_run import carry_out  # noqa: PLC0415
+
+    status = carry_out(values, *terms)
+    if status:
+        raise typer.Exit(status)
