@@ -220,6 +220,18 @@ def test_every_relative_link_leads_somewhere() -> None:
     assert not dead
 
 
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    """A table that is wrapped like a paragraph is shown as one."""
+    torn = []
+    for page in PAGES:
+        head = 0
+        for number, line in enumerate(page.read_text("utf-8").splitlines(), start=1):
+            bars = len(re.findall(r"(?<!\\)\|", line)) if line.strip().startswith("|") else 0
+            torn += [f"{relative(page)}:{number}"] if head and bars and bars != head else []
+            head = (head or bars) if bars else 0
+    assert not torn
+
+
 def test_every_page_can_be_reached_from_the_readme() -> None:
     seen, ahead = set(), [ROOT / "README.md"]
     while ahead:

@@ -208,3 +208,12 @@ def test_flat_after_is_by_the_median_over_seeds():
     flat, steep = (course(accuracy=[0.1, 0.8, a, 0.8, 0.8]) for a in (0.8, 0.1))
     found = FlatAfter("A", after=0.4).judge({"A": [flat, steep, flat]})
     assert (found.holds, found.measured) == (True, {"farthest from the end, A": 0.0})
+    assert found.overlap  # one seed says otherwise
+    assert not FlatAfter("A", after=0.4).judge({"A": [flat, flat]}).overlap
+
+
+def test_a_student_that_learnt_nothing_is_flat_and_ahead_by_chance():
+    low, less = (course(accuracy=[accuracy] * 5) for accuracy in (0.102, 0.099))
+    for claim in (FlatAfter("A", after=0.4), BetterEarly("A", "B", before=0.2)):
+        found = claim.judge({"A": [low], "B": [less]})
+        assert (found.holds, found.overlap) == (True, True)

@@ -129,6 +129,23 @@ def test_the_gap_stands_beside_the_reported_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_what_may_be_chance_is_told_with_the_whole_figures_verdict(
+    tmp_path: Path, undrawn: None
+) -> None:
+    """Copies that learnt nothing, at 10.2 % against 9.9 %: the better one is so by chance."""
+
+    def nothing(label: str, seed: int, share: float) -> dict[str, float]:
+        accuracy = 0.102 if label == "mean correction" else 0.099
+        return {**measured(label, seed, share), "accuracy": accuracy}
+
+    write_pages([made_up("figure-8", values=nothing)], tmp_path)
+    text = text_of(tmp_path / "index.html")
+    assert "holds in full for 1 of 1 figure measured, which may be chance for 1 of them." in text
+    assert text.count("olds by the medians, which may be chance") == 3
+    write_pages([made_up("figure-8", values=better)], tmp_path)
+    assert "chance" not in text_of(tmp_path / "index.html")
+
+
 def test_a_number_that_stand_ins_cannot_reach_is_no_verdict(tmp_path: Path) -> None:
     text = index(tmp_path, made_up("figure-5", values=lambda *_: {"accuracy": 0.99}))
     assert "86.18 %" in text

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from copycost.claims.base import Finding
 from copycost.presets.kwon2023 import SCALES, STUDIES
 from copycost.reproduce.answers import answer
 from copycost.reproduce.causes import causes
@@ -34,6 +36,22 @@ def test_a_run_that_differs_in_a_setting_is_another():
     record = record_of(frugal(student_steps=8), "")
     assert is_run_of(record, frugal(student_steps=8))
     assert not is_run_of(record, frugal(student_steps=9))
+
+
+@pytest.mark.parametrize(
+    ("claims", "chance"),
+    [
+        ([(True, False), (True, True)], True),
+        ([(True, False), (True, False), (None, False)], False),
+        ([(True, True), (False, False)], False),  # the claim that fails decides
+        ([(False, True), (False, False)], False),
+        ([(True, False), (False, True)], True),
+        ([(None, False)], False),
+    ],
+)
+def test_chance_decides_a_figure_if_it_decides_the_claims_that_matter(claims, chance):
+    findings = tuple(Finding("", holds, overlap=overlap) for holds, overlap in claims)
+    assert replace(all_lost("modes"), findings=findings).chance is chance
 
 
 def with_one_seed(*, diverged: bool) -> StudyResult:

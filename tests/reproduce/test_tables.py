@@ -164,6 +164,32 @@ def test_numbers_are_written_in_their_own_units(name: str, value: float, said: s
     assert [(n, plain(v)) for n, v in verdict.numbers] == [(name, said)]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("late", 0.51, "0.51 (0.5–0.75)"),
+        ("early accuracy, no correction", 0.51, "51.0 % (50.0–75.0 %)"),
+        ("farthest from the end, multistep", 0.51, "+51.0 points (+50.0 to +75.0 points)"),
+    ],
+)
+def test_medians_over_seeds_have_their_range_beside_them(
+    name: str, value: float, said: str
+) -> None:
+    finding = Finding("text", None, {name: value}, ranges={name: (0.5, 0.75)})
+    (verdict,) = verdicts(replace(made_up("figure-2"), findings=(finding,)))
+    assert [(n, plain(v)) for n, v in verdict.numbers] == [(name, said)]
+
+
+def test_of_several_seeds_every_course_has_a_range() -> None:
+    for key in ("figure-2", "figure-3", "figure-4", "figure-7", "figure-9"):
+        for finding in made_up(key).findings:
+            of_courses = {
+                n for n in finding.measured if not n.startswith(("accuracy", "agreement"))
+            }
+            assert finding.ranges.keys() >= of_courses, finding.text
+    assert not any(finding.ranges for finding in made_up("figure-3", seeds=1).findings)
+
+
 def test_what_the_runs_were_made_with_is_said_once() -> None:
     facts = dict(made_with(made_up("figure-8")))
     assert plain(facts["Victims"]) == (

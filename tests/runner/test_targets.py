@@ -82,14 +82,8 @@ def test_so_is_a_victims_name(name: Any) -> None:
 class Blunt(Defence):
     """An owner's own: only the first choice shows."""
 
-    argument = "height"
-
     def __init__(self, victim: Victim) -> None:
         super().__init__(victim, "blunt")
-
-    @classmethod
-    def read(cls, text: str) -> float:
-        return float(text)
 
     def perturb(self, p: torch.Tensor) -> torch.Tensor:
         return 0.1 + 0.5 * (p == p.amax(1, keepdim=True))

@@ -14,6 +14,7 @@ from copycost.report.groups import spread
 from copycost.reproduce.answers import progress
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.tables import (
+    MAY_BE_CHANCE,
     NOT_COMPARABLE,
     Verdict,
     hardware,
@@ -129,10 +130,12 @@ def _counted(name: str, results: Sequence[StudyResult]) -> list[str]:
         words for one in results for words in [*one.stand_ins.values(), *_coarse(one)]
     )
     setting = "; ".join([SETTINGS[results[0].scale.name], *notes])
-    holding = sum(result.holds is True for result in known)
+    holding = [result for result in known if result.holds is True]
+    lucky = sum(result.chance for result in holding)
     found = f"{len(known)} of {len(results)} run" if known else NOT_RUN
     open_ = sum(result.holds is None for result in known)
-    holds = f"{holding} of {len(known)}" if known else wording.MISSING
+    holds = f"{len(holding)} of {len(known)}" if known else wording.MISSING
+    holds += f", {lucky} of which {MAY_BE_CHANCE}" if lucky else ""
     holds += f", {open_} {NOT_COMPARABLE}" if open_ else ""
     cells = [name, setting, "[each statement](docs/reproduced.md)", found, holds, *_made(records)]
     return [_cell(cell) for cell in cells]
@@ -186,7 +189,8 @@ def _holds(result: StudyResult, verdict: Verdict) -> str:
         return NOT_COMPARABLE
     if not result.findings or verdict.holds is None:
         return wording.MISSING
-    said = ("yes" if verdict.holds else "**no**") + (", may be chance" if verdict.overlap else "")
+    said = "yes" if verdict.holds else "**no**"
+    said += f", {MAY_BE_CHANCE}" if verdict.overlap else ""
     return said if result.complete else f"{said}, so far"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from statistics import fmean, median
 from typing import Protocol
 
@@ -104,10 +105,14 @@ class Finding:
     reported: float | None = None
     """The paper's number, where it gives one."""
     overlap: bool = False
-    """Whether chance may have decided: the seeds of two series overlap, those of one series change
-    in different directions, or a claim about courses rests on the seeds that did not diverge."""
+    """Whether chance may have decided: single seeds would decide otherwise than the medians do, no
+    student compared has learnt anything, or a claim about courses rests on the seeds that did not
+    diverge."""
     comparable: bool = True
     """False where a published number is about other data, networks or budgets than the runs."""
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The lowest and the highest over seeds, of numbers in `measured` that are medians of several
+    seeds. Final accuracies and agreements are left out: they are a series', not a claim's."""
 
     @property
     def gap(self) -> float | None:
@@ -155,13 +160,24 @@ def finding(
     measured: dict[str, float],
     reported: float | None = None,
     *,
+    seeds: Mapping[str, Iterable[float]] | None = None,
     overlap: bool = False,
     comparable: bool = True,
 ) -> Finding:
-    """Make a finding. Comparisons with NaN are false, so a claim without measurements fails."""
+    """Make a finding. Comparisons with NaN are false, so a claim without measurements fails.
+
+    `seeds` holds the single numbers, one per seed, of medians in `measured`.
+    """
     finite = {name: value for name, value in measured.items() if math.isfinite(value)}
     known = None if holds is None or not comparable else bool(holds)
-    return Finding(text, known, finite, reported, overlap, comparable)
+    overlap = overlap and known is not None
+    return Finding(text, known, finite, reported, overlap, comparable, _ranges(seeds or {}))
+
+
+def _ranges(seeds: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, float]]:
+    """The lowest and the highest finite number by name, where there are several."""
+    found = {name: [*filter(math.isfinite, values)] for name, values in seeds.items()}
+    return {name: (min(one), max(one)) for name, one in found.items() if len(one) > 1}
 
 
 def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
@@ -180,6 +196,11 @@ def any_lost(courses: Courses, *names: str) -> bool:
     return any(run.diverged for name in names for run in courses[name])
 
 
+def divided(verdicts: Iterable[object]) -> bool:
+    """Whether single seeds, or pairs of them, say different things, so that chance may decide."""
+    return len(set(verdicts)) > 1
+
+
 def compared(
     text: str,
     what: str,
@@ -187,19 +208,21 @@ def compared(
     ahead: Callable[[float, float], bool],
     beside: Mapping[str, float] | None = None,
     *,
-    survivors: bool = False,
+    way: Callable[[float, float], object] | None = None,
+    chance: bool = False,
 ) -> Finding:
     """Judge whether the first of two series is `ahead` of the second, by medians over seeds.
 
     `found` holds one number per seed, by the name of the series; `what` names this number. The
-    numbers in `beside` are only shown. `survivors` says that some seeds diverged, without a number.
+    numbers in `beside` are only shown. Chance may have decided if pairs of seeds, one of each
+    series, say different things by `way`, as a rule `ahead`; or if `chance` says so.
     """
-    first, second = found.values()
-    medians = {f"{what}, {name}": middle(values) for name, values in found.items()}
+    seeds = {f"{what}, {name}": values for name, values in found.items()}
+    medians = {name: middle(values) for name, values in seeds.items()}
+    pairs = [pair for pair in product(*found.values()) if all(map(math.isfinite, pair))]
+    overlap = chance or divided((way or ahead)(*pair) for pair in pairs)
     holds = ahead(*medians.values())
-    measured = {**medians, **(beside or {})}
-    overlap = survivors or overlapping(first, second)
-    return finding(text, holds, measured, overlap=overlap)
+    return finding(text, holds, {**medians, **(beside or {})}, seeds=seeds, overlap=overlap)
 
 
 def within(share: float) -> str:

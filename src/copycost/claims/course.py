@@ -18,10 +18,13 @@ from copycost.claims.base import (
     Finding,
     any_lost,
     compared,
+    divided,
+    finals,
     finding,
     middle,
     within,
 )
+from copycost.claims.measures import none_learnt
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,24 @@ class Shrinks:
         Chance may have decided if some runs rise and others fall. Each run is compared with
         itself, so the spread between runs does not matter.
         """
-        pairs = [(run.late(self.value), run.early(self.value)) for run in courses[self.series]]
-        late, early = (middle(values) for values in zip(*pairs, strict=True))
-        ways = {end < start for end, start in pairs if isfinite(end - start)}
-        measured = {"early": early, "late": late}
-        overlap = len(ways) > 1 or any_lost(courses, self.series)
-        return finding(self.text, late < early, measured, overlap=overlap)
+        runs = courses[self.series]
+        early, late = ([at(run) for run in runs] for at in (self._early, self._late))
+        pairs = zip(early, late, strict=True)
+        ways = [end < start for start, end in pairs if isfinite(end - start)]
+        seeds = {"early": early, "late": late}
+        return finding(
+            self.text,
+            middle(late) < middle(early),
+            {name: middle(values) for name, values in seeds.items()},
+            seeds=seeds,
+            overlap=divided(ways) or any_lost(courses, self.series),
+        )
+
+    def _early(self, run: Course) -> float:
+        return run.early(self.value)
+
+    def _late(self, run: Course) -> float:
+        return run.late(self.value)
 
 
 @dataclass(frozen=True)
@@ -70,7 +85,7 @@ class ShrinksFurther:
         names = (self.series, self.than)
         ratios = {name: self._ratios(courses[name]) for name in names}
         lost = any_lost(courses, *names)
-        return compared(self.text, "late/early", ratios, lt, survivors=lost)
+        return compared(self.text, "late/early", ratios, lt, chance=lost)
 
     def _ratios(self, runs: Sequence[Course]) -> list[float]:
         pairs = [(run.late(self.value), run.early(self.value)) for run in runs]
@@ -95,7 +110,7 @@ class EndsLower:
         """Compare the medians over seeds of the mean over the last fifth of the budget."""
         names = (self.series, self.than)
         late = {name: [run.late(self.value) for run in courses[name]] for name in names}
-        return compared(self.text, "late", late, lt, survivors=any_lost(courses, *names))
+        return compared(self.text, "late", late, lt, chance=any_lost(courses, *names))
 
 
 @dataclass(frozen=True)
@@ -117,8 +132,8 @@ class BetterEarly:
         early = {
             name: [run.mean("accuracy", 0, self.before) for run in courses[name]] for name in names
         }
-        lost = any_lost(courses, *names)
-        return compared(self.text, "early accuracy", early, gt, survivors=lost)
+        chance = any_lost(courses, *names) or none_learnt(courses, early)
+        return compared(self.text, "early accuracy", early, gt, chance=chance)
 
 
 @dataclass(frozen=True)
@@ -136,11 +151,21 @@ class FlatAfter:
         return f"accuracy is flat after {self.after:.0%} of the run, {near} ({self.series})"
 
     def judge(self, courses: Courses) -> Finding:
-        """Judge by the median over seeds of the largest distance from the final accuracy."""
-        farthest = middle(self._farthest(run) for run in courses[self.series])
-        name = f"farthest from the end, {self.series}"
-        holds, lost = farthest <= self.within + ROUNDING, any_lost(courses, self.series)
-        return finding(self.text, holds, {name: farthest}, overlap=lost)
+        """Judge by the median over seeds of the largest distance from the final accuracy.
+
+        A student that never learns is flat, too, so chance may have decided then.
+        """
+        found = [self._farthest(run) for run in courses[self.series]]
+        name, near = f"farthest from the end, {self.series}", self.within + ROUNDING
+        unlearnt = none_learnt(courses, finals(courses, self.series))
+        apart = divided(one <= near for one in found if isfinite(one))
+        return finding(
+            self.text,
+            middle(found) <= near,
+            {name: middle(found)},
+            seeds={name: found},
+            overlap=apart or unlearnt or any_lost(courses, self.series),
+        )
 
     def _farthest(self, run: Course) -> float:
         if run.diverged:  # its single point would look flat

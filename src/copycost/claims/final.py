@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from operator import ge, gt
 
 from copycost.claims.base import (
@@ -12,11 +13,13 @@ from copycost.claims.base import (
     Finding,
     agreements,
     compared,
+    divided,
     finals,
     finding,
     middle,
     within,
 )
+from copycost.claims.measures import none_learnt
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,16 @@ class Reaches:
     def judge(self, courses: Courses) -> Finding:
         """Judge by the median final accuracy over seeds; comparable only if every run is."""
         runs = courses[self.series]
-        final = middle(run.final("accuracy") for run in runs)
+        final, holds, overlap = _least(courses, self.series, self.reported - self.within - ROUNDING)
         measured = {
             f"accuracy, {self.series}": final,
             **agreements(courses, self.series),
             f"accuracy of the victim, {self.series}": runs[0].victim_accuracy,
         }
-        holds = final >= self.reported - self.within - ROUNDING
         comparable = all(run.comparable for run in runs)
-        return finding(self.text, holds, measured, self.reported, comparable=comparable)
+        return finding(
+            self.text, holds, measured, self.reported, overlap=overlap, comparable=comparable
+        )
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,10 @@ class Learns:
 
     def judge(self, courses: Courses) -> Finding:
         """Judge by the median final accuracy over seeds."""
-        runs = courses[self.series]
-        final = middle(run.final("accuracy") for run in runs)
-        holds = final >= self.times_chance / runs[0].classes
+        least = self.times_chance / courses[self.series][0].classes
+        final, holds, overlap = _least(courses, self.series, least)
         measured = {f"accuracy, {self.series}": final, **agreements(courses, self.series)}
-        return finding(self.text, holds, measured)
+        return finding(self.text, holds, measured, overlap=overlap)
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,14 @@ class AboutEqual:
 
     def judge(self, courses: Courses) -> Finding:
         """Compare the median final accuracies over seeds."""
-        return _ends(self.text, courses, (self.series, self.other), self._near)
+        return _ends(self.text, courses, (self.series, self.other), self._near, self._way)
 
     def _near(self, first: float, second: float) -> bool:
         return abs(first - second) <= self.within + ROUNDING
+
+    def _way(self, first: float, second: float) -> int:
+        """0 for near, else 1 or -1: seeds that are apart in both directions disagree as well."""
+        return 0 if self._near(first, second) else 1 if first > second else -1
 
 
 @dataclass(frozen=True)
@@ -127,8 +134,20 @@ class Bounds:
 
 
 def _ends(
-    text: str, courses: Courses, names: tuple[str, str], ahead: Callable[[float, float], bool]
+    text: str,
+    courses: Courses,
+    names: tuple[str, str],
+    ahead: Callable[[float, float], bool],
+    way: Callable[[float, float], object] | None = None,
 ) -> Finding:
     """Compare two series by their final accuracies; agreement is shown beside them."""
     found, beside = finals(courses, *names), agreements(courses, *names)
-    return compared(text, "accuracy", found, ahead, beside)
+    chance = none_learnt(courses, found)
+    return compared(text, "accuracy", found, ahead, beside, way=way, chance=chance)
+
+
+def _least(courses: Courses, name: str, least: float) -> tuple[float, bool, bool]:
+    """Median final accuracy of a series, whether it is at least `least`, and if seeds differ."""
+    (found,) = finals(courses, name).values()
+    final, verdicts = middle(found), [one >= least for one in found if isfinite(one)]
+    return final, final >= least, divided(verdicts)

@@ -39,6 +39,17 @@ def knows_nothing(accuracy: float, one_answer: float) -> bool:
     return accuracy <= one_answer + min(times, above)
 
 
+def none_learnt(courses: Courses, found: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the students of all series know nothing by their medians, so that chance orders them.
+
+    `found` holds accuracies, one per seed, by the name of the series.
+    """
+    return all(
+        knows_nothing(middle(accuracies), courses[name][0].one_answer)
+        for name, accuracies in found.items()
+    )
+
+
 def least_budgets(reached: Iterable[tuple[int, float]]) -> dict[str, int | None]:
     """By share of the victim's accuracy ('90%'), the smallest budget that reaches it, or None.
 

@@ -25,7 +25,7 @@ from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
-from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged
+from copycost.reproduce.tables import MAY_BE_CHANCE, NOT_COMPARABLE, and_diverged
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
@@ -268,7 +268,7 @@ def _duration(seconds: float) -> str:
 def _verdict(finding: Finding) -> str:
     if not finding.comparable:
         return NOT_COMPARABLE
-    return _VERDICTS[finding.holds] + (", may be chance" if finding.overlap else "")
+    return _VERDICTS[finding.holds] + (f", {MAY_BE_CHANCE}" if finding.overlap else "")
 
 
 def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -> None:

@@ -21,7 +21,7 @@ class Defence(Victim):
     """
 
     argument: ClassVar[str]
-    """Name of the number after the colon."""
+    """Name of the number after the colon; only a defence in `DEFENCES` has one."""
 
     def __init__(self, victim: Victim, name: str) -> None:
         """Raises `SpecMismatch` if `victim` gives only labels, with no probabilities to change."""
@@ -34,9 +34,12 @@ class Defence(Victim):
         self.victim, self.free = victim, victim.free
 
     @classmethod
-    @abstractmethod
     def read(cls, text: str) -> float:
-        """The number after the colon; `ConfigError` if it is not valid."""
+        """The number after the colon; `ConfigError` if it is not valid.
+
+        A defence in `DEFENCES` must define it; an owner's own, made in Python, has no use for it.
+        """
+        raise NotImplementedError(f"{cls.__name__} is made in Python, not from {text!r}")
 
     @abstractmethod
     def perturb(self, p: Tensor) -> Tensor:

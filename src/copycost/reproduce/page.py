@@ -114,6 +114,7 @@ def verdict(result: StudyResult) -> str:
     if not result.findings:
         return f"{tables.NOT_KNOWN} ({done} of {planned} runs)"
     said = tables.in_a_word(result.holds, result.comparable)
+    said += tables.OVERLAP if result.chance else ""
     said = said if result.complete else f"{said}, so far ({done} of {planned} runs)"
     return tables.and_diverged(said, result.diverged)
 
@@ -138,9 +139,11 @@ def _headline(of_paper: Sequence[Shown]) -> str:
     if not of_paper:
         return "Analyses that go further than the paper's figures."
     known = [study for study in of_paper if study.result.complete]
-    holding = sum(study.holds is True for study in known)
+    holding = [study for study in known if study.holds is True]
     measured = wording.plural(len(known), "figure")
-    said = f"What the paper says holds in full for {holding} of {measured} measured"
+    said = f"What the paper says holds in full for {len(holding)} of {measured} measured"
+    lucky = sum(study.result.chance for study in holding)
+    said += f", which {tables.MAY_BE_CHANCE} for {lucky} of them" if lucky else ""
     open_ = sum(study.holds is None for study in known)
     counts = {tables.NOT_COMPARABLE: open_, tables.NOT_KNOWN: len(of_paper) - len(known)}
     return "; ".join([said, *(f"{n} {words}" for words, n in counts.items() if n)]) + "."

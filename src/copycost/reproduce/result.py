@@ -93,6 +93,12 @@ class StudyResult:
         return all(verdicts)
 
     @property
+    def chance(self) -> bool:
+        """Whether chance may have decided `holds`: any claim if all hold, else all that fail."""
+        told = [finding.overlap for finding in self.findings if finding.holds is self.holds]
+        return bool(told) and (any(told) if self.holds else all(told))
+
+    @property
     def comparable(self) -> bool:
         """Whether every published number among its claims is about comparable runs."""
         return all(finding.comparable for finding in self.findings)

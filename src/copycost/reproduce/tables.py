@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -25,6 +25,7 @@ NOT_KNOWN = "not known yet"
 HOLDS, FAILS, MEASURED = "holds", "does not hold", "measured, nothing claimed"
 NOT_COMPARABLE = "not comparable"
 OVERLAP = " by the medians, which may be chance"
+MAY_BE_CHANCE = "may be chance"
 
 # Patterns of the names that claims give their numbers, without series: one for each format.
 _SHARE = re.compile(r"accuracy|agreement|share|best|worst$")
@@ -162,6 +163,11 @@ def points(difference: float) -> str:
     return f"{100 * difference:+.1f}{wording.NBSP}points".replace("-", "−")
 
 
+def points_range(low: float, high: float) -> str:
+    """Two such differences as one range: '+1.2 to +3.4 points'."""
+    return f"{points(low).partition(wording.NBSP)[0]} to {points(high)}"
+
+
 def reported(share: float) -> str:
     """A published accuracy with all its decimals, and the mark of how it is known."""
     return f"{100 * share:.4g}{wording.NBSP}% {MARKS.get(share, '')}".rstrip()
@@ -212,7 +218,7 @@ def _verdict(result: StudyResult, finding: Finding) -> Verdict:
     return Verdict(
         text=finding.text,
         verdict=said if result.complete else f"{said}, so far",
-        numbers=[(name, _number(result, name, v)) for name, v in finding.measured.items()],
+        numbers=[(name, _number(result, finding, name)) for name in finding.measured],
         reported=wording.MISSING if finding.reported is None else reported(finding.reported),
         gap=wording.MISSING if finding.gap is None else points(finding.gap),
         holds=finding.holds,
@@ -222,18 +228,26 @@ def _verdict(result: StudyResult, finding: Finding) -> Verdict:
     )
 
 
-def _number(result: StudyResult, name: str, value: float) -> str:
-    """A claim's number in its own unit; a series' final share with the range over its seeds."""
+def _number(result: StudyResult, finding: Finding, name: str) -> str:
+    """A claim's number in its own unit, with the range over seeds if it is their median."""
     share, *labels = found.groups() if (found := _OF_SERIES.fullmatch(name)) else ("",)
     for series in result.series:
         if series.label in labels:
             return in_words(finals(series, share or "accuracy"))
-    kind = re.split("[,:] ", name)[0]
+    write, write_range = _writers(re.split("[,:] ", name)[0])
+    middle, between = write(finding.measured[name]), finding.ranges.get(name)
+    return middle if between is None else f"{middle} ({write_range(*between)})"
+
+
+def _writers(kind: str) -> tuple[Callable[[float], str], Callable[[float, float], str]]:
+    """How a number of this kind is written, and how a range of them."""
     if _DIFFERENCE.search(kind):
-        return points(value)
+        return points, points_range
     if _COUNT.search(kind):
-        return wording.count(value)
-    return wording.percent(value) if _SHARE.search(kind) else wording.plain(value)
+        return wording.count, wording.plain_range
+    if _SHARE.search(kind):
+        return wording.percent, wording.percent_range
+    return wording.plain, wording.plain_range
 
 
 def _victim(record: Record) -> str:
