@@ -17,6 +17,7 @@ from copycost.engine import Engine, use_threads
 from copycost.errors import ConfigError, CopycostError, Interrupted
 from copycost.oracle.ledger import spent_in
 from copycost.ranks import launched
+from copycost.report import wording
 from copycost.report.cost import check_price
 from copycost.report.page import write_report
 from copycost.runner.audit import AuditConfig, audit, audit_folder, run_folder
@@ -116,7 +117,7 @@ class Job:
         finished = sum(record.finished for record, _ in self.done)
         stopped = finished + self.failed < len(self.runs)
         if self.failed:
-            say(f"{self.failed} of {len(self.runs)} runs failed: see above.")
+            say(f"{self.failed} of {wording.plural(len(self.runs), 'run')} failed: see above.")
         if stopped and not self._begun():
             say(f"Stopped by {self.stop.reason} before the attacker's first query. "
                 "Run it again to go on.")  # fmt: skip
@@ -190,5 +191,5 @@ def plan(runs: Sequence[RunConfig]) -> str:
     defences = f" behind {' + '.join(first.defences)}" if first.defences else ""
     return (
         f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
-        f"{len(runs)} runs ({attacks}) of {first.budget:,} queries each."
+        f"{wording.plural(len(runs), 'run')} ({attacks}) of {first.budget:,} queries each."
     )

@@ -23,7 +23,7 @@ def audit_table(records: Sequence[Record]) -> Table:
     table = Table(title=title, title_justify="left")
     for name in ("attack", "seeds"):
         table.add_column(name, no_wrap=True)
-    for name in ("agreement", "accuracy", "queries spent", "seconds"):
+    for name in ("agreement", "accuracy", "queries spent", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     groups = group_records(records)
     for row in rows(groups):

@@ -12,6 +12,7 @@ from rich.table import Table
 from copycost.cli.output import FAILED, STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_at
 from copycost.errors import ConfigError
+from copycost.report import wording
 from copycost.report.page import write_report
 from copycost.report.table import group_records, rows
 from copycost.runner.stopping import Stop
@@ -152,13 +153,13 @@ def _result_table(found: Sequence[Any]) -> Table:
     """One line for each group of seeds; settings in which all lines agree are left out."""
     table = Table(title="Finished runs", title_justify="left")
     settings = {
-        "victim": "victim", "budget": "budget", "access": "access",
+        "victim": "victim", "data": "data", "budget": "budget", "access": "access",
         "defences": "defences", "student": "student",
     }  # fmt: skip
     shown = [name for name in settings if len({getattr(row, name) for row in found}) > 1]
     for name in ("attack", *shown, "seeds"):
         table.add_column(name)
-    for name in ("agreement", "accuracy", "queries spent", "seconds"):
+    for name in ("agreement", "accuracy", "queries spent", "time"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found:
         settings_of_row = [getattr(row, name) for name in shown]
@@ -181,4 +182,4 @@ def _plan_table(results: Sequence[Result]) -> Table:
 
 def _count(results: Sequence[Result]) -> str:
     parts = ", ".join(f"{number} {state}" for state, number in counts(results).items())
-    return f"{len(results)} runs: {parts}"
+    return f"{wording.plural(len(results), 'run')}: {parts}"

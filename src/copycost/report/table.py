@@ -122,6 +122,7 @@ class Row:
 
     label: str
     victim: str
+    data: str
     knowledge: str
     defences: str
     access: str
@@ -265,6 +266,7 @@ def _row(group: Group) -> Row:
     return Row(
         label=", ".join([name, *(f"{key} {value}" for key, value in group.variant)]),
         victim=setting.victim,
+        data=setting.data,
         knowledge=held(group.records[0]),
         defences=defences(setting),
         access=access_in_words(setting),
