@@ -6,7 +6,7 @@ from pathlib import Path
 
 from copycost import read_record
 from copycost.cli.audit_run import plan
-from copycost.cli.summary import audit_table
+from copycost.cli.summary import audit_json, audit_table
 from copycost.cli.sweep_run import _result_table
 from copycost.report.table import group_records, rows
 from copycost.runner.config import RunConfig
@@ -32,6 +32,13 @@ def test_a_sweep_over_held_out_data_says_on_which_a_line_is():
     table = _result_table(rows(group_records([record, other])))
     assert headings(table)[:2] == ["attack", "data"]
     assert list(table.columns[1].cells) == ["scikit-learn digits", "other digits"]
+
+
+def test_flags_in_json_say_what_they_were_raised_for():
+    records = [read_record(RUN), read_record(RUN.with_name("random-noise-seed0"))]
+    found = audit_json(records, Path("report.html"))["flags"]
+    few = [flag["where"] for flag in found if flag["name"] == "too-few-seeds"]
+    assert few == ["DFME", "random noise"]
 
 
 def test_one_run_is_not_one_runs():
