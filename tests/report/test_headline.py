@@ -134,7 +134,7 @@ def test_noise_of_another_setting_is_no_measure(
         return make_record(name, 0, share, access=Access.TOP_K, config=config)
 
     records = [of("dfme", 0.6, attack), of("random-noise", 0.7, noise)]
-    found = only(records)
+    found = headlines(group_records(records))[0]
     assert "DFME made a copy" in found.sentence
     assert "noise-does-as-well" not in by_flag(doubts(group_records(records)))
     if attack:
@@ -152,6 +152,60 @@ def test_of_two_kinds_of_noise_the_better_is_named(make_record: MakeRecord) -> N
     noise = [make_record("random-noise", 0, share, epsilon=share) for share in (0.2, 0.3)]
     found = only([make_record("dfme", 0, 0.9), *noise])
     assert words(found.sentence).endswith("; random noise reached 30.0 %.")
+
+
+def test_where_noise_itself_did_best_other_noise_is_no_baseline(make_record: MakeRecord) -> None:
+    noise = [make_record("random-noise", 0, share, epsilon=share) for share in (0.742, 0.18)]
+    found = only(noise)
+    assert words(found.sentence) == (
+        "With 150,000 queries, random noise made a copy that agrees with your model on 74.2 % of "
+        "held-out inputs (one seed)."
+    )
+    assert found.noise is None
+
+
+def test_of_several_choices_of_settings_the_best_is_named(make_record: MakeRecord) -> None:
+    records = [make_record("dfme", 0, share, epsilon=share) for share in (0.6, 0.9, 0.7)]
+    assert (
+        "DFME was run with 3 choices of its settings; this is the best of them: "
+        "settings.epsilon 0.9." in only(records).details
+    )
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "said"),
+    [
+        ("in-distribution", "the model's own training images without their labels"),
+        ("proxy", "images that are somewhat like the model's data, from which queries are made"),
+        ("three examples", "three examples"),
+    ],
+)
+def test_an_attacker_who_held_data_is_said_to_have_held_them(
+    make_record: MakeRecord, knowledge: str, said: str
+) -> None:
+    found = only([make_record("knockoff", 0, 0.98, knowledge=knowledge)])
+    assert f"Besides the API, the attacker held {said}." in found.details
+
+
+def test_one_model_judged_on_two_sets_of_data_is_two_findings(make_record: MakeRecord) -> None:
+    """Agreements on different inputs are not to be compared, and neither is better."""
+    victims = [
+        {"dataset": "easy", "accuracy": 0.95},
+        {"dataset": "hard", "accuracy": 0.6},
+        {"dataset": "easy", "name": "another"},
+    ]
+    found = headlines(group_records([make_record(victim=victim) for victim in victims]))
+    titles = ["cifar10-resnet34 on easy", "cifar10-resnet34 on hard", "another"]
+    assert [headline.victim for headline in found] == titles
+    assert "your model, 60.0 %" in words(found[1].details[1])
+    assert not any("settings compared" in detail for one in found for detail in one.details)
+
+
+def test_two_models_of_one_name_are_told_apart_by_their_weights(make_record: MakeRecord) -> None:
+    records = [make_record(victim={"content_hash": digit * 64}) for digit in "ab"]
+    found = headlines(group_records(records))
+    titles = ["cifar10-resnet34 aaaaaaaa", "cifar10-resnet34 bbbbbbbb"]
+    assert [headline.victim for headline in found] == titles
 
 
 def test_where_a_pool_runs_out_the_price_is_what_was_spent(make_record: MakeRecord) -> None:

@@ -220,6 +220,15 @@ def test_two_victims_are_kept_apart(make_run: MakeRun, tmp_path: Path) -> None:
     assert "What it takes to copy first-model and second-model" in text
 
 
+def test_each_set_of_held_out_data_has_its_own_results(make_run: MakeRun, tmp_path: Path) -> None:
+    easy, hard = ({"dataset": name, "accuracy": a} for name, a in (("easy", 0.95), ("hard", 0.6)))
+    runs = [make_run(victim=victim, moments=3) for victim in (easy, hard)]
+    text = write_report(runs, tmp_path / "report.html").read_text()
+    assert text.count("<h3>cifar10-resnet34 on hard</h3>") == 4, "curves, numbers, costs, losses"
+    for said in ("your model: 95.0\u00a0%", "your model: 60.0\u00a0%"):
+        assert said in text, "the level in the figure is of the same data as the curves"
+
+
 def test_every_defence_in_front_of_the_victim_is_listed(make_run: MakeRun, tmp_path: Path) -> None:
     defended = {"defences": ("rounding(1)",), "defended_accuracy": 0.875}
     runs = [make_run(), make_run(victim=defended)]

@@ -57,5 +57,19 @@ def test_the_same_names_and_mere_numbers_are_taken(
     assert _judge(tmp_path, named, ("ant", "cat")).dataset == "pets"
 
 
-def test_data_whose_classes_are_numbered_are_taken(tmp_path: Path) -> None:
-    assert _judge(tmp_path, ("ant", "cat"), ("0", "1")).dataset == "pets"
+@pytest.mark.parametrize(
+    "data", [("0", "1", "3"), tuple(sorted(map(str, range(11)))), ("1", "2", "3")]
+)
+def test_numbers_that_are_not_those_of_the_victim_are_refused(
+    tmp_path: Path, data: tuple[str, ...]
+) -> None:
+    """A folder that is missing, or is sorted as text, would give images another class's label."""
+    with pytest.raises(SpecMismatch, match="expected data with the classes of victim, '0', '1',"):
+        _judge(tmp_path, tuple(map(str, range(len(data)))), data)
+
+
+@pytest.mark.parametrize("named", [("ant", "cat"), ("0", "1"), None])
+def test_data_whose_classes_are_numbered_are_taken(
+    tmp_path: Path, named: tuple[str, ...] | None
+) -> None:
+    assert _judge(tmp_path, named, ("0", "1")).dataset == "pets"

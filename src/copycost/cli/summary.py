@@ -45,7 +45,10 @@ def audit_json(records: Sequence[Record], report: Path | None) -> dict[str, Any]
     return {
         "victim": records[0].victim.model_dump(mode="json") if records else None,
         "runs": [_run(record, report) for record in records] if report else [],
-        "flags": [{"name": d.flag.name, "detail": d.flag.detail} for d in found],
+        "flags": [
+            {"name": doubt.flag.name, "detail": doubt.flag.detail, "where": doubt.where}
+            for doubt in found
+        ],
         "report": str(report) if report else None,
     }
 

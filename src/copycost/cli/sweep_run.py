@@ -155,7 +155,7 @@ def _result_table(found: Sequence[Any]) -> Table:
     """One line for each group of seeds; settings in which all lines agree are left out."""
     table = Table(title="Finished runs", title_justify="left")
     settings = {
-        "victim": "victim", "budget": "budget", "access": "access",
+        "victim": "victim", "data": "data", "budget": "budget", "access": "access",
         "defences": "defences", "student": "student",
     }  # fmt: skip
     shown = [name for name in settings if len({getattr(row, name) for row in found}) > 1]

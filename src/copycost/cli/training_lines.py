@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from copycost.cli.output import say
+from copycost.report import wording
 
 SECONDS = 5.0
 """Least time between two lines, as short epochs would fill the screen."""
@@ -19,7 +20,7 @@ class TrainingLines:
 
     def begins(self, epochs: int) -> None:
         """Print that the training begins."""
-        say(f"Training the victim {self._victim}: {epochs} epochs …")
+        say(f"Training the victim {self._victim}: {wording.plural(epochs, 'epoch')} …")
         self._epochs, self._said = epochs, time.monotonic()
 
     def epoch(self, number: int, loss: float, seconds: float) -> None:

@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from copycost.report import wording
 from copycost.report.groups import Group
@@ -143,7 +143,7 @@ def scale_values(axes: Axes, drawn: Sequence[Curve]) -> None:
     """Use a log axis where the values of `drawn` span decades."""
     if _spans_decades(drawn):
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.report import wording
 from copycost.report.doubts import no_better_than_noise, noise_beside
 from copycost.report.groups import Group, Spread
+from copycost.report.knowledge import held, meaning
 from copycost.report.table import access_in_words, defences
+
+
+class Subject(NamedTuple):
+    """A victim, and the data that its copies were judged on.
+
+    Two sets of held-out data are two subjects: the victim's accuracy differs between them, and an
+    agreement on one says nothing of the other.
+    """
+
+    victim: str
+    victim_hash: str
+    data: str
+
+    @classmethod
+    def of(cls, group: Group) -> Subject:
+        """What the results of `group` are about."""
+        setting = group.setting
+        return cls(setting.victim, setting.victim_hash, setting.data)
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What was found about one victim."""
+    """What was found about one victim on one set of held-out data."""
 
+    subject: Subject
     victim: str
-    victim_hash: str
+    """Its name, with its weights and the data where these tell it from others on the page."""
     sentence: str
     details: tuple[str, ...]
     """What the reader needs to weigh the sentence, one statement each."""
@@ -26,26 +48,37 @@ class Headline:
     """The baseline in the same setting."""
 
     def is_about(self, group: Group) -> bool:
-        """Whether `group` copied this victim."""
-        victim = (group.setting.victim, group.setting.victim_hash)
-        return victim == (self.victim, self.victim_hash)
+        """Whether `group` copied this victim and was judged on these data."""
+        return Subject.of(group) == self.subject
 
 
 def headlines(groups: Sequence[Group]) -> list[Headline]:
-    """One finding for each victim, in the order given."""
-    victims: dict[tuple[str, str], list[Group]] = {}
+    """One finding for each victim on each set of held-out data, in the order given."""
+    subjects: dict[Subject, list[Group]] = {}
     for group in groups:
-        victims.setdefault((group.setting.victim, group.setting.victim_hash), []).append(group)
-    return [_headline(*victim, found) for victim, found in victims.items()]
+        subjects.setdefault(Subject.of(group), []).append(group)
+    return [_headline(subject, _title(subject, subjects), of) for subject, of in subjects.items()]
 
 
-def _headline(name: str, content_hash: str, groups: Sequence[Group]) -> Headline:
-    """The finding about the victim that all of `groups` copied."""
+def _title(subject: Subject, subjects: Iterable[Subject]) -> str:
+    """The victim's name, and whatever else tells `subject` from the other `subjects`."""
+    namesakes = [other for other in subjects if other.victim == subject.victim]
+    title = subject.victim
+    if len({other.victim_hash for other in namesakes}) > 1:
+        title = f"{title} {subject.victim_hash[:8]}".strip()
+    if len({other.data for other in namesakes}) > 1:
+        title = f"{title} on {subject.data}"
+    return title
+
+
+def _headline(subject: Subject, title: str, groups: Sequence[Group]) -> Headline:
+    """The finding about the subject of all of `groups`."""
     best = strongest(groups)
     if best is None:
         sentence = "No run has measured anything yet, so nothing can be said about this model."
-        return Headline(name, content_hash, sentence, tuple(_stopped(groups)), None, None)
-    noise = strongest(noise_beside(best, groups))
+        return Headline(subject, title, sentence, tuple(_stopped(groups)), None, None)
+    # Where noise itself did best, noise with other settings is no baseline to compare it with.
+    noise = None if best.attack == wording.NOISE else strongest(noise_beside(best, groups))
     details = (
         *_circumstances(best, groups),
         *_accuracy(best),
@@ -53,7 +86,7 @@ def _headline(name: str, content_hash: str, groups: Sequence[Group]) -> Headline
         *_stopped(groups),
     )
     sentence = _sentence(best, noise, groups)
-    return Headline(name, content_hash, sentence, details, best, noise)
+    return Headline(subject, title, sentence, details, best, noise)
 
 
 def strongest(groups: Sequence[Group]) -> Group | None:
@@ -100,14 +133,29 @@ def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
     setting = best.setting
     behind = f", behind {defences(setting)}" if setting.defences else ""
     released = access_in_words(setting).replace("label", "the label only")
-    said = [f"The API released {released}{behind}."]
+    said = [f"The API released {released}{behind}.", *_holdings(best)]
     settings = {group.setting for group in groups}
     if len(settings) > 1:
         said.append(
             f"This is the strongest result of {len(settings)} settings compared; the table below "
             "lists them all."
         )
+    variants = [g for g in groups if (g.attack, g.setting) == (best.attack, setting)]
+    if len(variants) > 1:
+        chosen = ", ".join(f"{name} {value}" for name, value in best.variant)
+        said.append(
+            f"{wording.capital(_name(best))} was run with {len(variants)} choices of its settings; "
+            f"this is the best of them: {chosen}."
+        )
     return said
+
+
+def _holdings(best: Group) -> list[str]:
+    """What the attacker held, unless it was nothing but the API."""
+    knowledge = held(best.records[0])
+    if knowledge == STRICTLY_DATA_FREE:
+        return []
+    return [f"Besides the API, the attacker held {meaning(knowledge)}."]
 
 
 def _accuracy(best: Group) -> list[str]:

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from copycost.attacks.base import STRICTLY_DATA_FREE
 from copycost.attacks.sources import SOURCES, knowledge_of
+from copycost.pool import IN_DISTRIBUTION
 from copycost.runner.record import Record
+
+MEANINGS = {
+    STRICTLY_DATA_FREE: (
+        "nothing: queries are random numbers, or come from networks that learnt from the answers "
+        "alone or were never trained"
+    ),
+    "procedural images": "rules by which images are drawn, and no real image",
+    "proxy": "images that are somewhat like the model's data, from which queries are made",
+    "pool": "unlabelled images to ask about",
+    IN_DISTRIBUTION: "the model's own training images without their labels",
+}
+"""What the attacker held besides the API, by class, as on the page of the threat model."""
+
+
+def meaning(knowledge: str) -> str:
+    """What an attacker of a class held; the class of a stranger's attack speaks for itself."""
+    return MEANINGS.get(knowledge, knowledge)
 
 
 def held(record: Record) -> str:

@@ -11,11 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from copycost.errors import RunError
 from copycost.files import AnyPath, write_atomically
-from copycost.report import cost, figures, runs, wording
+from copycost.report import cost, figures, measured, runs, wording
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.explanations import EXPLANATIONS, explanation
 from copycost.report.groups import Group, group_records
 from copycost.report.headline import Headline, headlines
+from copycost.report.knowledge import MEANINGS, held
 from copycost.report.runs import Run, read_run
 from copycost.report.table import Row, labels, rows
 
@@ -95,6 +96,8 @@ def render(found: Sequence[Run], price: float | None = None) -> str:
             names=_run_names(found, groups),
             levels=[f"{level * 100:.0f}{wording.NBSP}%" for level in cost.LEVELS],
             price=price and wording.dollars(price),
+            holdings=_holdings(found),
+            terms=measured.meanings(_others(groups)),
         )
     )
 
@@ -165,19 +168,29 @@ def _levels(groups: Sequence[Group], value: str) -> list[figures.Line]:
     return [figures.Line(victim.accuracy, "your model")]
 
 
-def _training(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
-    """One figure for every other value that was measured during the runs."""
+def _holdings(found: Sequence[Run]) -> dict[str, str]:
+    """What attackers held, for each class on the page that has an explanation."""
+    classes = dict.fromkeys(held(run.record) for run in found)
+    return {name: MEANINGS[name] for name in classes if name in MEANINGS}
+
+
+def _others(groups: Sequence[Group]) -> list[str]:
+    """Every value but the results that was measured during the runs."""
     records = [record for group in groups for record in group.counted]
     values = dict.fromkeys(v for r in records for p in r.curve for v in p.values)
-    drawn = {v: figures.curves(groups, names, v) for v in values if v not in RESULTS}
-    return [figures.values_figure(_title(v), found) for v, found in drawn.items() if found]
+    return [value for value in values if value not in RESULTS]
 
 
-def _title(value: str) -> str:
-    """A heading for a value's name: 'generator/gradient norm' is 'Generator: gradient norm'."""
-    if value == "kl":
-        return "Divergence of the copy's probabilities (KL, nats)"
-    return wording.capital(value.replace("/", ": ").replace("_", " "))
+def _training(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
+    """One figure for every other value that was measured more than once."""
+    drawn = {value: figures.curves(groups, names, value) for value in _others(groups)}
+    return [
+        (figures.shares_figure if measured.is_share(value) else figures.values_figure)(
+            measured.title(value), found
+        )
+        for value, found in drawn.items()
+        if found
+    ]
 
 
 def _table(groups: Sequence[Group]) -> Table:

@@ -11,11 +11,14 @@ from copycost.errors import RunError
 from copycost.report import wording
 from copycost.report.groups import flatten
 from copycost.report.knowledge import held
+from copycost.report.measured import written
 from copycost.runner.record import (
     RECORD_FILE,
     SAMPLES_FILE,
     PoolFacts,
     Record,
+    Surroundings,
+    TransferFacts,
     VictimFacts,
     read_record,
 )
@@ -91,8 +94,10 @@ def facts(record: Record) -> list[tuple[str, str]]:
         *([("Pool", _pool(record.pool))] if record.pool else []),
         ("Access", str(record.access)),
         ("Student", record.student),
+        *([("Training steps", _steps(record.updates))] if record.updates else []),
+        *([("Queries kept", _kept(record.transfer))] if record.transfer else []),
         ("Hardware", around.hardware),
-        ("Device", f"{around.device}, {wording.plural(around.threads, 'thread')}"),
+        ("Device", _device(around)),
         ("Arithmetic", _pairs(around.arithmetic)),
         ("Versions", _pairs(around.versions)),
         ("copycost commit", around.commit or "unknown"),
@@ -116,11 +121,7 @@ def accounts(record: Record) -> list[tuple[str, str, str, str]]:
 
 def measured(record: Record) -> list[tuple[str, str]]:
     """Every value of the last point, by name."""
-    shares = ("agreement", "accuracy", "commonest class")
-    return [
-        (name, (wording.percent if name.split("/")[-1] in shares else wording.plain)(value))
-        for name, value in record.result.items()
-    ]
+    return [(name, written(name, value)) for name, value in record.result.items()]
 
 
 def victim_facts(found: Sequence[VictimFacts]) -> list[tuple[str, str]]:
@@ -156,6 +157,20 @@ def _input(spec: InputSpec) -> str:
 def _pool(pool: PoolFacts) -> str:
     images = f"{wording.plural(pool.size, 'image')} of {pool.name}"
     return f"{images}, {pool.conversion}" if pool.conversion else images
+
+
+def _steps(updates: dict[str, int]) -> str:
+    return ", ".join(f"{player} {wording.count(number)}" for player, number in updates.items())
+
+
+def _kept(transfer: TransferFacts) -> str:
+    kept = f"{wording.count(transfer.queries)} as {transfer.encoding}"
+    return f"{kept}, {wording.count(transfer.missing)} missing" if transfer.missing else kept
+
+
+def _device(around: Surroundings) -> str:
+    one = f"{around.device}, {wording.plural(around.threads, 'thread')}"
+    return one if around.ranks == 1 else f"{around.ranks} processes, each on {one}"
 
 
 def _pairs(named: dict[str, str]) -> str:

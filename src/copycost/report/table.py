@@ -16,6 +16,7 @@ class Row:
 
     label: str
     victim: str
+    data: str
     knowledge: str
     defences: str
     access: str
@@ -80,6 +81,7 @@ def _row(group: Group) -> Row:
     return Row(
         label=", ".join([name, *(f"{key} {value}" for key, value in group.variant)]),
         victim=setting.victim,
+        data=setting.data,
         knowledge=held(group.records[0]),
         defences=defences(setting),
         access=access_in_words(setting),

@@ -167,8 +167,9 @@ def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine)
 def _check_classes(card: Card, name: str, dataset: Dataset) -> None:
     """Raise `SpecMismatch` if the model and the data both name their classes, and differ."""
     judged = dataset.class_names
-    trained = (card.class_names or ())[: len(judged)]  # data may lack the last classes
-    if trained != judged and _are_names(trained) and _are_names(judged):
+    trained = (card.class_names or judged)[: len(judged)]  # data may lack the last classes
+    named = _are_names(trained) and _are_names(judged)
+    if trained != judged and (named or _are_numerals(trained + judged)):
         raise SpecMismatch(
             f"data with the classes of {name}, {_shortened(trained)}",
             f"{_shortened(judged)} in {dataset.provenance}",
@@ -180,6 +181,11 @@ def _check_classes(card: Card, name: str, dataset: Dataset) -> None:
 def _are_names(classes: tuple[str, ...]) -> bool:
     """Whether these are names and not just 0, 1, …, which can stand for any classes."""
     return classes != tuple(str(i) for i in range(len(classes)))
+
+
+def _are_numerals(classes: tuple[str, ...]) -> bool:
+    """Whether all are numbers: then one left out moves the others, and 10 is sorted before 2."""
+    return all(name.isdecimal() for name in classes)
 
 
 def _shortened(classes: tuple[str, ...], most: int = 4) -> str:
