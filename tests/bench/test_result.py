@@ -110,8 +110,35 @@ def test_queries_to_a_share_are_the_least_budget_whose_median_reaches_it(record)
 
 
 def test_nobody_reaches_a_share_of_a_victim_that_is_always_wrong(record):
-    found = queries_to(record.attacks[0].budgets, 0.0)
-    assert set(found["own"].values()) == {None}
+    good = budget_result(100, [run(s, 0.99, 0.99) for s in range(3)])
+    found = queries_to([*record.attacks[0].budgets, good], 0.0)
+    assert set(found["own"].values()) == set(found["fresh"].values()) == {None}
+
+
+def test_a_share_is_reached_by_accuracy_and_not_by_agreement():
+    agreed = made_up(0, {"accuracy": 0.1, "agreement": 0.9})
+    one = bench_run(0, "finished", agreed, None, None, None)
+    assert set(queries_to([budget_result(100, [one])], 0.5)["own"].values()) == {None}
+
+
+def test_a_student_that_agrees_with_a_poor_victim_has_still_learnt_nothing():
+    agreed = made_up(0, {"accuracy": 0.1, "agreement": 0.9})
+    assert bench_run(0, "finished", agreed, None, None, None).collapsed
+
+
+def test_the_flags_of_a_run_are_kept():
+    flags = [Flag(name="student-collapsed", detail="one class")]
+    made = made_up(0, {"accuracy": 0.4, "agreement": 0.4}).model_copy(update={"flags": flags})
+    assert bench_run(0, "finished", made, None, None, None).flags == tuple(flags)
+
+
+def test_where_no_example_was_tried_there_is_no_rate():
+    none = TransferRate(
+        tried=0, on_victim=None, on_student=None, by_chance=None, asked=0, auditor_spent=30
+    )
+    made = made_up(0, {"accuracy": 0.4, "agreement": 0.4})
+    found = bench_run(0, "finished", made, none, None, None).quantities
+    assert not {"transfer rate", "transfer rate by chance"} & found.keys()
 
 
 def test_shares_are_those_of_the_victim_without_its_defences(values, tmp_path, monkeypatch):
@@ -136,6 +163,7 @@ def test_the_collapse_rate_is_the_share_of_seeds_that_have_learnt_nothing(record
     small, large = record.attacks[0].budgets
     assert small.collapse_rate == pytest.approx(1 / 3)  # ten classes: 0.1 is below 0.15
     assert large.collapse_rate == record.attacks[0].collapse_rate == 0
+    assert small.diverged == 0
 
 
 def test_the_collapse_rate_of_an_attack_is_that_of_its_largest_budget(

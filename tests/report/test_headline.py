@@ -11,7 +11,7 @@ from copycost.flags import Flag
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.headline import Headline, headlines
 from copycost.report.table import group_records
-from copycost.runner.record import Record
+from copycost.runner.record import Point, Record
 from copycost.types import Access
 
 MakeRecord = Callable[..., Record]
@@ -178,7 +178,10 @@ def test_if_nothing_finished_the_sentence_begins_with_that(make_record: MakeReco
 def test_finished_noise_does_not_hide_that_the_attack_was_stopped(make_record: MakeRecord) -> None:
     stopped = make_record("dfme", 0, 0.9, ended="SIGTERM", spent=1000)
     found = only([stopped, make_record("random-noise", 0, 0.12)])
-    assert found.sentence.startswith("With 150,000 queries, random noise made a copy")
+    assert words(found.sentence) == (
+        "With 150,000 queries, random noise made a copy that agrees with your model on 12.0 % of "
+        "held-out inputs (one seed)."
+    )
     assert any("No attack but random noise has finished" in detail for detail in found.details)
     assert any("1 of 2 runs did not finish" in detail for detail in found.details)
 
@@ -213,3 +216,33 @@ def test_flags_of_groups_are_raised_from_finished_runs_in_one_setting(
     assert [doubt.where for doubt in found["noise-does-as-well"]] == ["DFME"]
     assert [doubt.where for doubt in found["too-few-seeds"]] == ["DFME", "random noise"]
     assert found["too-few-seeds"][0].flag.detail == "2 of at least 3 seeds"
+
+
+def test_a_seed_that_was_stopped_is_not_among_those_a_result_rests_on(
+    make_record: MakeRecord,
+) -> None:
+    stopped = make_record("dfme", 2, 0.1, ended="SIGTERM", spent=1000)
+    found = doubts(group_records([*seeds(make_record, "dfme", 0.9, 0.9), stopped]))
+    assert [doubt.flag.detail for doubt in found] == ["2 of at least 3 seeds"]
+
+
+def test_the_best_noise_is_that_with_the_best_median(make_record: MakeRecord) -> None:
+    """Seed by seed the other begins higher."""
+    groups = group_records(
+        seeds(make_record, "dfme", 0.7, 0.7, 0.7)
+        + seeds(make_record, "random-noise", 0.8, 0.1, 0.1, epsilon=1.0)
+        + seeds(make_record, "random-noise", 0.7, 0.7, 0.7, epsilon=2.0)
+    )
+    found = by_flag(doubts(groups))
+    assert [doubt.where for doubt in found["noise-does-as-well"]] == ["DFME"], "and not noise"
+
+
+def test_an_attack_beats_noise_by_its_agreement_not_by_its_accuracy(
+    make_record: MakeRecord,
+) -> None:
+    def of(attack: str, accuracy: float) -> Record:
+        values = {"agreement": 0.5, "accuracy": accuracy}
+        return make_record(attack, curve=[Point(queries=150_000, seconds=9.0, values=values)])
+
+    groups = group_records([of("dfme", 0.9), of("random-noise", 0.1)])
+    assert "noise-does-as-well" in by_flag(doubts(groups))
