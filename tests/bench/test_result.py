@@ -392,6 +392,63 @@ def test_a_line_of_the_table_says_which_student_each_number_is_of(record):
     assert {name: told[name][: len(start)] for name, start in starts.items()} == starts
 
 
+def test_every_number_of_a_line_stands_under_its_own_name(record):
+    """No two of the numbers are alike."""
+    values = {
+        "agreement": 0.41, "accuracy": 0.42, "kl": 1.43, "vote/agreement": 0.51,
+        "vote/accuracy": 0.52,
+    }  # fmt: skip
+    fresh = FreshResult(
+        budget=100, steps=7, learnt=95, kept_out=5, chosen_at=5, seconds=1.0,
+        last={"agreement": 0.61, "accuracy": 0.62}, chosen={"agreement": 0.63, "accuracy": 0.64},
+    )  # fmt: skip
+    rate = TransferRate(
+        tried=9, on_victim=0.71, on_student=0.72, by_chance=0.73, asked=18, auditor_spent=50
+    )
+    one = bench_run(0, "finished", made_up(0, values), rate, fresh, None)
+    alone = record.attacks[0].model_copy(update={"budgets": (budget_result(100, [one]),)})
+    changed = record.model_copy(update={"attacks": (alone,)})
+    (row,), (vote,) = tables.rows(changed), tables.beside(changed)
+    told = {name: value.replace(wording.NBSP, " ") for name, value in vars(row).items()}
+    assert told == {
+        "attack": "DFME", "budget": "100", "spent": "98", "runs": "1 of 1",
+        "agreement": "41.0 %", "accuracy": "42.0 %", "kl": "1.43", "transfer_rate": "71.0 %",
+        "by_chance": "73.0 %", "updates": "10", "seconds": "9.0 s", "collapsed": "0.0 %",
+        "fresh_agreement": "61.0 %", "fresh_accuracy": "62.0 %", "chosen_agreement": "63.0 %",
+    }  # fmt: skip
+    assert (vote.name, vote.agreement, vote.accuracy) == (
+        "vote", f"51.0{wording.NBSP}%", f"52.0{wording.NBSP}%",
+    )  # fmt: skip
+
+
+def test_counts_of_a_line_are_medians(record):
+    assert [row.updates for row in tables.rows(record)] == ["20", "20"]  # of 10, 20 and 30
+
+
+def test_a_run_that_diverged_in_an_earlier_session_is_told_without_an_error(record):
+    lost = bench_run(0, "planned", None, None, None, None, diverged=True)
+    assert tables.missing(with_run(record, lost)) == [
+        "DFME, 100 queries, seed 0 (diverged): planned"
+    ]
+
+
+def test_curves_say_of_how_many_runs_they_are_and_which_is_the_noise(with_lost):
+    (curve,) = figures.curves(with_lost, "agreement", "own")
+    assert (curve.runs, curve.noise) == (1, False)  # of two runs at 100 queries, of one at 200
+    named = with_lost.attacks[0].model_copy(update={"attack": "random-noise"})
+    noise = with_lost.model_copy(update={"attacks": (named,)})
+    assert figures.curves(noise, "agreement", "own")[0].noise
+
+
+@pytest.mark.parametrize(("quality", "level"), [("accuracy", 0.5), ("agreement", 0.1)])
+def test_a_copy_is_held_against_the_victim_without_defences_or_against_chance(
+    record, quality, level
+):
+    victim = record.victim.model_copy(update={"defended_accuracy": 0.3})
+    (line,) = figures._levels(record.model_copy(update={"victim": victim}), quality)
+    assert line.value == level
+
+
 @pytest.mark.parametrize("missing", ["fresh", "transfer"])
 def test_a_run_that_is_not_measured_leaves_the_bench_unfinished(record, missing):
     first = record.attacks[0].budgets[0].runs[0].model_copy(update={missing: None})
