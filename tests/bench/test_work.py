@@ -148,6 +148,15 @@ def test_a_run_without_a_record_may_have_diverged_and_one_with_a_record_has_not(
     assert [run.diverged for run in (*small.runs, *large.runs)] == [False, True, False, False]
 
 
+def test_what_an_attacker_held_is_what_its_runs_say(bench):
+    """A pool may turn out to be the victim's own training data."""
+    at = place_of(bench, "dfme", 120, 0)
+    told = bench.results[at].record.model_copy(update={"knowledge": "in-distribution"})
+    bench.results[at] = replace(bench.results[at], record=told)
+    kinds = [attack.kind for attack in bench.record().attacks]
+    assert kinds == ["in-distribution", "strictly data-free"]
+
+
 def test_fresh_students_are_trained_for_the_largest_runs_alone(bench):
     asked = {r.config.budget: bench._measure(r).budgets for r in bench.results}
     assert asked == {120: (), 240: (120, 240)}

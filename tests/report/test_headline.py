@@ -46,6 +46,14 @@ def test_an_attack_that_works(make_record: MakeRecord) -> None:
     ]
 
 
+def test_the_strongest_attack_is_that_with_the_best_median(make_record: MakeRecord) -> None:
+    """One of the other's seeds did better than any of its own."""
+    found = only(
+        seeds(make_record, "maze", 0.5, 0.5, 0.99) + seeds(make_record, "dfme", 0.8, 0.8, 0.8)
+    )
+    assert found.sentence.startswith("With 150,000 queries, DFME made a copy")
+
+
 def test_one_seed_is_said_to_be_one(make_record: MakeRecord) -> None:
     found = only([make_record("dfme", 0, 0.9)])
     assert words(found.sentence).endswith("on 90.0 % of held-out inputs (one seed).")
@@ -105,6 +113,17 @@ def test_noise_that_was_stopped_early_is_not_what_an_attack_failed_to_beat(
     assert found.sentence.startswith("With 9,000 queries, DFME made a copy")
 
 
+def test_an_attack_beside_which_noise_was_stopped_has_beaten_no_noise(
+    make_record: MakeRecord,
+) -> None:
+    found = only(
+        [make_record(name, 0, 0.9) for name in ("dfme", "random-noise")]
+        + [make_record("dfme", 0, 0.8, budget=9000)]
+        + [make_record("random-noise", 0, 0.1, budget=9000, spent=1500, ended="SIGTERM")]
+    )
+    assert found.sentence.startswith("No attack did clearly better than random noise")
+
+
 def test_an_attack_that_was_stopped_has_beaten_nothing(make_record: MakeRecord) -> None:
     found = only(
         [
@@ -156,8 +175,11 @@ def test_of_two_kinds_of_noise_the_better_is_named(make_record: MakeRecord) -> N
 
 def test_where_a_pool_runs_out_the_price_is_what_was_spent(make_record: MakeRecord) -> None:
     flags = [Flag("budget-not-spent", "1,648 of 3,000 queries were left unspent")]
-    found = only([make_record("knockoff", 0, 0.9, budget=3000, spent=1352, flags=flags)])
-    assert found.sentence.startswith("With 1,352 queries, ")
+    runs = [
+        make_record("knockoff", seed, 0.9, budget=3000, spent=spent, flags=flags)
+        for seed, spent in enumerate((1300, 1352, 1500))
+    ]
+    assert only(runs).sentence.startswith("With 1,352 queries, ")
 
 
 def test_a_stopped_run_is_left_out_and_mentioned(make_record: MakeRecord) -> None:
@@ -173,6 +195,15 @@ def test_if_nothing_finished_the_sentence_begins_with_that(make_record: MakeReco
         "No run has finished. Stopped after 48,000 of 150,000 queries, DFME had made a copy that "
         "agrees with your model on 40.0 % of held-out inputs (one seed)."
     )
+
+
+def test_what_was_stopped_is_shown_where_nothing_finished(make_record: MakeRecord) -> None:
+    found = only(seeds(make_record, "dfme", 0.4, 0.5, ended="Ctrl-C", spent=48_000))
+    assert found.details[-1] == (
+        "2 of 2 runs did not finish and are shown as they were when stopped."
+    )
+    found = only([make_record("dfme", 0, 0.4, ended="Ctrl-C", spent=48_000)])
+    assert found.details[-1] == "1 of 1 run did not finish and is shown as it was when stopped."
 
 
 def test_finished_noise_does_not_hide_that_the_attack_was_stopped(make_record: MakeRecord) -> None:
