@@ -40,7 +40,7 @@ def fresh(budget: int, of: RunConfig) -> FreshResult:
 
 def measure(folder: Path, seed: int = 5, **changes: Any) -> Measure:
     config = RunConfig(victim="digits-lenet", student="lenet", budget=240, seed=seed)
-    settings = {"pgd": PGD(), "recipe": Recipe(), "budgets": (120, 240)} | changes
+    settings: dict[str, Any] = {"pgd": PGD(), "recipe": Recipe(), "budgets": (120, 240)} | changes
     home: Any = None
     return Measure(name="it", home=home, config=config, folder=folder, **settings)
 

@@ -14,8 +14,8 @@ from copycost.attacks.ensemble import Vote
 from copycost.datasets.base import Labelled
 from copycost.defences.stack import defend
 from copycost.errors import Interrupted
-from copycost.oracle.ledger import Ledger
 from copycost.metrics import accuracy
+from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import SEED_APART, Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AccountFacts
