@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from copycost.flags import (
-    COLLAPSED_SPREAD,
     Flag,
     budget_not_spent,
     estimate_drowned,
@@ -49,6 +48,7 @@ def names(found: list[Flag]) -> list[str]:
 
 def test_a_victim_that_contradicts_itself_bounds_every_copy():
     assert victim_not_deterministic(1.0, defended=False) == []
+    assert names(victim_not_deterministic(0.9999, defended=False)) == ["victim-not-deterministic"]
     (flag,) = victim_not_deterministic(0.81, defended=False)
     assert flag.name == "victim-not-deterministic"
     assert "0.8100" in flag.detail
@@ -64,8 +64,8 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
 @pytest.mark.parametrize(
     ("found", "raised"),
     [
-        (generator_collapsed(COLLAPSED_SPREAD / 2), "generator-collapsed"),
-        (generator_collapsed(COLLAPSED_SPREAD), None),
+        (generator_collapsed(0.0099), "generator-collapsed"),
+        (generator_collapsed(0.01), None),
         (generator_collapsed(None), None),
         (student_hardly_trained(999, 0.89), "student-hardly-trained"),
         (student_hardly_trained(1_000, 0.1), None),
@@ -78,6 +78,7 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
         (student_knows_already(0.95, 2, 1_000), "student-knows-already"),
         (student_knows_already(4 / 300, 1_000, 300), None),  # four inputs
         (student_knows_already(5 / 300, 1_000, 300), "student-knows-already"),
+        (student_knows_already(5 / 77, 100, 77), "student-knows-already"),  # 5 but for rounding
         (budget_not_spent(86, 100, 14), "budget-not-spent"),
         (budget_not_spent(87, 100, 14), None),
         (queries_lost(1), "queries-lost"),
@@ -87,7 +88,10 @@ def test_behind_defences_a_copy_may_agree_more_than_the_api_with_itself():
         (estimate_drowned(None), None),
         (noise_does_as_well([0.5, 0.9, 0.6], [0.56]), "noise-does-as-well"),
         (noise_does_as_well([0.5, 0.9, 0.62], [0.56]), None),
+        (noise_does_as_well([0.6], [0.5, 0.9, 0.5]), None),
+        (noise_does_as_well([0.6], [0.5, 0.6, 0.6]), "noise-does-as-well"),
         (noise_does_as_well([], [0.5]), None),
+        (noise_does_as_well([0.5], []), None),
         (noise_does_as_well([0.85], [0.8]), None),  # exactly the margin
         (too_few_seeds([0, 1, 1]), "too-few-seeds"),
         (too_few_seeds([0, 1, 2]), None),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from copycost.bench import adversarial
-from copycost.bench.adversarial import transfer_rate
+from copycost.bench.adversarial import Trial, transfer_rate
 from copycost.datasets.base import Labelled
 from copycost.engine import Engine
 from copycost.errors import Interrupted
@@ -20,7 +22,7 @@ from copycost.runner.kept_training import KeptTraining
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.testing import TINY, SpyVictim, TinyNet
-from copycost.types import Access
+from copycost.types import Access, InputSpec
 from copycost.victims.module import ModuleVictim
 from tests.stops import Soon
 
@@ -68,12 +70,17 @@ def test_on_a_linear_model_every_value_ends_at_the_edge_of_its_box(w):
     assert torch.allclose(made, (x + 0.1 * away).clamp(-1, 1), atol=1e-6)
 
 
-def test_too_few_steps_do_not_reach_the_edge(w):
+@pytest.mark.parametrize(("bounds", "moved"), [((0.0, 1.0), 0.15), ((-1.0, 3.0), 0.6)])
+def test_too_few_steps_do_not_reach_the_edge(w, bounds, moved):
     x, labels = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, dtype=torch.int64)
     made = PGD(epsilon=0.2, step=0.05, steps=3).against(
-        Linear(w, 0.0), x, labels, (0.0, 1.0), torch.zeros_like(x)
+        Linear(w, 0.0), x, labels, bounds, torch.zeros_like(x)
     )
-    assert torch.allclose((made - x).abs(), torch.full_like(x, 0.15), atol=1e-6)
+    assert torch.allclose((made - x).abs(), torch.full_like(x, moved), atol=1e-6)
+
+
+def test_with_no_setting_given_examples_are_made_as_by_madry_et_al():
+    assert PGD() == PGD(epsilon=8 / 255, step=2 / 255, steps=20)
 
 
 def test_a_search_begins_where_it_is_told_to(w):
@@ -88,13 +95,13 @@ def test_a_search_begins_where_it_is_told_to(w):
 def judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: Tensor, victim: nn.Module,
     student: nn.Module, wrong: int = 0, seed: int = 0, stop: Stop | None = None,
-    ledger: Ledger | None = None,
+    ledger: Ledger | None = None, spec: InputSpec = TINY,
 ):  # fmt: skip
     """The transfer rate, what it asked, and the account; `wrong` labels are not the victim's."""
-    spy = SpyVictim(ModuleVictim(victim, TINY, 2, Access.LOGITS))
+    spy = SpyVictim(ModuleVictim(victim, spec, 2, Access.LOGITS))
     labels = victim(inputs.float() / 255).argmax(1)
     labels[:wrong] = 1 - labels[:wrong]
-    target = Target(spy, Labelled(inputs, labels), "noise")
+    target = Target(spy, Labelled(inputs, labels, spec.low, spec.high), "noise")
     account = (ledger or Ledger()).account("auditor", None, block=1_000)
     auditor = Auditor(target, (), 0, account, tmp_path / "answers", torch.device("cpu"), stop)
     monkeypatch.setattr(adversarial, "load_model", lambda folder: (student, None))
@@ -156,7 +163,11 @@ def test_only_what_the_victim_gets_right_is_tried_and_all_of_it_is_charged(
     assert found.auditor_spent == account.spent == 2 * N + 2 * (N - 13)
 
 
-def test_the_change_by_chance_is_as_large_as_an_example_may_be(tmp_path, monkeypatch, w, inputs):
+@pytest.mark.parametrize("range_", [(0.0, 1.0), (-1.0, 3.0)])
+def test_the_change_by_chance_is_as_large_as_an_example_may_be(
+    tmp_path, monkeypatch, w, inputs, range_
+):
+    low, high = range_
     asked, answer = [], SpyVictim.answer
 
     def noted(self, x):
@@ -164,9 +175,10 @@ def test_the_change_by_chance_is_as_large_as_an_example_may_be(tmp_path, monkeyp
         return answer(self, x)
 
     monkeypatch.setattr(SpyVictim, "answer", noted)
-    judged(tmp_path, monkeypatch, inputs, Linear(w, 0.0), Linear(w, 0.0))
+    always = Linear(0 * w, -3.0)  # is right about all of them, in any range
+    judged(tmp_path, monkeypatch, inputs, always, always, spec=InputSpec((1, 8, 8), low, high))
     *_, by_chance = (x for x in asked if len(x) == N)
-    moved = by_chance - inputs.float() / 255
+    moved = (by_chance - low) / (high - low) - inputs.float() / 255
     assert torch.allclose(moved.abs(), torch.full_like(moved, EPSILON), atol=1e-6)
     assert float(moved.sign().mean()) == pytest.approx(0, abs=0.05)
 
@@ -198,6 +210,16 @@ def test_stopped_between_any_steps_it_goes_on_and_nothing_is_asked_again(
     left_out = {"auditor_spent"}  # each session has a ledger of its own
     assert found.model_dump(exclude=left_out) == whole.model_dump(exclude=left_out)
     assert not (tmp_path / "trial").exists()
+
+
+def test_another_trial_is_for_another_purpose(tmp_path, w, inputs):
+    def purpose(right: int = N, pgd: PGD | None = None, seed: int = 0) -> dict[str, Any]:
+        which: Any = SimpleNamespace(right=torch.arange(N) < right)
+        return Trial(Linear(w, 0.0), which, pgd or PGD(), Engine("cpu"), seed).purpose
+
+    usual = purpose()
+    assert purpose() == usual
+    assert usual not in (purpose(right=N - 1), purpose(pgd=PGD(steps=2)), purpose(seed=1))
 
 
 def test_a_stop_leaves_the_account_settled(tmp_path, monkeypatch, w, inputs):

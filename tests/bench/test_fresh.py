@@ -249,6 +249,45 @@ def test_the_chosen_student_is_the_best_on_the_queries_kept_out(monkeypatch, tra
     assert any(not torch.equal(p, ended[name]) for name, p in found.chosen.named_parameters())
 
 
+def test_a_check_that_falls_between_two_steps_comes_after_them(monkeypatch, queries):
+    """Of 10 steps the quarters are at 2.5, 5, 7.5 and 10; the first is made the best."""
+    answers = iter([0.9, 0.1, 0.1, 0.1])
+    monkeypatch.setattr("copycost.bench.fresh.agreement", lambda *_: next(answers))
+    recipe = Recipe(batch_size=8, kept_out=0.2, checks=4)
+    found = train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 10, 0, CPU)
+    assert found.chosen_at == 3
+
+
+def test_a_student_is_held_against_the_answers_to_the_queries_kept_out(monkeypatch, queries):
+    compared = []
+
+    def noted(student: Tensor, victim: Tensor) -> float:
+        compared.append((student, victim))
+        return 0.5
+
+    monkeypatch.setattr("copycost.bench.fresh.agreement", noted)
+    recipe = Recipe(batch_size=8, kept_out=0.45, checks=1)
+    training = FreshTraining(recipe, lambda: TinyNet(TINY, 4, 3), queries, 1, 0, CPU)
+    training.step()
+    x, answer = queries.of(training._kept, CPU)
+    ((student, victim),) = compared
+    assert len(answer.labels.unique()) > 1, "or the test could not fail"
+    assert torch.equal(victim, answer.labels)
+    assert torch.equal(student, training.trained().last(x).argmax(1))
+
+
+def test_each_epoch_goes_over_all_that_is_learnt_from_in_an_order_of_its_own(queries):
+    spy = Spy()
+    train_fresh(Recipe(batch_size=8, kept_out=0), once(spy), queries, 10, 0, CPU)
+    one, other = torch.cat(spy.seen).flatten(1).split(40)
+    assert torch.equal(one.unique(dim=0), other.unique(dim=0))
+    assert not torch.equal(one, other)
+
+
+def test_with_no_setting_given_the_recipe_is_the_one_results_were_made_with():
+    assert Recipe() == Recipe(passes=20, batch_size=64, lr=0.05, momentum=0.9, weight_decay=5e-4)
+
+
 def test_the_best_before_a_stop_is_still_the_best_after_it(tmp_path, monkeypatch, transfer):
     answers = iter([0.75, 0.5])
     monkeypatch.setattr("copycost.bench.fresh.agreement", lambda *_: next(answers))
@@ -274,6 +313,7 @@ def test_what_cannot_be_learnt_from_is_said(transfer):
     def build() -> nn.Module:
         return TinyNet(TINY, 4, 3)
 
+    assert train_fresh(Recipe(), build, first_queries(transfer, 2), 3, 0, CPU).learnt == 2
     with pytest.raises(RunError, match="1 recorded"):
         train_fresh(Recipe(), build, first_queries(transfer, 1), 3, 0, CPU)
     with pytest.raises(Unstable, match=r"fresh\.lr"):

@@ -19,16 +19,17 @@ from copycost.types import Access
 
 
 def test_every_attack_runs_at_every_budget_with_every_seed_and_keeps_its_queries(values):
-    config = BenchConfig.read(values | {"seeds": 2, "budgets": (240, 120, 240)})
+    many = {"seeds": 2, "first_seed": 3, "budgets": (240, 120, 500, 1000, 240)}
+    config = BenchConfig.read(values | many)
     runs = [(r.attack, r.budget, r.seed, r.record_queries) for r in config.runs()]
     assert sorted(runs) == [
         (attack, budget, seed, "bytes")
         for attack in ("dfme", "random-noise")
-        for budget in (120, 240)
-        for seed in (0, 1)
+        for budget in (120, 240, 500, 1000)
+        for seed in (3, 4)
     ]
-    assert [seed for _, _, seed, _ in runs] == [0] * 4 + [1] * 4  # seed by seed
-    assert list(config.plan()["dfme"]) == [120, 240]
+    assert [seed for _, _, seed, _ in runs] == [3] * 8 + [4] * 8  # seed by seed
+    assert list(config.plan()["dfme"]) == [120, 240, 500, 1000]
     assert config.skipped == []
 
 
@@ -62,12 +63,12 @@ def test_an_attack_that_needs_more_access_is_named(monkeypatch, values):
 
 
 def test_a_budget_that_pays_for_no_step_is_named_and_the_others_run(values):
-    config = BenchConfig.read(values | {"budgets": (13, 120)})
+    config = BenchConfig.read(values | {"budgets": (13, 14)})
     (left_out,) = config.skipped
     assert (left_out.attack, left_out.budget) == ("dfme", 13)
     assert "at least 14 queries" in left_out.reason  # two images at seven queries
     assert {(r.attack, r.budget) for r in config.runs()} == {
-        ("dfme", 120), ("random-noise", 13), ("random-noise", 120),
+        ("dfme", 14), ("random-noise", 13), ("random-noise", 14),
     }  # fmt: skip
 
 

@@ -110,8 +110,35 @@ def test_queries_to_a_share_are_the_least_budget_whose_median_reaches_it(record)
 
 
 def test_nobody_reaches_a_share_of_a_victim_that_is_always_wrong(record):
-    found = queries_to(record.attacks[0].budgets, 0.0)
-    assert set(found["own"].values()) == {None}
+    good = budget_result(100, [run(s, 0.99, 0.99) for s in range(3)])
+    found = queries_to([*record.attacks[0].budgets, good], 0.0)
+    assert set(found["own"].values()) == set(found["fresh"].values()) == {None}
+
+
+def test_a_share_is_reached_by_accuracy_and_not_by_agreement():
+    agreed = made_up(0, {"accuracy": 0.1, "agreement": 0.9})
+    one = bench_run(0, "finished", agreed, None, None, None)
+    assert set(queries_to([budget_result(100, [one])], 0.5)["own"].values()) == {None}
+
+
+def test_a_student_that_agrees_with_a_poor_victim_has_still_learnt_nothing():
+    agreed = made_up(0, {"accuracy": 0.1, "agreement": 0.9})
+    assert bench_run(0, "finished", agreed, None, None, None).collapsed
+
+
+def test_the_flags_of_a_run_are_kept():
+    flags = [Flag(name="student-collapsed", detail="one class")]
+    made = made_up(0, {"accuracy": 0.4, "agreement": 0.4}).model_copy(update={"flags": flags})
+    assert bench_run(0, "finished", made, None, None, None).flags == tuple(flags)
+
+
+def test_where_no_example_was_tried_there_is_no_rate():
+    none = TransferRate(
+        tried=0, on_victim=None, on_student=None, by_chance=None, asked=0, auditor_spent=30
+    )
+    made = made_up(0, {"accuracy": 0.4, "agreement": 0.4})
+    found = bench_run(0, "finished", made, none, None, None).quantities
+    assert not {"transfer rate", "transfer rate by chance"} & found.keys()
 
 
 def test_shares_are_those_of_the_victim_without_its_defences(values, tmp_path, monkeypatch):
@@ -136,6 +163,7 @@ def test_the_collapse_rate_is_the_share_of_seeds_that_have_learnt_nothing(record
     small, large = record.attacks[0].budgets
     assert small.collapse_rate == pytest.approx(1 / 3)  # ten classes: 0.1 is below 0.15
     assert large.collapse_rate == record.attacks[0].collapse_rate == 0
+    assert small.diverged == 0
 
 
 def test_the_collapse_rate_of_an_attack_is_that_of_its_largest_budget(
@@ -362,6 +390,63 @@ def test_a_line_of_the_table_says_which_student_each_number_is_of(record):
         "collapsed": "33.3 %",
     }
     assert {name: told[name][: len(start)] for name, start in starts.items()} == starts
+
+
+def test_every_number_of_a_line_stands_under_its_own_name(record):
+    """No two of the numbers are alike."""
+    values = {
+        "agreement": 0.41, "accuracy": 0.42, "kl": 1.43, "vote/agreement": 0.51,
+        "vote/accuracy": 0.52,
+    }  # fmt: skip
+    fresh = FreshResult(
+        budget=100, steps=7, learnt=95, kept_out=5, chosen_at=5, seconds=1.0,
+        last={"agreement": 0.61, "accuracy": 0.62}, chosen={"agreement": 0.63, "accuracy": 0.64},
+    )  # fmt: skip
+    rate = TransferRate(
+        tried=9, on_victim=0.71, on_student=0.72, by_chance=0.73, asked=18, auditor_spent=50
+    )
+    one = bench_run(0, "finished", made_up(0, values), rate, fresh, None)
+    alone = record.attacks[0].model_copy(update={"budgets": (budget_result(100, [one]),)})
+    changed = record.model_copy(update={"attacks": (alone,)})
+    (row,), (vote,) = tables.rows(changed), tables.beside(changed)
+    told = {name: value.replace(wording.NBSP, " ") for name, value in vars(row).items()}
+    assert told == {
+        "attack": "DFME", "budget": "100", "spent": "98", "runs": "1 of 1",
+        "agreement": "41.0 %", "accuracy": "42.0 %", "kl": "1.43", "transfer_rate": "71.0 %",
+        "by_chance": "73.0 %", "updates": "10", "seconds": "9.0 s", "collapsed": "0.0 %",
+        "fresh_agreement": "61.0 %", "fresh_accuracy": "62.0 %", "chosen_agreement": "63.0 %",
+    }  # fmt: skip
+    assert (vote.name, vote.agreement, vote.accuracy) == (
+        "vote", f"51.0{wording.NBSP}%", f"52.0{wording.NBSP}%",
+    )  # fmt: skip
+
+
+def test_counts_of_a_line_are_medians(record):
+    assert [row.updates for row in tables.rows(record)] == ["20", "20"]  # of 10, 20 and 30
+
+
+def test_a_run_that_diverged_in_an_earlier_session_is_told_without_an_error(record):
+    lost = bench_run(0, "planned", None, None, None, None, diverged=True)
+    assert tables.missing(with_run(record, lost)) == [
+        "DFME, 100 queries, seed 0 (diverged): planned"
+    ]
+
+
+def test_curves_say_of_how_many_runs_they_are_and_which_is_the_noise(with_lost):
+    (curve,) = figures.curves(with_lost, "agreement", "own")
+    assert (curve.runs, curve.noise) == (1, False)  # of two runs at 100 queries, of one at 200
+    named = with_lost.attacks[0].model_copy(update={"attack": "random-noise"})
+    noise = with_lost.model_copy(update={"attacks": (named,)})
+    assert figures.curves(noise, "agreement", "own")[0].noise
+
+
+@pytest.mark.parametrize(("quality", "level"), [("accuracy", 0.5), ("agreement", 0.1)])
+def test_a_copy_is_held_against_the_victim_without_defences_or_against_chance(
+    record, quality, level
+):
+    victim = record.victim.model_copy(update={"defended_accuracy": 0.3})
+    (line,) = figures._levels(record.model_copy(update={"victim": victim}), quality)
+    assert line.value == level
 
 
 @pytest.mark.parametrize("missing", ["fresh", "transfer"])

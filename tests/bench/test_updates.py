@@ -15,6 +15,8 @@ def test_the_record_counts_every_player_s_steps_also_over_a_stop(tmp_path):
     )
     whole = copy_model(config, tiny_target(), tmp_path / "whole")
     assert whole.updates == {"student": 20, "generator": 5}
+    (flag,) = (flag for flag in whole.flags if flag.name == "student-hardly-trained")
+    assert flag.detail.startswith("the student took 20 steps")
     half = copy_model(config, tiny_target(), tmp_path / "half", stop=Soon(looks=5))
     assert not half.finished
     assert 0 < half.updates["generator"] < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from math import inf, isnan, nan
 
 import pytest
@@ -31,6 +32,41 @@ def test_a_measurement_a_step_past_its_share_counts_where_it_was_due():
     often = Course(0, 200, tuple(range(201)), {"loss": tuple(map(float, range(201)))}, 0.9, 10, 0.1)
     assert (often.early("loss"), often.late("loss")) == (1.0, 180.5)
     assert (often.mean("loss", 0, 0.2), often.mean("loss", 0.2, 0.4)) == (20.5, 60.5)
+
+
+def test_a_mean_is_over_all_measurements_of_its_part():
+    run = course(loss=[9.0, 0.0, 3.0, 5.0, 1.0])
+    assert run.mean("loss", 0.2, 0.8) == pytest.approx(8 / 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "late", "counts"),
+    [
+        (6, 10, True),  # of 1,000 queries, a hundredth
+        (6, 11, False),
+        (101, 4, True),  # and no more than half of the way to the next of 101
+        (101, 5, False),
+    ],
+)
+def test_how_late_a_measurement_may_be(count, late, counts):
+    queries = (*range(count - 2), 200 + late, 1000)
+    values = (*[math.nan] * (count - 2), 7.0, 1.0)
+    run = Course(0, 1000, queries, {"loss": values}, 0.9, 10, 0.1)
+    assert run.early("loss") == (7.0 if counts else pytest.approx(math.nan, nan_ok=True))
+    assert isnan(run.mean("loss", 0.2, 0.4)) == counts
+
+
+def test_what_is_just_late_enough_counts_before_and_not_after():
+    """A hundredth after the start it is the fresh student's; after the end, the last."""
+    queries, values = (0, 10, 11, 510, 511, 1000), (9.0, 8.0, 3.0, 5.0, 7.0, 1.0)
+    run = Course(0, 1000, queries, {"loss": values}, 0.9, 10, 0.1)
+    assert run.mean("loss", 0, 0.5) == 4.0
+
+
+def test_a_run_that_is_lost_has_what_such_a_run_measures():
+    one, both = course(accuracy=[0.5] * 5), course(accuracy=[0.5] * 5, agreement=[0.6] * 5)
+    assert one.lost(1).values == {"accuracy": (0.0,)}
+    assert both.lost(1).values == {"accuracy": (0.0,), "agreement": (0.0,)}
 
 
 def test_what_was_not_measured_is_left_out_of_means():
@@ -84,6 +120,7 @@ def test_the_gap_is_the_first_number_less_the_reported_one(measured, reported, g
 
 def test_ranges_overlap_where_there_are_any():
     assert overlapping([0.1, 0.3], [0.3, nan])
+    assert overlapping([0.3, 0.5], [0.1, 0.3])
     assert overlapping([0.1, 0.5], [0.2, 0.3])
     assert not overlapping([0.1, 0.3], [0.4, 0.9])
     assert not overlapping([0.3], [0.3])

@@ -55,6 +55,14 @@ def test_runs_that_all_shrink_agree_though_they_begin_and_end_apart():
     assert not Shrinks("A", "loss", "the loss").judge({"A": [high, low]}).overlap
 
 
+def test_the_end_of_a_run_is_the_mean_of_its_last_fifth():
+    """Of tenths of the budget the last two: 4 and 1, where it began with 2."""
+    loss = (nan, 2.0, *[3.0] * 7, 4.0, 1.0)
+    run = Course(0, 10, tuple(range(11)), {"loss": loss}, 0.9, 10, 0.1)
+    found = Shrinks("A", "loss", "the loss").judge({"A": [run]})
+    assert (found.holds, found.measured) == (False, {"early": 2.0, "late": 2.5})
+
+
 def test_shrinks_further_compares_shares_not_amounts():
     # 10 to 2 is a larger amount than 4 to 0.5, but a smaller share: 0.2 against 0.125.
     large = course(loss=[10.0, 8.0, 6.0, 4.0, 2.0])
@@ -147,6 +155,8 @@ def test_exactly_as_far_from_the_end_as_is_allowed_is_flat():
     """0.51 - 0.50 is more than 0.01 in floating point."""
     run = course(accuracy=[0.1, 0.51, 0.5, 0.5, 0.5])
     assert FlatAfter("A", after=0.4).judge({"A": [run]}).holds is True
+    farther = course(accuracy=[0.1, 0.511, 0.5, 0.5, 0.5])
+    assert FlatAfter("A", after=0.4).judge({"A": [farther]}).holds is False
 
 
 def test_flat_after_fails_where_the_end_was_not_measured():

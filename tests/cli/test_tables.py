@@ -8,7 +8,8 @@ from copycost import read_record
 from copycost.cli.audit_run import plan
 from copycost.cli.summary import audit_json, audit_table
 from copycost.cli.sweep_run import _result_table
-from copycost.report.groups import group_records, rows
+from copycost.report.groups import group_records
+from copycost.report.table import rows
 from copycost.runner.config import RunConfig
 
 RUN = Path(__file__).parents[2] / "results/digits/dfme-seed0"

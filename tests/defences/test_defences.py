@@ -133,6 +133,24 @@ def test_one_whose_state_is_lost_draws_what_it_never_drew():
     assert len({tuple(p.flatten().tolist()) for p in found}) == 4
 
 
+def test_what_was_restored_and_then_lost_is_not_drawn_again():
+    x, defended = images(4), defend(tiny_victim(), ["noise:0.1"], seed=3)
+    defended(x)
+    saved = defended.state()
+    expected = defended(x)
+    resumed = defend(tiny_victim(), ["noise:0.1"], seed=3)
+    resumed.restore(saved)
+    resumed.draw_anew("a crash")
+    assert not torch.equal(resumed(x), expected)
+
+
+def test_every_defence_of_a_stack_draws_anew():
+    inner: Any = defend(tiny_victim(), ["noise:0.1", "noise:0.1"], seed=3)
+    seeds = inner.seed, inner.victim.seed
+    inner.draw_anew("a crash")
+    assert not {inner.seed, inner.victim.seed} & set(seeds)
+
+
 def test_stacks_in_any_order():
     x = images(30)
     noise_first = defend(tiny_victim(), ["noise:0.1", "rounding:1"])(x)
@@ -166,6 +184,14 @@ def test_noise_has_the_spread_it_declares():
     assert abs(float(noise.mean())) < 2e-4
 
 
+def test_noise_of_one_probability_says_nothing_about_that_of_another():
+    victim = ScriptedVictim(torch.full((4,), 0.25), Access.PROBABILITIES)
+    noise = Noise(victim, 0.01, seed=1).perturb(torch.full((20_000, 4), 0.25)) - 0.25
+    assert torch.allclose(torch.corrcoef(noise.T), torch.eye(4), atol=0.04)
+    neighbours = torch.stack([noise[1:].flatten(), noise[:-1].flatten()])
+    assert abs(float(torch.corrcoef(neighbours)[0, 1])) < 0.02
+
+
 def test_rounding_by_hand():
     victim = ScriptedVictim(torch.tensor([0.333, 0.333, 0.334]), Access.PROBABILITIES)
     assert torch.allclose(Rounding(victim, 1)(images(1)), torch.full((1, 3), 1 / 3))
@@ -177,12 +203,25 @@ def test_renormalise_cuts_negative_values():
     assert renormalise(torch.tensor([[-1.0, 1.0, 1.0]])).tolist() == [[0.0, 0.5, 0.5]]
 
 
+def test_renormalise_keeps_the_ratios_of_what_is_more_than_one():
+    assert renormalise(torch.tensor([[2.0, 1.0, 1.0]])).tolist() == [[0.5, 0.25, 0.25]]
+
+
 @pytest.mark.parametrize(
-    "text", ["rounding", "rounding:", "rounding:x", "rounding:1.5", "rounding:8", "noise:-1"]
-)
+    "text",
+    [
+        "rounding", "rounding:", "rounding:x", "rounding:1.5", "rounding:8", "rounding:-1",
+        "noise:-1", "noise:inf", "noise:nan",
+    ],
+)  # fmt: skip
 def test_bad_numbers_are_refused(text):
     with pytest.raises(ConfigError, match="needs"):
         defend(tiny_victim(), [text])
+
+
+@pytest.mark.parametrize("text", ["rounding:0", "rounding:7", "noise:0"])
+def test_the_least_and_the_most_are_taken(text):
+    assert defend(tiny_victim(), [text]).name == text
 
 
 def test_unknown_names_get_the_nearest():

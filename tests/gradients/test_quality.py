@@ -61,6 +61,14 @@ def test_it_is_the_correlation_of_slopes():
     assert slope_correlation(-estimate, true) == pytest.approx(-3 / 10**0.5)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e6])
+def test_the_correlation_is_the_same_in_any_unit(scale):
+    random = torch.Generator().manual_seed(0)
+    estimate, true = (torch.randn(50, 8, generator=random) for _ in range(2))
+    whole = slope_correlation(estimate + true, true)
+    assert slope_correlation(scale * (estimate + true), true) == pytest.approx(whole, rel=1e-4)
+
+
 def test_a_function_that_does_not_vary_has_none():
     assert correlation(lambda p: p.flatten(1).sum(1) * 0, 1e-3) == 0.0
 

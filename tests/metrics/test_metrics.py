@@ -29,4 +29,5 @@ def test_shares():
     chosen = torch.tensor([0, 2, 2, 1, 2])
     assert accuracy(chosen, torch.tensor([0, 2, 1, 1, 0])) == pytest.approx(3 / 5)
     assert agreement(chosen, chosen) == 1
+    assert agreement(chosen, torch.tensor([0, 2, 1, 1, 0])) == pytest.approx(3 / 5)
     assert commonest_share(chosen) == 3 / 5

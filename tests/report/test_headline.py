@@ -11,7 +11,7 @@ from copycost.flags import Flag
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.groups import group_records
 from copycost.report.headline import Headline, headlines
-from copycost.runner.record import Record
+from copycost.runner.record import Point, Record
 from copycost.types import Access
 
 MakeRecord = Callable[..., Record]
@@ -44,6 +44,14 @@ def test_an_attack_that_works(make_record: MakeRecord) -> None:
         "The API released probabilities.",
         "The copy classifies 91.3 % of held-out inputs correctly; your model, 95.5 %.",
     ]
+
+
+def test_the_strongest_attack_is_that_with_the_best_median(make_record: MakeRecord) -> None:
+    """One of the other's seeds did better than any of its own."""
+    found = only(
+        seeds(make_record, "maze", 0.5, 0.5, 0.99) + seeds(make_record, "dfme", 0.8, 0.8, 0.8)
+    )
+    assert found.sentence.startswith("With 150,000 queries, DFME made a copy")
 
 
 def test_one_seed_is_said_to_be_one(make_record: MakeRecord) -> None:
@@ -103,6 +111,17 @@ def test_noise_that_was_stopped_early_is_not_what_an_attack_failed_to_beat(
     found = only(small + large)
     assert words(found.sentence).endswith("on 90.0 % of held-out inputs (one seed).")
     assert found.sentence.startswith("With 9,000 queries, DFME made a copy")
+
+
+def test_an_attack_beside_which_noise_was_stopped_has_beaten_no_noise(
+    make_record: MakeRecord,
+) -> None:
+    found = only(
+        [make_record(name, 0, 0.9) for name in ("dfme", "random-noise")]
+        + [make_record("dfme", 0, 0.8, budget=9000)]
+        + [make_record("random-noise", 0, 0.1, budget=9000, spent=1500, ended="SIGTERM")]
+    )
+    assert found.sentence.startswith("No attack did clearly better than random noise")
 
 
 def test_an_attack_that_was_stopped_has_beaten_nothing(make_record: MakeRecord) -> None:
@@ -210,8 +229,11 @@ def test_two_models_of_one_name_are_told_apart_by_their_weights(make_record: Mak
 
 def test_where_a_pool_runs_out_the_price_is_what_was_spent(make_record: MakeRecord) -> None:
     flags = [Flag("budget-not-spent", "1,648 of 3,000 queries were left unspent")]
-    found = only([make_record("knockoff", 0, 0.9, budget=3000, spent=1352, flags=flags)])
-    assert found.sentence.startswith("With 1,352 queries, ")
+    runs = [
+        make_record("knockoff", seed, 0.9, budget=3000, spent=spent, flags=flags)
+        for seed, spent in enumerate((1300, 1352, 1500))
+    ]
+    assert only(runs).sentence.startswith("With 1,352 queries, ")
 
 
 def test_a_stopped_run_is_left_out_and_mentioned(make_record: MakeRecord) -> None:
@@ -229,10 +251,22 @@ def test_if_nothing_finished_the_sentence_begins_with_that(make_record: MakeReco
     )
 
 
+def test_what_was_stopped_is_shown_where_nothing_finished(make_record: MakeRecord) -> None:
+    found = only(seeds(make_record, "dfme", 0.4, 0.5, ended="Ctrl-C", spent=48_000))
+    assert found.details[-1] == (
+        "2 of 2 runs did not finish and are shown as they were when stopped."
+    )
+    found = only([make_record("dfme", 0, 0.4, ended="Ctrl-C", spent=48_000)])
+    assert found.details[-1] == "1 of 1 run did not finish and is shown as it was when stopped."
+
+
 def test_finished_noise_does_not_hide_that_the_attack_was_stopped(make_record: MakeRecord) -> None:
     stopped = make_record("dfme", 0, 0.9, ended="SIGTERM", spent=1000)
     found = only([stopped, make_record("random-noise", 0, 0.12)])
-    assert found.sentence.startswith("With 150,000 queries, random noise made a copy")
+    assert words(found.sentence) == (
+        "With 150,000 queries, random noise made a copy that agrees with your model on 12.0 % of "
+        "held-out inputs (one seed)."
+    )
     assert any("No attack but random noise has finished" in detail for detail in found.details)
     assert any("1 of 2 runs did not finish" in detail for detail in found.details)
 
@@ -267,3 +301,33 @@ def test_flags_of_groups_are_raised_from_finished_runs_in_one_setting(
     assert [doubt.where for doubt in found["noise-does-as-well"]] == ["DFME"]
     assert [doubt.where for doubt in found["too-few-seeds"]] == ["DFME", "random noise"]
     assert found["too-few-seeds"][0].flag.detail == "2 of at least 3 seeds"
+
+
+def test_a_seed_that_was_stopped_is_not_among_those_a_result_rests_on(
+    make_record: MakeRecord,
+) -> None:
+    stopped = make_record("dfme", 2, 0.1, ended="SIGTERM", spent=1000)
+    found = doubts(group_records([*seeds(make_record, "dfme", 0.9, 0.9), stopped]))
+    assert [doubt.flag.detail for doubt in found] == ["2 of at least 3 seeds"]
+
+
+def test_the_best_noise_is_that_with_the_best_median(make_record: MakeRecord) -> None:
+    """Seed by seed the other begins higher."""
+    groups = group_records(
+        seeds(make_record, "dfme", 0.7, 0.7, 0.7)
+        + seeds(make_record, "random-noise", 0.8, 0.1, 0.1, epsilon=1.0)
+        + seeds(make_record, "random-noise", 0.7, 0.7, 0.7, epsilon=2.0)
+    )
+    found = by_flag(doubts(groups))
+    assert [doubt.where for doubt in found["noise-does-as-well"]] == ["DFME"], "and not noise"
+
+
+def test_an_attack_beats_noise_by_its_agreement_not_by_its_accuracy(
+    make_record: MakeRecord,
+) -> None:
+    def of(attack: str, accuracy: float) -> Record:
+        values = {"agreement": 0.5, "accuracy": accuracy}
+        return make_record(attack, curve=[Point(queries=150_000, seconds=9.0, values=values)])
+
+    groups = group_records([of("dfme", 0.9), of("random-noise", 0.1)])
+    assert "noise-does-as-well" in by_flag(doubts(groups))

@@ -10,7 +10,7 @@ import pytest
 from copycost.report import wording
 from copycost.report.groups import Spread, flatten, group_records, spread
 from copycost.report.table import labels, rows
-from copycost.runner.record import Record
+from copycost.runner.record import Point, Record
 from copycost.types import Access
 
 MakeRecord = Callable[..., Record]
@@ -28,6 +28,23 @@ def test_runs_that_differ_by_the_seed_are_one_group_with_median_and_range(
     assert row.agreement == "80.0\u00a0% (50.0–90.0\u00a0%)"
     assert (row.seeds, row.spent, row.budget) == ("3", "150,000", "150,000")
     assert row.seconds == "1\u00a0h 23\u00a0min"
+
+
+def test_a_line_tells_the_median_of_each_number_under_its_own_name(
+    make_record: MakeRecord,
+) -> None:
+    """No two of the numbers are alike, and the medians are not in the middle of the ranges."""
+
+    def of(seed: int, more: float, spent: int) -> Record:
+        values = {"agreement": 0.5 + more, "accuracy": 0.3 + more, "kl": 1.25 + more}
+        curve = [Point(queries=spent, seconds=60.0, values=values)]
+        return make_record(seed=seed, spent=spent, curve=curve, seconds=100 * (more + 0.6))
+
+    (row,) = rows(group_records([of(0, 0.3, 90), of(1, 0.0, 10), of(2, 0.1, 30)]))
+    told = (row.agreement, row.accuracy, row.kl, row.spent, row.seconds)
+    assert tuple(text.replace(wording.NBSP, " ") for text in told) == (
+        "60.0 % (50.0–80.0 %)", "40.0 % (30.0–60.0 %)", "1.35 (1.25–1.55)", "30", "1 min 10 s",
+    )  # fmt: skip
 
 
 def test_attacks_stay_as_given_and_noise_comes_last(make_record: MakeRecord) -> None:

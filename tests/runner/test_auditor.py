@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,14 +13,17 @@ from torch import nn
 from copycost.attacks.ensemble import Vote
 from copycost.datasets.base import Labelled
 from copycost.defences.stack import defend
+from copycost.errors import Interrupted
+from copycost.metrics import accuracy
 from copycost.oracle.ledger import Ledger
-from copycost.runner.auditor import Auditor
+from copycost.runner.auditor import SEED_APART, Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
 from copycost.victims.function import FunctionVictim
 from tests.runner.conftest import tiny_config, tiny_target
+from tests.stops import Soon
 
 
 @pytest.fixture
@@ -73,9 +77,12 @@ def test_what_users_see_is_told_beside_what_the_model_knows(tmp_path):
     facts = Auditor(
         tiny_target(), ("noise:2",), 0, account, tmp_path / "auditor", torch.device("cpu")
     ).facts()
+    api = defend(tiny_victim(), ["noise:2"], seed=SEED_APART)
+    x, labels = tiny_target().held_out.floats(), tiny_target().held_out.labels
+    first, second = api(x).argmax(1), api(x).argmax(1)
     assert facts.accuracy == 0.9
-    assert facts.defended_accuracy < 0.7
-    assert facts.self_agreement < 0.7
+    assert facts.defended_accuracy == accuracy(first, labels) < 0.7
+    assert facts.self_agreement == accuracy(first, second) < 0.7
     assert account.spent == 3 * 120
 
 
@@ -97,7 +104,62 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
     victim = tiny_victim()
     account, place = Ledger().account("auditor", None), tmp_path / "auditor"
     auditor = Auditor(tiny_target(victim), ("noise:2",), 0, account, place, torch.device("cpu"))
-    assert auditor.evaluate(victim.module)["agreement"] == 1.0
+    values = auditor.evaluate(victim.module)
+    assert (values["agreement"], values["accuracy"]) == (1.0, 0.9)  # it is wrong on one in ten
+    assert float(auditor.right.double().mean()) == 0.9
+    x = tiny_target(victim).held_out.floats()
+    assert torch.equal(auditor.labels_of(x), victim.module(x).argmax(1))
+
+
+def test_what_was_answered_but_not_kept_is_lost_and_asked_again(tmp_path, monkeypatch):
+    """As above; but the first answers are kept after a minute, and the kill came before."""
+    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+
+    def killed(x):
+        if (tmp_path / "run").exists() and not (tmp_path / "left").exists():
+            asked.append(len(x))
+            if len(asked) == 3:
+                shutil.copytree(tmp_path / "run", tmp_path / "left")
+        return tiny_victim()(torch.from_numpy(x)).numpy()
+
+    asked = list[int]()
+    target = tiny_target(FunctionVictim(killed, TINY, 4, "logits", name="service"))
+
+    def audited(folder: Path) -> tuple[int, int]:
+        with Ledger(folder / "ledger") as ledger:
+            account = ledger.account("auditor", None, block=40)
+            Auditor(target, (), 0, account, folder / "auditor", torch.device("cpu"))
+            return account.spent, account.lost
+
+    (tmp_path / "run").mkdir()
+    assert audited(tmp_path / "run") == (240, 0)
+    assert asked == [40, 40, 40]
+    assert audited(tmp_path / "left") == (120 + 240, 120)
+    # All were counted and then not kept, if the kill came between.
+    (tmp_path / "run" / "auditor").unlink()
+    assert audited(tmp_path / "run") == (240 + 240, 240)
+
+
+def test_a_stop_between_two_questions_changes_no_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+
+    def asked(place: str, looks: int) -> Auditor:
+        account = Ledger().account("auditor", None)
+        stop = Soon(looks) if looks else None
+        cpu = torch.device("cpu")
+        return Auditor(tiny_target(), ("noise:1",), 0, account, tmp_path / place, cpu, stop)
+
+    for looks in (5, 3):  # of three for each of three passes; noise is drawn in the last two
+        with pytest.raises(Interrupted):
+            asked("torn", looks)
+    assert asked("torn", 0).facts() == asked("whole", 0).facts()
+
+
+def test_a_copy_is_judged_on_all_inputs_in_whatever_parts(auditor, monkeypatch):
+    student = TinyNet(TINY, 4, seed=3)
+    whole = auditor.evaluate(student)
+    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 17)  # of 120, which leaves one alone
+    assert auditor.evaluate(student) == pytest.approx(whole)
 
 
 def test_what_was_answered_before_a_kill_is_asked_no_more(tmp_path, monkeypatch):

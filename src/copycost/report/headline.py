@@ -195,9 +195,9 @@ def _stopped(groups: Sequence[Group]) -> list[str]:
     if not stopped:
         return []
     total = sum(len(group.records) for group in groups)
-    did = "did not finish and is" if stopped == 1 else "did not finish and are"
-    left_out = "left out of the medians" if stopped < total else "shown as it was when stopped"
-    return [f"{stopped} of {wording.plural(total, 'run')} {did} {left_out}."]
+    is_, it_was = ("is", "it was") if stopped == 1 else ("are", "they were")
+    left_out = "left out of the medians" if stopped < total else f"shown as {it_was} when stopped"
+    return [f"{stopped} of {wording.plural(total, 'run')} did not finish and {is_} {left_out}."]
 
 
 def _none_beats_noise(groups: Sequence[Group]) -> bool:
