@@ -153,6 +153,15 @@ def test_chunks_are_the_same_rows(tmp_path: Path, size: int) -> None:
         assert torch.equal(torch.cat([getattr(chunk, name) for chunk in chunks]), whole)
 
 
+@pytest.mark.parametrize("recorded", [sum(SIZES) - 1, sum(SIZES) + 1])
+def test_a_set_of_another_number_than_was_recorded_is_damaged(
+    tmp_path: Path, recorded: int
+) -> None:
+    record(tmp_path, layout())
+    with pytest.raises(RunError, match=f"damaged: 24 of {recorded} queries can be read"):
+        TransferSet(tmp_path, recorded=recorded)
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_chunks_of_nothing_are_refused_at_once(tmp_path: Path, size: int) -> None:
     record(tmp_path, layout())
