@@ -103,12 +103,24 @@ def test_never_more_than_the_budget_and_never_less_than_sent(budget, block, acti
     assert sent <= after <= budget
 
 
-def test_what_is_reserved_never_exceeds_the_budget(tmp_path):
+@pytest.mark.parametrize("settled", [False, True])
+def test_what_is_reserved_never_exceeds_the_budget(tmp_path, settled):
     with Ledger(tmp_path / "l") as ledger:
         account = ledger.account("attacker", 25, block=10)
-        for n in (10, 10, 5):
+        account.charge(10)
+        if settled:
+            account.settle()
+        for n in (10, 5):
             account.charge(n)
         assert spent_in(tmp_path / "l", "attacker") == 25
+
+
+def test_a_crash_charges_no_more_than_was_sent_where_blocks_are_used_to_their_ends(tmp_path):
+    with Ledger(tmp_path / "l") as ledger:
+        account = ledger.account("attacker", 1000, block=10)
+        for n, reserved in ((0, 0), (8, 10), (2, 10), (0, 10), (7, 20), (30, 47)):
+            account.charge(n)
+            assert spent_in(tmp_path / "l", "attacker") == reserved
 
 
 def test_a_crash_after_a_call_that_failed_costs_that_call_and_nothing_else(tmp_path):
@@ -131,17 +143,19 @@ def test_opening_one_account_takes_nothing_from_another(tmp_path):
     with Ledger(tmp_path / "l") as ledger:
         attacker = ledger.account("attacker", 1000, block=100)
         attacker.charge(7)
-        ledger.account("auditor", None)
+        ledger.account("auditor", None).charge(30)
         assert attacker.lost == 0
+        assert spent_in(tmp_path / "l", "attacker") == 100
         attacker.settle()
         assert (ledger.account("attacker", 1000).spent, attacker.lost) == (7, 0)
 
 
-def test_another_budget_is_refused(tmp_path):
+@pytest.mark.parametrize(("first", "then"), [(5, 6), (6, 5), (5, None), (None, 5)])
+def test_another_budget_is_refused(tmp_path, first, then):
     with Ledger(tmp_path / "l") as ledger:
-        ledger.account("attacker", 5)
-        with pytest.raises(RunError, match="budget of 5, not 6"):
-            ledger.account("attacker", 6)
+        ledger.account("attacker", first)
+        with pytest.raises(RunError, match=f"budget of {first}, not {then}"):
+            ledger.account("attacker", then)
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path):
@@ -236,6 +250,38 @@ def test_two_lines_that_belong_together_are_written_together(tmp_path, begun, lo
     with Ledger(path) as ledger:
         account = ledger.account("attacker", 100, block=100)
         assert (account.spent, account.lost) == (100, lost)
+
+
+class _Full:
+    """A database whose disk is full at its second change; SQLite may end the transaction itself."""
+
+    def __init__(self, db: sqlite3.Connection, *, ends: bool) -> None:
+        self._db, self._changes, self._ends = db, 0, ends
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        self._changes += statement.startswith(("INSERT", "UPDATE"))
+        if self._changes == 2 and statement.startswith(("INSERT", "UPDATE")):
+            if self._ends:
+                self._db.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._db.execute(statement, *values)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_full_disk_is_said_and_half_of_what_belongs_together_is_undone(tmp_path, ends):
+    with Ledger(tmp_path / "l") as ledger:
+        account = ledger.account("attacker", 100, block=10)
+        account.charge(100)
+        account.settle()
+        whole = account._db
+        account._db = cast("sqlite3.Connection", _Full(whole, ends=ends))
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            account.write_off(80)
+        account._db = whole
+        assert (spent_in(tmp_path / "l", "attacker"), account.lost) == (100, 0)
 
 
 def test_two_ledgers_on_one_file_cannot_spend_its_budget_twice(tmp_path):

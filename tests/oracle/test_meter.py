@@ -101,7 +101,7 @@ def test_a_victim_that_fails_keeps_the_charge():
     oracle = Oracle(Failing(tiny_victim()), access="logits", budget=10)
     with pytest.raises(ConnectionError):
         oracle(images(4))
-    assert oracle.spent == 4
+    assert (oracle.spent, oracle._account.lost) == (4, 4)
 
 
 def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
@@ -183,6 +183,18 @@ def test_the_label_is_among_what_top_k_releases_of_equals(k):
     assert torch.equal(scores(answer).argmax(1), answer.labels)
     kept = (scores(answer) > 0).sum(1).tolist()
     assert kept == [k, min(k, 4)]
+
+
+def test_the_label_is_among_what_top_k_releases_of_logits_whose_probabilities_are_equal():
+    answer = release(torch.tensor([[0.0, 1e-9, -5.0]]), Access.LOGITS, Access.TOP_K, 1)
+    assert answer.labels.tolist() == scores(answer).argmax(1).tolist()
+
+
+def test_a_victim_of_labels_releases_them_as_they_are():
+    labels = torch.tensor([3, 0, 2])
+    answer = release(labels, Access.LABEL, Access.LABEL, 5)
+    assert torch.equal(answer.labels, labels)
+    assert answer.scores is None
 
 
 def test_each_level_follows_from_the_one_above():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from torch import Tensor
 from copycost.errors import Busy, ConfigError, RunError, SpecMismatch
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.oracle.meter import Meter, Oracle
-from copycost.oracle.transfer.frames import HEADER, Encoding, Layout, segments
+from copycost.oracle.transfer.frames import HEADER, Encoding, Layout, header, segments
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import WAITING, Recorder
 from copycost.oracle.transfer.segments import Appender
@@ -91,6 +93,24 @@ def test_bytes_are_for_images_only() -> None:
     assert layout(TOKENS).encoding is Encoding.EXACT
     tabular = InputSpec(shape=(3,), modality=Modality.TABULAR)
     assert layout(tabular).encoding is Encoding.EXACT
+    numbered = InputSpec(shape=(1, 4, 4), vocabulary=300)  # pixels by number
+    assert layout(numbered).encoding is Encoding.EXACT
+
+
+def test_a_frame_is_written_as_its_format_says() -> None:
+    """What one version has written, another must read."""
+    labels = [b"\x01\0\0\0", b"\x03\0\0\0"]
+    checksum = zlib.crc32(struct.pack("<Q", 70_000) + struct.pack("<I", 2) + b"".join(labels))
+    expected = b"CCQ1" + struct.pack("<IQI", 2, 70_000, checksum)
+    assert header(70_000, 2, labels) == expected
+
+
+def test_segments_come_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder lists its files in any order."""
+    record(tmp_path, layout(), (9,) * 4, segment_bytes=1000)
+    listed = sorted(tmp_path.glob("*.queries"), reverse=True)
+    monkeypatch.setattr(Path, "glob", lambda *_: listed)
+    assert [call.first for call in TransferSet(tmp_path).calls()] == [0, 9, 18, 27]
 
 
 def test_bytes_come_back_as_the_bytes_they_were(tmp_path: Path) -> None:
@@ -133,6 +153,15 @@ def test_chunks_are_the_same_rows(tmp_path: Path, size: int) -> None:
         assert torch.equal(torch.cat([getattr(chunk, name) for chunk in chunks]), whole)
 
 
+@pytest.mark.parametrize("recorded", [sum(SIZES) - 1, sum(SIZES) + 1])
+def test_a_set_of_another_number_than_was_recorded_is_damaged(
+    tmp_path: Path, recorded: int
+) -> None:
+    record(tmp_path, layout())
+    with pytest.raises(RunError, match=f"damaged: 24 of {recorded} queries can be read"):
+        TransferSet(tmp_path, recorded=recorded)
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_chunks_of_nothing_are_refused_at_once(tmp_path: Path, size: int) -> None:
     record(tmp_path, layout())
@@ -161,6 +190,7 @@ def test_segments_are_many_and_do_not_depend_on_sessions(tmp_path: Path) -> None
     first = 0
     for at in range(0, 12, 5):
         with Recorder(tmp_path / "parts", kind, segment_bytes=1000) as recorder:
+            assert recorder.recorded == first
             for seed in range(at, min(12, at + 5)):
                 answer = answered(kind.access, 9, seed)
                 recorder.put(first, asked(kind.spec, 9, seed), answer)
@@ -476,6 +506,40 @@ def test_an_error_on_its_way_is_not_hidden_by_the_disk(
     assert not recorder._thread.is_alive()
 
 
+def test_a_fault_that_shows_at_the_end_of_the_block_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "write", FullDisk(0))
+    with pytest.raises(RunError, match="No space left"), Recorder(tmp_path, layout()) as recorder:
+        recorder.put(0, asked(WIDE, 1), answered(Access.PROBABILITIES, 1))
+
+
+@pytest.mark.timeout(30)
+def test_a_recorder_that_is_closed_may_be_closed_again(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, layout())
+    for _ in range(2):
+        recorder.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_no_segment_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run has thousands of them, and a process may open a thousand files."""
+    before = open_files()
+    record(tmp_path, layout(), (9,) * 12, segment_bytes=1000)
+    assert open_files() == before
+
+    def failing(folder: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("copycost.oracle.transfer.segments.sync_folder", failing)
+    with pytest.raises(RunError, match="cannot be recorded"):
+        Recorder(tmp_path, layout())
+    assert open_files() == before
+
+
 def test_more_recorded_than_charged_is_another_run(tmp_path: Path) -> None:
     kind = Layout.choose(tiny_victim().spec, 4, Access.LABEL, Encoding.BYTES)
     record(tmp_path, kind)
@@ -488,8 +552,11 @@ def test_what_is_released_is_what_is_recorded(tmp_path: Path, access: Access) ->
     kind = Layout.choose(tiny_victim().spec, 4, access, Encoding.EXACT)
     x = torch.rand(30, 1, 8, 8)
     with Recorder(tmp_path, kind) as recorder:
-        answer = Oracle(tiny_victim(), access=access, budget=97, recorder=recorder, k=2)(x)
-    (call,) = TransferSet(tmp_path).calls()
+        oracle = Oracle(tiny_victim(), access=access, budget=97, recorder=recorder, k=2)
+        oracle(torch.rand(7, 1, 8, 8))
+        answer = oracle(x)
+    before, call = TransferSet(tmp_path).calls()
+    assert (before.first, call.first) == (0, 7)
     assert torch.equal(call.inputs, x)
     assert torch.equal(call.labels, answer.labels)
     assert (call.scores is None) == (access is Access.LABEL)
@@ -522,7 +589,8 @@ def test_what_is_flushed_is_on_the_disk_and_so_is_every_segment_before(
         recorder.flush()
         places = segments(tmp_path)
         assert len(places) > 1
-        assert synced >= {place.stat().st_ino for place in places}
+        # The folder as well, for the names of the segments.
+        assert synced >= {place.stat().st_ino for place in (tmp_path, *places)}
 
 
 def test_a_write_that_ends_early_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

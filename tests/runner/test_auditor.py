@@ -16,7 +16,7 @@ from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy
 from copycost.oracle.ledger import Ledger
-from copycost.runner.auditor import SEED_APART, Auditor
+from copycost.runner.auditor import APART, SEED_APART, Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
@@ -56,6 +56,15 @@ def test_the_divergence_is_counted_from_the_victim(tmp_path, output):
     x = target.held_out.floats()
     p, q = tiny_victim().module(x).softmax(1).detach(), student(x).softmax(1).detach()
     by_hand = float((p * (p / q).log()).sum(1).mean())
+    assert auditor.evaluate(student)["kl"] == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_class_that_the_victim_excludes_adds_nothing_to_the_divergence(tmp_path):
+    account, place = Ledger().account("auditor", None), tmp_path / "auditor"
+    victim = FunctionVictim(lambda x: [[0.0, 1.0, 0.0, 0.0]] * len(x), TINY, 4, "probabilities")
+    target, student = tiny_target(victim), TinyNet(TINY, 4, seed=3)
+    auditor = Auditor(target, (), 0, account, place, torch.device("cpu"))
+    by_hand = -float(student(target.held_out.floats()).detach().log_softmax(1)[:, 1].mean())
     assert auditor.evaluate(student)["kl"] == pytest.approx(by_hand, rel=1e-4)
 
 
@@ -208,13 +217,24 @@ def test_a_function_that_answers_by_the_batch_contradicts_itself(tmp_path, few):
     assert account.spent == 2 * few
 
 
-@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 120])
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 120, 200])
 def test_a_function_that_does_not_is_true_to_itself(tmp_path, count):
-    account, net = Ledger().account("auditor", None), TinyNet(TINY, 4)
-    victim = FunctionVictim(lambda x: net(torch.from_numpy(x)).detach(), TINY, 4, "logits")
+    account, net, sizes = Ledger().account("auditor", None), TinyNet(TINY, 4), []
+
+    def ask(x):
+        sizes.append(len(x))
+        return net(torch.from_numpy(x)).detach()
+
+    victim = FunctionVictim(ask, TINY, 4, "logits")
     target = tiny_target(victim)
-    held_out = Labelled(target.held_out.inputs[:count], target.held_out.labels[:count])
+    held_out = Labelled(
+        target.held_out.inputs.repeat(2, 1, 1, 1)[:count], target.held_out.labels.repeat(2)[:count]
+    )
     target = replace(target, held_out=held_out)
     auditor = Auditor(target, (), 0, account, tmp_path / "auditor", torch.device("cpu"))
     assert auditor.facts().self_agreement == 1
     assert account.spent == 2 * count
+    together, *apart = sizes
+    assert (together, sum(apart)) == (count, count)
+    assert min(apart) > 0
+    assert max(apart) <= APART

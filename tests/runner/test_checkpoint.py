@@ -49,6 +49,12 @@ def test_a_damaged_file_is_an_error(tmp_path, cut):
         load_checkpoint(path)
 
 
+def test_one_that_the_disk_does_not_give_is_an_error(tmp_path):
+    (tmp_path / "c").mkdir()
+    with pytest.raises(RunError, match="damaged"):
+        load_checkpoint(tmp_path / "c")
+
+
 @pytest.mark.parametrize("structure", ["", "[", "[1]", "{}", '{"dict": [["a"]]}', '{"what": 1}'])
 def test_so_is_one_whose_structure_is(tmp_path, structure):
     tensors = {"a": torch.ones(1)}
@@ -82,6 +88,13 @@ def test_one_without_a_checksum_is_damaged(tmp_path):
     metadata = {"version": VERSION, "structure": '{"dict": []}'}
     safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "c", metadata)
     with pytest.raises(RunError, match=r"damaged.*checksum"):
+        load_checkpoint(tmp_path / "c")
+
+
+def test_one_of_another_version_is_named_and_not_read(tmp_path):
+    metadata = {"version": "1", "structure": '{"dict": []}'}
+    safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "c", metadata)
+    with pytest.raises(RunError, match=rf"has version '1'; this copycost reads version {VERSION}"):
         load_checkpoint(tmp_path / "c")
 
 

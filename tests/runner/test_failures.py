@@ -15,7 +15,15 @@ import pytest
 import torch
 
 from copycost.datasets.base import Labelled
-from copycost.errors import Busy, CopycostError, RunError, SpecMismatch, Unstable, VictimFailed
+from copycost.errors import (
+    Busy,
+    CopycostError,
+    Interrupted,
+    RunError,
+    SpecMismatch,
+    Unstable,
+    VictimFailed,
+)
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.audit import audit
 from copycost.runner.checkpoint import load_checkpoint
@@ -126,7 +134,7 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     asked, again = (record.accounts["auditor"] for record in (whole, parts))
     assert again.lost == 40
     assert again.spent == asked.spent + 40
-    assert parts.victim.accuracy == whole.victim.accuracy
+    assert parts.victim == whole.victim, "its defences go on from the numbers that they had drawn"
     assert parts.result["agreement"] == whole.result["agreement"]
 
 
@@ -153,6 +161,14 @@ def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
     assert record.accounts["auditor"].spent == spent_in(folder / LEDGER_FILE, "auditor") == 240
     assert record.accounts["auditor"].lost == 0
     assert calls == 6 + 20
+
+
+def test_a_run_that_is_stopped_before_anything_is_asked_can_begin_later(tmp_path: Path) -> None:
+    stop = Stop()
+    stop.ask("SIGTERM")
+    with pytest.raises(Interrupted):
+        copy_model(tiny_config(**NOISE), tiny_target(), tmp_path, stop=stop)
+    assert copy_model(tiny_config(**NOISE), tiny_target(), tmp_path).finished
 
 
 def test_a_paid_victim_that_fails_the_auditor_costs_its_call_and_nothing_else(
@@ -282,13 +298,17 @@ def test_the_players_the_losses_and_the_batch_of_an_unstable_run_are_kept(tmp_pa
     assert (len(asked), asked.missing) == (224, 0)
 
 
+@pytest.mark.parametrize("what", ["runner.unstable.save_checkpoint", "oracle.meter.Meter.settle"])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left"), RunError("No space left")]
+)
 def test_a_full_disk_does_not_hide_that_a_run_became_unstable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, error: Exception
 ) -> None:
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise error
 
-    monkeypatch.setattr("copycost.runner.unstable.save_checkpoint", full)
+    monkeypatch.setattr(f"copycost.{what}", full)
     with pytest.raises(Unstable, match=r"in step 1\..*could not be saved.*No space left"):
         copy_model(tiny_config(settings=DIVERGING), tiny_target(), tmp_path)
 

@@ -24,6 +24,7 @@ from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import (
     CHECKPOINT_FILE,
     LEDGER_FILE,
+    ONNX_FILE,
     STUDENT_FOLDER,
     UNSTABLE_FILE,
     exclusive,
@@ -140,11 +141,19 @@ def test_a_stopped_run_has_a_record_that_says_so(tmp_path):
     assert [flag.name for flag in record.flags].count("budget-not-spent") == 1
 
 
+def test_a_stop_that_comes_with_the_last_step_stops_nothing(tmp_path):
+    noise = {"attack": "random-noise", "settings": {"batch_size": 32, "student_steps": 1}}
+    record = run_until(tmp_path, 320, budget=320, **noise)
+    assert (record.ended, record.finished, record.spent) == ("finished", True, 320)
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
 def test_a_resumed_run_says_when_it_began_and_counts_the_seconds_of_all_sessions(tmp_path):
     stopped = run_until(tmp_path, 1000)
     saved = load_checkpoint(tmp_path / CHECKPOINT_FILE)
     assert saved is not None
     assert saved["started"] == stopped.started
+    assert stopped.curve[-1].seconds <= saved["seconds"] <= stopped.seconds
     earlier = {"started": "2020-01-02T03:04:05+00:00", "seconds": 5000.0}
     save_checkpoint(tmp_path / CHECKPOINT_FILE, saved | earlier)
     record = copy_model(tiny_config(), tiny_target(), tmp_path)
@@ -261,13 +270,22 @@ def test_two_processes_never_work_on_one_run(tmp_path):
 
 
 def test_what_a_run_leaves(tmp_path):
-    record = copy_model(tiny_config(), tiny_target(), tmp_path)
+    record = copy_model(tiny_config(access="probabilities"), tiny_target(), tmp_path)
+    # A default that the user wrote down is among it, and no other.
+    assert set(record.given) == {
+        "attack", "settings", "student", "budget", "evaluations", "device", "access",
+    }  # fmt: skip
     module, card = load_model(tmp_path / STUDENT_FOLDER)
     assert card.content_hash == record.student_hash
     assert card.architecture == "lenet"
     assert card.test_accuracy == record.result["accuracy"]
     assert not module.training
-    assert (tmp_path / "student.onnx").stat().st_size > 1000
+    runtime = pytest.importorskip("onnxruntime")
+    x = tiny_target().held_out.floats()
+    session = runtime.InferenceSession(tmp_path / ONNX_FILE, providers=["CPUExecutionProvider"])
+    (exported,) = session.run(["logits"], {"input": x.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(exported), module(x), rtol=1e-4, atol=1e-4)
     assert (tmp_path / "samples.png").read_bytes().startswith(b"\x89PNG")
     assert not (tmp_path / CHECKPOINT_FILE).exists()
     assert not list(tmp_path.rglob("*.partial"))
@@ -355,6 +373,8 @@ def test_a_generator_whose_batch_norms_are_lost_is_unstable_and_the_good_state_s
     """Its weights are finite; what it asks is not, and is refused before it is charged."""
     run_until(tmp_path, 1000)
     saved = (tmp_path / CHECKPOINT_FILE).read_bytes()
+    good = load_checkpoint(tmp_path / CHECKPOINT_FILE)
+    assert good is not None
     images = DFME.images
 
     def losing(self, s, oracle):
@@ -364,7 +384,10 @@ def test_a_generator_whose_batch_norms_are_lost_is_unstable_and_the_good_state_s
         return images(self, s, oracle)
 
     monkeypatch.setattr(DFME, "images", losing)
-    with pytest.raises(Unstable, match="buffers of the generator became NaN or infinite"):
+    told = (
+        rf"buffers of the generator became NaN or infinite in step {good['trail']['steps'] + 1}\."
+    )
+    with pytest.raises(Unstable, match=told):
         run_until(tmp_path, 1200)
     assert (tmp_path / CHECKPOINT_FILE).read_bytes() == saved
     assert (tmp_path / UNSTABLE_FILE).exists()
@@ -423,10 +446,16 @@ def test_another_victim_is_another_run(tmp_path):
         copy_model(tiny_config(), tiny_target(tiny_victim(seed=9)), tmp_path)
 
 
+UNLIMITED = {"budget": None, "spent": 500}
+POINT: dict[str, Any] = {"queries": 500, "seconds": 1}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         ({"accounts": {}}, "accounts: expected the attacker's"),
+        ({"accounts": dict.fromkeys(("attacker", "auditor"), UNLIMITED)}, "accounts: expected the"),
+        ({"curve": [POINT | {"values": {"agreement": 1}}]}, "curve: expected accuracy and agree"),
         ({"curve": []}, "curve: expected accuracy and agreement at its last point"),
         ({"seconds": "long"}, "seconds"),
         ({"config": {}}, "config: expected attack, settings, victim, student, budget, seed,"),

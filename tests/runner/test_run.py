@@ -112,9 +112,11 @@ def test_where_inputs_are_looked_at_seldom_one_out_of_range_shows_at_the_next_ev
 
 
 def test_a_diagnosis_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
-    run, state, _ = begun(tmp_path)
+    run, state, oracle = begun(tmp_path)
+    oracle._account.charge(10)
+    run.after_step(state, {})
     monkeypatch.setattr(RandomNoise, "diagnose", lambda *_: {"cosine": float("inf")})
-    with pytest.raises(Unstable, match="cosine became NaN or infinite"):
+    with pytest.raises(Unstable, match=r"cosine became NaN or infinite in step 1\."):
         run.log(state)
     assert len(run.curve) == 1
 

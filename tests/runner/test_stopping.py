@@ -43,6 +43,18 @@ def test_a_signal_asks_to_stop_and_handlers_are_put_back(number, reason):
     assert signal.getsignal(number) is before
 
 
+def test_a_handler_that_python_does_not_know_is_replaced_by_the_default(monkeypatch):
+    """As one of a program in C that runs this one: `signal.signal` then returns None."""
+    before, install = signal.getsignal(signal.SIGTERM), signal.signal
+    monkeypatch.setattr(signal, "signal", lambda *how: install(*how) and None)
+    try:
+        with Stop().on_signals():
+            pass
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        install(signal.SIGTERM, before)
+
+
 def test_what_nohup_ignores_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -126,6 +138,9 @@ def test_the_first_reason_stays():
     assert stop.reason == "time limit"
     stop.ask("SIGTERM")
     assert stop.reason == "time limit"
+    stop = Stop(max_minutes=0)
+    stop.ask("SIGTERM")
+    assert stop.reason == "SIGTERM"
 
 
 def test_a_limit_is_in_minutes(monkeypatch):

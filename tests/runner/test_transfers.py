@@ -72,6 +72,18 @@ def test_every_query_of_a_run_is_there(tmp_path: Path, budget: int, attack: str)
     assert float(same.float().mean()) > 0.98, "other batches round a few values the other way"
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_top_k_releases_as_many_as_the_configuration_says(tmp_path: Path, k: int) -> None:
+    noise = {"attack": "random-noise", "settings": {"batch_size": 32, "student_steps": 1}}
+    config = tiny_config(
+        access="top-k", top_k=k, record_queries="exact", budget=64, evaluations=1, **noise
+    )
+    copy_model(config, tiny_target(), tmp_path)
+    for call in read_transfer_set(tmp_path).calls():
+        assert call.scores is not None
+        assert ((call.scores > 0).sum(1) == k).all()
+
+
 def test_one_seed_asks_the_same_queries_and_another_seed_others(tmp_path: Path) -> None:
     """To the byte of all that was asked and released, and of both accounts."""
 

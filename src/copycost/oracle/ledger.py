@@ -85,7 +85,7 @@ class Ledger:
                 " WHERE account = ? AND state = 'open'",
                 (name,),
             )
-            self._accounts[name] = Account(self._db, self._lock, name, budget, max(1, block))
+            self._accounts[name] = Account(self._db, self._lock, name, budget, block)
         return self._accounts[name]
 
     def close(self) -> None:
