@@ -122,9 +122,13 @@ def test_a_run_that_diverges_is_loud_and_alone(audit, tmp_path):
     code, told, err = audit(*DIVERGING, *NOISE)
     assert code == 1
     assert runs_in(told) == [("random-noise", "finished")]
-    assert Path(told["report"]).exists()
+    page = Path(told["report"]).read_text()
+    assert "1 run failed and is not on this page: dfme seed 0." in page.replace("\u00a0", " ")
+    (failed,) = told["failed"]
+    assert (failed["attack"], failed["seed"]) == ("dfme", 0)
+    assert failed["error"].startswith("student/gap")
     assert err.count("error:") == 1
-    assert "error: dfme seed 0: student/gap" in err
+    assert f"error: dfme seed 0: {failed['error']}" in " ".join(err.split())
     assert "1 of 2 runs failed" in err
     assert "Stopped" not in err
     code, told, err = audit(*DIVERGING)

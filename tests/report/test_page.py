@@ -213,6 +213,15 @@ def test_a_run_stopped_before_its_first_measurement_still_has_a_page(
     assert "stopped by Ctrl-C" in text
 
 
+def test_runs_that_failed_are_named_and_none_is_not(runs: list[Path], tmp_path: Path) -> None:
+    for failed, said in (((), ""), (("a", "b", "c"), "3 runs failed and are not on this page")):
+        text = write_report(runs, tmp_path / "report.html", failed=failed).read_text()
+        text = text.replace("\u00a0", " ")
+        assert ("not on this page" in text) == bool(said)
+        assert said in text
+    assert ": a, b and c." in text
+
+
 def test_two_victims_are_kept_apart(make_run: MakeRun, tmp_path: Path) -> None:
     runs = [make_run(victim={"name": name}) for name in ("first-model", "second-model")]
     text = write_report(runs, tmp_path / "report.html").read_text()

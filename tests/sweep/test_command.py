@@ -115,7 +115,9 @@ def test_a_failed_run_is_loud_and_the_status_is_1(copycost):
         "--set", "dfme.student_lr=1e30", "--seeds", "1", "--workers", "1", "--json"
     )
     assert code == 1
-    failed, finished = json.loads(out)["runs"]
+    told = json.loads(out)
+    assert "not on this page: dfme seed 0." in Path(told["report"]).read_text()
+    failed, finished = told["runs"]
     assert (failed["state"], finished["state"]) == ("failed", "finished")
     assert "in step 1." in failed["error"]
     assert Path(failed["error_file"]).read_text().startswith("Traceback")

@@ -11,7 +11,7 @@ from typing import Any
 from copycost.cli.output import FAILED, STOPPED, complain, console, print_json, say
 from copycost.cli.progress import LiveDisplay
 from copycost.cli.stopping import stop_at
-from copycost.cli.summary import audit_json, audit_table
+from copycost.cli.summary import Failure, audit_json, audit_table
 from copycost.cli.training_lines import TrainingLines
 from copycost.engine import Engine, use_threads
 from copycost.errors import ConfigError, CopycostError, Interrupted
@@ -81,7 +81,7 @@ class Job:
     """None if the audit was stopped before the victim was loaded."""
     done: list[tuple[Record, Path]] = field(default_factory=list)
     """The records that exist, with their folders."""
-    failed: int = 0
+    failed: list[Failure] = field(default_factory=list)
 
     def run(self) -> None:
         """Load the victim, and do the runs that are not finished."""
@@ -106,18 +106,20 @@ class Job:
         if records:
             assert self.target is not None, "a run has a victim"
             page = audit_folder(self.out, self.runs, self.target) / "report.html"
-            page = write_report([folder for _, folder in self.done], page, price).resolve()
+            folders = [folder for _, folder in self.done]
+            page = write_report(folders, page, price, [one.run for one in self.failed]).resolve()
             console.print(audit_table(records))
             say(f"Report: {page}")
         if as_json:
-            print_json(audit_json(records, page))
+            print_json(audit_json(records, page, self.failed))
 
     def end(self) -> int:
         """Print what failed or was stopped; return the exit status of the worst outcome."""
         finished = sum(record.finished for record, _ in self.done)
-        stopped = finished + self.failed < len(self.runs)
+        stopped = finished + len(self.failed) < len(self.runs)
         if self.failed:
-            say(f"{self.failed} of {wording.plural(len(self.runs), 'run')} failed: see above.")
+            total = wording.plural(len(self.runs), "run")
+            say(f"{len(self.failed)} of {total} failed: see above.")
         if stopped and not self._begun():
             say(f"Stopped by {self.stop.reason} before the attacker's first query. "
                 "Run the same command again to go on.")  # fmt: skip
@@ -170,8 +172,8 @@ class Job:
             say(f"Left out, because they cannot run on this victim: {'; '.join(unable.values())}.")
 
     def _fail(self, run: RunConfig, error: CopycostError) -> None:
-        self.failed += 1
-        complain(f"{run.attack} seed {run.seed}: {' '.join(str(error).split())}")
+        self.failed.append(Failure(run.attack, run.seed, " ".join(str(error).split())))
+        complain(f"{self.failed[-1].run}: {self.failed[-1].error}")
 
 
 def slower_than_need_be(first: RunConfig, device: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
@@ -13,6 +13,19 @@ from copycost.report.doubts import doubts
 from copycost.report.groups import group_records
 from copycost.report.table import rows
 from copycost.runner.record import Record
+
+
+class Failure(NamedTuple):
+    """A run of an audit that diverged or could not resume."""
+
+    attack: str
+    seed: int
+    error: str
+
+    @property
+    def run(self) -> str:
+        """The run's name in what is printed."""
+        return f"{self.attack} seed {self.seed}"
 
 
 def audit_table(records: Sequence[Record]) -> Table:
@@ -36,7 +49,9 @@ def audit_table(records: Sequence[Record]) -> Table:
     return table
 
 
-def audit_json(records: Sequence[Record], report: Path | None) -> dict[str, Any]:
+def audit_json(
+    records: Sequence[Record], report: Path | None, failed: Sequence[Failure] = ()
+) -> dict[str, Any]:
     """The contract of `copycost audit --json`; accuracies and agreements are shares in [0, 1].
 
     Without records, `victim` and `report` are null.
@@ -45,6 +60,7 @@ def audit_json(records: Sequence[Record], report: Path | None) -> dict[str, Any]
     return {
         "victim": records[0].victim.model_dump(mode="json") if records else None,
         "runs": [_run(record, report) for record in records] if report else [],
+        "failed": [failure._asdict() for failure in failed],
         "flags": [
             {"name": doubt.flag.name, "detail": doubt.flag.detail, "where": doubt.where}
             for doubt in found

@@ -85,7 +85,10 @@ class Command:
 
     def _report(self, results: Sequence[Result]) -> Path | None:
         folders = finished_folders(results)
-        return write_report(folders, self.sweep.folder / "report.html") if folders else None
+        if not folders:
+            return None
+        failed = [result.name for result in results if result.state is State.FAILED]
+        return write_report(folders, self.sweep.folder / "report.html", failed=failed)
 
 
 class Log:

@@ -62,12 +62,16 @@ class Victim:
 
 
 def write_report(
-    run_folders: AnyPath | Sequence[AnyPath], path: AnyPath, price: float | None = None
+    run_folders: AnyPath | Sequence[AnyPath],
+    path: AnyPath,
+    price: float | None = None,
+    failed: Sequence[str] = (),
 ) -> Path:
     """Write the report on the runs in `run_folders`, one or several, to `path` and return it.
 
-    `price` is the API's price for 1,000 queries, in US dollars. Raises `ConfigError` unless it is
-    positive and finite, `RunError` if there are no runs or one cannot be read.
+    `price` is the API's price for 1,000 queries, in US dollars. `failed` names the runs that
+    failed, which the page lists: a reader should not take the others for all. Raises `ConfigError`
+    unless the price is positive and finite, `RunError` if there are no runs or one cannot be read.
     """
     cost.check_price(price)
     if isinstance(run_folders, str | PathLike):
@@ -76,13 +80,13 @@ def write_report(
         raise RunError("There are no runs to report on; give at least one run folder.")
     # A folder named twice must not count as two runs.
     folders = {folder.resolve(): folder for folder in map(Path, run_folders)}
-    page = render([read_run(folder) for folder in folders.values()], price)
+    page = render([read_run(folder) for folder in folders.values()], price, failed)
     path = Path(path)
     write_atomically(path, page.encode("utf-8"))
     return path
 
 
-def render(found: Sequence[Run], price: float | None = None) -> str:
+def render(found: Sequence[Run], price: float | None = None, failed: Sequence[str] = ()) -> str:
     """The page on `found`; the same runs in the same order give the same page."""
     groups = group_records([run.record for run in found])
     return (
@@ -90,6 +94,7 @@ def render(found: Sequence[Run], price: float | None = None) -> str:
         .get_template("page.html.j2")
         .render(
             victims=[_victim(headline, groups, price) for headline in headlines(groups)],
+            failed=failed,
             flagged=by_flag(doubts(groups)),
             checks=[text.title for text in EXPLANATIONS.values()],
             found=found,
