@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # CIFAR-10 at its own size on two CPU cores: a ResNet-20 trained for ten epochs, copied into a
 # small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes
-# about four hours. Run it again to resume.
+# about five hours. Run it again to resume.
 #
 #   tools/cifar10.sh OUT DATA   DATA as for --data: cifar10:FOLDER, or parquet:FOLDER for a copy
 #
@@ -28,6 +28,11 @@ for images in untrained,coordinates winners textured; do
 done
 sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
   --set dfme.width=32 --set dfme.schedule=cosine
+for budget in 120000 480000; do
+  sweep --attack dfme --budget $budget --evaluations 20 --set dfme.batch_size=16 \
+    --set dfme.student_steps=9 --set dfme.student_weight_decay=0 --set dfme.width=32 \
+    --set dfme.schedule=cosine
+done
 sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.batch_size=16 \
   --set random-noise.schedule=cosine --set random-noise.student_steps=1 \
   --set random-noise.loss=l1 --set random-noise.label_loss=l1 --set random-noise.clip=0

@@ -113,6 +113,13 @@ def test_runs_with_no_setting_given_count_by_any_loss_on_victims_that_others_cop
     assert "60.0 %" not in text
 
 
+def test_rivals_at_cifar10s_own_size_are_held_against_frugal_with_no_setting_given(write, tmp_path):
+    write("frugal/cifar10", "dfme", [0.4], 480_000)
+    write("frugal/suited", "frugal", [0.6], 24_000, config={"settings": {"loss": "l2"}})
+    text = twentieth_passage(tmp_path).replace("\u00a0", " ")
+    assert "**reached**. Frugal has 60.0 % with 24,000 queries, DFME 40.0 % with 20 times" in text
+
+
 @pytest.mark.parametrize(("agreement", "verdict"), [(0.991, "passed"), (0.99, "missed")])
 def test_the_first_try_on_digits_is_passed_by_the_best_settings_alone(
     agreement, verdict, write, tmp_path
@@ -230,12 +237,13 @@ def test_kinds_of_images_are_set_beside_each_other_best_first(passage, folder, w
     for agreement, kind, more in ((0.3, "untrained", {}), (0.5, "textured", views)):
         config = {"settings": {"sources": [kind], **more}}
         write(folder, "frugal", [agreement], 6_000, config=config)
-    write(folder, "dfme", [0.4], 120_000, config={"settings": {}})
+    steps = {"student_steps": 9, "batch_size": 16}
+    write(folder, "dfme", [0.4], 120_000, config={"settings": steps})
     rows = [line for line in passage(tmp_path).splitlines() if line[:2] == "| "][2:]
     assert [row.split(" | ")[2] for row in rows] == ["`textured`", "–", "`untrained`"]
     learnt = [row.split(" | ")[3].replace("\u00a0", " ") for row in rows]
     assert learnt == ["moved by up to 25.0 %, mirrored", "–", "as asked"]
-    assert "| 120,000 | 40.0" in rows[1]
+    assert "| 9 for each batch of 16 | strictly data-free | 120,000 | 40.0" in rows[1]
 
 
 def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(write, tmp_path):
@@ -288,9 +296,8 @@ def test_lessons_go_from_poor_to_good_budget_by_budget_and_data_by_data(write, t
 
 def test_what_is_learnt_as_it_was_asked_is_told_if_some_is_not(write, tmp_path):
     for more in ({"flip": True, "as_asked": 0.25}, {"flip": True}, {"as_asked": 0.25}):
-        write(
-            "frugal/cifar10", "frugal", [0.5], 6_000, config={"settings": {"sources": [], **more}}
-        )
+        config = {"settings": {"sources": ["leaves"], **more}}
+        write("frugal/cifar10", "frugal", [0.5], 6_000, config=config)
     told = cifar10_passage(tmp_path).replace("\u00a0", " ")
     assert all(
         f"| {how} |" in told for how in ("25.0 % as asked, mirrored", "mirrored", "as asked")

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from copycost.attacks import ATTACKS
 from copycost.report.groups import Group, Setting, group_records
 from copycost.report.knowledge import held
 from copycost.report.table import in_words
 from copycost.report.wording import attack_name, percent
 from copycost.runner.record import Record, records_in
+from copycost.settings import read_settings, write_settings
 from copycost.types import Access
 from tools.passages.markdown import NOT_RUN, measured_on, table
 
@@ -23,7 +25,9 @@ def twentieth_passage(results: Path) -> str:
     """What DFME reaches at a budget, and Frugal at a twentieth of it; a verdict for each victim."""
     # DFME's runs on digits are those of the embedded audit; its Frugal has other settings.
     audited = [record for record in records_in(results / "digits") if record.attack != "frugal"]
-    records = of_usual_loss([*records_in(results / "frugal" / "twentieth"), *audited])
+    folders = [results / "frugal" / name for name in ("twentieth", "cifar10")]
+    found = [record for folder in folders for record in records_in(folder)]
+    records = of_usual_loss([*found, *audited])
     victims = {record.victim.name for record in records}
     suited = records_in(results / "frugal" / "suited")
     records += [record for record in suited if record.victim.name in victims]
@@ -63,8 +67,8 @@ def _by_images(folder: Path) -> str:
         return NOT_RUN
     groups.sort(key=median_agreement, reverse=True)
     head = [
-        "attack", "access", "images", "learnt", "the attacker holds", "queries", "agreement",
-        "accuracy",
+        "attack", "access", "images", "learnt", "steps", "the attacker holds", "queries",
+        "agreement", "accuracy",
     ]  # fmt: skip
     rows = [
         [
@@ -72,6 +76,7 @@ def _by_images(folder: Path) -> str:
             str(group.setting.access),
             drawn_kinds(group.records[0]),
             views(group.records[0]),
+            _pace(group.records[0]),
             held(group.records[0]),
             f"{group.setting.budget:,}",
             in_words(group.agreement),
@@ -130,6 +135,12 @@ def views(record: Record) -> str:
     # Runs older than the setting `as_asked` moved every image that they learnt from.
     kept = settings.get("as_asked", 0.0) if ways else 0.0
     return ", ".join([f"{percent(kept)} as asked"] * bool(kept) + ways) or "as asked"
+
+
+def _pace(record: Record) -> str:
+    """How many steps a student took for how many queries."""
+    used = write_settings(read_settings(ATTACKS[record.attack], record.config["settings"]))
+    return f"{used['student_steps']} for each batch of {used['batch_size']}"
 
 
 def _row(group: Group, noise: Sequence[Group]) -> list[str]:
