@@ -29,7 +29,6 @@ from copycost.runner.folder import (
     LEDGER_FILE,
     ONNX_FILE,
     STUDENT_FOLDER,
-    UNSTABLE_FILE,
     claimed,
     own,
 )
@@ -126,8 +125,7 @@ def _finished(folder: Path) -> Record | None:
 
 def _clear(folder: Path, ranks: Ranks) -> None:
     """Delete what a finished run no longer needs."""
-    for name in (CHECKPOINT_FILE, UNSTABLE_FILE):
-        own(folder / name, ranks).unlink(missing_ok=True)
+    own(folder / CHECKPOINT_FILE, ranks).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,6 @@ class Outcome:
         )
 
     def _accounts(self) -> dict[str, AccountFacts]:
-        self.auditor.account.settle()
         audited = self.auditor.account
         return {
             "attacker": AccountFacts(budget=self.config.budget, spent=self.spent, lost=self.lost),
