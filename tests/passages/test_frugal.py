@@ -243,7 +243,7 @@ def test_kinds_of_images_are_set_beside_each_other_best_first(passage, folder, w
     assert [row.split(" | ")[2] for row in rows] == ["`textured`", "–", "`untrained`"]
     learnt = [row.split(" | ")[3].replace("\u00a0", " ") for row in rows]
     assert learnt == ["moved by up to 25.0 %, mirrored", "–", "as asked"]
-    assert "| 9 for each batch of 16 | strictly data-free | 120,000 | 40.0" in rows[1]
+    assert "| 9 steps for each batch of 16 | strictly data-free | 120,000 | 40.0" in rows[1]
 
 
 def test_victims_of_one_recipe_that_came_out_otherwise_are_told_by_their_range(write, tmp_path):

@@ -10,7 +10,7 @@ from copycost.attacks import ATTACKS
 from copycost.report.groups import Group, Setting, group_records
 from copycost.report.knowledge import held
 from copycost.report.table import in_words
-from copycost.report.wording import attack_name, percent
+from copycost.report.wording import attack_name, percent, plural
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings, write_settings
 from copycost.types import Access
@@ -67,7 +67,7 @@ def _by_images(folder: Path) -> str:
         return NOT_RUN
     groups.sort(key=median_agreement, reverse=True)
     head = [
-        "attack", "access", "images", "learnt", "steps", "the attacker holds", "queries",
+        "attack", "access", "images", "learnt", "training", "the attacker holds", "queries",
         "agreement", "accuracy",
     ]  # fmt: skip
     rows = [
@@ -76,7 +76,7 @@ def _by_images(folder: Path) -> str:
             str(group.setting.access),
             drawn_kinds(group.records[0]),
             views(group.records[0]),
-            _pace(group.records[0]),
+            pace(group.records[0]),
             held(group.records[0]),
             f"{group.setting.budget:,}",
             in_words(group.agreement),
@@ -137,10 +137,11 @@ def views(record: Record) -> str:
     return ", ".join([f"{percent(kept)} as asked"] * bool(kept) + ways) or "as asked"
 
 
-def _pace(record: Record) -> str:
-    """How many steps a student took for how many queries."""
+def pace(record: Record) -> str:
+    """How many steps a student took for how many queries, whatever the attack."""
     used = write_settings(read_settings(ATTACKS[record.attack], record.config["settings"]))
-    return f"{used['student_steps']} for each batch of {used['batch_size']}"
+    steps = plural(used["student_steps"], "step")
+    return f"{steps} for each batch of {used['batch_size']}"
 
 
 def _row(group: Group, noise: Sequence[Group]) -> list[str]:

@@ -10,7 +10,7 @@ from copycost.report.groups import Group, group_records
 from copycost.runner.config import read_attack
 from copycost.runner.record import Record, records_in
 from copycost.settings import read_settings, write_settings
-from tools.passages.frugal import by_labels, by_settings, made_by, over_seeds, reached
+from tools.passages.frugal import by_labels, by_settings, made_by, over_seeds, pace, reached
 from tools.passages.markdown import NOT_RUN, table
 
 PLAIN = "two students, 16 steps for each batch of 256"
@@ -69,10 +69,7 @@ def _in_use(record: Record) -> str:
     if used == Frugal():
         return PLAIN
     own = "the budget's: " if _is_suited(record) else ""
-    return (
-        f"{own}{used.student_steps} steps for each batch of {used.batch_size}, "
-        f"{used.candidates} candidates"
-    )
+    return f"{own}{pace(record)}, {used.candidates} candidates"
 
 
 def _students(groups: Sequence[Group]) -> str:

@@ -8,7 +8,7 @@ from copycost.attacks.random_noise import RandomNoise
 from copycost.report.groups import Group, group_records
 from copycost.runner.record import records_in
 from copycost.settings import read_settings
-from tools.passages.frugal import by_labels, by_settings, made_by, over_seeds
+from tools.passages.frugal import by_labels, by_settings, made_by, over_seeds, pace
 from tools.passages.markdown import NOT_RUN
 
 
@@ -36,4 +36,4 @@ def _learnt(group: Group) -> str:
     used = _settings(group)
     if used.student_steps == 1:
         return f"once, in batches of {used.batch_size}"
-    return f"{used.student_steps} steps for each batch of {used.batch_size}"
+    return pace(group.records[0])

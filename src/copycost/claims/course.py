@@ -47,7 +47,8 @@ class Shrinks:
         itself, so the spread between runs does not matter.
         """
         runs = courses[self.series]
-        early, late = ([at(run) for run in runs] for at in (self._early, self._late))
+        early = [run.early(self.value) for run in runs]
+        late = [run.late(self.value) for run in runs]
         pairs = zip(early, late, strict=True)
         ways = [end < start for start, end in pairs if isfinite(end - start)]
         seeds = {"early": early, "late": late}
@@ -58,12 +59,6 @@ class Shrinks:
             seeds=seeds,
             overlap=divided(ways) or any_lost(courses, self.series),
         )
-
-    def _early(self, run: Course) -> float:
-        return run.early(self.value)
-
-    def _late(self, run: Course) -> float:
-        return run.late(self.value)
 
 
 @dataclass(frozen=True)

@@ -22,3 +22,11 @@ def modes_kept(module: nn.Module) -> Iterator[None]:
         for part, was_training in before.items():
             if part.training != was_training:
                 part.train(was_training)
+
+
+@contextmanager
+def evaluated(module: nn.Module) -> Iterator[None]:
+    """Within the block the whole of `module` is in evaluation mode; afterwards as it was found."""
+    with modes_kept(module):
+        module.eval()
+        yield

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
-from copycost.nets.modes import modes_kept
+from copycost.nets.modes import evaluated
 from copycost.oracle.ledger import Account
 from copycost.recovery import FLOOR
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
@@ -190,8 +190,7 @@ class Auditor:
     @torch.no_grad()
     def _run(self, student: nn.Module) -> Tensor:
         held_out = self.target.held_out
-        with modes_kept(student):  # a vote and its members need not be in the same one
-            student.eval()
+        with evaluated(student):
             return torch.cat(
                 [
                     student(held_out.floats(slice(at, at + CHUNK), self._device)).float()

@@ -19,7 +19,7 @@ from copycost.engine import arranged, restore_optimizer
 from copycost.errors import ConfigError, Unstable
 from copycost.hashes import hash_of
 from copycost.nets import ARCHITECTURES
-from copycost.nets.modes import modes_kept
+from copycost.nets.modes import evaluated
 from copycost.nets.normalised import Normalised
 from copycost.nets.seeded import build
 from copycost.noise import restore_stream
@@ -169,8 +169,7 @@ def accuracy(
     device = torch.device(device)
     module.to(device)  # outside of inference mode, where moved weights could not be trained again
     right = torch.zeros((), dtype=torch.int64, device=device)
-    with modes_kept(module), torch.inference_mode():
-        module.eval()
+    with evaluated(module), torch.inference_mode():
         for start in range(0, len(labelled), batch_size):
             rows = slice(start, start + batch_size)
             found = module(labelled.floats(rows, device)).argmax(1)

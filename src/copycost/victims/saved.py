@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from copycost.errors import RunError, SpecMismatch
 from copycost.files import AnyPath, sync_folder, write_atomically
 from copycost.nets import ARCHITECTURES
-from copycost.nets.modes import modes_kept
+from copycost.nets.modes import evaluated
 from copycost.nets.normalised import Normalised
 from copycost.types import InputSpec
 from copycost.version import __version__
@@ -166,8 +166,8 @@ def export_onnx(module: nn.Module, spec: InputSpec, path: Path) -> None:
     if spec.vocabulary is not None:
         example = torch.zeros(2, *spec.shape, dtype=torch.int64, device=device)
     with tempfile.TemporaryDirectory() as held:
-        with modes_kept(module):
-            _export(module.eval(), example, Path(held) / "model.onnx")
+        with evaluated(module):
+            _export(module, example, Path(held) / "model.onnx")
         write_atomically(path, (Path(held) / "model.onnx").read_bytes())
 
 
