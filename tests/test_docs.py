@@ -25,6 +25,7 @@ from copycost.engine import Engine
 from copycost.oracle.meter import Oracle
 from copycost.presets.victims import VICTIMS
 from copycost.runner.audit import AuditConfig
+from copycost.runner.own_target import own_target
 from copycost.runner.record import read_record
 from copycost.settings import read_settings
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
@@ -140,7 +141,10 @@ def test_the_function_that_the_docs_ask_is_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    scope = executed(DOCS / "your-own-model.md")
+    page = DOCS / "your-own-model.md"
+    alone = load(blocks(page, "python")[0], tmp_path / "regression.py", monkeypatch)
+    assert own_target("regression:target", None).content_hash == alone.target().content_hash
+    scope = executed(page)
     record = read_record(tmp_path / "runs" / "regression-v1")
     assert record.spent == 400
     assert record.victim.name == "regression-v1"

@@ -21,7 +21,7 @@ from copycost.runner.record import AccountFacts
 from copycost.studies.vanishing_record import Grid
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State
-from copycost.sweep.victims import homes_of
+from copycost.sweep.victims import saved_home_of
 from copycost.types import InputSpec
 from tests.report.made_up import record as looked_into
 from tests.reproduce.conftest import tiny_plan
@@ -93,7 +93,7 @@ def test_what_a_stopped_run_has_spent_takes_no_time(timed, tmp_path):
 
 def test_victims_are_trained_first_and_workers_share_the_rest(timed, tmp_path):
     runs = tiny_plan(figures=(2,), seeds=3).runs
-    homes = list({h.folder: h for h in homes_of(runs, tmp_path)}.values())
+    homes = list(dict.fromkeys(saved_home_of(run, tmp_path) for run in runs))
     one = estimate(left(runs), [], terms(tmp_path)).seconds / 3
     recipe = VICTIMS["digits-cnn"].recipe
     training = recipe.epochs * 1_352 * 0.001

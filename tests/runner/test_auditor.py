@@ -15,8 +15,8 @@ from copycost.datasets.base import Labelled
 from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy
-from copycost.oracle.ledger import Ledger
-from copycost.runner.auditor import APART, SEED_APART, Auditor
+from copycost.oracle.ledger import Ledger, spent_in
+from copycost.runner.auditor import APART, SEED_APART, Auditor, auditors_account
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
@@ -238,3 +238,15 @@ def test_a_function_that_does_not_is_true_to_itself(tmp_path, count):
     assert (together, sum(apart)) == (count, count)
     assert min(apart) > 0
     assert max(apart) <= APART
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_each_request_to_a_victim_that_costs_money_is_charged_by_itself(tmp_path, free):
+    victim = FunctionVictim(lambda x: x, TINY, 4, "logits", name="any", free=free)
+    target = replace(tiny_target(), victim=victim)
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    with auditors_account(ledger, target).charging(3):
+        pass
+    ledger._db.close()  # as if the process had been killed before it settled
+    reserved = spent_in(tmp_path / "ledger.sqlite", "auditor")
+    assert reserved == (len(target.held_out) if free else 3)

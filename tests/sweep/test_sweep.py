@@ -21,7 +21,7 @@ from copycost.sweep import schedule
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
-from copycost.sweep.victims import Home
+from copycost.sweep.victims import SavedHome
 from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim, perform
 from tests.stops import Soon
 from tests.sweep.conftest import Inline, sweep_of
@@ -166,12 +166,12 @@ def test_a_worker_is_alone_in_whatever_world_its_sweep_was_started(values, tmp_p
         monkeypatch.setenv(name, "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(
-        Home,
+        SavedHome,
         "train",
         lambda self, stop: "{}, {}".format(*launched()),  # how many there are
     )
-    sweep = sweep_of(values, tmp_path)
-    outcome = perform(TrainVictim("victim", sweep._homes[0]), Stop())
+    home = SavedHome("victim", "digits", tmp_path)
+    outcome = perform(TrainVictim("victim", home), Stop())
     assert outcome.victim_hash == "1, 1", outcome.error
 
 
@@ -215,7 +215,7 @@ def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
 def test_whoever_finds_a_run_in_other_hands_loads_no_victim(values, tmp_path, monkeypatch):
     sweep = sweep_of(values, tmp_path)
     task = sweep._task(0, sweep.look()[0])
-    monkeypatch.setattr(Home, "load", lambda self: pytest.fail("the victim was loaded"))
+    monkeypatch.setattr(SavedHome, "load", lambda self: pytest.fail("the victim was loaded"))
     with exclusive(task.folder):
         assert perform(task, Stop()).ended is Ended.BUSY
 

@@ -17,7 +17,7 @@ from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
-from copycost.runner.auditor import Auditor
+from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import AUDITOR_FILE, LEDGER_FILE, exclusive
 from copycost.runner.kept_training import KeptTraining
@@ -92,7 +92,7 @@ class Measure(Task):
 
     def _measure(self, ledger: Ledger, stop: Stop) -> None:
         target, engine = self.home.load(), Engine(self.config.device)
-        account = ledger.account("auditor", None, block=len(target.held_out))
+        account = auditors_account(ledger, target)
         cache = self.folder / AUDITOR_FILE
         config = self.config
         ARCHITECTURES.check(config.student)  # imports a user's network before its weights are read

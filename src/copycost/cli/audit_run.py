@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from copycost.cli.notice import remind
 from copycost.cli.output import FAILED, STOPPED, complain, console, print_json, say
 from copycost.cli.progress import LiveDisplay
 from copycost.cli.stopping import stop_at
@@ -86,6 +87,7 @@ class Job:
     def run(self) -> None:
         """Load the victim, and do the runs that are not finished."""
         with suppress(Interrupted):
+            remind(self.runs)
             self.target = self._target()
             self._leave_out(Interface.of(self.target.victim))
             say(plan(self.runs))

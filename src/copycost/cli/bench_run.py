@@ -14,6 +14,7 @@ from copycost.bench.carry_out import Bench
 from copycost.bench.page import write_bench
 from copycost.bench.plan import BenchConfig, Skipped
 from copycost.bench.result import BenchRecord
+from copycost.cli.notice import remind
 from copycost.cli.output import console, print_json, say
 from copycost.cli.stopping import stop_at
 from copycost.cli.sweep_run import Log, exit_status, tell_failures
@@ -63,6 +64,7 @@ class Command:
     def run(self, deadline: float | None, as_json: bool) -> int:
         """Run the comparison, write the page, print the results and return the exit status."""
         ensure_writable(self.folder)
+        remind(self.bench.sweep.runs)
         stop = stop_at(deadline)
         with stop.on_signals():
             self.bench.run(Local(), self.terms, stop, Log())

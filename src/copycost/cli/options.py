@@ -29,7 +29,10 @@ Preset = Annotated[
 ]
 Victim = Annotated[
     str | None,
-    typer.Option(help="A name from `copycost list victims`, or the folder of a saved model."),
+    typer.Option(
+        help="A name from `copycost list victims`, the folder of a saved model, or MODULE:FUNCTION "
+        "that returns a target."
+    ),
 ]
 Attacks = Annotated[
     list[str] | None,

@@ -32,7 +32,8 @@ def sweep_command(
     victim: Annotated[
         list[str] | None,
         typer.Option(
-            help="A name from `copycost list victims`, or the folder of a saved model. Repeatable."
+            help="A name from `copycost list victims`, the folder of a saved model, or "
+            "MODULE:FUNCTION that returns a target. Repeatable."
         ),
     ] = None,
     data: options.Data = None,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from rich.table import Table
 
+from copycost.cli.notice import remind
 from copycost.cli.output import FAILED, STOPPED, console, print_json, say
 from copycost.cli.stopping import stop_at
 from copycost.errors import ConfigError
@@ -72,6 +73,7 @@ class Command:
         if self.sweep.repeated:
             repeated = wording.plural(self.sweep.repeated, "run is", "runs are")
             say(f"{repeated} named more than once; each is done once.")
+        remind(self.sweep.runs)
         stop = stop_at(deadline)
         with stop.on_signals():
             results = self.sweep.run(

@@ -24,7 +24,7 @@ from copycost.sweep.executors.base import Executor, Terms
 from copycost.sweep.results import Result
 from copycost.sweep.schedule import Watcher
 from copycost.sweep.sweep import Sweep
-from copycost.sweep.victims import Home, home_of
+from copycost.sweep.victims import SavedHome, home_of
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ class Reproduction:
         return [one for one in self.diagnoses if not one.finished]
 
     @property
-    def untrained(self) -> list[Home]:
+    def untrained(self) -> list[SavedHome]:
         """The victims still to be trained for unfinished runs and diagnoses."""
         left = [*self.left, *(one.config for one in self.undiagnosed)]
         return Sweep(left, self.work).untrained if left else []

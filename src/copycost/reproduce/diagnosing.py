@@ -14,7 +14,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing import diagnose
 from copycost.studies.vanishing_record import Grid, VanishingRecord
-from copycost.sweep.victims import Home, homes_of
+from copycost.sweep.victims import SavedHome, saved_home_of
 
 DIAGNOSES = "diagnoses"
 """Folder of the diagnoses' records, among the results."""
@@ -26,7 +26,7 @@ class Diagnosis:
 
     config: RunConfig
     grid: Grid
-    home: Home
+    home: SavedHome
     record: VanishingRecord | None
     """Of a finished or a stopped diagnosis; None for one without a record."""
 
@@ -74,7 +74,8 @@ def diagnoses(
     `records` are of.
     """
     configs, grid = [_run_of(scale, seed) for seed in range(seeds)], Grid(**scale.looks)
-    homes, fulls = homes_of(configs, work), [config.in_full() for config in configs]
+    homes = [saved_home_of(config, work) for config in configs]
+    fulls = [config.in_full() for config in configs]
     alike = [record for record in records if record.grid == grid and record.config in fulls]
     hashes = [record.victim.content_hash for record in alike]
     copied = max(hashes, key=hashes.count, default="")

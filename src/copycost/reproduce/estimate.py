@@ -26,7 +26,7 @@ from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.grid import names
 from copycost.sweep.results import Result
-from copycost.sweep.victims import Home
+from copycost.sweep.victims import SavedHome
 from copycost.training.recipe import Recipe
 
 LIMIT_SECONDS = 60.0
@@ -121,7 +121,7 @@ class _Book:
 
 def estimate(
     left: Sequence[Result],
-    untrained: Sequence[Home],
+    untrained: Sequence[SavedHome],
     terms: Terms,
     diagnoses: Sequence[Diagnosis] = (),
 ) -> Estimate:
@@ -190,7 +190,7 @@ def _diagnosis_seconds(one: Diagnosis, book: _Book) -> float:
     )
 
 
-def _training_seconds(home: Home, book: _Book) -> float:
+def _training_seconds(home: SavedHome, book: _Book) -> float:
     recipe, extent = VICTIMS[home.name].recipe, EXTENTS[dataset_of(home.name)]
     image = book.image(recipe, extent, Engine(home.device).device)
     seconds = image * recipe.epochs * extent.train
@@ -200,7 +200,7 @@ def _training_seconds(home: Home, book: _Book) -> float:
     return seconds
 
 
-def _victim_bytes(home: Home) -> int:
+def _victim_bytes(home: SavedHome) -> int:
     recipe = VICTIMS[home.name].recipe
     return weight_bytes(recipe.architecture, EXTENTS[dataset_of(home.name)].shape)
 

@@ -15,7 +15,7 @@ from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
 from copycost.nets.modes import evaluated
-from copycost.oracle.ledger import Account
+from copycost.oracle.ledger import Account, Ledger
 from copycost.recovery import FLOOR
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.record import VictimFacts
@@ -197,6 +197,14 @@ class Auditor:
                     for at in range(0, len(held_out), CHUNK)
                 ]
             )
+
+
+def auditors_account(ledger: Ledger, target: Target) -> Account:
+    """The auditor's account in `ledger`.
+
+    A victim that costs money is charged for each request by itself, as the attacker is.
+    """
+    return ledger.account("auditor", None, block=len(target.held_out) if target.victim.free else 1)
 
 
 def _labels(victim: Victim, answers: Tensor) -> Tensor:

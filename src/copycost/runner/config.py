@@ -67,10 +67,11 @@ class RunConfig(BaseModel):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of the attack that replace those suited to the budget and its defaults."""
     victim: str = ""
-    """A name in `copycost list victims`, or the folder of a saved model; '' in Python, where
-    the target is passed in."""
+    """A name in `copycost list victims`, the folder of a saved model, or MODULE:FUNCTION that
+    returns a target; any name in Python, where the target is passed in."""
     data: str | None = None
-    """Held-out data as NAME or NAME:PATH; None is the data the victim's preset names."""
+    """Held-out data as NAME or NAME:PATH; None is the data that the victim's preset names, or that
+    a target of your own brings."""
     pool: str | None = Field(default=None, validate_default=True)
     """Data set, as NAME or NAME:PATH, for attacks that start with unlabelled images: these are its
     training images without their labels."""

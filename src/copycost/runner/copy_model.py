@@ -19,7 +19,7 @@ from copycost.oracle.meter import Meter, Oracle
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
 from copycost.ranks import Ranks
-from copycost.runner.auditor import Auditor
+from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.chance import own_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import extract
@@ -250,9 +250,7 @@ def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
 
 
 def _auditor(config: RunConfig, place: _Place, stop: Stop) -> Auditor:
-    # A victim that costs money is charged for each request by itself, as the attacker is.
-    block = len(place.target.held_out) if place.target.victim.free else 1
-    account = place.ledger.account("auditor", None, block=block)
+    account = auditors_account(place.ledger, place.target)
     if not account.spent and (place.folder / AUDITOR_FILE).exists():
         raise RunError(
             f"The ledger in {place.folder} is empty, and what it paid for is in the folder: it was "

@@ -1,4 +1,4 @@
-"""Targets by name: a victim preset, which is trained on first use, or a saved model."""
+"""Targets by name: a preset, which is trained on first use, a saved model, or the user's own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from copycost.errors import ConfigError, SpecMismatch, faults_of
 from copycost.files import own_name
 from copycost.presets.victims import VICTIMS
 from copycost.runner.kept_training import KeptTraining, keeping
+from copycost.runner.own_target import is_own, own_target
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.training.recipe import Recipe, VictimPreset
@@ -51,16 +52,18 @@ def load_target(
     stop: Stop | None = None,
     suits: Suits | None = None,
 ) -> Target:
-    """The target a user named: a victim preset, or the folder of a saved model.
+    """The target a user named: a victim preset, the folder of a saved model, or MODULE:FUNCTION.
 
     A preset is trained once for each data set and seed and kept under `folder`. Raises
-    `ConfigError` for a name that is neither, or for a saved model without `data`,
-    `SpecMismatch` for data with other classes than the model's, and `Interrupted` if `stop` is
-    asked during training, which the next call continues. `suits` is called before a preset is
-    trained, and what it raises is passed on.
+    `ConfigError` for a name that is none of them, for a saved model without `data`, and for a
+    function with it, which returns its own (`own_target`); `SpecMismatch` for data with other
+    classes than the model's; and `Interrupted` if `stop` is asked during training, which the next
+    call continues. `suits` is called before a preset is trained, and what it raises is passed on.
     """
     if victim and (Path(victim) / CARD_FILE).exists():
         return _saved_target(Path(victim), data, engine)
+    if is_own(victim):
+        return own_target(victim, data)
     preset = preset_named(victim)
     reference = data or preset.dataset
     place = victim_folder(folder, victim, reference, seed)
@@ -74,7 +77,12 @@ def load_target(
 def preset_named(victim: str) -> VictimPreset:
     """The preset of this name; for any other name, `ConfigError` says what is wrong with it."""
     if not victim:
-        raise ConfigError(["victim: name a preset (`copycost list victims`) or a saved model."])
+        raise ConfigError(
+            [
+                "victim: name a preset (`copycost list victims`), the folder of a saved model, or "
+                "MODULE:FUNCTION that returns a target."
+            ]
+        )
     if victim not in VICTIMS and Path(victim).exists():
         raise ConfigError(
             [f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."]

@@ -19,8 +19,8 @@ from copycost.sweep.executors.base import Executor, Pool, Terms
 from copycost.sweep.grid import names, unique
 from copycost.sweep.results import Result, State
 from copycost.sweep.schedule import RETRIES, Schedule, Watcher
-from copycost.sweep.victims import Home, homes_of
-from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim
+from copycost.sweep.victims import Home, SavedHome, homes_of
+from copycost.sweep.work import CopyVictim, Ended, Outcome, Task, TrainVictim
 
 
 class Sweep:
@@ -46,9 +46,10 @@ class Sweep:
         return self.root / f"sweep-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
-    def untrained(self) -> list[Home]:
+    def untrained(self) -> list[SavedHome]:
         """The victims that must be trained first, each once."""
-        return list({home.folder: home for home in self._homes if not home.trained}.values())
+        saved = [home for home in self._homes if isinstance(home, SavedHome)]
+        return list(dict.fromkeys(home for home in saved if not home.trained))
 
     @property
     def gpus(self) -> bool:
@@ -106,7 +107,7 @@ class Sweep:
             outcomes = Schedule(pool, stop, watcher, retries).run(list(tasks.values()))
         ended = dict(zip(tasks, outcomes, strict=True))
         return [
-            self._result(number, result, ended.get(number) or failed.get(home.folder))
+            self._result(number, result, ended.get(number) or failed.get(home))
             for number, (result, home) in enumerate(zip(plan, self._homes, strict=True))
         ]
 
@@ -115,12 +116,12 @@ class Sweep:
 
     def _train_victims(
         self, pool: Pool, stop: Stop, watcher: Watcher | None, retries: int
-    ) -> dict[Path, Outcome]:
-        """Train the missing victims; return the outcomes of those that failed, by folder."""
+    ) -> dict[Home, Outcome]:
+        """Train the missing victims; return the outcomes of those that failed."""
         tasks = [TrainVictim(f"victim {home.name}", home) for home in self.untrained]
         outcomes = Schedule(pool, stop, watcher, retries).run(tasks)
         return {
-            task.home.folder: replace(outcome, error=f"{task.name}: {outcome.error}")
+            task.home: replace(outcome, error=f"{task.name}: {outcome.error}")
             for task, outcome in zip(tasks, map(_seen, tasks, outcomes), strict=True)
             if outcome.ended is Ended.FAILED
         }
@@ -151,7 +152,11 @@ class Sweep:
         if outcome.ended is not Ended.FAILED:
             return replace(now, state=State(outcome.ended))
         home = self._homes[number]
-        task = self._task(number, now) if now.folder else TrainVictim(now.name, home)
+        task: Task = (
+            TrainVictim(now.name, home)
+            if isinstance(home, SavedHome) and not now.folder
+            else self._task(number, now)
+        )
         return replace(
             now, state=State.FAILED, error=outcome.error, error_file=_existing(task.error_file)
         )

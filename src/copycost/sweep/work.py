@@ -17,7 +17,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import exclusive
 from copycost.runner.stopping import Stop
-from copycost.sweep.victims import Home
+from copycost.sweep.victims import Home, SavedHome
 
 ERROR_FILE = "error.txt"
 
@@ -68,6 +68,8 @@ class Task(ABC):
 @dataclass(frozen=True)
 class TrainVictim(Task):
     """Train a victim that several runs need."""
+
+    home: SavedHome
 
     def run(self, stop: Stop) -> Outcome:
         """Start or resume the training, unless the trained victim exists."""

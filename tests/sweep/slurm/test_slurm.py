@@ -17,7 +17,7 @@ import pytest
 from copycost.errors import ConfigError
 from copycost.sweep.executors.base import Full, Terms
 from copycost.sweep.executors.slurm import PATIENCE, Slurm, SlurmPool
-from copycost.sweep.victims import Home
+from copycost.sweep.victims import SavedHome
 from copycost.sweep.work import Ended, Outcome, TrainVictim
 from tests.sweep.slurm.cluster import Cluster, missing
 
@@ -170,7 +170,7 @@ def test_a_refusal_that_passes_is_waited_out_and_one_that_stays_is_told(
     first, last = 2, 1 + PATIENCE
     refused = set(range(first, last + 1)) | set(range(last + 2, 100))
     pool = SlurmPool(_Sbatch(refused), 1, 1)  # type: ignore[arg-type]
-    task = TrainVictim("any", Home("any", "digits", tmp_path))
+    task = TrainVictim("any", SavedHome("any", "digits", tmp_path))
     job = pool.start(task)
     assert job.outcome() == Outcome(Ended.FINISHED)
     for _ in range(PATIENCE):
@@ -207,7 +207,7 @@ def test_a_run_takes_the_threads_asked_for_and_else_the_jobs_cores(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(Slurm, "_executor", lambda *_: Executor())
     pool = Slurm(cpus=cpus).open(Terms(tmp_path, threads=threads)).__enter__()
-    pool.start(TrainVictim("any", Home("any", "digits", tmp_path)))
+    pool.start(TrainVictim("any", SavedHome("any", "digits", tmp_path)))
     assert handed == [expected]
 
 

@@ -1,0 +1,51 @@
+"""Targets of the user's own: MODULE:FUNCTION, a function that returns one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from copycost.errors import ConfigError
+from copycost.registry import Registry
+from copycost.runner.target import Target
+
+TARGETS: Registry[Callable[[], object]] = Registry("function that returns a target", {}, callable)
+"""Users bring all of them."""
+
+
+def is_own(victim: str) -> bool:
+    """Whether `victim` is written as MODULE:FUNCTION."""
+    return ":" in victim and "/" not in victim
+
+
+def own_target(place: str, data: str | None) -> Target:
+    """The target that the function at `place`, MODULE:FUNCTION, returns.
+
+    Raises `ConfigError` if there is no such function, if it returns anything else, or for `data`,
+    as a target brings its own. What the function raises is passed on.
+    """
+    check_own(place, data)
+    target = TARGETS[place]()
+    if not isinstance(target, Target):
+        raise ConfigError(
+            [
+                f"victim: expected a copycost.Target from {place}(), got {target!r:.60}. Let the "
+                "function return Target(victim, held_out, dataset)."
+            ]
+        )
+    return target
+
+
+def check_own(place: str, data: str | None) -> None:
+    """Raise `ConfigError` if there is no function at `place`, or for `data`."""
+    TARGETS.check(place)
+    if data is not None:
+        raise ConfigError(
+            [f"data: {place} brings the data to judge copies on, got {data} too. Leave --data out."]
+        )
+
+
+@cache
+def own_hash(place: str) -> str:
+    """The content hash of the victim that the function at `place` returns; called once."""
+    return own_target(place, None).content_hash

@@ -1,0 +1,180 @@
+"""A victim of the user's own on the command line: MODULE:FUNCTION that returns a target."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.sweep.conftest import Inline
+
+from copycost.cli import bench_run
+from copycost.engine import Engine
+from copycost.errors import ConfigError
+from copycost.runner.config import RunConfig
+from copycost.runner.own_target import own_hash
+from copycost.runner.targets import load_target
+from copycost.sweep.sweep import Sweep
+from copycost.sweep.victims import OwnHome, homes_of
+
+SERVICE = """
+import numpy as np
+from copycost import FunctionVictim, InputSpec, Target, load_dataset
+
+made = 0
+asked = []
+
+
+def target():
+    global made
+    made += 1
+    data = load_dataset("digits")
+    x, y = data.train.floats().flatten(1).numpy(), data.train.labels.numpy()
+    means = np.stack([x[y == label].mean(axis=0) for label in range(10)])
+
+    def nearest(x):
+        asked.append(len(x))
+        return -((x.reshape(len(x), 1, -1) - means) ** 2).sum(axis=2)
+
+    victim = FunctionVictim(nearest, InputSpec((1, 8, 8)), 10, "logits", name="nearest-mean")
+    return Target(victim, data.test, data.provenance)
+
+
+def broken():
+    raise KeyError("token")
+
+
+def module():
+    return target
+
+
+no_function = 3
+"""
+PLACE = "own_service:target"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Iterator[Path]:
+    """A folder with the user's module, where Python and its child processes look."""
+    place: Path = tmp_path / "own"
+    place.mkdir()
+    (place / "own_service.py").write_text(SERVICE)
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.setenv("PYTHONPATH", str(place), prepend=":")
+    own_hash.cache_clear()
+    yield place
+    own_hash.cache_clear()
+    sys.modules.pop("own_service", None)
+
+
+def words(tmp_path: Path, *more: str) -> list[str]:
+    return [
+        "--victim", PLACE, "--attack", "random-noise", "--student", "lenet", "--budget", "300",
+        "--device", "cpu", "--seeds", "2", "--out", str(tmp_path / "runs"), "--json",
+        "--set", "random-noise.student_steps=1", *more,
+    ]  # fmt: skip
+
+
+def test_an_audit_asks_ones_own_function(copycost, tmp_path):
+    code, out, err = copycost("audit", *words(tmp_path))
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["victim"]["name"] == "nearest-mean"
+    assert [run["spent"] for run in found["runs"]] == [300, 300]
+    assert err.count("written authorisation") == 1
+    first = min((tmp_path / "runs").glob("random-noise-seed0-*/record.json"))
+    record = json.loads(first.read_text())
+    assert (record["config"]["victim"], record["config"]["data"]) == (PLACE, None)
+    held_out = 2 * record["accounts"]["auditor"]["spent"]
+    assert sum(sys.modules["own_service"].asked) == 2 * 300 + held_out
+
+    asked = list(sys.modules["own_service"].asked)
+    assert copycost("audit", *words(tmp_path))[0] == 0
+    assert sys.modules["own_service"].asked == asked  # finished runs are not repeated
+
+
+def test_a_sweep_asks_it_in_its_workers(copycost, tmp_path):
+    code, out, err = copycost("sweep", *words(tmp_path, "--workers", "1"))
+    assert code == 0, err
+    assert json.loads(out)["counts"] == {"finished": 2}
+    assert sys.modules["own_service"].asked == []
+    assert sys.modules["own_service"].made == 1  # for the victim's hash, once for all runs
+    assert "written authorisation" in err
+    code, out, err = copycost("sweep", *words(tmp_path))
+    assert json.loads(out)["counts"] == {"skipped": 2}
+
+
+def test_a_plan_asks_nothing_and_reminds_of_nothing(copycost, tmp_path):
+    code, _, err = copycost("sweep", *words(tmp_path, "--dry-run"))
+    assert code == 0, err
+    assert "authorisation" not in err
+    assert sys.modules["own_service"].asked == []
+
+
+def test_a_bench_charges_each_request_to_the_auditor(copycost, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_run, "Local", Inline)
+    code, out, err = copycost(
+        "bench", "--victim", PLACE, "--attack", "random-noise", "--student", "lenet",
+        "--device", "cpu", "--threads", "1", "--budget", "128", "--seeds", "1",
+        "--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--json",
+        "--set", "random-noise.student_steps=1", "--set", "pgd.steps=2",
+        "--set", "fresh.passes=1", "--set", "fresh.checks=1",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(out)["victim"]["name"] == "nearest-mean"
+    (record,) = (tmp_path / "work").glob("*/record.json")
+    spent = json.loads(record.read_text())["accounts"]["auditor"]["spent"]
+    own = sys.modules["own_service"].asked
+    assert sum(own) > 128 + spent  # the examples made on the students too
+    assert "written authorisation" in err
+
+
+def runs(**more: Any) -> list[RunConfig]:
+    return [RunConfig.read({"victim": PLACE, "student": "lenet", "budget": 300, **more})]
+
+
+def test_data_beside_a_target_are_refused_before_the_function_is_called(tmp_path):
+    for attempt in (
+        lambda: load_target(PLACE, "digits", tmp_path, Engine("cpu")),
+        lambda: homes_of(runs(data="digits"), tmp_path),
+    ):
+        with pytest.raises(ConfigError, match=re.escape("got digits too. Leave --data out")):
+            attempt()
+    assert sys.modules["own_service"].made == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("nowhere:target", "PYTHONPATH=."),
+        ("own_service:other", "no attribute 'other'"),
+        ("own_service:no_function", "is no function that returns a target, but 3"),
+        ("own_service:module", r"expected a copycost.Target from own_service:module\(\), got <fun"),
+    ],
+)
+def test_what_is_no_target_is_one_clear_line(copycost, tmp_path, place, why):
+    code, _, err = copycost("audit", "--victim", place, "--budget", "300", "--out", str(tmp_path))
+    assert code == 2
+    assert re.search(why, " ".join(err.split()))
+
+
+def test_what_the_function_raises_is_passed_on(tmp_path):
+    with pytest.raises(KeyError, match="token"):
+        load_target("own_service:broken", None, tmp_path, Engine("cpu"))
+
+
+def test_a_folder_is_still_a_folder(tmp_path):
+    for victim in ("own/a:b", "/own/a:b"):
+        with pytest.raises(ConfigError, match="there is no folder"):
+            load_target(victim, None, tmp_path, Engine("cpu"))
+
+
+def test_homes_tell_victims_apart(tmp_path):
+    (home,) = Sweep(runs(), tmp_path)._homes
+    assert home == OwnHome(PLACE)
+    assert home.content_hash == home.load().content_hash
+    assert Sweep(runs(), tmp_path).untrained == []
