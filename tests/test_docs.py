@@ -148,12 +148,15 @@ def test_the_function_that_the_docs_ask_is_copied(
     record = read_record(tmp_path / "runs" / "regression-v1")
     assert record.spent == 400
     assert record.victim.name == "regression-v1"
-    # Once as it is, and once more for what its users see: there are no defences.
-    assert record.accounts["auditor"].spent == 2 * 445
+    # Once as it is, once more for what its users see, as there are no defences, and at the end
+    # one in four, to see whether it has changed.
+    assert record.accounts["auditor"].spent == 2 * 445 + 112
     assert "agreement" in capsys.readouterr().out
     several = [(record.attack, record.seed, record.spent) for record, _ in scope["found"]]
     attacks = ("frugal", "random-noise")
     assert several == [(attack, seed, 300) for seed in (0, 1) for attack in attacks]
+    assert {record.victim.answers_from for record, _ in scope["found"]} == {"regression-v1"}
+    assert {record.accounts["auditor"].spent for record, _ in scope["found"]} == {2 * 112}
     assert (tmp_path / "report.html").stat().st_size > 0
 
 

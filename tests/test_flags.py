@@ -15,6 +15,7 @@ from copycost.flags import (
     student_hardly_trained,
     student_knows_already,
     too_few_seeds,
+    victim_changed,
     victim_near_chance,
     victim_not_deterministic,
 )
@@ -108,3 +109,23 @@ def test_a_victim_that_is_hardly_ever_right_is_doubted():
     (flag,) = victim_near_chance(0.15, 0.1)
     assert flag.name == "victim-near-chance"
     assert "0.150" in flag.detail
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked", "itself", "raised"),
+    [
+        (0, 128, 1.0, False),
+        (1, 128, 1.0, True),
+        (128, 128, 1.0, True),
+        (0, 0, 1.0, False),
+        (0, 128, 0.5, False),
+        (13, 128, 0.9, False),  # as many as expected
+        (21, 128, 0.9, False),  # P(X >= 21) = 0.0161
+        (22, 128, 0.9, True),  # P(X >= 22) = 0.0083
+        (128, 128, 0.0, False),
+    ],
+)
+def test_a_change_is_told_from_a_victim_that_contradicts_itself(changed, asked, itself, raised):
+    found = victim_changed(changed, asked, itself)
+    assert names(found) == (["victim-changed"] if raised else [])
+    assert all(f"{changed} of {asked}" in flag.detail for flag in found)

@@ -7,6 +7,7 @@ raised if, why it matters, what to do. The inputs are plain numbers from records
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import comb
 from statistics import median
 
 from pydantic import ConfigDict
@@ -15,6 +16,11 @@ from pydantic.dataclasses import dataclass
 from copycost.claims.measures import knows_nothing
 
 SEEDS_ENOUGH = 3
+AT_THE_END = 128
+"""Most held-out inputs that a function is asked about again at the end of a run. If the model has
+changed and answers one in twenty otherwise, that is noticed in 99.9 % of runs."""
+CHANCE = 0.01
+"""Probability below which chance does not explain what was seen."""
 NOISE_MARGIN = 0.05
 """Agreement by which an attack must beat random noise before it counts as working."""
 ROUNDING = 1e-9
@@ -58,6 +64,19 @@ def victim_not_deterministic(self_agreement: float, *, defended: bool) -> list[F
         most = self_agreement**0.5
         detail += f"; no copy can be expected to agree with it on more than {most:.4f}"
     return [Flag("victim-not-deterministic", detail)]
+
+
+def victim_changed(changed: int, asked: int, self_agreement: float) -> list[Flag]:
+    """At the end of a run, more of `asked` inputs got another class than chance explains.
+
+    `self_agreement`: what share of inputs gets the same class if the victim is unchanged.
+    """
+    p = 1 - self_agreement
+    fewer = sum(comb(asked, i) * p**i * self_agreement ** (asked - i) for i in range(changed))
+    if not changed or 1 - fewer >= CHANCE:
+        return []
+    detail = f"at the end, {changed} of {asked} held-out inputs got another class than at the start"
+    return [Flag("victim-changed", detail)]
 
 
 def victim_near_chance(accuracy: float, one_answer: float) -> list[Flag]:

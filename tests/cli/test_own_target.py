@@ -86,11 +86,14 @@ def test_an_audit_asks_ones_own_function(copycost, tmp_path):
     assert found["victim"]["name"] == "nearest-mean"
     assert [run["spent"] for run in found["runs"]] == [300, 300]
     assert err.count("written authorisation") == 1
-    first = min((tmp_path / "runs").glob("random-noise-seed0-*/record.json"))
-    record = json.loads(first.read_text())
-    assert (record["config"]["victim"], record["config"]["data"]) == (PLACE, None)
-    held_out = 2 * record["accounts"]["auditor"]["spent"]
-    assert sum(sys.modules["own_service"].asked) == 2 * 300 + held_out
+    first, second = (
+        json.loads(next((tmp_path / "runs").glob(f"*-seed{seed}-*/record.json")).read_text())
+        for seed in (0, 1)
+    )
+    assert (first["config"]["victim"], first["config"]["data"]) == (PLACE, None)
+    audited = [record["accounts"]["auditor"]["spent"] for record in (first, second)]
+    assert audited == [2 * 445 + 112, 2 * 112], "the first run's answers serve both"
+    assert sum(sys.modules["own_service"].asked) == 2 * 300 + sum(audited)
 
     asked = list(sys.modules["own_service"].asked)
     assert copycost("audit", *words(tmp_path))[0] == 0

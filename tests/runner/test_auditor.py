@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -16,9 +17,10 @@ from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy
 from copycost.oracle.ledger import Ledger, spent_in
-from copycost.runner.auditor import APART, SEED_APART, Auditor, auditors_account
+from copycost.runner.answers import APART, SEED_APART
+from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.copy_model import copy_model
-from copycost.runner.record import AccountFacts
+from copycost.runner.record import AccountFacts, Record
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
 from copycost.victims.function import FunctionVictim
@@ -102,7 +104,7 @@ def test_its_defences_draw_other_numbers_than_the_attackers(tmp_path, monkeypatc
         seeds.append(seed)
         return defend(victim, defences, seed)
 
-    monkeypatch.setattr("copycost.runner.auditor.defend", noted)
+    monkeypatch.setattr("copycost.runner.answers.defend", noted)
     account = Ledger().account("auditor", None)
     Auditor(tiny_target(), ("noise:1",), 7, account, tmp_path / "auditor", torch.device("cpu"))
     assert len(seeds) == 1
@@ -122,16 +124,16 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
 
 def test_what_was_answered_but_not_kept_is_lost_and_asked_again(tmp_path, monkeypatch):
     """As above; but the first answers are kept after a minute, and the kill came before."""
-    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    monkeypatch.setattr("copycost.runner.answers.CHUNK", 40)
 
     def killed(x):
-        if (tmp_path / "run").exists() and not (tmp_path / "left").exists():
+        if (tmp_path / "run").exists() and not left.exists():
             asked.append(len(x))
             if len(asked) == 3:
-                shutil.copytree(tmp_path / "run", tmp_path / "left")
+                shutil.copytree(tmp_path / "run", left)
         return tiny_victim()(torch.from_numpy(x)).numpy()
 
-    asked = list[int]()
+    left, asked = tmp_path / "later" / "left", list[int]()
     target = tiny_target(FunctionVictim(killed, TINY, 4, "logits", name="service"))
 
     def audited(folder: Path) -> tuple[int, int]:
@@ -143,14 +145,14 @@ def test_what_was_answered_but_not_kept_is_lost_and_asked_again(tmp_path, monkey
     (tmp_path / "run").mkdir()
     assert audited(tmp_path / "run") == (240, 0)
     assert asked == [40, 40, 40]
-    assert audited(tmp_path / "left") == (120 + 240, 120)
+    assert audited(left) == (120 + 240, 120)
     # All were counted and then not kept, if the kill came between.
     (tmp_path / "run" / "auditor").unlink()
     assert audited(tmp_path / "run") == (240 + 240, 240)
 
 
 def test_a_stop_between_two_questions_changes_no_answer(tmp_path, monkeypatch):
-    monkeypatch.setattr("copycost.runner.auditor.CHUNK", 40)
+    monkeypatch.setattr("copycost.runner.answers.CHUNK", 40)
 
     def asked(place: str, looks: int) -> Auditor:
         account = Ledger().account("auditor", None)
@@ -174,23 +176,23 @@ def test_a_copy_is_judged_on_all_inputs_in_whatever_parts(auditor, monkeypatch):
 def test_what_was_answered_before_a_kill_is_asked_no_more(tmp_path, monkeypatch):
     """A copy of the folder in the middle of a call is what a killed process leaves."""
     for name in ("CHUNK", "APART"):
-        monkeypatch.setattr(f"copycost.runner.auditor.{name}", 40)
-    monkeypatch.setattr("copycost.runner.auditor.KEEP_EVERY_SECONDS", 0.0)
-    calls = []
+        monkeypatch.setattr(f"copycost.runner.answers.{name}", 40)
+    monkeypatch.setattr("copycost.runner.answers.KEEP_EVERY_SECONDS", 0.0)
+    left, calls = tmp_path / "later" / "left", []
 
     def ask(x):
         calls.append(len(x))
-        if len(calls) == 5 and not (tmp_path / "left").exists():  # of three for each of two passes
-            shutil.copytree(tmp_path / "run", tmp_path / "left")
+        if len(calls) == 5 and not left.exists():  # of three for each of two passes
+            shutil.copytree(tmp_path / "run", left)
         return tiny_victim()(torch.from_numpy(x)).numpy()
 
     config = tiny_config(attack="random-noise", settings={"batch_size": 32}, budget=320)
     target = tiny_target(FunctionVictim(ask, TINY, 4, "logits", name="service"))
     whole = copy_model(config, target, tmp_path / "run")
     calls.clear()
-    record = copy_model(config, target, tmp_path / "left")
+    record = copy_model(config, target, left)
     assert calls[:3] == [40, 40, 32]  # the two last of the held-out data's, then the attacker's
-    assert record.accounts["auditor"] == AccountFacts(budget=None, spent=280, lost=40)
+    assert record.accounts["auditor"] == AccountFacts(budget=None, spent=280 + 120, lost=40)
     assert record.victim == whole.victim
 
 
@@ -250,3 +252,123 @@ def test_each_request_to_a_victim_that_costs_money_is_charged_by_itself(tmp_path
     ledger._db.close()  # as if the process had been killed before it settled
     reserved = spent_in(tmp_path / "ledger.sqlite", "auditor")
     assert reserved == (len(target.held_out) if free else 3)
+
+
+class Service:
+    """The tiny net behind a function; after `until` inputs another net answers."""
+
+    def __init__(self, until: float = float("inf")) -> None:
+        self.until, self.asked = until, 0
+        self.nets = [tiny_victim(seed=seed).module for seed in (0, 1)]
+
+    def __call__(self, x):
+        net = self.nets[self.asked >= self.until]
+        self.asked += len(x)
+        return net(torch.from_numpy(x)).detach()
+
+    def copied(self, folder: Path, free: bool = False, **more) -> Record:
+        victim = FunctionVictim(self, TINY, 4, "logits", name="service", free=free)
+        config = tiny_config(attack="random-noise", settings={"batch_size": 32}, budget=320, **more)
+        return copy_model(config, tiny_target(victim), folder)
+
+
+PASS = 120
+"""The held-out inputs, of which all are in the sample."""
+
+
+def test_who_paid_for_the_answers_to_the_same_questions_lends_them(tmp_path):
+    service = Service()
+    first = service.copied(tmp_path / "first")
+    assert service.asked == first.accounts["auditor"].spent + 320 == 3 * PASS + 320
+    assert (first.victim.answers_from, first.victim.asked_at_the_end) == (None, PASS)
+
+    service.asked = 0
+    second = service.copied(tmp_path / "second", seed=1)
+    assert service.asked == second.accounts["auditor"].spent + 320 == 2 * PASS + 320
+    assert second.victim == first.victim.model_copy(update={"answers_from": "first"})
+    shutil.rmtree(tmp_path / "first")
+    third = service.copied(tmp_path / "third", seed=2)
+    assert third.victim.answers_from == "first", "who paid for them, not who lent them last"
+    assert (
+        third.result["agreement"]
+        == service.copied(tmp_path / "4" / "x", seed=2).result["agreement"]
+    )
+
+
+def test_answers_that_the_victim_no_longer_gives_are_not_borrowed(tmp_path):
+    Service().copied(tmp_path / "first")
+    service = Service(until=0)
+    second = service.copied(tmp_path / "second", seed=1)
+    assert second.victim.answers_from is None
+    assert second.accounts["auditor"].spent == 4 * PASS  # a sample, two passes, the end
+    assert "victim-changed" not in {flag.name for flag in second.flags}
+    third = service.copied(tmp_path / "third", seed=2)  # both have answers to these questions
+    assert third.victim.answers_from == "second"
+
+
+@pytest.mark.parametrize(
+    ("changed", "borrows"),
+    [
+        ({}, True),
+        ({"free": True}, False),
+        ({"defences": ["noise:0.1"]}, False),
+        ({"attack": "frugal", "settings": {"batch_size": 32, "student_steps": 1}}, True),
+    ],
+)
+def test_other_questions_are_asked(tmp_path, changed, borrows):
+    Service().copied(tmp_path / "first")
+    service = Service()
+    victim = FunctionVictim(service, TINY, 4, "logits", name="service", free="free" in changed)
+    values = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 320, "seed": 1}
+    changed.pop("free", None)
+    config = tiny_config(**values | changed)
+    record = copy_model(config, tiny_target(victim), tmp_path / "second")
+    assert (record.victim.answers_from == "first") == borrows
+
+
+def test_behind_the_same_random_defences_answers_are_lent_at_the_same_seed(tmp_path):
+    def lender(folder: str, seed: int, batch: int) -> str | None:
+        victim = FunctionVictim(Service(), TINY, 4, "logits", name="service")
+        config = tiny_config(
+            attack="random-noise", settings={"batch_size": batch}, budget=320, seed=seed,
+            defences=["noise:0.1"],
+        )  # fmt: skip
+        return copy_model(config, tiny_target(victim), tmp_path / folder).victim.answers_from
+
+    assert lender("first", 0, 32) is None
+    assert lender("second", 1, 32) is None
+    assert lender("third", 0, 16) == "first"
+
+
+def test_a_damaged_file_beside_a_run_is_passed_over(tmp_path):
+    Service().copied(tmp_path / "first")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "auditor.safetensors").write_bytes(b"torn")
+    assert Service().copied(tmp_path / "second", seed=1).victim.answers_from == "first"
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_a_victim_that_changes_while_it_is_copied_is_flagged(tmp_path, free):
+    record = Service(until=2 * PASS + 100).copied(tmp_path / "run", free=free)
+    assert record.victim.asked_at_the_end == PASS
+    assert record.victim.changed_at_the_end > 0.3 * PASS
+    (flag,) = [flag for flag in record.flags if flag.name == "victim-changed"]
+    assert f"{record.victim.changed_at_the_end} of 120" in flag.detail
+
+
+def test_the_end_is_asked_once_however_often_the_run_is_resumed(tmp_path, monkeypatch):
+    service = Service()
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "write", Mock(side_effect=OSError("disk full")))
+        with pytest.raises(OSError, match="full"):
+            service.copied(tmp_path / "run")
+    asked = service.asked
+    record = service.copied(tmp_path / "run")
+    assert service.asked == asked == record.accounts["auditor"].spent + 320
+    assert record.accounts["auditor"].spent == 3 * PASS
+
+
+def test_a_module_in_this_process_is_not_asked_at_the_end(tmp_path):
+    record = copy_model(tiny_config(budget=320), tiny_target(), tmp_path)
+    assert record.accounts["auditor"].spent == 2 * PASS
+    assert (record.victim.asked_at_the_end, record.victim.answers_from) == (0, None)

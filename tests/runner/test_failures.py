@@ -110,7 +110,7 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defences: tuple[str, ...], call: int
 ) -> None:
     for name in ("CHUNK", "APART"):
-        monkeypatch.setattr(f"copycost.runner.auditor.{name}", 40)
+        monkeypatch.setattr(f"copycost.runner.answers.{name}", 40)
     calls = []
 
     def ask(x: np.ndarray[Any, Any]) -> Any:
@@ -122,7 +122,7 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     def audited(folder: str) -> Record:
         victim = FunctionVictim(ask, TINY, 4, "probabilities", name="service")
         config = tiny_config(**NOISE | {"defences": defences})
-        return copy_model(config, tiny_target(victim), tmp_path / folder)
+        return copy_model(config, tiny_target(victim), tmp_path / folder / "run")
 
     failing = False
     whole = audited("whole")
@@ -143,7 +143,7 @@ def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
     for name in ("CHUNK", "APART"):
-        monkeypatch.setattr(f"copycost.runner.auditor.{name}", 40)
+        monkeypatch.setattr(f"copycost.runner.answers.{name}", 40)
     stop, calls = Stop(), 0
 
     def ask(x: np.ndarray[Any, Any]) -> Any:
@@ -158,9 +158,9 @@ def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
     assert audit(runs, tiny_target(victim), tmp_path, stop=stop) == []
     assert calls == call
     ((record, folder),) = audit(runs, tiny_target(victim), tmp_path)
-    assert record.accounts["auditor"].spent == spent_in(folder / LEDGER_FILE, "auditor") == 240
+    assert record.accounts["auditor"].spent == spent_in(folder / LEDGER_FILE, "auditor") == 3 * 120
     assert record.accounts["auditor"].lost == 0
-    assert calls == 6 + 20
+    assert calls == 6 + 20 + 1  # the last one at the end
 
 
 def test_a_run_that_is_stopped_before_anything_is_asked_can_begin_later(tmp_path: Path) -> None:

@@ -14,9 +14,13 @@ from copycost.runner.record import Point
 FINE = {"accuracy": 0.9, "agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
 
 
+CHANGED = {"asked_at_the_end": 100, "changed_at_the_end": 1}
+
+
 def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[Flag]:
     """The flags of a run whose held-out inputs are of one class in 3 of 10 cases."""
     told = {"self_agreement": 1.0, "accuracy": 0.9, "defences": (), "classes": 4, "one_answer": 0.3}
+    told |= {"asked_at_the_end": 0, "changed_at_the_end": 0}
     steps = more.pop("steps", 1_000)
     facts = SimpleNamespace(**told | more.pop("facts", {}))
     values: Any = {
@@ -57,6 +61,8 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         ({}, {}, {"spent": 80, "ranks": 2}, []),
         ({}, {}, {"facts": {"self_agreement": 0.9}}, ["victim-not-deterministic"]),
         ({}, {}, {"facts": {"accuracy": 0.36}}, ["victim-near-chance"]),
+        ({}, {}, {"facts": CHANGED}, ["victim-changed"]),
+        ({}, {}, {"facts": CHANGED | {"self_agreement": 0.9}}, ["victim-not-deterministic"]),
         ({}, {"agreement": 0.6}, {"steps": 999}, ["student-hardly-trained"]),
         ({"agreement": 0.6}, {"agreement": 0.95}, {"steps": 999}, []),
     ],
@@ -71,3 +77,9 @@ def test_flags_are_raised_from_the_end_of_a_run_and_one_from_its_beginning(
 def test_who_contradicts_itself_is_named(defences, who):
     (flag,) = flags({}, {}, facts={"self_agreement": 0.9, "defences": defences})
     assert flag.detail.startswith(who)
+
+
+def test_defences_that_contradict_themselves_excuse_no_change():
+    """What is asked at the end is the victim without them."""
+    facts = CHANGED | {"self_agreement": 0.9, "defences": ("noise:1",)}
+    assert [flag.name for flag in flags({}, {}, facts=facts)][1:] == ["victim-changed"]

@@ -11,7 +11,8 @@ from copycost.engine import Engine
 from copycost.hashes import hash_of
 from copycost.metrics.transferability import PGD
 from copycost.nets.seeded import derive
-from copycost.runner.auditor import CHUNK, Auditor
+from copycost.runner.answers import CHUNK
+from copycost.runner.auditor import Auditor
 from copycost.runner.folder import STUDENT_FOLDER
 from copycost.runner.kept_training import KeptTraining
 from copycost.runner.record import Facts

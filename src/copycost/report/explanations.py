@@ -44,6 +44,23 @@ EXPLANATIONS = {
             "eval()), random preprocessing, or several versions of the model behind one address."
         ),
     ),
+    "victim-changed": Explanation(
+        title="The victim changed while it was copied",
+        raised_if=(
+            "a function, asked again at the end of the run about up to "
+            f"{flags.AT_THE_END} of the held-out inputs, named other classes for more of them than "
+            "chance explains: for any at all, if it agreed with itself throughout at the start."
+        ),
+        why=(
+            "The copy learnt from one model and is compared with the answers of another. The "
+            "agreement shown is then that with the model before the change."
+        ),
+        what_to_do=(
+            "Find out whether the model behind the function was updated. If it was, give it a new "
+            "name and audit it again in another folder. If not, it answers at random: behind "
+            "defences of copycost's this is not noticed at the start."
+        ),
+    ),
     "victim-near-chance": Explanation(
         title="The victim performs near chance on these data",
         raised_if=(f"without defences, the victim's accuracy on the held-out inputs {_LITTLE}"),

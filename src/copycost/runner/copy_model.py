@@ -198,6 +198,9 @@ class _Job:
         config, engine, folder = self.config, self.place.engine, self.place.folder
         extract(self.attack, self.state, self.oracle, self.run)
         images = self._samples()
+        with engine.ranks.leader_first():
+            if self.auditor is not None and self.run.finished:
+                self.auditor.close()
         spent, lost = (sum(engine.ranks.all(n)) for n in (self.oracle.spent, self.meter.lost))
         if self.auditor is not None:
             outcome = Outcome(

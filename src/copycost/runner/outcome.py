@@ -16,6 +16,7 @@ from copycost.flags import (
     student_collapsed,
     student_hardly_trained,
     student_knows_already,
+    victim_changed,
     victim_near_chance,
     victim_not_deterministic,
 )
@@ -92,6 +93,11 @@ class Outcome:
         facts, target = self.auditor.facts(), self.auditor.target
         return [
             *victim_not_deterministic(facts.self_agreement, defended=bool(facts.defences)),
+            *victim_changed(
+                facts.changed_at_the_end,
+                facts.asked_at_the_end,
+                1.0 if facts.defences else facts.self_agreement,
+            ),
             *victim_near_chance(facts.accuracy, facts.one_answer),
             *budget_not_spent(self.spent, self.config.budget, smallest),
             *queries_lost(self.lost),

@@ -63,6 +63,12 @@ class VictimFacts(Facts):
     """Agreement of two answers to the same inputs; below 1, the victim is not deterministic."""
     commonest_label: float | None = None
     """Share of held-out inputs that have the commonest label; None where it was not noted."""
+    answers_from: str | None = None
+    """Folder of the run that paid for the answers to the held-out inputs; None for this one."""
+    asked_at_the_end: int = 0
+    """Held-out inputs that a function was asked about again when the run was finished."""
+    changed_at_the_end: int = 0
+    """Those of them that then got another class than before the run."""
 
     @property
     def one_answer(self) -> float:
