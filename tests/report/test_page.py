@@ -238,6 +238,21 @@ def test_each_set_of_held_out_data_has_its_own_results(make_run: MakeRun, tmp_pa
         assert said in text, "the level in the figure is of the same data as the curves"
 
 
+@pytest.mark.parametrize(
+    ("commonest", "level"),
+    [
+        (None, "one in 10, by chance: 10.0\u00a0%"),
+        (0.109, "one in 10, by chance: 10.0\u00a0%"),
+        (0.6, "always the commonest class: 60.0\u00a0%"),
+    ],
+)
+def test_what_a_copy_reaches_that_knows_nothing_is_drawn_beside_its_agreement(
+    make_run: MakeRun, tmp_path: Path, commonest: float | None, level: str
+) -> None:
+    run = make_run(victim={"commonest_label": commonest}, moments=3)
+    assert level in write_report([run], tmp_path / "report.html").read_text()
+
+
 def test_every_defence_in_front_of_the_victim_is_listed(make_run: MakeRun, tmp_path: Path) -> None:
     defended = {"defences": ("rounding(1)",), "defended_accuracy": 0.875}
     runs = [make_run(), make_run(victim=defended)]

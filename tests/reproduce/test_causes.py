@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from copycost.reproduce.causes import causes
+from copycost.reproduce.causes import _names, causes
 from copycost.runner.record import Surroundings
 from tests.reproduce.made_up import Values, made_up, measured
 
@@ -94,6 +94,14 @@ def test_the_best_moment_is_set_beside_the_last_where_the_last_falls_short() -> 
     assert "is 2.0 points better (CIFAR-10, median)" in found
     assert "(SVHN, median)" not in found, "SVHN ends as reported"
     assert "best moment" not in joined(causes(made_up("figure-5")))
+
+
+def test_a_series_is_concerned_only_where_its_own_name_is_said() -> None:
+    """The label "mean" is in "means" and in "is meant", and named in neither."""
+    assert _names("mean against minimum: 60.0 %", "mean")
+    assert _names("L1 (summed), mean", "L1 (summed)")
+    assert not _names("what is meant, by all means", "mean")
+    assert not _names("submean", "mean")
 
 
 @pytest.mark.parametrize(("seeds", "said"), [(1, "Only 1 seed:"), (2, "Only 2 seeds:"), (3, "")])

@@ -21,6 +21,8 @@ from copycost.report.runs import Run, read_run
 from copycost.report.table import Row, labels, rows
 
 RESULTS = ("agreement", "accuracy")
+NEARLY_EVEN = 1.1
+"""Classes are called equally common if the commonest has less than this many times its share."""
 COLUMNS = {
     "knowledge": "The attacker holds",
     "defences": "Defences",
@@ -168,9 +170,11 @@ def _results(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Draw
 
 def _levels(groups: Sequence[Group], value: str) -> list[figures.Line]:
     victim = groups[0].victim
-    if value == "agreement":
+    if value == "accuracy":
+        return [figures.Line(victim.accuracy, "your model")]
+    if victim.one_answer * victim.classes < NEARLY_EVEN:
         return [figures.Line(1 / victim.classes, f"one in {victim.classes}, by chance")]
-    return [figures.Line(victim.accuracy, "your model")]
+    return [figures.Line(victim.one_answer, "always the commonest class")]
 
 
 def _holdings(found: Sequence[Run]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from statistics import median
 
@@ -27,7 +28,7 @@ def causes(result: StudyResult) -> list[str]:
     unlike = [f for f in result.findings if f.holds is False or not f.comparable or _apart(f)]
     if not unlike:
         return []
-    concerned = [s for s in result.series if any(s.label in f.text for f in unlike)]
+    concerned = [s for s in result.series if any(_names(f.text, s.label) for f in unlike)]
     short = [f for f in unlike if f.holds is False or (f.gap or 0) < 0]
     found = [
         *_scale(result, concerned),
@@ -38,6 +39,11 @@ def causes(result: StudyResult) -> list[str]:
         *(result.study.causes if short else ()),
     ]
     return list(dict.fromkeys(found))
+
+
+def _names(text: str, label: str) -> bool:
+    """Whether `text` has `label` as words of its own: 'mean' is in 'meant', and not named there."""
+    return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) is not None
 
 
 def _apart(finding: Finding) -> bool:
