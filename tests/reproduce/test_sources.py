@@ -47,6 +47,13 @@ def test_where_data_is_found(tmp_path, there, cifar10, svhn):
     }
 
 
+def test_the_folder_of_the_jpeg_copy_may_be_named_itself(tmp_path):
+    place = tmp_path / "cifar10-jpeg"
+    place.mkdir()
+    assert references(full(place))["cifar10-resnet34"] == f"parquet:{place}"
+    assert references(full(tmp_path / "cats"))["cifar10-resnet34"] == f"cifar10:{tmp_path / 'cats'}"
+
+
 def test_the_jpeg_copy_is_called_what_it_is(tmp_path):
     (tmp_path / "cifar10-jpeg").mkdir()
     assert full(tmp_path).stand_ins("figure-3") == {

@@ -117,8 +117,9 @@ def _reference(name: str, folder: Path) -> str:
     for place in (folder / name, folder):
         if _has_official(name, place):
             return f"{name}:{place}"
-    if name == "cifar10" and (folder / JPEG_COPY).is_dir():
-        return f"parquet:{folder / JPEG_COPY}"
+    for place in (folder / JPEG_COPY, folder):
+        if name == "cifar10" and place.name == JPEG_COPY and place.is_dir():
+            return f"parquet:{place}"
     return f"{name}:{folder}"
 
 
