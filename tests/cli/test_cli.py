@@ -403,6 +403,15 @@ def test_at_a_price_reports_say_what_the_queries_cost(copycost, runs_folder, tmp
     again = tmp_path / "page.html"
     assert copycost("report", str(folder), "--out", str(again), "--price", "1000")[0] == 0
     assert f"<b>US$\u00a0{runs[0]['spent']}</b>" in again.read_text()
+    assert copycost("report", str(folder), "--out", str(again), "--rate", "2")[0] == 0
+    assert "to ask them at 2 queries a second" in again.read_text()
+
+
+def test_an_audit_takes_a_rate_too(copycost, runs_folder):
+    code, out, _ = copycost(*TINY_AUDIT, "--rate", "0.5", "--json", "--out", str(runs_folder))
+    assert code == 0
+    page = Path(json.loads(out)["runs"][0]["report"]).read_text()
+    assert "to ask them at 0.5 queries a second" in page
 
 
 @pytest.mark.parametrize("command", [TINY_AUDIT, ("report", "nowhere")])

@@ -8,17 +8,18 @@ from collections.abc import Callable
 import pytest
 
 from copycost.errors import ConfigError
+from copycost.report import wording
 from copycost.report.cost import (
     LEVELS,
     Cost,
     cost_of,
     cost_rows,
     cost_to,
-    money,
     queries_to_agreement,
 )
 from copycost.report.groups import group_records
 from copycost.report.page import write_report
+from copycost.report.tariff import Tariff
 from copycost.report.wording import MISSING
 from copycost.runner.record import Point, Record
 
@@ -71,15 +72,15 @@ def test_stopped_runs_are_left_out_where_any_finished(curve):
 
 def test_a_row_says_queries_money_and_time(curve):
     groups = group_records([curve(0.1, 0.82), curve(0.1, 0.2, attack="random-noise")])
-    dfme, noise = cost_rows(groups, price=1.5)
+    dfme, noise = cost_rows(groups, Tariff(1.5))
     assert dfme.label == "DFME"
     assert dfme.cells == [f"100, US${NBSP}0.15, 10{NBSP}s"] * 2 + [MISSING] * 2
     assert noise.cells == [MISSING] * len(LEVELS)
-    assert cost_rows(groups)[0].cells[0] == f"100, 10{NBSP}s"
+    assert cost_rows(groups, Tariff())[0].cells[0] == f"100, 10{NBSP}s"
 
 
 def test_where_no_copy_came_far_there_is_nothing_to_say(curve):
-    assert cost_rows(group_records([curve(0.1, 0.49)])) == []
+    assert cost_rows(group_records([curve(0.1, 0.49)]), Tariff()) == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,18 @@ def test_where_no_copy_came_far_there_is_nothing_to_say(curve):
     ],
 )
 def test_money_is_queries_times_the_price_of_a_thousand(queries, price, said):
-    assert money(queries, price) == f"US${NBSP}{said}"
+    assert Tariff(price).money(queries) == f"US${NBSP}{said}"
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(None, 10), (20, 10), (10, 10), (5, 20)])
+def test_a_limited_rate_takes_its_time_if_that_is_longer(curve, rate, seconds):
+    (row,) = cost_rows(group_records([curve(0.1, 0.82)]), Tariff(rate=rate))
+    assert row.cells[0] == f"100, {seconds}{NBSP}s"
+
+
+def test_twenty_million_queries_at_twenty_a_second_take_eleven_days():
+    seconds = Tariff(rate=20).seconds(20_000_000, 3_600)
+    assert wording.duration(seconds) == f"11{NBSP}d 13{NBSP}h"
 
 
 def test_the_page_has_what_agreement_cost_with_and_without_a_price(make_run, tmp_path):
@@ -106,8 +118,24 @@ def test_the_page_has_what_agreement_cost_with_and_without_a_price(make_run, tmp
     assert f"money at US${NBSP}2.00 for 1,000 of them" in priced
     assert f"<b>US${NBSP}300</b><span>asked by the API for them</span>" in priced
     assert priced.count("US$") == 2 + 3, "a price, a tile, and three of the four levels"
+    assert "queries a second" not in priced
+    assert "and computing time until" in priced
+    limited = write_report(runs, tmp_path / "limited.html", rate=2.5).read_text()
+    assert (
+        f"<b>16{NBSP}h 40{NBSP}min</b><span>to ask them at 2.5 queries a second</span>" in limited
+    )
+    assert "the time to ask at 2.5 queries a second where that is longer" in limited
+    assert "US$" not in limited
     poor = write_report(runs[1:], tmp_path / "poor.html").read_text()
     assert 'id="costs"' not in poor
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, math.inf, math.nan])
+def test_what_is_no_rate_is_refused_with_what_is_no_price(rate):
+    with pytest.raises(ConfigError) as refused:
+        Tariff(price=-1, rate=rate)
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == ["price", "rate"]
+    assert "Give queries a second, e.g. 20." in str(refused.value)
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.inf, math.nan])

@@ -116,6 +116,9 @@ def test_configurations_are_flattened_with_their_types_visible() -> None:
         (59.9, "1 min 00 s"),
         (125, "2 min 05 s"),
         (7500, "2 h 05 min"),
+        (359_940, "99 h 59 min"),
+        (360_000, "4 d 04 h"),
+        (1_000_000, "11 d 13 h"),
     ],
 )
 def test_durations(seconds: float, text: str) -> None:

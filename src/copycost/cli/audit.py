@@ -12,6 +12,7 @@ from copycost.attacks import ATTACKS
 from copycost.cli import options
 from copycost.errors import ConfigError
 from copycost.presets import PRESETS
+from copycost.report.tariff import Tariff
 from copycost.types import Access
 
 DEFAULT_PRESET = "digits"
@@ -72,6 +73,7 @@ def audit_command(
     evaluations: options.Evaluations = None,
     record_queries: options.RecordQueries = None,
     price: options.Price = None,
+    rate: options.Rate = None,
     deadline: options.Deadline = None,
     out: options.Out = Path("runs"),
     as_json: options.AsJson = False,
@@ -105,7 +107,7 @@ def audit_command(
     options.check_top_k(top_k, [values["shared"].get("access", "")])
     values |= options.given(attacks=attack, seeds=seeds, first_seed=first_seed, threads=threads)
     settle_settings(values, parse_settings(settings or []), chosen=bool(attack))
-    _run(values, bool(attack), deadline, out, price, as_json)
+    _run(values, bool(attack), deadline, out, Tariff(price, rate), as_json)
 
 
 def start_from(presets: Mapping[str, Mapping[str, Any]], preset: str | None) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from copycost.errors import ConfigError, CopycostError, Interrupted
 from copycost.oracle.ledger import spent_in
 from copycost.ranks import launched
 from copycost.report import wording
-from copycost.report.cost import check_price
 from copycost.report.page import write_report
+from copycost.report.tariff import Tariff
 from copycost.runner.audit import AuditConfig, audit, audit_folder, run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.fitting import Interface, faults
@@ -42,14 +42,13 @@ def carry_out(
     chosen: bool,
     deadline: float | None,
     out: Path,
-    price: float | None,
+    tariff: Tariff,
     as_json: bool,
 ) -> int:
     """Run the audit, print its results and return the exit status.
 
     `chosen`: whether the user named the attacks. If not, attacks that cannot run are left out.
     """
-    check_price(price)
     config = AuditConfig.read(values)
     use_threads(config.threads)
     runs = config.runs()
@@ -62,7 +61,7 @@ def carry_out(
         job = Job(runs, chosen, out, engine, stop)
         job.run()
     if engine.ranks.leads:
-        job.report(price, as_json)
+        job.report(tariff, as_json)
     status = job.end()
     if status:
         engine.ranks.wait()  # torchrun kills all processes when one exits with a failure
@@ -102,14 +101,15 @@ class Job:
             )
         self.stop.agree(self.engine.ranks)
 
-    def report(self, price: float | None, as_json: bool) -> None:
+    def report(self, tariff: Tariff, as_json: bool) -> None:
         """Print the table and write the page, over all records; print JSON if `as_json`."""
         records, page = [record for record, _ in self.done], None
         if records:
             assert self.target is not None, "a run has a victim"
             page = audit_folder(self.out, self.runs, self.target) / "report.html"
             folders = [folder for _, folder in self.done]
-            page = write_report(folders, page, price, [one.run for one in self.failed]).resolve()
+            failed = [one.run for one in self.failed]
+            page = write_report(folders, page, tariff.price, tariff.rate, failed).resolve()
             console.print(audit_table(records))
             say(f"Report: {page}")
         if as_json:

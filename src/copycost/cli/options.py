@@ -92,6 +92,12 @@ Price = Annotated[
     float | None,
     typer.Option(help="The API's price for 1,000 queries in US dollars, for the report."),
 ]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        help="The most queries a second that the API answers one customer, for the report."
+    ),
+]
 Deadline = Annotated[
     float | None,
     typer.Option(

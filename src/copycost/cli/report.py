@@ -16,6 +16,7 @@ def report_command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, each with a record.json.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     price: options.Price = None,
+    rate: options.Rate = None,
 ) -> None:
     """Write one self-contained HTML page over finished or stopped runs, and print its path."""
     from copycost.report.page import write_report  # noqa: PLC0415 -- imports matplotlib
@@ -27,4 +28,4 @@ def report_command(
     for run in waiting:
         say(f"Left out: {run} has no record yet.")
     told = [run for run in runs if run not in waiting]
-    print_text(str(write_report(told, out, price).resolve()))
+    print_text(str(write_report(told, out, price, rate).resolve()))

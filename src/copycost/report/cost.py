@@ -9,10 +9,10 @@ from itertools import takewhile
 from statistics import median
 from typing import NamedTuple
 
-from copycost.errors import ConfigError
 from copycost.report import wording
 from copycost.report.groups import Group
 from copycost.report.table import labels
+from copycost.report.tariff import Tariff
 from copycost.runner.record import Record
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -53,13 +53,13 @@ def cost_of(group: Group, level: float) -> Cost | None:
     return Cost(queries, seconds) if math.isfinite(queries) else None
 
 
-def cost_rows(groups: Sequence[Group], price: float | None = None) -> list[CostRow]:
-    """A row per group, at `price` US dollars per 1,000 queries; [] if none reaches a level."""
+def cost_rows(groups: Sequence[Group], tariff: Tariff) -> list[CostRow]:
+    """A row per group; [] if none reaches a level."""
     costs = [[cost_of(group, level) for level in LEVELS] for group in groups]
     if not any(cost for row in costs for cost in row):
         return []
     return [
-        CostRow(label, [_in_words(cost, price) for cost in row])
+        CostRow(label, [_in_words(cost, tariff) for cost in row])
         for label, row in zip(labels(groups), costs, strict=True)
     ]
 
@@ -70,21 +70,9 @@ def queries_to_agreement(record: Record) -> dict[str, int | None]:
     return {name: None if cost is None else int(cost.queries) for name, cost in costs.items()}
 
 
-def money(queries: float, price: float) -> str:
-    """The price of `queries`, as text, at `price` US dollars per 1,000."""
-    return wording.dollars(queries * price / 1_000)
-
-
-def check_price(price: float | None) -> None:
-    """Raise `ConfigError` unless `price` is None or a positive, finite number."""
-    if price is not None and not 0 < price < math.inf:
-        raise ConfigError(
-            [f"price: {price} is not a price. Give US dollars for 1,000 queries, e.g. 1.5."]
-        )
-
-
-def _in_words(cost: Cost | None, price: float | None) -> str:
+def _in_words(cost: Cost | None, tariff: Tariff) -> str:
     if cost is None:
         return wording.MISSING
-    paid = "" if price is None else f", {money(cost.queries, price)}"
-    return f"{wording.count(cost.queries)}{paid}, {wording.duration(cost.seconds)}"
+    seconds = tariff.seconds(cost.queries, cost.seconds)
+    parts = (wording.count(cost.queries), tariff.money(cost.queries), wording.duration(seconds))
+    return ", ".join(filter(None, parts))

@@ -19,6 +19,7 @@ from copycost.report.headline import Headline, headlines
 from copycost.report.knowledge import MEANINGS, held
 from copycost.report.runs import Run, read_run
 from copycost.report.table import Row, labels, rows
+from copycost.report.tariff import Tariff
 
 RESULTS = ("agreement", "accuracy")
 NEARLY_EVEN = 1.1
@@ -67,42 +68,45 @@ def write_report(
     run_folders: AnyPath | Sequence[AnyPath],
     path: AnyPath,
     price: float | None = None,
+    rate: float | None = None,
     failed: Sequence[str] = (),
 ) -> Path:
     """Write the report on the runs in `run_folders`, one or several, to `path` and return it.
 
-    `price` is the API's price for 1,000 queries, in US dollars. `failed` names the runs that
-    failed, which the page lists: a reader should not take the others for all. Raises `ConfigError`
-    unless the price is positive and finite, `RunError` if there are no runs or one cannot be read.
+    `price` is the API's price for 1,000 queries, in US dollars; `rate`, the most queries a second
+    that it lets one customer send. `failed` names the runs that failed, which the page lists: a
+    reader should not take the others for all. Raises `ConfigError` unless price and rate are
+    positive and finite, `RunError` if there are no runs or one cannot be read.
     """
-    cost.check_price(price)
+    tariff = Tariff(price, rate)
     if isinstance(run_folders, str | PathLike):
         run_folders = [run_folders]
     if not run_folders:
         raise RunError("There are no runs to report on; give at least one run folder.")
     # A folder named twice must not count as two runs.
     folders = {folder.resolve(): folder for folder in map(Path, run_folders)}
-    page = render([read_run(folder) for folder in folders.values()], price, failed)
+    page = render([read_run(folder) for folder in folders.values()], tariff, failed)
     path = Path(path)
     write_atomically(path, page.encode("utf-8"))
     return path
 
 
-def render(found: Sequence[Run], price: float | None = None, failed: Sequence[str] = ()) -> str:
+def render(found: Sequence[Run], tariff: Tariff, failed: Sequence[str] = ()) -> str:
     """The page on `found`; the same runs in the same order give the same page."""
     groups = group_records([run.record for run in found])
     return (
         templates()
         .get_template("page.html.j2")
         .render(
-            victims=[_victim(headline, groups, price) for headline in headlines(groups)],
+            victims=[_victim(headline, groups, tariff) for headline in headlines(groups)],
             failed=failed,
             flagged=by_flag(doubts(groups)),
             checks=[text.title for text in EXPLANATIONS.values()],
             found=found,
             names=_run_names(found, groups),
             levels=[f"{level * 100:.0f}{wording.NBSP}%" for level in cost.LEVELS],
-            price=price and wording.dollars(price),
+            price=tariff.money(1_000),
+            pace=tariff.pace(),
             holdings=_holdings(found),
             terms=measured.meanings(_others(groups)),
         )
@@ -123,21 +127,21 @@ def templates(*folders: Path) -> Environment:
     return environment
 
 
-def _victim(headline: Headline, groups: Sequence[Group], price: float | None) -> Victim:
+def _victim(headline: Headline, groups: Sequence[Group], tariff: Tariff) -> Victim:
     ours = [group for group in groups if headline.is_about(group)]
     names = labels(ours)
     return Victim(
         headline=headline,
-        tiles=_tiles(headline, price),
+        tiles=_tiles(headline, tariff),
         facts=runs.victim_facts([record.victim for group in ours for record in group.records]),
         results=_results(ours, names),
         training=_training(ours, names),
         table=_table(ours),
-        costs=cost.cost_rows(ours, price),
+        costs=cost.cost_rows(ours, tariff),
     )
 
 
-def _tiles(headline: Headline, price: float | None) -> list[Tile]:
+def _tiles(headline: Headline, tariff: Tariff) -> list[Tile]:
     best, noise = headline.group, headline.noise
     if best is None or best.agreement is None:
         return []
@@ -151,8 +155,11 @@ def _tiles(headline: Headline, price: float | None) -> list[Tile]:
         number = wording.percent(noise.agreement.median)
         tiles.append(Tile(number, "agreement reached by random noise"))
     tiles.append(Tile(wording.count(best.spent.median), "queries spent on one copy"))
-    if price is not None:
-        tiles.append(Tile(cost.money(best.spent.median, price), "asked by the API for them"))
+    if money := tariff.money(best.spent.median):
+        tiles.append(Tile(money, "asked by the API for them"))
+    if tariff.rate:
+        asking = wording.duration(best.spent.median / tariff.rate)
+        tiles.append(Tile(asking, f"to ask them at {tariff.pace()}"))
     tiles.append(Tile(wording.duration(best.seconds.median), "computing time for one copy"))
     return tiles
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 NOISE = "random-noise"
 """The baseline of every other attack: its queries are random noise."""
 MISSING = "–"
+HOURS_AS_DAYS = 100
+"""From so many hours, a duration is given in days."""
 NBSP = "\u00a0"
 
 ATTACK_NAMES = {
@@ -63,7 +65,7 @@ def plain_range(low: float, high: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the two largest units that matter."""
+    """Seconds in the two largest units that matter, from seconds to days."""
     if seconds is None or not _finite(seconds):
         return MISSING
     if round(seconds) < 60:
@@ -71,7 +73,10 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes}{NBSP}min {rest:02d}{NBSP}s"
-    return f"{minutes // 60:,}{NBSP}h {minutes % 60:02d}{NBSP}min"
+    hours, rest = divmod(minutes, 60)
+    if hours < HOURS_AS_DAYS:
+        return f"{hours}{NBSP}h {rest:02d}{NBSP}min"
+    return f"{hours // 24:,}{NBSP}d {hours % 24:02d}{NBSP}h"
 
 
 def dollars(amount: float) -> str:
