@@ -16,6 +16,7 @@ from copycost.cli.summary import Failure, audit_json, audit_table
 from copycost.cli.training_lines import TrainingLines
 from copycost.engine import Engine, use_threads
 from copycost.errors import ConfigError, CopycostError, Interrupted
+from copycost.flags import AT_THE_END
 from copycost.oracle.ledger import spent_in
 from copycost.ranks import launched
 from copycost.report import wording
@@ -90,6 +91,8 @@ class Job:
             self.target = self._target()
             self._leave_out(Interface.of(self.target.victim))
             say(plan(self.runs))
+            if not self.target.victim.free:
+                say(auditors_share(self.runs[0], len(self.target.held_out)))
             self.done = audit(
                 self.runs,
                 self.target,
@@ -196,4 +199,13 @@ def plan(runs: Sequence[RunConfig]) -> str:
     return (
         f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
         f"{wording.plural(len(runs), 'run')} ({attacks}) of {first.budget:,} queries each."
+    )
+
+
+def auditors_share(first: RunConfig, held_out: int) -> str:
+    """What judging the copies costs on top, where asking costs money."""
+    most = held_out * (3 if first.defences else 2) + AT_THE_END
+    return (
+        f"On top come the auditor's queries about {held_out:,} held-out inputs: at most {most:,} a "
+        "run, and fewer for runs that take over an earlier one's answers."
     )
