@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # CIFAR-10 at its own size on two CPU cores: a ResNet-20 trained for ten epochs, copied into a
-# small residual net by Frugal, by DFME with 20 times the queries, and by random noise. It takes
-# about five hours. Run it again to resume.
+# small residual net by Frugal, by DFME with 20 times the queries, and by random noise; and by DFME
+# with other gradients for its generator. It takes about seven hours. Run it again to resume.
 #
 #   tools/cifar10.sh OUT DATA   DATA as for --data: cifar10:FOLDER, or parquet:FOLDER for a copy
 #
-# Runs lie under OUT; their records go to results/frugal/cifar10, or with no setting given to
-# results/frugal/suited. The docs' passages are generated from these records.
+# Runs lie under OUT; their records go to results/frugal/cifar10, with no setting given to
+# results/frugal/suited, and of DFME with other gradients to results/precision/cifar10. The docs'
+# passages are generated from these records.
 set -euo pipefail
 out="${1:?where to: tools/cifar10.sh OUT DATA}"
 data="${2:?which data: tools/cifar10.sh OUT DATA}"
@@ -28,11 +29,15 @@ for images in untrained,coordinates winners textured; do
 done
 sweep --attack dfme --budget 120000 --evaluations 10 --set dfme.batch_size=32 \
   --set dfme.width=32 --set dfme.schedule=cosine
-for budget in 120000 480000; do
-  sweep --attack dfme --budget $budget --evaluations 20 --set dfme.batch_size=16 \
-    --set dfme.student_steps=9 --set dfme.student_weight_decay=0 --set dfme.width=32 \
-    --set dfme.schedule=cosine
-done
+by_hand() {
+  sweep --attack dfme --evaluations 20 --set dfme.batch_size=16 --set dfme.student_steps=9 \
+    --set dfme.student_weight_decay=0 --set dfme.width=32 --set dfme.schedule=cosine "$@"
+}
+by_hand --budget 120000
+by_hand --budget 480000
+by_hand --budget 480000 --set dfme.estimator=random
+by_hand --budget 480000 --set dfme.generator_lr=1e-12
+by_hand --budget 480000 --precision bfloat16
 sweep --attack random-noise --budget 6000 --evaluations 3 --set random-noise.batch_size=16 \
   --set random-noise.schedule=cosine --set random-noise.student_steps=1 \
   --set random-noise.loss=l1 --set random-noise.label_loss=l1 --set random-noise.clip=0

@@ -114,12 +114,36 @@ def test_each_victim_has_a_table_and_verdicts_of_its_own(results: Path) -> None:
     assert precision.students_passage(results).count("| `frozen` |") == 2
     digits, house = precision.verdict_passage(results).split("On `house-numbers-16`:")
     assert digits.startswith("On `digits-cnn`:")
-    assert digits.count("- `") == 11
+    assert digits.count("- `") == 12
     # Nine arms lie between them, ten points each.
     assert house.strip() == (
         "- `frozen` against `float32`: lower: -90.0 points of median agreement; the "
         "ranges do not overlap."
     )
+
+
+def test_runs_of_a_sweep_are_told_apart_by_what_moved_their_generators(
+    tmp_path: Path, make_record: Callable[..., Record]
+) -> None:
+    """Another attack's and other budgets' belong to other pages."""
+    plain = {"estimator": "forward", "generator_lr": 1e-4}
+    runs = [
+        ("frugal", "dfme", 480_000, plain, "float32", "float32"),
+        ("frugal", "dfme", 120_000, plain, "float32", None),
+        ("frugal", "frugal", 480_000, {}, "float32", None),
+        ("precision", "dfme", 480_000, plain | {"estimator": "random"}, "float32", "random"),
+        ("precision", "dfme", 480_000, plain | {"generator_lr": 1e-12}, "float32", "frozen"),
+        ("precision", "dfme", 480_000, plain, "bfloat16", "bfloat16"),
+    ]
+    for number, (place, attack, budget, settings, precise, _) in enumerate(runs):
+        config = {"settings": settings, "precision": precise}
+        run = make_record(attack, number, budget=budget, config=config)
+        run.write(tmp_path / place / "cifar10" / str(number))
+    ((victim, found),) = precision.swept(tmp_path).items()
+    assert victim == "cifar10-resnet34"
+    wanted = {arm: [number] for number, (*_, arm) in enumerate(runs) if arm}
+    assert {arm: [r.seed for r in records] for arm, records in found.items()} == wanted
+    assert list(found) == [arm for arm in MEANINGS if arm in wanted], "in the order of the table"
 
 
 def test_an_earlier_recording_stands_by_itself(results: Path) -> None:

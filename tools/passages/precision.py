@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from copycost.arithmetic import DEFAULT_STEP, SMALLEST_STEP, Precision, default_step
-from copycost.presets.precision import COMPARISONS, MEANINGS
-from copycost.runner.record import RECORD_FILE, Record, read_record
+from copycost.presets.precision import COMPARISONS, MEANINGS, NEARLY_ZERO
+from copycost.runner.record import RECORD_FILE, Record, read_record, records_in
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord, read_precision
 from tools.passages.markdown import NOT_RUN, measured_on, table
 
@@ -21,6 +21,8 @@ CORRELATION_FIGURE = (
 STUDENTS_FIGURE = (
     "![Agreement of every run with the victim, by arm](figures/precision-students.svg)"
 )
+SWEPT = 480_000
+"""Queries of the runs on CIFAR-10 at its own size."""
 CLEAR = 0.05
 """Medians of agreement closer than this are called alike; seeds differ by as much."""
 
@@ -88,7 +90,33 @@ def students_passage(results: Path) -> str:
 def compared(results: Path) -> dict[str, dict[str, list[Record]]]:
     """The arms of each victim that has any."""
     found = {victim: runs(results, victim) for victim in COMPARISONS}
-    return {victim: arms for victim, arms in found.items() if arms}
+    return {victim: arms for victim, arms in found.items() if arms} | swept(results)
+
+
+def swept(results: Path) -> dict[str, dict[str, list[Record]]]:
+    """The arms on CIFAR-10 at its own size, by victim: runs of `tools/cifar10.sh`.
+
+    The faithful one is also what Frugal is compared with.
+    """
+    records = [
+        *(r for r in records_in(results / "frugal" / "cifar10") if r.attack == "dfme"),
+        *records_in(results / "precision" / "cifar10"),
+    ]
+    found: dict[str, dict[str, list[Record]]] = {}
+    for arm in MEANINGS:
+        for record in records:
+            if record.budget == SWEPT and _arm(record) == arm:
+                found.setdefault(record.victim.name, {}).setdefault(arm, []).append(record)
+    return found
+
+
+def _arm(record: Record) -> str:
+    settings = record.config["settings"]
+    if settings["generator_lr"] <= NEARLY_ZERO["generator_lr"]:
+        return "frozen"
+    if settings["estimator"] == "random":
+        return "random"
+    return str(record.config["precision"])
 
 
 def earlier_passage(results: Path) -> str:
@@ -130,6 +158,7 @@ def _verdicts(victim: str, arms: dict[str, list[Record]]) -> str:
         ("float32-wide", "float32"),
         ("random", "float32"),
         ("frozen", "float32"),
+        ("random", "frozen"),
         ("preset-rate-bfloat16", "preset-rate-float32"),
         ("preset-rate-random", "preset-rate-float32"),
         ("frozen", "preset-rate-float32"),

@@ -43,7 +43,8 @@ _SHARED: dict[str, Any] = {
     "device": "cpu",
 }
 _PAPER = {"epsilon": 1e-3}
-_NEARLY_ZERO = {"generator_lr": 1e-12}
+NEARLY_ZERO = {"generator_lr": 1e-12}
+"""A generator with this rate never moves."""
 _TUNED = {"batch_size": 64, "student_steps": 15, "generator_lr": 2e-3}
 
 
@@ -69,7 +70,7 @@ def _arms(bfloat16_epsilon: float, **rate: float) -> dict[str, dict[str, Any]]:
     }
 
 
-_FROZEN: dict[str, dict[str, Any]] = {"frozen": {"settings": _PAPER | _NEARLY_ZERO}}
+_FROZEN: dict[str, dict[str, Any]] = {"frozen": {"settings": _PAPER | NEARLY_ZERO}}
 
 COMPARISONS = {
     "digits-cnn": Comparison(

@@ -128,7 +128,7 @@ class Answers:
     def _lent(self) -> dict[str, Any] | None:
         """The latest answers to the same questions that are in a folder beside this run's."""
         places = self._cache.parent.parent.glob(f"*/{self._cache.name}")
-        for place in sorted(places, key=lambda place: place.stat().st_mtime, reverse=True):
+        for place in sorted(places, key=_written_at, reverse=True):
             with suppress(RunError):  # another run's damaged file is that run's concern
                 saved = load_checkpoint(place) or {}
                 if saved.get("questions") == self._questions:
@@ -198,6 +198,13 @@ class Answers:
         save_checkpoint(self._cache, {"asked": self._asked})
         self._account.settle()
         self._kept_at = time.monotonic()
+
+
+def _written_at(place: Path) -> float:
+    try:
+        return place.stat().st_mtime
+    except OSError:  # its folder is being deleted
+        return 0.0
 
 
 def labels_of(victim: Victim, answers: Tensor) -> Tensor:
