@@ -166,6 +166,16 @@ def test_what_is_no_target_is_one_clear_line(copycost, tmp_path, place, why):
     assert re.search(why, " ".join(err.split()))
 
 
+def test_the_ceiling_needs_its_data_from_python_and_asks_nothing_before(copycost, tmp_path):
+    code, _, err = copycost(
+        "audit", "--victim", PLACE, "--attack", "in-distribution", "--student", "lenet",
+        "--budget", "300", "--device", "cpu", "--out", str(tmp_path),
+    )  # fmt: skip
+    assert code == 2
+    assert "from Python with RunConfig(data=…)" in " ".join(err.split())
+    assert sys.modules["own_service"].asked == []
+
+
 def test_what_the_function_raises_is_passed_on(tmp_path):
     with pytest.raises(KeyError, match="token"):
         load_target("own_service:broken", None, tmp_path, Engine("cpu"))

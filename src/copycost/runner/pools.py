@@ -13,6 +13,7 @@ from copycost.errors import ConfigError
 from copycost.pool import IN_DISTRIBUTION, Pool
 from copycost.presets.victims import VICTIMS
 from copycost.runner.config import RunConfig
+from copycost.runner.own_target import is_own
 from copycost.runner.record import PoolFacts
 from copycost.runner.target import Target
 from copycost.types import InputSpec
@@ -30,11 +31,11 @@ def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None
     if attack.knowledge == IN_DISTRIBUTION:
         reference = config.data or _data_of(config.victim)
     if reference is None:
+        advice = "Name the data set that it was trained on, e.g. --data cifar10."
+        if is_own(config.victim):  # --data would be refused, as the target brings its held-out data
+            advice = "For a target of your own, run it from Python with RunConfig(data=…)."
         raise ConfigError(
-            [
-                f"data: {config.attack} takes the victim's own training images. Name the data set "
-                "that it was trained on, e.g. --data cifar10."
-            ]
+            [f"data: {config.attack} takes the victim's own training images. {advice}"]
         )
     images, provenance, origin = _training_images(reference)
     return Pool.fitting(images, spec, provenance, origin)
