@@ -61,6 +61,7 @@ def results(tmp_path: Path, make_record: Callable[..., Record]) -> Path:
             run = make_record("dfme", seed, agreement)
             last = run.curve[-1]
             values = {**last.values, "agreement": agreement, "estimate/correlation": 0.25}
+            values |= {"generator/spread": 0.27 + 0.01 * seed, "student/gap": 0.5 + 0.01 * number}
             flags = [Flag("estimate-drowned", "made up")] if seed else []
             curve = [last.model_copy(update={"values": values})]
             changed = run.model_copy(update={"curve": curve, "flags": flags})
@@ -101,6 +102,8 @@ def test_students_are_told_by_arm(results: Path) -> None:
     assert "| `float32` | float32, ε = 1e-3: the faithful setting | 0.910 (0.900–0.920) |" in text
     assert text.count("2 of 3") == len(MEANINGS)
     assert "3 seeds at 150,000 queries" in text
+    assert "| 0.25 | 0.51 | 2 of 3 |" in text, "correlation, loss, flags of the second arm"
+    assert "ends between 0.270 and 0.290 in all of these runs" in text
 
 
 def test_each_victim_has_a_table_and_verdicts_of_its_own(results: Path) -> None:
@@ -115,6 +118,8 @@ def test_each_victim_has_a_table_and_verdicts_of_its_own(results: Path) -> None:
     digits, house = precision.verdict_passage(results).split("On `house-numbers-16`:")
     assert digits.startswith("On `digits-cnn`:")
     assert digits.count("- `") == 12
+    assert "Over the 12 arms, the rank correlation" in digits
+    assert "of the student's loss with agreement is −1.00." in digits
     # Nine arms lie between them, ten points each.
     assert house.strip() == (
         "- `frozen` against `float32`: lower: -90.0 points of median agreement; the "
@@ -144,6 +149,10 @@ def test_runs_of_a_sweep_are_told_apart_by_what_moved_their_generators(
     wanted = {arm: [number] for number, (*_, arm) in enumerate(runs) if arm}
     assert {arm: [r.seed for r in records] for arm, records in found.items()} == wanted
     assert list(found) == [arm for arm in MEANINGS if arm in wanted], "in the order of the table"
+
+
+def test_ranks_of_equal_values_are_shared() -> None:
+    assert precision._ranks([0.5, 0.1, 0.5, 0.9]) == [1.5, 0.0, 1.5, 3.0]
 
 
 def test_an_earlier_recording_stands_by_itself(results: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import correlation, median
 
 from copycost.arithmetic import DEFAULT_STEP, SMALLEST_STEP, Precision, default_step
 from copycost.presets.precision import COMPARISONS, MEANINGS, NEARLY_ZERO
@@ -23,6 +23,8 @@ STUDENTS_FIGURE = (
 )
 SWEPT = 480_000
 """Queries of the runs on CIFAR-10 at its own size."""
+ENOUGH_ARMS = 5
+"""Fewer do not say how two of their quantities go together."""
 CLEAR = 0.05
 """Medians of agreement closer than this are called alike; seeds differ by as much."""
 
@@ -126,17 +128,21 @@ def earlier_passage(results: Path) -> str:
 
 
 def _by_arm(found: dict[str, list[Record]]) -> str:
-    head = ["arm", "meaning", "agreement", "accuracy", "correlation", "`estimate-drowned`"]
+    head = ["arm", "meaning", "agreement", "accuracy", "correlation"]
+    head += ["student's loss", "`estimate-drowned`"]
     rows = [[f"`{arm}`", MEANINGS[arm], *_outcome(records)] for arm, records in found.items()]
     first = next(iter(found.values()))[0]
     seeds = max(len(records) for records in found.values())
+    spreads = [v for records in found.values() for v in _ends(records, "generator/spread")]
     fewer = [f"`{arm}` ({len(r)})" for arm, r in found.items() if len(r) < seeds]
     but = f", fewer for {', '.join(fewer)}," if fewer else ""
     note = (
         f"Medians and ranges over {seeds} seeds{but} at {first.budget:,} queries each; victim "
         f"`{first.victim.name}` ({first.victim.accuracy:.1%}), student `{first.student}`. "
-        "Correlation: of the estimate on the stand-in, at the end. The last column counts runs "
-        "that carry the flag."
+        "Correlation: of the estimate on the stand-in, at the end. Loss: of the student on its "
+        "last images. The last column counts runs that carry the flag. The spread between the "
+        f"generator's images, as a share of the range, ends between {min(spreads):.3f} and "
+        f"{max(spreads):.3f} in all of these runs."
     )
     made = _made(r for records in found.values() for r in records)
     return "\n\n".join([table(head, rows), note, made])
@@ -169,7 +175,27 @@ def _verdicts(victim: str, arms: dict[str, list[Record]]) -> str:
         for one, other in pairs
         if one in found and other in found
     ]
-    return "\n".join([f"On `{victim}`:", "", *lines])
+    return "\n".join([f"On `{victim}`:", "", *lines, *_harder(arms)])
+
+
+def _harder(arms: dict[str, list[Record]]) -> list[str]:
+    """Whether arms whose images are harder for the student make better copies."""
+    if len(arms) < ENOUGH_ARMS:
+        return []
+    losses, agreements = (
+        _ranks([median(_ends(records, name)) for records in arms.values()])
+        for name in ("student/gap", "agreement")
+    )
+    found = f"{correlation(losses, agreements):+.2f}".replace("-", "−")
+    return [
+        f"- Over the {len(arms)} arms, the rank correlation of the student's loss with agreement "
+        f"is {found}."
+    ]
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """Ranks from 0; equal values share the mean of theirs."""
+    return [sum(o < v for o in values) + (values.count(v) - 1) / 2 for v in values]
 
 
 def _compared(one: Sequence[float], other: Sequence[float]) -> str:
@@ -265,18 +291,22 @@ def _around_default(record: PrecisionRecord, facts: PairFacts, precision: Precis
 
 
 def _outcome(records: Sequence[Record]) -> list[str]:
-    correlation = median(r.result["estimate/correlation"] for r in records)
     drowned = sum(any(f.name == "estimate-drowned" for f in r.flags) for r in records)
     return [
         _spread(_agreement(records)),
-        _spread([r.result["accuracy"] for r in records]),
-        _signed(correlation),
+        _spread(_ends(records, "accuracy")),
+        _signed(median(_ends(records, "estimate/correlation"))),
+        f"{median(_ends(records, 'student/gap')):.2f}",
         f"{drowned} of {len(records)}",
     ]
 
 
 def _agreement(records: Iterable[Record]) -> list[float]:
-    return [r.result["agreement"] for r in records]
+    return _ends(records, "agreement")
+
+
+def _ends(records: Iterable[Record], name: str) -> list[float]:
+    return [record.result[name] for record in records]
 
 
 def _spread(values: Sequence[float]) -> str:
