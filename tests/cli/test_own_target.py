@@ -14,7 +14,7 @@ from tests.sweep.conftest import Inline
 
 from copycost.cli import bench_run
 from copycost.engine import Engine
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, SpecMismatch
 from copycost.runner.config import RunConfig
 from copycost.runner.own_target import own_hash
 from copycost.runner.targets import load_target
@@ -50,6 +50,10 @@ def broken():
 
 def module():
     return target
+
+
+def refused():
+    return FunctionVictim(lambda x: x, InputSpec((1, 8, 8)), 1, "logits")
 
 
 no_function = 3
@@ -176,9 +180,21 @@ def test_the_ceiling_needs_its_data_from_python_and_asks_nothing_before(copycost
     assert sys.modules["own_service"].asked == []
 
 
-def test_what_the_function_raises_is_passed_on(tmp_path):
-    with pytest.raises(KeyError, match="token"):
+def test_what_the_function_raises_is_one_line_and_says_where(tmp_path, folder):
+    line = SERVICE.splitlines().index('    raise KeyError("token")') + 1
+    with pytest.raises(ConfigError) as raised:
         load_target("own_service:broken", None, tmp_path, Engine("cpu"))
+    (problem,) = raised.value.problems
+    assert problem == (
+        "victim: own_service:broken() raised KeyError: 'token', in "
+        f"{folder / 'own_service.py'}, line {line}."
+    )
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_what_copycost_refuses_in_the_function_is_said_as_it_is(tmp_path):
+    with pytest.raises(SpecMismatch, match="at least 2 classes"):
+        load_target("own_service:refused", None, tmp_path, Engine("cpu"))
 
 
 def test_a_folder_is_still_a_folder(tmp_path):

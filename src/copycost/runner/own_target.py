@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from traceback import extract_tb
 
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, CopycostError
 from copycost.registry import Registry
 from copycost.runner.target import Target
 
@@ -21,11 +22,22 @@ def is_own(victim: str) -> bool:
 def own_target(place: str, data: str | None) -> Target:
     """The target that the function at `place`, MODULE:FUNCTION, returns.
 
-    Raises `ConfigError` if there is no such function, if it returns anything else, or for `data`,
-    as a target brings its own. What the function raises is passed on.
+    Raises `ConfigError` if there is no such function, if it raises or returns anything else, or
+    for `data`, as a target brings its own.
     """
     check_own(place, data)
-    target = TARGETS[place]()
+    try:
+        target = TARGETS[place]()
+    except CopycostError:
+        raise
+    except Exception as error:  # of the user's own code, which may raise anything
+        where = extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            [
+                f"victim: {place}() raised {type(error).__name__}: {error}, in {where.filename}, "
+                f"line {where.lineno}."
+            ]
+        ) from error
     if not isinstance(target, Target):
         raise ConfigError(
             [
