@@ -26,18 +26,7 @@ def own_target(place: str, data: str | None) -> Target:
     for `data`, as a target brings its own.
     """
     check_own(place, data)
-    try:
-        target = TARGETS[place]()
-    except CopycostError:
-        raise
-    except Exception as error:  # of the user's own code, which may raise anything
-        where = extract_tb(error.__traceback__)[-1]
-        raise ConfigError(
-            [
-                f"victim: {place}() raised {type(error).__name__}: {error}, in {where.filename}, "
-                f"line {where.lineno}."
-            ]
-        ) from error
+    target = _called(place)
     if not isinstance(target, Target):
         raise ConfigError(
             [
@@ -61,3 +50,18 @@ def check_own(place: str, data: str | None) -> None:
 def own_hash(place: str) -> str:
     """The content hash of the victim that the function at `place` returns; called once."""
     return own_target(place, None).content_hash
+
+
+def _called(place: str) -> object:
+    try:
+        return TARGETS[place]()
+    except CopycostError:
+        raise
+    except Exception as error:  # of the user's own code, which may raise anything
+        where = extract_tb(error.__traceback__)[-1]
+        raise ConfigError(
+            [
+                f"victim: {place}() raised {type(error).__name__}: {error}, in {where.filename}, "
+                f"line {where.lineno}."
+            ]
+        ) from error
