@@ -16,7 +16,7 @@ from copycost.reproduce.plan import Plan
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, Grid, VanishingRecord
-from copycost.sweep.victims import Home
+from copycost.sweep.victims import SavedHome
 from tests.report.made_up import record
 from tests.reproduce.conftest import tiny_plan
 
@@ -52,7 +52,7 @@ def test_a_diagnosis_counts_for_its_victim_its_grid_and_its_run_if_it_is_finishe
     }
     own = kept(tmp_path, asking(), int(change == "config"), **changes.get(change, {}))
     here = {"victim": "0" * 64, "victim gone": None}.get(change, own.victim.content_hash)
-    monkeypatch.setattr(Home, "content_hash", property(lambda self: here))
+    monkeypatch.setattr(SavedHome, "content_hash", property(lambda self: here))
     assert left(asking(), tmp_path) == ([] if change in ("nothing", "victim gone") else [0])
 
 

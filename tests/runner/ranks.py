@@ -18,6 +18,7 @@ import torch
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from copycost.errors import CopycostError, Interrupted
+from copycost.runner.answers import Answers
 from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.run import Silent
@@ -43,8 +44,8 @@ def take_longer_than_the_group_waits(seconds: float) -> None:
     """In this process: collectives give up after `seconds`, and the auditor takes longer."""
     impatient = partialmethod(DDPStrategy.__init__, timeout=timedelta(seconds=seconds))
     DDPStrategy.__init__ = impatient  # type: ignore[method-assign, assignment]
-    for name in ("_ask_all", "evaluate"):
-        setattr(Auditor, name, late(getattr(Auditor, name), 1.5 * seconds))
+    for kind, name in ((Answers, "_ask_all"), (Auditor, "evaluate"), (Auditor, "close")):
+        setattr(kind, name, late(getattr(kind, name), 1.5 * seconds))
 
 
 def late(method: Callable[..., Any], seconds: float) -> Callable[..., Any]:
