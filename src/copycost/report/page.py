@@ -158,7 +158,7 @@ def _tiles(headline: Headline, tariff: Tariff) -> list[Tile]:
     if money := tariff.money(best.spent.median):
         tiles.append(Tile(money, "asked by the API for them"))
     if tariff.rate:
-        asking = wording.duration(best.spent.median / tariff.rate)
+        asking = wording.duration(tariff.seconds(best.spent.median, computing=0))
         tiles.append(Tile(asking, f"to ask them at {tariff.pace()}"))
     tiles.append(Tile(wording.duration(best.seconds.median), "computing time for one copy"))
     return tiles
