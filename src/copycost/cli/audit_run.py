@@ -204,7 +204,8 @@ def plan(runs: Sequence[RunConfig]) -> str:
 
 def auditors_share(first: RunConfig, held_out: int) -> str:
     """What judging the copies costs on top, where asking costs money."""
-    most = held_out * (3 if first.defences else 2) + AT_THE_END
+    # A sample at the end, and one before if a run nearby has answers, which may turn out stale.
+    most = held_out * (3 if first.defences else 2) + 2 * AT_THE_END
     return (
         f"On top come the auditor's queries about {held_out:,} held-out inputs: at most {most:,} a "
         "run, and fewer for runs that take over an earlier one's answers."
