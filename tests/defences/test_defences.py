@@ -17,8 +17,14 @@ from copycost.oracle.meter import Oracle
 from copycost.testing import ScriptedVictim, tiny_victim
 from copycost.types import Access
 
-EXAMPLES = {"rounding": "rounding:1", "noise": "noise:0.1"}
-DETERMINISTIC = {"rounding"}
+EXAMPLES = {
+    "rounding": "rounding:1",
+    "noise": "noise:0.1",
+    "reverse-sigmoid": "reverse-sigmoid:0.2",
+    "mad": "mad:0.5",
+    "mad-argmax": "mad-argmax:0.5",
+}
+DETERMINISTIC = set(EXAMPLES) - {"noise"}
 
 
 def images(n):

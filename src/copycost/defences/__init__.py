@@ -9,6 +9,13 @@ from copycost.registry import Entry, Registry
 if TYPE_CHECKING:
     from copycost.defences.base import Defence
 
+
+def _is_defence(thing: object) -> bool:
+    from copycost.defences.base import Defence  # noqa: PLC0415 -- names are listed without PyTorch
+
+    return isinstance(thing, type) and issubclass(thing, Defence)
+
+
 DEFENCES: Registry[type[Defence]] = Registry(
     "defence",
     {
@@ -20,5 +27,18 @@ DEFENCES: Registry[type[Defence]] = Registry(
             "copycost.defences.noise:Noise",
             "Gaussian noise of standard deviation SIGMA on probabilities, as in noise:0.1",
         ),
+        "reverse-sigmoid": Entry(
+            "copycost.defences.reverse_sigmoid:ReverseSigmoid",
+            "likely classes made less likely, by half of BETA at most, as in reverse-sigmoid:0.2",
+        ),
+        "mad": Entry(
+            "copycost.defences.mad:Mad",
+            "a copy's gradient turned within an L1 distance EPSILON, as in mad:1",
+        ),
+        "mad-argmax": Entry(
+            "copycost.defences.mad:MadArgmax",
+            "the same, but the first choice stays, as in mad-argmax:1",
+        ),
     },
+    own=_is_defence,
 )

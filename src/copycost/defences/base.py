@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from copycost.errors import ConfigError, SpecMismatch
+from copycost.errors import SpecMismatch
 from copycost.types import Access
 from copycost.victims.base import Victim
 
@@ -20,8 +21,10 @@ class Defence(Victim):
     not leak past it.
     """
 
-    argument: ClassVar[str]
-    """Name of the number after the colon; only a defence in `DEFENCES` has one."""
+    argument: ClassVar[str] = "number"
+    """Name of the number after the colon, e.g. 'sigma'."""
+    wanted: ClassVar[str] = "a number, 0 or more"
+    """Which numbers `read` takes, for errors."""
 
     def __init__(self, victim: Victim, name: str) -> None:
         """Raises `SpecMismatch` if `victim` gives only labels, with no probabilities to change."""
@@ -35,11 +38,11 @@ class Defence(Victim):
 
     @classmethod
     def read(cls, text: str) -> float:
-        """The number after the colon; `ConfigError` if it is not valid.
-
-        A defence in `DEFENCES` must define it; an owner's own, made in Python, has no use for it.
-        """
-        raise NotImplementedError(f"{cls.__name__} is made in Python, not from {text!r}")
+        """The number after the colon; `ValueError` if it is not one that is `wanted`."""
+        value = float(text)
+        if not 0 <= value < math.inf:
+            raise ValueError
+        return value
 
     @abstractmethod
     def perturb(self, p: Tensor) -> Tensor:
@@ -71,14 +74,3 @@ def renormalise(p: Tensor) -> Tensor:
     p = p.clamp(min=0)
     total = p.sum(dim=1, keepdim=True)
     return torch.where(total > 0, p / total.clamp(min=1e-30), 1 / p.shape[1])
-
-
-def parse_number(name: str, text: str, low: float, what: str) -> float:
-    """The number after a defence's colon; `ConfigError`, naming it by `what`, if below `low`."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value < float("inf"):
-        raise ConfigError([f"defence {name}:{text} needs {what} after the colon, {low:g} or more."])
-    return value

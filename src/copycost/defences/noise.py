@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from copycost.defences.base import Defence, parse_number
+from copycost.defences.base import Defence
 from copycost.nets.seeded import derive
 from copycost.noise import restore_stream
 from copycost.victims.base import Victim
@@ -21,6 +21,7 @@ class Noise(Defence):
     """
 
     argument: ClassVar[str] = "sigma"
+    wanted: ClassVar[str] = "a standard deviation, 0 or more"
 
     def __init__(self, victim: Victim, sigma: float, seed: int = 0) -> None:
         """`sigma` is the standard deviation, on the scale of probabilities in [0, 1]."""
@@ -28,11 +29,6 @@ class Noise(Defence):
         self.sigma, self.seed = sigma, seed
         self._random: torch.Generator | None = None
         self._saved: Tensor | None = None
-
-    @classmethod
-    def read(cls, text: str) -> float:
-        """Read `sigma`."""
-        return parse_number("noise", text, 0.0, "a standard deviation")
 
     def perturb(self, p: Tensor) -> Tensor:
         """Add noise to [N, K]."""

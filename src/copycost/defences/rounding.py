@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from copycost.defences.base import Defence, parse_number
-from copycost.errors import ConfigError
+from copycost.defences.base import Defence
 from copycost.victims.base import Victim
 
 MOST_DECIMALS = 7
@@ -21,6 +20,7 @@ class Rounding(Defence):
     """
 
     argument: ClassVar[str] = "decimals"
+    wanted: ClassVar[str] = f"a whole number of decimals, 0 to {MOST_DECIMALS}"
 
     def __init__(self, victim: Victim, decimals: int, seed: int = 0) -> None:
         """`decimals` is 0 (only ones and zeros) to 7; `seed` is unused: nothing here is random."""
@@ -30,12 +30,10 @@ class Rounding(Defence):
     @classmethod
     def read(cls, text: str) -> int:
         """Read `decimals`."""
-        value = parse_number("rounding", text, 0, "a whole number of decimals")
-        if value != int(value) or value > MOST_DECIMALS:
-            raise ConfigError(
-                [f"defence rounding:{text} needs a whole number of decimals, 0 to {MOST_DECIMALS}."]
-            )
-        return int(value)
+        decimals = int(text)
+        if not 0 <= decimals <= MOST_DECIMALS:
+            raise ValueError
+        return decimals
 
     def perturb(self, p: Tensor) -> Tensor:
         """Round [N, K], row by row."""

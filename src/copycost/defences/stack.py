@@ -25,8 +25,16 @@ def defend(victim: Victim, defences: Iterable[str], seed: int = 0) -> Victim:
 
 def read_defence(text: str) -> tuple[Any, float]:
     """The class and the number of `NAME:NUMBER`, e.g. `rounding:2`. Raises `ConfigError`."""
-    name, colon, argument = text.partition(":")
-    kind = DEFENCES[name]
-    if not colon:
-        raise ConfigError([f"defence {name!r} needs a number: {name}:{kind.argument.upper()}."])
-    return kind, kind.read(argument)
+    name, _, number = text.rpartition(":")
+    if not name and text in DEFENCES:
+        name, number = text, ""
+    kind = DEFENCES[name or text]
+    try:
+        return kind, kind.read(number)
+    except ValueError:
+        raise ConfigError(
+            [
+                f"defence {text!r} needs {kind.wanted}, after the colon: "
+                f"{name}:{kind.argument.upper()}."
+            ]
+        ) from None

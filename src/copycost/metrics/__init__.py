@@ -26,3 +26,8 @@ def mean_kl(victim: Float[Tensor, "N K"], student: Float[Tensor, "N K"]) -> floa
 def commonest_share(predicted: Int[Tensor, " N"]) -> float:
     """Share of inputs that get the class chosen most often; 1 if all get the same."""
     return int(predicted.bincount().max()) / len(predicted)
+
+
+def mean_l1(one: Float[Tensor, "N K"], other: Float[Tensor, "N K"]) -> float:
+    """Mean L1 distance between the probabilities [K] of two answers, from 0 to 2."""
+    return float((one - other).abs().sum(dim=1).double().mean())

@@ -144,6 +144,8 @@ def _front(victim: VictimFacts) -> tuple[str, str]:
     seen = wording.percent(victim.defended_accuracy)
     itself = wording.percent(victim.self_agreement)
     said = f"accuracy {seen}, agreement with itself {itself}"
+    if victim.perturbation is not None:
+        said += f", probabilities changed by {victim.perturbation:.2f} (L1, mean; at most 2)"
     return (f"Behind {' → '.join(victim.defences)}" if victim.defences else "Undefended", said)
 
 

@@ -18,6 +18,7 @@ from copycost.defences.stack import defend
 from copycost.errors import Interrupted, RunError
 from copycost.flags import AT_THE_END
 from copycost.hashes import hash_of
+from copycost.metrics import mean_l1
 from copycost.oracle.ledger import Account
 from copycost.recovery import FLOOR
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
@@ -87,6 +88,14 @@ class Answers:
         return self._saved.get(name)
 
     @property
+    def distance(self) -> float | None:
+        """Mean L1 distance between what the API releases and the victim's probabilities.
+
+        None if there are no defences.
+        """
+        return self._saved.get("distance")
+
+    @property
     def lender(self) -> str | None:
         """Folder of the run that paid for them; None if it is this run."""
         return self._saved.get("lender")
@@ -153,6 +162,8 @@ class Answers:
         api = defend(victim, self._defences, self._seed + SEED_APART)
         first = scores if api is victim else self._ask("defended", api, self._together())
         answers["defended"] = labels_of(api, first)
+        if api is not victim:
+            answers["distance"] = mean_l1(first, answers["log_p"].exp())
         # A module is in evaluation mode, where only rounding could tell one batch from another.
         ours = isinstance(victim, ModuleVictim)
         purpose, batches = ("again", self._together()) if ours else ("apart", self._apart())

@@ -103,6 +103,7 @@ class Auditor:
             accuracy=accuracy(answers["labels"], self._labels),
             defences=self._defences,
             defended_accuracy=accuracy(first, self._labels),
+            perturbation=answers.distance,
             self_agreement=agreement(first, answers["defended_again"]),
             commonest_label=commonest_share(self._labels),
             answers_from=answers.lender,

@@ -8,9 +8,10 @@ from typing import NamedTuple, Self
 
 import torch
 
-from copycost.errors import ConfigError, faults_of
+from copycost.errors import ConfigError, CopycostError, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
+from copycost.oracle.rehearsal import Rehearsal
 from copycost.runner.config import RunConfig
 from copycost.runner.making import attack_of
 from copycost.runner.pools import check_pool_fits
@@ -58,10 +59,23 @@ def _faults(run: RunConfig, interface: Interface) -> list[str]:
         "access": partial(check_access, defended, Access(run.access), run.top_k, classes),
         f"student {run.student}": partial(_check_student, run, spec, classes),
         f"{run.attack}'s pool": partial(check_pool_fits, run, spec),
+        "defences": partial(_check_defences, run, spec, classes),
         run.attack: partial(attack.check_spec, spec),
         f"{run.attack}'s access": partial(attack.check_access, Access(run.access)),
     }
     return [f"{name}: {line}" for name, check in checks.items() for line in faults_of(check)]
+
+
+def _check_defences(run: RunConfig, spec: InputSpec, classes: int) -> None:
+    """Try them on a victim that has no preference; a user's own may raise anything."""
+    defended = Rehearsal(spec, classes, Access.PROBABILITIES, defences=run.defences)
+    try:
+        defended(lambda x: x.new_zeros(len(x), classes))(torch.zeros(2, *spec.shape))
+    except CopycostError:
+        raise
+    except Exception as error:
+        said = f"{' + '.join(run.defences)} raised {type(error).__name__}: {error}"
+        raise ConfigError([said]) from error
 
 
 def _check_student(run: RunConfig, spec: InputSpec, classes: int) -> None:

@@ -59,6 +59,9 @@ class VictimFacts(Facts):
     """From the innermost to the outermost, as on the command line."""
     defended_accuracy: float
     """The same share for the API with its defences on."""
+    perturbation: float | None = None
+    """Mean L1 distance, 0 to 2, of what the API releases of held-out inputs from the victim's
+    probabilities; None without defences, or where it was not noted."""
     self_agreement: float
     """Agreement of two answers to the same inputs; below 1, the victim is not deterministic."""
     commonest_label: float | None = None
