@@ -10,6 +10,7 @@ import torch
 from copycost.defences import DEFENCES
 from copycost.defences.base import renormalise
 from copycost.defences.noise import Noise
+from copycost.defences.reverse_sigmoid import ReverseSigmoid
 from copycost.defences.rounding import Rounding
 from copycost.defences.stack import defend
 from copycost.errors import ConfigError, SpecMismatch
@@ -205,6 +206,19 @@ def test_rounding_by_hand():
     assert torch.allclose(Rounding(victim, 1)(images(1)), torch.tensor([[0.9, 0.1, 0.0]]))
 
 
+def test_the_reverse_sigmoid_by_hand():
+    sure = ScriptedVictim(torch.tensor([0.8, 0.2]), Access.PROBABILITIES)
+    # logit(0.8) = ln 4, and sigmoid(0.2 ln 4) - 1/2 = 0.0688741
+    expected = torch.tensor([[0.8 - 0.5 * 0.0688741, 0.2 + 0.5 * 0.0688741]])
+    torch.testing.assert_close(ReverseSigmoid(sure, 0.5)(images(1)), expected, atol=1e-6, rtol=0)
+
+
+def test_the_reverse_sigmoid_leaves_the_first_choice_of_the_sure():
+    p = torch.cat([torch.tensor([[1.0, 0.0, 0.0]]), torch.tensor([[0.6, 0.399, 0.001]])])
+    released = ReverseSigmoid(tiny_victim(), 0.9).perturb(p)
+    assert released.argmax(dim=1).tolist() == [0, 0]
+
+
 def test_renormalise_cuts_negative_values():
     assert renormalise(torch.tensor([[-1.0, 1.0, 1.0]])).tolist() == [[0.0, 0.5, 0.5]]
 
@@ -217,7 +231,7 @@ def test_renormalise_keeps_the_ratios_of_what_is_more_than_one():
     "text",
     [
         "rounding", "rounding:", "rounding:x", "rounding:1.5", "rounding:8", "rounding:-1",
-        "noise:-1", "noise:inf", "noise:nan",
+        "noise:-1", "noise:inf", "noise:nan", "reverse-sigmoid:-1", "mad:x", "mad-argmax:",
     ],
 )  # fmt: skip
 def test_bad_numbers_are_refused(text):
@@ -233,6 +247,11 @@ def test_the_least_and_the_most_are_taken(text):
 def test_unknown_names_get_the_nearest():
     with pytest.raises(ConfigError, match="Did you mean 'rounding'"):
         defend(tiny_victim(), ["roundin:2"])
+
+
+def test_what_a_number_must_be_is_said_in_the_defences_own_words():
+    with pytest.raises(ConfigError, match=r"'mad:far' needs an L1 distance .*: mad:EPSILON"):
+        defend(tiny_victim(), ["mad:far"])
 
 
 def test_nothing_to_defend_behind_labels():

@@ -97,6 +97,21 @@ def test_what_users_see_is_told_beside_what_the_model_knows(tmp_path):
     assert account.spent == 3 * 120
 
 
+def test_how_far_its_defences_move_the_probabilities_is_told(tmp_path):
+    victim = FunctionVictim(lambda x: [[0.94, 0.02, 0.02, 0.02]] * len(x), TINY, 4, "probabilities")
+
+    def told(*defences: str) -> float | None:
+        account, place = Ledger().account("auditor", None), tmp_path / f"auditor{len(defences)}"
+        cpu = torch.device("cpu")
+        Auditor(tiny_target(victim), defences, 0, account, place, cpu)
+        again = Auditor(tiny_target(victim), defences, 0, account, place, cpu)  # from the file
+        return again.facts().perturbation
+
+    assert told() is None
+    # 0.9 and three zeros, scaled to 1: 0.06 more, and three times 0.02 less.
+    assert told("rounding:1") == pytest.approx(0.12, abs=1e-5)
+
+
 def test_its_defences_draw_other_numbers_than_the_attackers(tmp_path, monkeypatch):
     seeds = []
 

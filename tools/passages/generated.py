@@ -40,6 +40,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "tools.passages.bench:pool_tuning_passage",
             "how settings were chosen for bench-digits-pool",
         ),
+        "defences": Entry(
+            "tools.passages.defences:defences_passage", "what defences cost attackers and users"
+        ),
         "frugal-twentieth": Entry(
             "tools.passages.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),

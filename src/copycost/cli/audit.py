@@ -48,7 +48,8 @@ def audit_command(
     defence: Annotated[
         list[str] | None,
         typer.Option(
-            help="A defence, NAME:NUMBER: `copycost list defences`. Repeatable, innermost first."
+            help="A defence, NAME:NUMBER: `copycost list defences`, or MODULE:CLASS:NUMBER. "
+            "Repeatable, innermost first."
         ),
     ] = None,
     student: Annotated[

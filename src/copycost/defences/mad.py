@@ -20,8 +20,8 @@ class Mad(Defence):
     A copy with probabilities q and features h, which learns p by cross-entropy, has the gradient
     (q - p) h^T at its last layer. What is released instead of p lies on the line from p to that
     corner y of the simplex whose gradient points elsewhere: y maximises the norm of
-    (q - y) / ||q - y|| - (q - p) / ||q - p||, equation 4 of arXiv:1906.10908. On that line, it is
-    as far from p as an L1 distance of epsilon allows.
+    (q - y) / ||q - y|| - (q - p) / ||q - p|| (arXiv:1906.10908, section 4). On that line, it is as
+    far from p as an L1 distance of epsilon allows.
 
     The copy is taken to have learnt nothing yet, q = 1 / K, so the corner is the class that the
     victim thinks least likely. The paper takes a network of random weights, whose q differs little

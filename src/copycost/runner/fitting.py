@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import torch
 
-from copycost.errors import ConfigError, CopycostError, faults_of
+from copycost.errors import ConfigError, SpecMismatch, faults_of
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.oracle.rehearsal import Rehearsal
@@ -71,8 +71,8 @@ def _check_defences(run: RunConfig, spec: InputSpec, classes: int) -> None:
     defended = Rehearsal(spec, classes, Access.PROBABILITIES, defences=run.defences)
     try:
         defended(lambda x: x.new_zeros(len(x), classes))(torch.zeros(2, *spec.shape))
-    except CopycostError:
-        raise
+    except SpecMismatch as error:  # without what its message says of queries, as none was asked
+        raise SpecMismatch(error.expected, error.came) from error
     except Exception as error:
         said = f"{' + '.join(run.defences)} raised {type(error).__name__}: {error}"
         raise ConfigError([said]) from error

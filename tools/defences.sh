@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The runs behind docs/defences.md, on two CPU cores: about an hour. Run it again to resume.
+#
+#   tools/defences.sh OUT   runs under OUT; their records go to results/defences
+set -euo pipefail
+out="${1:?where to: tools/defences.sh OUT}"
+
+sweep() {
+  copycost sweep --out "$out" --seeds 3 --threads 1 --device cpu --student gap-cnn \
+    --victim digits-cnn "$@"
+}
+sets=(--defence-set none --defence-set rounding:1 --defence-set noise:0.1
+  --defence-set reverse-sigmoid:0.2 --defence-set reverse-sigmoid:0.7
+  --defence-set mad-argmax:1 --defence-set mad:1)
+sweep --attack frugal --budget 6000 --evaluations 6 "${sets[@]}"
+# By labels, which are the same behind a defence that keeps the first choice.
+sweep --attack frugal --budget 6000 --evaluations 6 --access label --defence-set none \
+  --defence-set noise:0.1 --defence-set mad:1
+# The settings of `copycost audit`.
+sweep --attack dfme --budget 240000 --evaluations 20 "${sets[@]}" --set dfme.batch_size=64 \
+  --set dfme.student_lr=0.03 --set dfme.student_steps=9 --set dfme.schedule=cosine \
+  --set dfme.generator_lr=0.0001
