@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import torch
@@ -20,7 +19,7 @@ from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.answers import APART, SEED_APART
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.copy_model import copy_model
-from copycost.runner.record import AccountFacts, Record
+from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
 from copycost.victims.function import FunctionVictim
@@ -267,123 +266,3 @@ def test_each_request_to_a_victim_that_costs_money_is_charged_by_itself(tmp_path
     ledger._db.close()  # as if the process had been killed before it settled
     reserved = spent_in(tmp_path / "ledger.sqlite", "auditor")
     assert reserved == (len(target.held_out) if free else 3)
-
-
-class Service:
-    """The tiny net behind a function; after `until` inputs another net answers."""
-
-    def __init__(self, until: float = float("inf")) -> None:
-        self.until, self.asked = until, 0
-        self.nets = [tiny_victim(seed=seed).module for seed in (0, 1)]
-
-    def __call__(self, x):
-        net = self.nets[self.asked >= self.until]
-        self.asked += len(x)
-        return net(torch.from_numpy(x)).detach()
-
-    def copied(self, folder: Path, free: bool = False, **more) -> Record:
-        victim = FunctionVictim(self, TINY, 4, "logits", name="service", free=free)
-        config = tiny_config(attack="random-noise", settings={"batch_size": 32}, budget=320, **more)
-        return copy_model(config, tiny_target(victim), folder)
-
-
-PASS = 120
-"""The held-out inputs, of which all are in the sample."""
-
-
-def test_who_paid_for_the_answers_to_the_same_questions_lends_them(tmp_path):
-    service = Service()
-    first = service.copied(tmp_path / "first")
-    assert service.asked == first.accounts["auditor"].spent + 320 == 3 * PASS + 320
-    assert (first.victim.answers_from, first.victim.asked_at_the_end) == (None, PASS)
-
-    service.asked = 0
-    second = service.copied(tmp_path / "second", seed=1)
-    assert service.asked == second.accounts["auditor"].spent + 320 == 2 * PASS + 320
-    assert second.victim == first.victim.model_copy(update={"answers_from": "first"})
-    shutil.rmtree(tmp_path / "first")
-    third = service.copied(tmp_path / "third", seed=2)
-    assert third.victim.answers_from == "first", "who paid for them, not who lent them last"
-    assert (
-        third.result["agreement"]
-        == service.copied(tmp_path / "4" / "x", seed=2).result["agreement"]
-    )
-
-
-def test_answers_that_the_victim_no_longer_gives_are_not_borrowed(tmp_path):
-    Service().copied(tmp_path / "first")
-    service = Service(until=0)
-    second = service.copied(tmp_path / "second", seed=1)
-    assert second.victim.answers_from is None
-    assert second.accounts["auditor"].spent == 4 * PASS  # a sample, two passes, the end
-    assert "victim-changed" not in {flag.name for flag in second.flags}
-    third = service.copied(tmp_path / "third", seed=2)  # both have answers to these questions
-    assert third.victim.answers_from == "second"
-
-
-@pytest.mark.parametrize(
-    ("changed", "borrows"),
-    [
-        ({}, True),
-        ({"free": True}, False),
-        ({"defences": ["noise:0.1"]}, False),
-        ({"attack": "frugal", "settings": {"batch_size": 32, "student_steps": 1}}, True),
-    ],
-)
-def test_other_questions_are_asked(tmp_path, changed, borrows):
-    Service().copied(tmp_path / "first")
-    service = Service()
-    victim = FunctionVictim(service, TINY, 4, "logits", name="service", free="free" in changed)
-    values = {"attack": "random-noise", "settings": {"batch_size": 32}, "budget": 320, "seed": 1}
-    changed.pop("free", None)
-    config = tiny_config(**values | changed)
-    record = copy_model(config, tiny_target(victim), tmp_path / "second")
-    assert (record.victim.answers_from == "first") == borrows
-
-
-def test_behind_the_same_random_defences_answers_are_lent_at_the_same_seed(tmp_path):
-    def lender(folder: str, seed: int, batch: int) -> str | None:
-        victim = FunctionVictim(Service(), TINY, 4, "logits", name="service")
-        config = tiny_config(
-            attack="random-noise", settings={"batch_size": batch}, budget=320, seed=seed,
-            defences=["noise:0.1"],
-        )  # fmt: skip
-        return copy_model(config, tiny_target(victim), tmp_path / folder).victim.answers_from
-
-    assert lender("first", 0, 32) is None
-    assert lender("second", 1, 32) is None
-    assert lender("third", 0, 16) == "first"
-
-
-def test_a_damaged_file_beside_a_run_is_passed_over(tmp_path):
-    Service().copied(tmp_path / "first")
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "auditor.safetensors").write_bytes(b"torn")
-    assert Service().copied(tmp_path / "second", seed=1).victim.answers_from == "first"
-
-
-@pytest.mark.parametrize("free", [False, True])
-def test_a_victim_that_changes_while_it_is_copied_is_flagged(tmp_path, free):
-    record = Service(until=2 * PASS + 100).copied(tmp_path / "run", free=free)
-    assert record.victim.asked_at_the_end == PASS
-    assert record.victim.changed_at_the_end > 0.3 * PASS
-    (flag,) = [flag for flag in record.flags if flag.name == "victim-changed"]
-    assert f"{record.victim.changed_at_the_end} of 120" in flag.detail
-
-
-def test_the_end_is_asked_once_however_often_the_run_is_resumed(tmp_path, monkeypatch):
-    service = Service()
-    with monkeypatch.context() as patched:
-        patched.setattr(Record, "write", Mock(side_effect=OSError("disk full")))
-        with pytest.raises(OSError, match="full"):
-            service.copied(tmp_path / "run")
-    asked = service.asked
-    record = service.copied(tmp_path / "run")
-    assert service.asked == asked == record.accounts["auditor"].spent + 320
-    assert record.accounts["auditor"].spent == 3 * PASS
-
-
-def test_a_module_in_this_process_is_not_asked_at_the_end(tmp_path):
-    record = copy_model(tiny_config(budget=320), tiny_target(), tmp_path)
-    assert record.accounts["auditor"].spent == 2 * PASS
-    assert (record.victim.asked_at_the_end, record.victim.answers_from) == (0, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from copycost.defences.stack import defend
-from copycost.errors import Interrupted, RunError
+from copycost.errors import Busy, Interrupted, RunError
 from copycost.flags import AT_THE_END
 from copycost.hashes import hash_of
+from copycost.locks import Lock
 from copycost.metrics import mean_l1
 from copycost.oracle.ledger import Account
 from copycost.recovery import FLOOR
@@ -34,6 +35,8 @@ APART = 64
 """Most inputs in one call when a function is asked the second time."""
 KEEP_EVERY_SECONDS = 60.0
 """Time between saving the answers so far: a service may take hours to give them all."""
+LOOK_EVERY_SECONDS = 0.5
+"""Time between looking whether another run has its answers."""
 SEED_APART = 1_000_003
 """Added to the seed, so that the auditor's defences draw other numbers than the attacker's."""
 
@@ -65,14 +68,8 @@ class Answers:
         if saved is None or "asked" in saved:
             # Answers that were paid for but not kept, as a crash came between.
             account.write_off(max(0, account.spent - account.lost - self._kept()))
-            try:
-                saved = self._borrowed() or self._ask_all()
-            except BaseException:
-                if account.spent:
-                    self._keep()
-                raise
-            account.settle()
-            save_checkpoint(cache, saved)
+            with self._turn():
+                saved = self._paid_for()
         self._saved: dict[str, Any] = {
             name: value.to(device) if isinstance(value, Tensor) else value
             for name, value in saved.items()
@@ -120,6 +117,33 @@ class Answers:
         self._account.settle()
         self._saved["end"] = end
         save_checkpoint(self._cache, self._saved)
+
+    def _turn(self) -> AbstractContextManager[object]:
+        """Wait for a run beside this one that is asking the same, so that this one may borrow."""
+        if self._target.victim.free:
+            return nullcontext()
+        place = self._cache.parent.parent / f".asking-{self._questions[:16]}.lock"
+        while not self._stop.reason:
+            try:
+                return Lock(place, f"the held-out answers in {place.parent}")
+            except Busy:
+                time.sleep(LOOK_EVERY_SECONDS)
+            except OSError:  # a folder that may not be written to, so no other run begins there
+                return nullcontext()
+        raise Interrupted
+
+    def _paid_for(self) -> dict[str, Any]:
+        """All answers, borrowed or asked, and kept; what there is so far, if asking fails."""
+        account = self._account
+        try:
+            saved = self._borrowed() or self._ask_all()
+        except BaseException:
+            if account.spent:
+                self._keep()
+            raise
+        account.settle()
+        save_checkpoint(self._cache, saved)
+        return saved
 
     def _borrowed(self) -> dict[str, Any] | None:
         """The answers that a run beside this one paid for, if the victim still gives them.
