@@ -12,10 +12,8 @@ sweep() {
 sets=(--defence-set none --defence-set rounding:1 --defence-set noise:0.1
   --defence-set reverse-sigmoid:0.2 --defence-set reverse-sigmoid:0.7
   --defence-set mad-argmax:1 --defence-set mad:1)
-sweep --attack frugal --budget 6000 --evaluations 6 "${sets[@]}"
-# By labels, which are the same behind a defence that keeps the first choice.
-sweep --attack frugal --budget 6000 --evaluations 6 --access label --defence-set none \
-  --defence-set noise:0.1 --defence-set mad:1
+sweep --attack frugal --budget 6000 --evaluations 6 --access probabilities --access label \
+  "${sets[@]}"
 # The settings of `copycost audit`.
 sweep --attack dfme --budget 240000 --evaluations 20 "${sets[@]}" --set dfme.batch_size=64 \
   --set dfme.student_lr=0.03 --set dfme.student_steps=9 --set dfme.schedule=cosine \

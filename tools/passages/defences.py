@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from copycost.report.defended import moved_by
 from copycost.report.groups import Group, group_records
 from copycost.report.table import in_words
 from copycost.report.wording import attack_name, percent
@@ -46,9 +47,7 @@ def _title(attack: tuple[bool, str, int]) -> str:
 
 def _price(group: Group) -> tuple[str, str]:
     """What users of the API lose: accuracy, and probabilities that are the model's own."""
-    victim = group.victim
-    moved = "–" if victim.perturbation is None else f"{victim.perturbation:.2f}"
-    return percent(victim.defended_accuracy), moved
+    return percent(group.victim.defended_accuracy), moved_by(group)
 
 
 def _cell(group: Group | None) -> str:

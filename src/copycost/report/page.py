@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from copycost.errors import RunError
 from copycost.files import AnyPath, write_atomically
 from copycost.report import cost, figures, measured, runs, wording
+from copycost.report.defended import DefenceRow, defence_rows
 from copycost.report.doubts import by_flag, doubts
 from copycost.report.explanations import EXPLANATIONS, explanation
 from copycost.report.groups import Group, group_records
@@ -62,6 +63,7 @@ class Victim:
     training: list[figures.Drawing]
     table: Table
     costs: list[cost.CostRow]
+    defences: list[DefenceRow]
 
 
 def write_report(
@@ -138,6 +140,7 @@ def _victim(headline: Headline, groups: Sequence[Group], tariff: Tariff) -> Vict
         training=_training(ours, names),
         table=_table(ours),
         costs=cost.cost_rows(ours, tariff),
+        defences=defence_rows(ours),
     )
 
 
