@@ -122,6 +122,7 @@ SPACES: dict[str, dict[str, Space]] = {
             "distance": (0.05, 0.1, 0.3),
             "direction": ("answer", "random-class"),
             "moves": (1, 2),
+            "round_lr": (0.02, 0.05, 0.1, 0.2),
         },
         "fixmatch": {
             **POOL,

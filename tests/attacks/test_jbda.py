@@ -109,6 +109,28 @@ def test_what_was_made_before_is_moved_as_far_in_a_random_direction(monkeypatch)
     assert float((far > 0).float().mean()) == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_rate_stays_in_a_round_and_falls_in_the_last_training_alone(monkeypatch):
+    rates: list[float] = []
+    learn = JBDA.learn
+
+    def watched(self, s, rows):
+        rates.extend(group["lr"] for group in s.student.optimizer.param_groups)
+        return learn(self, s, rows)
+
+    monkeypatch.setattr(JBDA, "learn", watched)
+    more: dict[str, Any] = {"epochs": 2, "last_epochs": 2, "schedule": "steps:0.5:0.1"}
+    attack = make("jbda", seeds=16, student_lr=0.02, round_lr=0.3, **more)
+    asked = oracle(64)
+    finish(attack, begin(attack, asked), asked)
+    # Rounds end at 16, 32 and 64 answers, of 16 a batch; the last one's training is the last.
+    assert rates == pytest.approx([0.3] * (2 * 1 + 2 * 2) + [0.02] * 4 + [0.002] * 4)
+
+
+def test_rates_and_weight_decay_are_those_of_the_code_it_is_compared_with():
+    attack = JBDA()
+    assert (attack.round_lr, attack.student_lr, attack.student_weight_decay) == (0.1, 0.01, 5e-4)
+
+
 def test_a_pool_needs_no_more_images_than_the_budget_asks():
     begin(make("jbda", seeds=150), oracle(40), noise(60))
     with pytest.raises(ConfigError, match=r"jbda.seeds: expected a pool of 150 .*, got 60"):

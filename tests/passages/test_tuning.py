@@ -25,6 +25,9 @@ RECORDS = {
     "digits-pool": bench_digits.PRESET_POOL,
 }
 
+LATER: dict[str, dict[str, Any]] = {"jbda": {"round_lr": 0.05}}
+"""Settings that an attack did not have when it was tuned, as it behaved then."""
+
 
 @pytest.mark.parametrize(
     "name", [name for name in RECORDS if (RESULTS / name / TUNING_FILE).exists()]
@@ -36,7 +39,7 @@ def test_what_is_compared_is_what_was_chosen_among_as_many_tries_for_each(name: 
     assert not set(record.seeds) & set(range(preset["seeds"]))
     for attack, tuned in record.attacks.items():
         known = ATTACKS[attack]
-        chosen = read_settings(known, dict(tuned.chosen))
+        chosen = read_settings(known, LATER.get(attack, {}) | tuned.chosen)
         assert read_settings(known, preset["settings"][attack]) == chosen
         assert len(tuned.best.agreement) == len(record.seeds)
 

@@ -86,6 +86,10 @@ class JBDA(PoolAttack):
     reservoir: int | None = Field(default=None, ge=16)
     """Most images of one round, drawn at random; None doubles the number every round."""
     student_momentum: float = Field(default=0.9, ge=0, lt=1)
+    student_weight_decay: float = Field(default=5e-4, ge=0)
+    round_lr: float = Field(default=0.1, gt=0)
+    """Constant learning rate of the trainings after a round; `student_lr` and `schedule` are those
+    of the last training."""
     epochs: int = Field(default=20, ge=1)
     """Passes over all answers in the training after a round."""
     last_epochs: int = Field(default=100, ge=1)
@@ -143,7 +147,18 @@ class JBDA(PoolAttack):
     def lesson_steps(self, s: PoolState, oracle: Oracle) -> int:
         """Optimiser steps of the current training; the last training is longer."""
         steps = super().lesson_steps(s, oracle)
-        return steps if self.images(s, oracle) else steps // self.epochs * self.last_epochs
+        return steps // self.epochs * self.last_epochs if self._is_last(s, oracle) else steps
+
+    def set_rate(self, s: PoolState, oracle: Oracle, t: float) -> None:
+        """The schedule in the last training only: a short one would spend itself on tiny steps."""
+        if self._is_last(s, oracle):
+            super().set_rate(s, oracle, t)
+        else:
+            s.student.set_rate(self.round_lr)
+
+    def _is_last(self, s: PoolState, oracle: Oracle) -> bool:
+        """Whether the current training yields the copy: nothing is left to query."""
+        return not self.images(s, oracle)
 
     def samples(self, s: State, oracle: Oracle, n: int) -> Tensor:
         """`n` random images of those made so far, or of the pool if there are none."""

@@ -229,13 +229,17 @@ class PoolAttack(Attack):
             s.start_over()
         losses = {}
         if steps:
-            s.student.set_time(s.lesson / steps)
+            self.set_rate(s, oracle, s.lesson / steps)
             losses = self.learn(s, self._next_rows(s))
             s.lesson += 1
         if s.lesson >= steps:
             s.trained, s.learnt = bisect_right(s.ends, oracle.spent), len(s.answers)
             s.lesson, s.queue, s.order = 0, _no_rows(), _no_rows()
         return losses
+
+    def set_rate(self, s: PoolState, oracle: Oracle, t: float) -> None:
+        """Set the student's learning rate for a share `t` of the current training."""
+        s.student.set_time(t)
 
     def lesson_steps(self, s: PoolState, oracle: Oracle) -> int:
         """Optimiser steps of the current training; 0 if there are too few answers."""

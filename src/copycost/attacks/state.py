@@ -56,6 +56,11 @@ class Player:
         for group, base in zip(self.optimizer.param_groups, self._base, strict=True):
             group["lr"] = base * self.rate(t)
 
+    def set_rate(self, rate: float) -> None:
+        """Set every learning rate to `rate`, whatever the schedule, until the time is set again."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
     def descend(self, loss: Tensor, gradient: Tensor | None = None) -> None:
         """One step of the optimiser down `loss`, or along `gradient` given for it."""
         self.optimizer.zero_grad()

@@ -168,6 +168,7 @@ _TUNED_POOL: dict[str, Any] = {
         "epochs": 10,
         "last_epochs": 100,
         "moves": 2,
+        "round_lr": 0.05,  # not tried: JBDA had one rate for all trainings when it was tuned
         "schedule": "constant",
         "seeds": 50,
         "student_lr": 0.05,
