@@ -6,6 +6,8 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,6 +128,14 @@ def test_times_of_heads_are_those_of_the_records(name: str) -> None:
     found = [read_record(p) for p in (root / folder).rglob(f"*{of_one_seed}*/record.json")]
     minutes = round(sum(record.seconds for record in found) / 60)
     assert f"{minutes} minutes" in head(name)["Time"]
+
+
+def test_fixmatch_takes_as_many_steps_as_its_authors_with_nearly_their_batches() -> None:
+    (config,) = AuditConfig.read(dict(PRESETS["fixmatch-cifar10-250"])).runs()
+    attack: Any = read_settings(ATTACKS["fixmatch"], dict(config.settings))
+    batches = attack.batches(SimpleNamespace(answers=range(config.budget)))
+    assert (config.budget, batches, attack.epochs * batches) == (250, 4, 2**20)
+    assert config.budget / batches == pytest.approx(64, abs=2)
 
 
 @pytest.mark.parametrize("name", CASES)

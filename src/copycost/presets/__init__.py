@@ -115,7 +115,7 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
         "fixmatch-cifar10-250": Entry(
             "copycost.presets.pool_cifar10:PRESET_FIXMATCH",
-            "FixMatch's own CIFAR-10 setting by 250 labels of the victim; for a GPU",
+            "FixMatch with nearly its CIFAR-10 setting by 250 labels of the victim; for a GPU",
         ),
         "dfms-hl-proxy-cifar10-8m": Entry(
             "copycost.presets.pool_cifar10:PRESET_PROXY",
