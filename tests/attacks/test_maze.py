@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from copycost.attacks.maze import MAZE
 from copycost.attacks.replay import Batch
@@ -158,6 +159,20 @@ def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
     for name, p in generator.named_parameters():
         assert p.grad is not None
         torch.testing.assert_close(after[name], before[name] + 0.5 * p.grad / 16, msg=name)
+
+
+@pytest.mark.parametrize(("given", "mode"), [({}, "eval"), ({"student_mode": "train"}, "train")])
+def test_the_student_is_estimated_in_the_mode_asked_for(given, mode):
+    attack, modes = small(student_steps=2, replay_steps=1, **given), list[bool]()
+    oracle = Oracle(tiny_victim(), access="probabilities", budget=100_000)
+    student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=3)
+    student.register_forward_pre_hook(lambda net, _: modes.append(net.training))
+    s = attack.start(student, oracle, Engine("cpu"), seed=1)
+    attack.step(s, oracle, 16)
+    assert modes == [mode == "train", True, True, True]
+    (norm, *_) = (m for m in student.modules() if isinstance(m, nn.BatchNorm2d))
+    assert norm.num_batches_tracked == sum(modes)
+    assert student.training
 
 
 def test_the_generators_descent_has_its_own_rate_momentum_and_decay():

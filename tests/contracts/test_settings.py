@@ -48,7 +48,7 @@ TOLD_ELSEWHERE = {
     "generator": "there is one architecture",
     "memory_mib": "a bound that a short run does not reach: test_replay, test_pool_methods",
     "grey_every": "of images in colour: test_disguide",
-    "student_mode": "the tiny student has no batch norm: test_dfme",
+    "student_mode": "the tiny student has no batch norm: test_dfme, test_maze",
 }
 LABELS_ALONE = ("dfms-hl", "dfms-hl-proxy", "ideal", "qedg")
 """Learn from labels at every access level, so that nothing is recovered."""

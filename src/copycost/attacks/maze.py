@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from copycost.attacks.estimating import Estimating
+from copycost.attacks.estimating import Estimating, Mode
 from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
@@ -26,7 +26,7 @@ class MAZE(Estimating):
 
     The images at which the gradient is estimated are the student's first batch, so that their
     answers are paid for once. Fresh batches follow, then batches from the memory. The defaults
-    are those of the authors' script for CIFAR-10.
+    are those of the authors' code, which has no script for a data set.
     """
 
     batch_size: int = Field(default=128, ge=2)
@@ -55,6 +55,9 @@ class MAZE(Estimating):
     epsilon: float | None = Field(default=None, ge=1e-12)
     """ε, length of the finite difference, before the squash; None for the arithmetic's default,
     which in float32 is the paper's 1e-3."""
+    student_mode: Mode = "eval"
+    """Mode of the student's batch norms at the points of the estimate; in `train`, as in the
+    authors' code, their running statistics include the perturbed images."""
 
     @property
     def queries_per_image(self) -> int:

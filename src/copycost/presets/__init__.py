@@ -83,7 +83,7 @@ PRESETS: Registry[dict[str, Any]] = Registry(
         ),
         "maze-cifar10-30m": Entry(
             "copycost.presets.maze_cifar10:PRESET",
-            "MAZE's own CIFAR-10 setting at 30 million queries; for a GPU",
+            "MAZE by 30 million queries on CIFAR-10, its code's defaults; for a GPU",
         ),
         "dfms-hl-cifar10-8m": Entry(
             "copycost.presets.dfms_hl_cifar10:PRESET",
