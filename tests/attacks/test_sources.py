@@ -40,7 +40,10 @@ def random():
 
 
 @pytest.mark.parametrize("name", list(SOURCES))
-@pytest.mark.parametrize("shape", [(3, 12, 16), (1, 2, 2), (1, 1, 5), (2, 7, 3)])
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 12, 16), (2, 7, 3), (1, 3, 3), (1, 2, 2), (1, 1, 5), (1, 5, 1), (3, 1, 1), (1, 1, 1)],
+)
 def test_every_source_fits_every_shape_and_stays_in_the_range(name, shape, random):
     spec = InputSpec(shape, low=-1.0, high=3.0)
     x = SOURCES[name](spec, 50, random)

@@ -180,12 +180,18 @@ def _resized(x: Tensor, height: int, width: int) -> Tensor:
 
 def _standard(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """`x` with mean 0 and standard deviation 1 over `axes`; 0 where it is constant there."""
-    return (x - x.mean(dim=axes, keepdim=True)) / (x.std(dim=axes, keepdim=True) + 1e-3)
+    return (x - x.mean(dim=axes, keepdim=True)) / (_deviation(x, axes) + 1e-3)
+
+
+def _deviation(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The standard deviation of `x` over `axes`, which are kept; 0, not NaN, of a single value."""
+    single = math.prod(x.shape[axis] for axis in axes) == 1
+    return x.std(dim=axes, keepdim=True, correction=0 if single else 1)
 
 
 def exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
     """Any numbers [N, C, H, W] as images in range, each with its own contrast and brightness."""
-    deviation = x.flatten(1).std(dim=1).clamp(min=1e-3).view(-1, 1, 1, 1)
+    deviation = _deviation(x.flatten(1), axes=(1,)).clamp(min=1e-3).view(-1, 1, 1, 1)
     contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
     light = 0.7 * random.normal(len(x), 1, 1, 1)
     return in_range(torch.sigmoid(contrast * (x / deviation + light)), spec)
