@@ -22,6 +22,10 @@ from torch import nn
 
 def linear(spec, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(spec.size, classes))
+
+
+def for_larger_images(spec, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3072, classes))
 """
 MINE = "extreme_noise:ExtremeNoise"
 
@@ -57,6 +61,18 @@ def test_an_audit_takes_an_attack_and_a_student_of_ones_own(copycost, tmp_path):
     sys.modules.pop("own_nets")
     with pytest.raises(RunError, match="import own_nets before you load"):
         load_model(folder / "student")
+
+
+def test_a_student_that_does_not_fit_is_one_clear_line(copycost, tmp_path):
+    code, _, err = copycost(
+        "audit", "--victim", "digits-lenet", "--attack", "random-noise", "--budget", "600",
+        "--device", "cpu", "--student", "own_nets:for_larger_images",
+        "--out", str(tmp_path / "runs"),
+    )  # fmt: skip
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if "finite logits" in line]
+    assert "got RuntimeError: mat1 and mat2 shapes" in line
+    assert "nothing was asked now; mend the student or name another" in line
 
 
 @pytest.mark.parametrize(

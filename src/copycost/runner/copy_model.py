@@ -49,6 +49,7 @@ from copycost.runner.samples import save_samples
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import recording
+from copycost.runner.trying import check_student
 from copycost.runner.unstable import refuse_diverged
 from copycost.types import Modality
 from copycost.victims.base import Victim
@@ -169,6 +170,7 @@ class _Job:
         )
         oracle = meter.oracle
         attack.check(oracle)
+        check_student(config, oracle.spec, oracle.classes, place.engine.device)
         student = fresh_student(config, oracle.spec, oracle.classes)
         # Before the auditor asks, so that a generator or pool that does not fit costs nothing.
         state = attack.start_with(pool, student, oracle, place.engine, config.seed)
