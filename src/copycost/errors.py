@@ -112,6 +112,10 @@ class Busy(RunError):
     """The file or folder is in use, in most cases by another process; it will be free later."""
 
 
+class DiskFailed(RunError):
+    """A run could not write to its disk, which is most likely full; `__cause__` is the fault."""
+
+
 class Interrupted(Exception):
     """Stopped on request before there was a result; the same call goes on from that point."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -300,7 +301,12 @@ def test_the_players_the_losses_and_the_batch_of_an_unstable_run_are_kept(tmp_pa
 
 @pytest.mark.parametrize("what", ["runner.unstable.save_checkpoint", "oracle.meter.Meter.settle"])
 @pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "No space left"), RunError("No space left")]
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left"),
+        RunError("No space left"),
+        sqlite3.OperationalError("No space left"),
+    ],
 )
 def test_a_full_disk_does_not_hide_that_a_run_became_unstable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, error: Exception

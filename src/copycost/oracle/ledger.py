@@ -125,7 +125,7 @@ def _refusal(path: AnyPath, error: sqlite3.DatabaseError) -> RunError:
     When a disk is full, the ledger on it may be sound: nobody should delete it for that.
     """
     if isinstance(error, sqlite3.OperationalError):
-        return RunError(f"{path} cannot be read or written: {error}.")
+        return RunError(f"{path} cannot be read or written: {error}. Is there room on its disk?")
     return RunError(f"{path} is not a ledger of copycost: {error}.")
 
 

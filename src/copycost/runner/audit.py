@@ -24,6 +24,7 @@ from copycost.errors import (
     Busy,
     ConfigError,
     CopycostError,
+    DiskFailed,
     Interrupted,
     RunError,
     Unstable,
@@ -207,8 +208,9 @@ def _alone(config: RunConfig, failed: Failed | None) -> Iterator[None]:
     except Interrupted:
         pass
     except (RunError, Unstable) as error:
-        # The process that is busy with this run would only collide with us at the next one.
-        if failed is None or isinstance(error, Busy):
+        # The process that is busy with this run would only collide with us at the next one. On a
+        # full disk the next one would ask about the held-out data and fail as well.
+        if failed is None or isinstance(error, Busy | DiskFailed):
             raise
         failed(config, error)
 

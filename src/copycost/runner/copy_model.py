@@ -30,6 +30,7 @@ from copycost.runner.folder import (
     ONNX_FILE,
     STUDENT_FOLDER,
     claimed,
+    disk_faults_told,
     own,
 )
 from copycost.runner.lent import lent
@@ -82,13 +83,14 @@ def copy_model(
     Only one run at a time uses the process: threads that call this take turns. On return,
     PyTorch's switches and the mode of the victim's module are as they were before.
 
-    Raises `RunError` if the folder holds another run or another process has it, and `Unstable`
-    if a loss or a player became NaN or infinite, now or in an earlier session.
+    Raises `RunError` if the folder holds another run or another process has it, `DiskFailed`, one
+    of its kinds, if the disk is full, and `Unstable` if a loss or a player became NaN or infinite,
+    now or in an earlier session.
     """
     order = "write copy_model(RunConfig(…), Target(…), folder)"
     check_kind(config, RunConfig, "a RunConfig", order)
     check_kind(target, Target, "a Target", order)
-    with lent(target.victim):
+    with lent(target.victim), disk_faults_told(Path(folder)):
         return _copied(config, target, Path(folder), stop, watcher)
 
 

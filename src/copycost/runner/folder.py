@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from copycost.errors import RunError
+from copycost.errors import DiskFailed, RunError
 from copycost.files import clear_partial, write_atomically
 from copycost.locks import Lock
 from copycost.ranks import Ranks
@@ -23,6 +25,9 @@ AUDITOR_FILE = "auditor.safetensors"
 STUDENT_FOLDER = "student"
 ONNX_FILE = "student.onnx"
 TRANSFER_FOLDER = "transfer"
+DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""No space, no quota, too large a file, mounted for reading only. Other errors of the system may
+come from elsewhere, such as from a watcher whose terminal is gone."""
 
 
 def own(path: Path, ranks: Ranks) -> Path:
@@ -67,6 +72,28 @@ def exclusive(folder: Path) -> Iterator[None]:
     with Lock(folder / "lock", str(folder)):
         clear_partial(folder)
         yield
+
+
+@contextmanager
+def disk_faults_told(folder: Path) -> Iterator[None]:
+    """Within the block, what the disk refuses the run in `folder` is raised as `DiskFailed`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_FAULTS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise _disk_failed(folder, f"{where}{error.strerror}") from error
+    except sqlite3.OperationalError as error:
+        raise _disk_failed(folder, f"its ledger: {error}") from error
+
+
+def _disk_failed(folder: Path, how: str) -> DiskFailed:
+    return DiskFailed(
+        f"The run in {folder} could not write to its disk: {how}. Every query that was asked is on "
+        "its account, and what it saved before is kept. Make room, or mend the disk, and run again "
+        "to go on from there."
+    )
 
 
 def _check_path(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,6 @@ def _keep(path: Path, state: State, values: Mapping[str, float], trail: Trail, m
         meter.settle()
         if state.engine.ranks.leads:  # players are alike on all ranks
             save_checkpoint(path, content)
-    except (OSError, RunError) as error:
+    except (OSError, sqlite3.Error, RunError) as error:
         return f"The players as they are now could not be saved: {error}."
     return f"The players as they are now are in {path}."
