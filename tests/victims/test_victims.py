@@ -87,6 +87,14 @@ def test_a_wrong_declaration_is_an_error_at_the_first_answer(output, row, messag
         victim(images(5))
 
 
+@pytest.mark.parametrize("output", ["logits", "label"])
+def test_complex_answers_are_refused(output):
+    shape = (2, 4) if output == "logits" else (2,)
+    victim = FunctionVictim(lambda x: np.full(shape, 1j), TINY, 4, output)
+    with pytest.raises(SpecMismatch, match=r"real numbers .*, got complex ones"):
+        victim(images(2))
+
+
 def test_one_answer_is_too_few_to_believe_that_logits_are_logits():
     victim = ModuleVictim(nn.Sequential(TinyNet(), nn.Softmax(dim=1)), TINY, 4, "logits")
     assert torch.equal(victim(images(1)), victim(images(1)))

@@ -84,6 +84,7 @@ class Victim(ABC):
         # contiguous, as an owner's code may flatten with `view` or pass the bytes on.
         given = self.answer(x.clone(memory_format=torch.contiguous_format)).detach()
         self._check_shape(given, len(x))
+        self._check_real(given)
         answer = given.long() if self.output is Access.LABEL else given.float()
         if given.device.type == "cpu" or not self._checked:
             self._check_whole(given)
@@ -99,6 +100,11 @@ class Victim(ABC):
                 f"shape {list(answer.shape)}",
                 "check the declared number of classes and the kind of output",
             )
+
+    def _check_real(self, given: Tensor) -> None:
+        # A conversion would drop the imaginary part, with a warning at most.
+        if given.is_complex():
+            raise SpecMismatch(f"real numbers from victim {self.name!r}", "complex ones")
 
     def _check_values(self, answer: Tensor) -> None:
         if self.output is Access.LABEL:
