@@ -11,7 +11,7 @@ sweep() {
 }
 sets=(--defence-set none --defence-set rounding:1 --defence-set noise:0.1
   --defence-set reverse-sigmoid:0.2 --defence-set reverse-sigmoid:0.7
-  --defence-set mad-argmax:1 --defence-set mad:1)
+  --defence-set mad-argmax:1 --defence-set mad:0.9 --defence-set mad:1)
 sweep --attack frugal --budget 6000 --evaluations 6 --access probabilities --access label \
   "${sets[@]}"
 # The settings of `copycost audit`.
