@@ -13,7 +13,7 @@ from copycost.errors import BudgetExceeded, ConfigError, CopycostError, SpecMism
 MADE = {
     BudgetExceeded: BudgetExceeded(3, 8, 10),
     SpecMismatch: SpecMismatch("a tensor", "none", "give one"),
-    ConfigError: ConfigError(["budget: too small.", "student: there is no such."]),
+    ConfigError: ConfigError("budget: too small.", "student: there is no such."),
 }
 """Of those that take more than a message."""
 

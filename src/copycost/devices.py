@@ -67,7 +67,7 @@ def check_modes() -> None:
             'Call torch.set_default_device("cpu"); the setting device says what a run computes on.'
         )
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
 
 
 def _resolve(device: str) -> tuple[str, Devices]:
@@ -77,23 +77,21 @@ def _resolve(device: str) -> tuple[str, Devices]:
     if kind == "cpu" and not index:
         return "cpu", 1
     if kind != "cuda" or (index and not index.isdigit()):
-        raise ConfigError([f"device: expected auto, cpu, cuda or cuda:N, got {device!r}."])
+        raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, got {device!r}.")
     present = torch.cuda.device_count()
     if int(index or 0) >= present:
         found = f"{present or 'no'} CUDA device{'' if present == 1 else 's'}"
-        raise ConfigError([f"device: there is no {device}; PyTorch finds {found} here. Use cpu."])
+        raise ConfigError(f"device: there is no {device}; PyTorch finds {found} here. Use cpu.")
     return "cuda", [int(index or 0)]
 
 
 def _check_compile(accelerator: str, compile: Compile) -> None:
     if compile is Compile.GRAPHS and accelerator != "cuda":
-        raise ConfigError(["compile: graphs needs a CUDA device; use on or off here."])
+        raise ConfigError("compile: graphs needs a CUDA device; use on or off here.")
     if compile is Compile.ON and accelerator == "cpu" and not has_compiler():
         raise ConfigError(
-            [
-                "compile: a CPU needs a C++ compiler for it, and there is none. Install one, or "
-                "use off."
-            ]
+            "compile: a CPU needs a C++ compiler for it, and there is none. Install one, or "
+            "use off."
         )
 
 
@@ -101,4 +99,4 @@ def _check_precisions(index: int, used: Collection[Precision]) -> None:
     coarse = [str(precision) for precision in NEEDS_AMPERE if precision in used]
     if coarse and torch.cuda.get_device_capability(index) < AMPERE:
         name, missing = torch.cuda.get_device_name(index), " or ".join(coarse)
-        raise ConfigError([f"precision: {name} cannot compute in {missing}. Use float32."])
+        raise ConfigError(f"precision: {name} cannot compute in {missing}. Use float32.")

@@ -209,7 +209,7 @@ def use_threads(threads: int | None = None) -> int:
     """
     threads = omp_threads() or cores() if threads is None else threads
     if not 1 <= threads <= MOST_THREADS:
-        raise ConfigError([f"threads: expected 1 to {MOST_THREADS}, got {threads:,}."])
+        raise ConfigError(f"threads: expected 1 to {MOST_THREADS}, got {threads:,}.")
     torch.set_num_threads(threads)
     return threads
 
@@ -256,12 +256,12 @@ def _not_about_tf32(message: logging.LogRecord) -> bool:
 def _check_one_device_each(device: str, accelerator: str, processes: int) -> None:
     if ":" in device:
         raise ConfigError(
-            [f"device: expected cuda, as each of several processes has its own, got {device}."]
+            f"device: expected cuda, as each of several processes has its own, got {device}."
         )
     present = torch.cuda.device_count()
     if accelerator == "cuda" and processes > present:
         raise ConfigError(
-            [f"device: {processes} processes here for {present} CUDA devices. Start one for each."]
+            f"device: {processes} processes here for {present} CUDA devices. Start one for each."
         )
 
 

@@ -47,7 +47,7 @@ def for_each(things: Iterable[T], attempt: Callable[[T], R]) -> list[R]:
         except ConfigError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
     return found
 
 
@@ -94,10 +94,10 @@ def check_kind(value: object, kind: type, wanted: str, advice: str) -> None:
 class ConfigError(CopycostError):
     """One or more settings cannot be used; the message lists every one of them."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, *problems: str) -> None:
         """`problems` are complete sentences or clauses, one per fault."""
         self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__("\n".join(problems))
 
 
 class DataError(CopycostError):

@@ -25,7 +25,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     if `path` is a folder.
     """
     if path.is_dir():
-        raise ConfigError([f"{path}: expected a file to write, got a folder. Name a file in it."])
+        raise ConfigError(f"{path}: expected a file to write, got a folder. Name a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -56,7 +56,7 @@ def ensure_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            [f"{folder}: expected a folder to write in, got {error.strerror!r}. Name another one."]
+            f"{folder}: expected a folder to write in, got {error.strerror!r}. Name another one."
         ) from None
 
 

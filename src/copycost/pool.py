@@ -45,13 +45,11 @@ class Pool:
         """Raise `ConfigError` unless the images are bytes of the spec's shape, one or more."""
         if self.images.dtype != torch.uint8 or self.images.shape[1:] != self.spec.shape:
             raise ConfigError(
-                [
-                    f"pool: expected uint8 images [P, {', '.join(map(str, self.spec.shape))}], "
-                    f"got {self.images.dtype} {list(self.images.shape)}."
-                ]
+                f"pool: expected uint8 images [P, {', '.join(map(str, self.spec.shape))}], "
+                f"got {self.images.dtype} {list(self.images.shape)}."
             )
         if not len(self.images):
-            raise ConfigError(["pool: expected at least one image, got none."])
+            raise ConfigError("pool: expected at least one image, got none.")
 
     @classmethod
     def fitting(cls, images: Tensor, spec: InputSpec, name: str, origin: str = "") -> Pool:
@@ -62,7 +60,7 @@ class Pool:
         Raises `ConfigError` for a victim that takes no images, or for any other change of channels.
         """
         if spec.modality is not Modality.IMAGE:
-            raise ConfigError([f"pool: {name} holds images, and the victim takes {spec.modality}."])
+            raise ConfigError(f"pool: {name} holds images, and the victim takes {spec.modality}.")
         channels, height, width = spec.shape
         coloured, colours = _recoloured(images, channels, name)
         resized, sizes = _resized(coloured, height, width)
@@ -97,10 +95,8 @@ def _recoloured(images: Tensor, channels: int, name: str) -> tuple[Tensor, str]:
         ]
         return torch.cat(parts), "RGB to grey by luma"
     raise ConfigError(
-        [
-            f"pool: {name} has {found} channels, and there is no rule to make {channels} of them. "
-            f"Name a pool of grey images, or of {channels} channels."
-        ]
+        f"pool: {name} has {found} channels, and there is no rule to make {channels} of them. "
+        f"Name a pool of grey images, or of {channels} channels."
     )
 
 

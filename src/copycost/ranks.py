@@ -123,7 +123,7 @@ class Ranks:
         if ended == _INTERRUPTED:
             raise Interrupted
         if ended == _FAILED:
-            raise ConfigError(["Rank 0 failed; its own message says why."])
+            raise ConfigError("Rank 0 failed; its own message says why.")
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
@@ -138,16 +138,14 @@ def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
     for name, ranks in (("RANK", everywhere), ("LOCAL_RANK", here)):
         if _told(environment, name, least=0) >= ranks:
             raise ConfigError(
-                [f"torchrun: {name} is {environment[name]}; expected less than {ranks}."]
+                f"torchrun: {name} is {environment[name]}; expected less than {ranks}."
             )
     _told(environment, "GROUP_RANK", least=0, default=0)
     _told(environment, "MASTER_PORT", least=1)
     if everywhere % here:
         raise ConfigError(
-            [
-                f"torchrun: {here} processes on this machine do not divide {everywhere} in all. "
-                "Start as many on every machine."
-            ]
+            f"torchrun: {here} processes on this machine do not divide {everywhere} in all. "
+            "Start as many on every machine."
         )
     return here, everywhere
 
@@ -163,10 +161,8 @@ def _told(
         return int(text)
     came = "is not set" if text is None else f"is {text!r}"
     raise ConfigError(
-        [
-            f"torchrun: {name} {came}; expected a number from {least}. Start all processes by "
-            "torchrun, or unset WORLD_SIZE for one process alone."
-        ]
+        f"torchrun: {name} {came}; expected a number from {least}. Start all processes by "
+        "torchrun, or unset WORLD_SIZE for one process alone."
     )
 
 

@@ -47,7 +47,7 @@ class Registry(Mapping[str, T], Generic[T]):
         if name in self._entries:
             return cast(T, _load(self._entries[name].place))
         if self._own is None or ":" not in name:
-            raise ConfigError([self._unknown(name)])
+            raise ConfigError(self._unknown(name))
         return self._brought(name, self._own)
 
     def __iter__(self) -> Iterator[str]:
@@ -88,14 +88,12 @@ class Registry(Mapping[str, T], Generic[T]):
             thing = _load(place)
         except Exception as error:  # of the user's own code, which may raise anything
             raise ConfigError(
-                [
-                    f"There is no {self.kind} at {place!r}: {type(error).__name__}: {error}. Write "
-                    "MODULE:NAME of what Python can import; PYTHONPATH=. lets it look in this "
-                    "folder."
-                ]
+                f"There is no {self.kind} at {place!r}: {type(error).__name__}: {error}. Write "
+                "MODULE:NAME of what Python can import; PYTHONPATH=. lets it look in this "
+                "folder."
             ) from error
         if not own(thing):
-            raise ConfigError([f"{place!r} is no {self.kind}, but {thing!r}."])
+            raise ConfigError(f"{place!r} is no {self.kind}, but {thing!r}.")
         return cast(T, thing)
 
     def _unknown(self, name: str) -> str:

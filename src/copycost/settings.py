@@ -123,10 +123,10 @@ def read_settings(kind: Any, values: dict[str, Any], prefix: str = "") -> Any:
         if any("no such setting" in line for line in lines):
             owner = f" of {prefix.rstrip('.')}" if prefix else ""
             lines.append(f"Known settings{owner}: {', '.join(known) or 'none'}.")
-        raise ConfigError(lines) from None
+        raise ConfigError(*lines) from None
     lines = truths(values, found, prefix)
     if lines:
-        raise ConfigError(lines)
+        raise ConfigError(*lines)
     return found
 
 

@@ -36,10 +36,8 @@ def _refuse_others(module: nn.Module) -> None:
     others = sorted(kind.__name__ for kind in kinds if kind.__module__.split(".")[0] not in KNOWN)
     if others:
         raise ConfigError(
-            [
-                f"student: several processes can share batch norms only if they are PyTorch's own, "
-                f"got {', '.join(others)}. Start one process, or choose another student."
-            ]
+            f"student: several processes can share batch norms only if they are PyTorch's own, "
+            f"got {', '.join(others)}. Start one process, or choose another student."
         )
 
 

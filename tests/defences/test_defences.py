@@ -250,7 +250,7 @@ def test_unknown_names_get_the_nearest():
 
 
 def test_what_a_number_must_be_is_said_in_the_defences_own_words():
-    with pytest.raises(ConfigError, match=r"'mad:far' needs an L1 distance .*: mad:EPSILON"):
+    with pytest.raises(ConfigError, match=r"defence mad:far needs an L1 distance .*: mad:EPSILON"):
         defend(tiny_victim(), ["mad:far"])
 
 

@@ -90,7 +90,7 @@ def test_a_run_that_fails_is_loud_keeps_its_traceback_and_lets_the_others_be(val
 
 def test_a_users_error_is_one_line(values, tmp_path, monkeypatch):
     def refused(config: RunConfig, *_: object, **__: object) -> None:
-        raise ConfigError([f"{config.attack} cannot.", "Take another."])
+        raise ConfigError(f"{config.attack} cannot.", "Take another.")
 
     monkeypatch.setattr("copycost.sweep.work.copy_model", refused)
     results = do(sweep_of(values, tmp_path))

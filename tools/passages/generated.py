@@ -244,9 +244,7 @@ def filled(text: str, results: Path) -> str:
 
     new = _PASSAGE.sub(passage, text)
     if text.count("<!-- generated:") != len(_PASSAGE.findall(text)):
-        raise ConfigError(
-            ["A passage begins with <!-- generated: NAME --> and has no <!-- end -->."]
-        )
+        raise ConfigError("A passage begins with <!-- generated: NAME --> and has no <!-- end -->.")
     return new
 
 

@@ -92,7 +92,7 @@ class Attack(ABC):
     ) -> State:
         """`start` with a `pool`; `ConfigError` if there is one and the attack takes none."""
         if pool is not None:
-            raise ConfigError([f"pool: {type(self).__name__} takes no pool. Leave --pool out."])
+            raise ConfigError(f"pool: {type(self).__name__} takes no pool. Leave --pool out.")
         return self.start(student, oracle, engine, seed)
 
     @abstractmethod
@@ -143,14 +143,12 @@ class Attack(ABC):
         """
         if ranks > 1 and self.needs_pool:
             raise ConfigError(
-                ["pool: attacks with a pool run in one process. Start it without torchrun."]
+                "pool: attacks with a pool run in one process. Start it without torchrun."
             )
         if self.batch_size % ranks or self.batch_size < SMALLEST_BATCH * ranks:
             raise ConfigError(
-                [
-                    f"batch_size: {self.batch_size} images cannot be shared evenly by {ranks} "
-                    f"processes, {SMALLEST_BATCH} or more each. Choose a multiple of {ranks}."
-                ]
+                f"batch_size: {self.batch_size} images cannot be shared evenly by {ranks} "
+                f"processes, {SMALLEST_BATCH} or more each. Choose a multiple of {ranks}."
             )
         return replace(self, batch_size=self.batch_size // ranks)
 
@@ -184,10 +182,8 @@ class Attack(ABC):
         """Raise `ConfigError` for a budget that pays for no step."""
         if budget < self.least_queries:
             raise ConfigError(
-                [
-                    f"budget: {budget:,} queries do not pay for one step; "
-                    f"{type(self).__name__} needs at least {self.least_queries:,}."
-                ]
+                f"budget: {budget:,} queries do not pay for one step; "
+                f"{type(self).__name__} needs at least {self.least_queries:,}."
             )
 
     @final

@@ -29,7 +29,7 @@ class DFMSHLProxy(DFMS):
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(
-            ["pool: DFMS-HL with proxies needs a pool of images. Name one, e.g. --pool cifar10."]
+            "pool: DFMS-HL with proxies needs a pool of images. Name one, e.g. --pool cifar10."
         )
 
     def start_with(

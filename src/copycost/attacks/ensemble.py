@@ -37,10 +37,8 @@ def fellows(student: nn.Module, count: int, seed: int) -> dict[str, nn.Module]:
         made[name] = fresh_copy(student, derive(seed, name))
         if _alike(made[name], student):
             raise ConfigError(
-                [
-                    f"student: a second {type(student).__name__} would start from the first one's "
-                    "weights, as its layers have no reset_parameters(). Give it one."
-                ]
+                f"student: a second {type(student).__name__} would start from the first one's "
+                "weights, as its layers have no reset_parameters(). Give it one."
             )
     return made
 

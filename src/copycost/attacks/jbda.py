@@ -107,10 +107,8 @@ class JBDA(PoolAttack):
         """
         if len(pool) < min(self.seeds, oracle.budget):
             raise ConfigError(
-                [
-                    f"jbda.seeds: expected a pool of {self.seeds:,} images or more, got "
-                    f"{len(pool):,}. Set fewer seeds, or name a larger pool."
-                ]
+                f"jbda.seeds: expected a pool of {self.seeds:,} images or more, got "
+                f"{len(pool):,}. Set fewer seeds, or name a larger pool."
             )
         room = self._room(oracle)
         parts = self.parts(pool, oracle.budget, student, oracle, engine, seed)
@@ -120,11 +118,9 @@ class JBDA(PoolAttack):
         fits = self.memory_mib * MEBIBYTE // oracle.spec.size
         if oracle.budget > fits:
             raise ConfigError(
-                [
-                    f"jbda.memory_mib: {self.memory_mib:,} MiB hold {fits:,} images of "
-                    f"{oracle.spec.size:,} bytes, and a budget of {oracle.budget:,} makes one for "
-                    "each query. Lower the budget, or raise this if there is more memory."
-                ]
+                f"jbda.memory_mib: {self.memory_mib:,} MiB hold {fits:,} images of "
+                f"{oracle.spec.size:,} bytes, and a budget of {oracle.budget:,} makes one for "
+                "each query. Lower the budget, or raise this if there is more memory."
             )
         return torch.empty((oracle.budget, *oracle.spec.shape), dtype=torch.uint8)
 

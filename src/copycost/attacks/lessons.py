@@ -52,10 +52,8 @@ class Lessons(Generative):
         memory = Replay(oracle, s.engine, self.memory_mib)
         if memory.capacity < min(SMALLEST_BATCH, oracle.budget):
             raise ConfigError(
-                [
-                    f"memory_mib: {self.memory_mib:,} MiB hold one image with its answer, and a "
-                    "lesson needs two. Raise it."
-                ]
+                f"memory_mib: {self.memory_mib:,} MiB hold one image with its answer, and a "
+                "lesson needs two. Raise it."
             )
         return memory
 

@@ -146,7 +146,7 @@ class PoolAttack(Attack):
     def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
         """Raises `ConfigError`, as there is no pool to start with."""
         raise ConfigError(
-            [f"pool: {type(self).__name__} needs a pool. Name one, e.g. --pool cifar10."]
+            f"pool: {type(self).__name__} needs a pool. Name one, e.g. --pool cifar10."
         )
 
     def start_with(

@@ -54,10 +54,8 @@ class Replay:
         self.capacity = min(mebibytes * MEBIBYTE // row, oracle.budget * engine.ranks.count)
         if not self.capacity:
             raise ConfigError(
-                [
-                    f"memory_mib: one image with its answer takes {row:,} bytes, more than "
-                    f"{mebibytes:,} MiB. Raise it."
-                ]
+                f"memory_mib: one image with its answer takes {row:,} bytes, more than "
+                f"{mebibytes:,} MiB. Raise it."
             )
         self._images = torch.empty(
             (self.capacity, *oracle.spec.shape), dtype=torch.uint8, device=engine.device

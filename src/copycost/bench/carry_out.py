@@ -44,7 +44,7 @@ class Bench:
         runs = config.runs()
         if not runs:
             reasons = [f"{one.attack}: {one.reason}" for one in config.skipped]
-            raise ConfigError(["No attack can run with these settings:", *dict.fromkeys(reasons)])
+            raise ConfigError("No attack can run with these settings:", *dict.fromkeys(reasons))
         self.sweep = Sweep(runs, work)
         self.results = self.sweep.look()
         self._places = {_place(result.config): n for n, result in enumerate(self.results)}

@@ -82,7 +82,7 @@ class Plan:
         except ConfigError as error:
             problems += error.problems
         if problems:
-            raise ConfigError(dict.fromkeys(problems))
+            raise ConfigError(*dict.fromkeys(problems))
 
 
 def random_victim(setting: Setting, device: torch.device) -> ModuleVictim:

@@ -140,9 +140,7 @@ def take_turns(
             turns.end()
         if len(turns.pairs) == before:
             raise ConfigError(
-                [
-                    f"seconds: a window must end within {config.budget:,} queries. "
-                    "Choose a shorter one."
-                ]
+                f"seconds: a window must end within {config.budget:,} queries. "
+                "Choose a shorter one."
             )
     return turns.pairs, record

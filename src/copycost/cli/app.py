@@ -60,11 +60,9 @@ def _options(
     world = os.environ.get("WORLD_SIZE", "1")
     if world != "1" and context.invoked_subcommand not in FOR_SEVERAL:
         raise ConfigError(
-            [
-                f"torchrun: WORLD_SIZE is {world}, and only `copycost audit` is for several "
-                f"processes. Start `copycost {context.invoked_subcommand}` without torchrun, or "
-                "unset WORLD_SIZE."
-            ]
+            f"torchrun: WORLD_SIZE is {world}, and only `copycost audit` is for several "
+            f"processes. Start `copycost {context.invoked_subcommand}` without torchrun, or "
+            "unset WORLD_SIZE."
         )
 
 

@@ -163,7 +163,7 @@ def parse_settings(texts: list[str]) -> dict[str, dict[str, Any]]:
             continue
         parsed.setdefault(attack, {})[name] = value
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
     return parsed
 
 

@@ -167,7 +167,7 @@ class Job:
         found = list(zip(self.runs, faults(self.runs, victim), strict=True))
         able = [run for run, why in found if not why]
         if len(able) < len(found) and (self.chosen or not able):
-            raise ConfigError(dict.fromkeys(text for _, why in found for text in why))
+            raise ConfigError(*dict.fromkeys(text for _, why in found for text in why))
         return able, {run.attack: "; ".join(why) for run, why in found if why}
 
     def _leave_out(self, victim: Interface) -> None:

@@ -97,7 +97,7 @@ def _refuse_small(sizes: list[int]) -> None:
     small = [n for n in sizes if n < SMALLEST_BATCH]
     if small:
         raise ConfigError(
-            [
+            *[
                 f"batch-size: expected {SMALLEST_BATCH} or more, which batch norm needs, got {n}."
                 for n in small
             ]

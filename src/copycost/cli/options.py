@@ -119,8 +119,6 @@ def check_top_k(k: int | None, accesses: Iterable[str]) -> None:
     """Raise `ConfigError` if `k` is given and none of `accesses` is top-k."""
     if k is not None and Access.TOP_K not in accesses:
         raise ConfigError(
-            [
-                f"top-k: {k} was given, and access is not top-k. Write --access top-k, or leave "
-                "--top-k out."
-            ]
+            f"top-k: {k} was given, and access is not top-k. Write --access top-k, or leave "
+            "--top-k out."
         )

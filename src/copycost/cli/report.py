@@ -23,7 +23,7 @@ def report_command(
     from copycost.runner.folder import has_begun  # noqa: PLC0415 -- imports PyTorch
 
     if out.is_dir():
-        raise ConfigError([f"out: {out} is a folder. Name the page, e.g. {out / 'report.html'}."])
+        raise ConfigError(f"out: {out} is a folder. Name the page, e.g. {out / 'report.html'}.")
     waiting = [run for run in runs if has_begun(run)]
     for run in waiting:
         say(f"Left out: {run} has no record yet.")

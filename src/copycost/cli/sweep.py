@@ -179,7 +179,7 @@ def _refuse_other_shapes(file: dict[str, Any]) -> None:
         if not isinstance(file.get(name, shape()), shape)
     ]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
 
 
 def _keep_attacks(values: dict[str, Any], attacks: list[str]) -> None:
@@ -219,5 +219,5 @@ def _parse_with(texts: list[str]) -> dict[str, Any]:
         else:
             parsed[name] = value
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
     return parsed

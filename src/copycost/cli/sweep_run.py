@@ -54,7 +54,7 @@ class Command:
         terms: Terms | None = _collect(problems, lambda: read_settings(Terms, asked))
         sweep = _collect(problems, lambda: _sweep(grid, out)) if grid else None
         if not (sweep and chosen and terms):
-            raise ConfigError(problems)
+            raise ConfigError(*problems)
         return cls(sweep, chosen, replace(terms, folder=sweep.folder, gpus=sweep.gpus))
 
     def show_plan(self, as_json: bool) -> None:

@@ -89,7 +89,7 @@ def load(reference: str) -> Dataset:
     name, colon, place = reference.partition(":")
     if colon and not place:
         raise ConfigError(
-            [f"The data set {reference!r} has no path after the colon. Write NAME:PATH."]
+            f"The data set {reference!r} has no path after the colon. Write NAME:PATH."
         )
     place, label = _split_label(place) if name in _NAMELESS else (place, "")
     dataset = DATASETS[name](_path(place) if place else None)
@@ -104,7 +104,7 @@ def _path(place: str) -> Path:
     except RuntimeError:
         home = place.partition("/")[0]
         problem = f"The path {place!r} begins with {home}, but no such home folder is known here"
-        raise ConfigError([f"{problem}: write the path out in full."]) from None
+        raise ConfigError(f"{problem}: write the path out in full.") from None
 
 
 def _split_label(place: str) -> tuple[str, str]:

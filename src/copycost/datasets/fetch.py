@@ -49,7 +49,7 @@ def fetch(
     """
     if manifest is None and name not in MANIFESTS:
         known = ", ".join(MANIFESTS)
-        raise ConfigError([f"There is nothing to fetch for {name!r}. Known: {known}."])
+        raise ConfigError(f"There is nothing to fetch for {name!r}. Known: {known}.")
     source = manifest or MANIFESTS[name]
     total, before, paths = sum(file.size for file in source.files), 0, []
     try:

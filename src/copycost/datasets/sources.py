@@ -43,7 +43,7 @@ def given_path(name: str, path: Path | None, what: str) -> Path:
         DataError: there is nothing at the path.
     """
     if path is None:
-        raise ConfigError([f"The data set {name!r} needs {what}: write `{name}:/path`."])
+        raise ConfigError(f"The data set {name!r} needs {what}: write `{name}:/path`.")
     if not path.exists():
         raise bad_data(path, what, "nothing there", f"check the path after '{name}:'")
     return path
@@ -65,7 +65,7 @@ def refuse_path(name: str, path: Path | None) -> None:
     """Raise `ConfigError` if a path was given to a data set that is made here."""
     if path is not None:
         raise ConfigError(
-            [f"The data set {name!r} takes no path, got {str(path)!r}. Write just `{name}`."]
+            f"The data set {name!r} takes no path, got {str(path)!r}. Write just `{name}`."
         )
 
 

@@ -33,8 +33,5 @@ def read_defence(text: str) -> tuple[Any, float]:
         return kind, kind.read(number)
     except ValueError:
         raise ConfigError(
-            [
-                f"defence {text!r} needs {kind.wanted}, after the colon: "
-                f"{name}:{kind.argument.upper()}."
-            ]
+            f"defence {text} needs {kind.wanted}, after the colon: {name}:{kind.argument.upper()}."
         ) from None

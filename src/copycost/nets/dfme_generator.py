@@ -63,7 +63,7 @@ def _check(latent: int, width: int) -> None:
     if width < 2 or width % 2:
         problems.append(f"A generator's width must be even and at least 2, got {width}.")
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
 
 
 def _quartered(spec: InputSpec) -> tuple[int, int, int]:

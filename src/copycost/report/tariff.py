@@ -28,7 +28,7 @@ class Tariff:
         if not _is_positive(self.rate):
             problems.append(f"rate: {self.rate} is not a rate. Give queries a second, e.g. 20.")
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(*problems)
 
     def money(self, queries: float) -> str:
         """The price of `queries`, as text; '' without a price."""

@@ -96,7 +96,7 @@ def make_plan(
     except ConfigError as error:
         problems += error.problems
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
     return Plan(
         chosen, {key: STUDIES[key] for key in _keys(figures, analyses, chosen.besides)}, seeds
     )

@@ -23,10 +23,8 @@ def check_victim_precision(victim: Victim, chosen: str | None) -> None:
     """Raise `ConfigError` if a precision was chosen for a victim that copycost does not run."""
     if chosen is not None and not _ours(victim):
         raise ConfigError(
-            [
-                f"victim_precision: {victim.name} is not a module of this process; its arithmetic "
-                "cannot be chosen here."
-            ]
+            f"victim_precision: {victim.name} is not a module of this process; its arithmetic "
+            "cannot be chosen here."
         )
 
 

@@ -97,11 +97,11 @@ class AuditConfig(BaseModel):
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(explain(error)) from None
+            raise ConfigError(*explain(error)) from None
         in_runs = faults_of(partial(for_each, config._runs(), RunConfig.read))
         problems = dict.fromkeys([*truths(values, config), *in_runs])
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(*problems)
         return config
 
     @model_validator(mode="after")

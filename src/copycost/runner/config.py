@@ -109,12 +109,11 @@ class RunConfig(BaseModel):
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(
-                line for text in explain(error) for line in text.split("\n")
-            ) from None
+            lines = [line for text in explain(error) for line in text.split("\n")]
+            raise ConfigError(*lines) from None
         problems = truths(values, config)
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError(*problems)
         return config
 
     def in_full(self) -> dict[str, JsonValue]:

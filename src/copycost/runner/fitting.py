@@ -37,7 +37,7 @@ def check_fits(runs: Sequence[RunConfig], interface: Interface) -> None:
     """Raise `ConfigError`, with every fault, for runs that cannot copy such a victim."""
     problems = dict.fromkeys(fault for own in faults(runs, interface) for fault in own)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
 
 
 def faults(runs: Sequence[RunConfig], interface: Interface) -> list[list[str]]:
@@ -75,7 +75,7 @@ def _check_defences(run: RunConfig, spec: InputSpec, classes: int) -> None:
         raise SpecMismatch(error.expected, error.came) from error
     except Exception as error:
         said = f"{' + '.join(run.defences)} raised {type(error).__name__}: {error}"
-        raise ConfigError([said]) from error
+        raise ConfigError(said) from error
 
 
 def _check_student(run: RunConfig, spec: InputSpec, classes: int) -> None:

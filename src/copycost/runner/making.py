@@ -62,10 +62,8 @@ def check_devices(runs: Sequence[RunConfig]) -> None:
 def _check_shares(processes: int, config: RunConfig) -> None:
     if processes > 1 and config.record_queries != "off":
         raise ConfigError(
-            [
-                "record_queries: only a run of one process keeps its queries. Start it without "
-                "torchrun, or leave --record-queries out."
-            ]
+            "record_queries: only a run of one process keeps its queries. Start it without "
+            "torchrun, or leave --record-queries out."
         )
     attack_of(config, processes).check_budget(config.budget // processes)
 

@@ -29,10 +29,8 @@ def own_target(place: str, data: str | None) -> Target:
     target = _called(place)
     if not isinstance(target, Target):
         raise ConfigError(
-            [
-                f"victim: expected a copycost.Target from {place}(), got {target!r:.60}. Let the "
-                "function return Target(victim, held_out, dataset)."
-            ]
+            f"victim: expected a copycost.Target from {place}(), got {target!r:.60}. Let the "
+            "function return Target(victim, held_out, dataset)."
         )
     return target
 
@@ -42,7 +40,7 @@ def check_own(place: str, data: str | None) -> None:
     TARGETS.check(place)
     if data is not None:
         raise ConfigError(
-            [f"data: {place} brings the data to judge copies on, got {data} too. Leave --data out."]
+            f"data: {place} brings the data to judge copies on, got {data} too. Leave --data out."
         )
 
 
@@ -60,8 +58,6 @@ def _called(place: str) -> object:
     except Exception as error:  # of the user's own code, which may raise anything
         where = extract_tb(error.__traceback__)[-1]
         raise ConfigError(
-            [
-                f"victim: {place}() raised {type(error).__name__}: {error}, in {where.filename}, "
-                f"line {where.lineno}."
-            ]
+            f"victim: {place}() raised {type(error).__name__}: {error}, in {where.filename}, "
+            f"line {where.lineno}."
         ) from error

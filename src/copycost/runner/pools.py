@@ -34,9 +34,7 @@ def load_pool(config: RunConfig, attack: Attack, spec: InputSpec) -> Pool | None
         advice = "Name the data set that it was trained on, e.g. --data cifar10."
         if is_own(config.victim):  # --data would be refused, as the target brings its held-out data
             advice = "For a target of your own, run it from Python with RunConfig(data=…)."
-        raise ConfigError(
-            [f"data: {config.attack} takes the victim's own training images. {advice}"]
-        )
+        raise ConfigError(f"data: {config.attack} takes the victim's own training images. {advice}")
     images, provenance, origin = _training_images(reference)
     return Pool.fitting(images, spec, provenance, origin)
 

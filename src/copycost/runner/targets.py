@@ -78,21 +78,20 @@ def preset_named(victim: str) -> VictimPreset:
     """The preset of this name; for any other name, `ConfigError` says what is wrong with it."""
     if not victim:
         raise ConfigError(
-            [
-                "victim: name a preset (`copycost list victims`), the folder of a saved model, or "
-                "MODULE:FUNCTION that returns a target."
-            ]
+            "victim: name a preset (`copycost list victims`), the folder of a saved model, or "
+            "MODULE:FUNCTION that returns a target."
         )
     if victim not in VICTIMS and Path(victim).exists():
-        raise ConfigError(
-            [f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it."]
-        )
+        raise ConfigError(f"victim: {victim} is not a saved model: there is no {CARD_FILE} in it.")
     if victim not in VICTIMS and "/" in victim:
-        raise ConfigError([f"victim: there is no folder {victim}."])
+        raise ConfigError(f"victim: there is no folder {victim}.")
     if victim not in VICTIMS:
         unknown = faults_of(lambda: VICTIMS.check(victim))
         raise ConfigError(
-            [f"{fault} There is no folder {victim} either, for a saved model." for fault in unknown]
+            *[
+                f"{fault} There is no folder {victim} either, for a saved model."
+                for fault in unknown
+            ]
         )
     return VICTIMS[victim]
 
@@ -157,7 +156,7 @@ def _train(
 def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:
     if data is None:
         raise ConfigError(
-            [f"data: say which held-out data to judge {folder} on, e.g. --data cifar10."]
+            f"data: say which held-out data to judge {folder} on, e.g. --data cifar10."
         )
     module, card = load_model(folder)
     return _target(module, card, own_name(folder), data, engine)

@@ -27,11 +27,11 @@ def arms(
     Raises `ConfigError` for an unknown victim or arm.
     """
     if victim not in COMPARISONS:
-        raise ConfigError([f"victim: expected one of {', '.join(COMPARISONS)}, got {victim}."])
+        raise ConfigError(f"victim: expected one of {', '.join(COMPARISONS)}, got {victim}.")
     base, known = COMPARISONS[victim]
     strange = [name for name in names if name not in known]
     if strange:
-        raise ConfigError([f"arm: there is no {', '.join(strange)}. Known: {', '.join(known)}."])
+        raise ConfigError(f"arm: there is no {', '.join(strange)}. Known: {', '.join(known)}.")
     return {
         f"{name}-seed{seed}": RunConfig.read(
             {

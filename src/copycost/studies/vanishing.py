@@ -92,7 +92,7 @@ def _check(config: RunConfig, target: Target) -> None:
             "ModuleVictim whose module gives logits."
         )
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(*problems)
 
 
 def _earlier(folder: Path, identity: str, grid: Grid) -> VanishingRecord | None:
@@ -262,7 +262,7 @@ def _engine(config: RunConfig, victim: Victim) -> Engine:
     engine = engine_of(config, victim)
     if engine.ranks.several:
         raise ConfigError(
-            ["torchrun: a diagnosis is made by one process. Start it without torchrun."]
+            "torchrun: a diagnosis is made by one process. Start it without torchrun."
         )
     return engine
 

@@ -14,9 +14,9 @@ def read_grid_file(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError([f"{path} cannot be read: {error.strerror}."]) from None
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     except ValueError as error:  # invalid TOML or UTF-8
-        raise ConfigError([f"{path} is not a TOML file: {error}."]) from None
+        raise ConfigError(f"{path} is not a TOML file: {error}.") from None
     if not values:
-        raise ConfigError([f"{path} is empty: there are no runs in this sweep."])
+        raise ConfigError(f"{path} is empty: there are no runs in this sweep.")
     return values

@@ -32,7 +32,7 @@ class Sweep:
         Raises `ConfigError`, with every fault, for unknown victims and unknown or missing data.
         """
         if not runs:
-            raise ConfigError(["There are no runs in this sweep. Name an attack and a budget."])
+            raise ConfigError("There are no runs in this sweep. Name an attack and a budget.")
         self.root = Path(root).resolve()
         self.runs = unique(runs)
         self.repeated = len(runs) - len(self.runs)

@@ -111,7 +111,7 @@ def saved_home_of(run: RunConfig, root: Path) -> SavedHome:
     folder = Path(run.victim)
     if run.victim and (folder / CARD_FILE).exists():
         if run.data is None:
-            raise ConfigError([f"data: say which data to judge {folder} on, e.g. --data digits."])
+            raise ConfigError(f"data: say which data to judge {folder} on, e.g. --data digits.")
         return SavedHome(own_name(folder), _known(run.data), folder.resolve(), run.device)
     preset = preset_named(run.victim)
     data = _known(run.data or preset.dataset)

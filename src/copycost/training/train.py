@@ -221,7 +221,7 @@ def _check(recipe: Recipe, spec: InputSpec) -> None:
     _, height, width = spec.shape
     if recipe.crop and recipe.crop >= min(height, width):
         raise ConfigError(
-            [f"crop must be below both sides of {height}x{width} images, got {recipe.crop}."]
+            f"crop must be below both sides of {height}x{width} images, got {recipe.crop}."
         )
 
 

@@ -97,7 +97,7 @@ class TransferSet:
         call are in memory at a time. Raises `ConfigError` for a `size` below 1.
         """
         if size < 1:
-            raise ConfigError([f"size: expected chunks of at least one query, got {size}."])
+            raise ConfigError(f"size: expected chunks of at least one query, got {size}.")
         return self._chunks(size)
 
     def _chunks(self, size: int) -> Iterator[Asked]:

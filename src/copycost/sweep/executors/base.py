@@ -83,7 +83,7 @@ class Executor(Protocol):
 def needs(package: str, extra: str) -> ConfigError:
     """The error for an optional package that is not installed."""
     return ConfigError(
-        [f"The executor {extra} needs the package {package}: pip install 'copycost[{extra}]'"]
+        f"The executor {extra} needs the package {package}: pip install 'copycost[{extra}]'"
     )
 
 

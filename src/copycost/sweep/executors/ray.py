@@ -70,14 +70,14 @@ class Ray:
 def _connect(ray: Any, address: str | None, here: int | None) -> None:
     """Connect to `address`, or start Ray with `here` cores; `ConfigError` if that fails."""
     if ray.is_initialized():
-        raise ConfigError(["Ray is running in this process already; call ray.shutdown() first."])
+        raise ConfigError("Ray is running in this process already; call ray.shutdown() first.")
     own = {"num_cpus": here, "include_dashboard": False} if here else {}
     try:
         _knock(address)
         ray.init(address=address or HERE, logging_level=logging.ERROR, log_to_driver=False, **own)
     except (OSError, ValueError) as error:
         text = " ".join(str(error).split())
-        raise ConfigError([f"ray.address: no cluster answers at {address}: {text}"]) from None
+        raise ConfigError(f"ray.address: no cluster answers at {address}: {text}") from None
 
 
 def _knock(address: str | None) -> None:

@@ -88,7 +88,7 @@ class Slurm:
         missing = [name for name in COMMANDS if shutil.which(name) is None]
         if missing:
             raise ConfigError(
-                [f"The executor slurm needs Slurm's {', '.join(missing)} on this machine."]
+                f"The executor slurm needs Slurm's {', '.join(missing)} on this machine."
             )
         executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=self.requeues)
         executor.update_parameters(**self._options(cpus))
@@ -139,7 +139,7 @@ class SlurmPool:
                 self._refused += 1
             if self._jobs and self._refused <= PATIENCE:
                 raise Full(says) from None
-            raise ConfigError([says]) from None
+            raise ConfigError(says) from None
         self._refused = 0
         job = SlurmJob(submitted, self.queue)
         self._jobs.append(job)
