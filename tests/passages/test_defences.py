@@ -21,12 +21,14 @@ def test_the_price_to_users_stands_beside_what_attackers_reach(
         ("frugal", (), None, 0.85, "label"),
     ]
     for attack, defences, moved, agreement, access in runs:
-        victim = {"defences": defences, "perturbation": moved}
+        seen = 0.5 if defences == ("mad:1",) else 0.95
+        victim = {"defences": defences, "perturbation": moved, "defended_accuracy": seen}
         record = make_record(attack, 0, agreement, access=access, budget=6_000, victim=victim)
         place = tmp_path / "defences" / f"{attack}-{access}-{len(defences)}"
         place.mkdir(parents=True)
         record.write(place)
-    head, _, *lines = defences_passage(tmp_path).replace("\u00a0", " ").split("\n\n")[0].split("\n")
+    text = defences_passage(tmp_path).replace("\u00a0", " ")
+    head, _, *lines = text.split("\n\n")[0].split("\n")
     assert [cell.strip() for cell in head.split("|")[4:7]] == [
         "DFME, probabilities, 6,000 queries",
         "Frugal, probabilities, 6,000 queries",
@@ -39,3 +41,7 @@ def test_the_price_to_users_stands_beside_what_attackers_reach(
         ["0.30", "–", "70.0 %", "–"],
         ["0.80", "–", "50.0 %", "–"],
     ]
+    # Behind what leaves users their accuracy, which mad:1 does not; and nothing where none ran.
+    assert "\n- Frugal, probabilities, 6,000 queries: agreement from 70.0 % to 70.0 %; " in text
+    assert "to 70.0 %; without, 90.0 %.\n" in text
+    assert "\n- DFME" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.report.defended import moved_by
@@ -10,8 +11,11 @@ from copycost.report.table import in_words
 from copycost.report.wording import attack_name, percent
 from copycost.runner.record import records_in
 from copycost.types import Access
-from tools.passages.frugal import by_labels, made_by, of_one_recipe, over_seeds
+from tools.passages.frugal import by_labels, made_by, median_agreement, of_one_recipe, over_seeds
 from tools.passages.markdown import NOT_RUN, table
+
+BEARABLE = 0.01
+"""Accuracy that an owner may be willing to give away."""
 
 
 def defences_passage(results: Path) -> str:
@@ -32,7 +36,26 @@ def defences_passage(results: Path) -> str:
         for names, front in sorted(fronts.items(), key=_place)
     ]
     note = f"{of_one_recipe(groups)} {over_seeds(groups)}"
-    return "\n\n".join([table(head, rows), note, made_by(groups)])
+    return "\n\n".join([table(head, rows), _left(groups, attacks), note, made_by(groups)])
+
+
+def _left(groups: Sequence[Group], attacks: Sequence[tuple[bool, str, int]]) -> str:
+    """What the defences that users can live with leave to each attack, as a list."""
+    bearable = [group for group in groups if group.setting.defences and _bearable(group)]
+    head = f"Behind the defences that take less than {percent(BEARABLE)} of accuracy from users:"
+    lines = [head, ""]
+    for attack in attacks:
+        (plain,) = [g for g in groups if _attack(g) == attack and not g.setting.defences]
+        behind = [median_agreement(group) for group in bearable if _attack(group) == attack]
+        if behind:
+            low, high = percent(min(behind)), percent(max(behind))
+            told = f"agreement from {low} to {high}; without, {percent(median_agreement(plain))}."
+            lines.append(f"- {_title(attack)}: {told}")
+    return "\n".join(lines)
+
+
+def _bearable(group: Group) -> bool:
+    return group.victim.accuracy - group.victim.defended_accuracy < BEARABLE
 
 
 def _attack(group: Group) -> tuple[bool, str, int]:
