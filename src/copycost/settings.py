@@ -48,8 +48,10 @@ class _Choice:
         )
 
     def _read(self, value: Any) -> Any:
-        if not isinstance(value, str):
+        if callable(value):
             return value
+        if not isinstance(value, str):
+            raise ValueError(f"expected one of {', '.join(self.registry)}, got {value!r}")
         try:
             return self.registry[value]
         except ConfigError as error:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copycost.attacks.dfme import DFME
 from copycost.attacks.frugal import Frugal
 from copycost.errors import ConfigError
+from copycost.losses import l1_sum
 from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
 from copycost.runner.making import attack_of
@@ -85,6 +87,17 @@ def test_k_makes_no_two_runs_of_one_where_nothing_is_cut_to_it():
     runs = [RunConfig(access=access, top_k=k) for access in ("label", "top-k") for k in (1, 3, 5)]
     assert len({run.identity("") for run in runs}) == 4
     assert [run.top_k for run in runs] == [5, 5, 5, 1, 3, 5]
+
+
+@pytest.mark.parametrize("loss", [3, None, True, ["l1"]])
+def test_what_can_be_no_function_is_refused_where_one_is_named(loss):
+    with pytest.raises(ConfigError, match=r"dfme\.loss: expected one of l1, .*, got ") as caught:
+        RunConfig.read({"attack": "dfme", "settings": {"loss": loss}})
+    (problem,) = caught.value.problems
+    assert problem.endswith(f"got {loss!r}")
+    with pytest.raises(ValueError, match="expected one of l1, "):
+        DFME(loss=loss)
+    assert DFME(loss=l1_sum).loss is l1_sum
 
 
 @pytest.mark.parametrize("budget", [0, 10**20, 10**40])
