@@ -202,11 +202,29 @@ def test_a_seed_gives_the_same_student(transfer):
     assert not torch.equal(weights(1), weights(2))
 
 
-def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer):
+def dropping() -> nn.Module:
+    """A student that draws random numbers of PyTorch's own."""
+    return nn.Sequential(nn.Dropout(), TinyNet(TINY, 4, 3))
+
+
+def test_layers_draw_by_the_seed_alone_and_leave_the_process_its_own_numbers(queries):
+    found = []
+    for others in (1, 2):
+        torch.manual_seed(others)
+        expected = torch.rand(3)
+        torch.manual_seed(others)
+        trained = train_fresh(Recipe(batch_size=8), dropping, queries, 4, 0, CPU)
+        assert torch.equal(torch.rand(3), expected)
+        found.append(list(trained.last.parameters()))
+    assert all(map(torch.equal, *found))
+
+
+@pytest.mark.parametrize("build", [lambda: TinyNet(TINY, 4, 3), dropping])
+def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer, build):
     recipe, queries = Recipe(batch_size=8, kept_out=0.2, checks=4), first_queries(transfer, 43)
 
     def learn(keeper: KeptTraining | None = None) -> Trained:
-        return train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 20, 0, CPU, keeper)
+        return train_fresh(recipe, build, queries, 20, 0, CPU, keeper)
 
     whole, path = learn(), tmp_path / "kept.safetensors"
     for steps in (1, 8, 4):  # the second stop is after a check

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
+from tests.runner.test_chance import dropping
+from tests.stops import Soon
 from torch import Tensor, nn
 
 from copycost.attacks.dfme import DFME
@@ -105,6 +107,21 @@ def test_looking_changes_nothing(record: VanishingRecord, tmp_path: Path) -> Non
     often = diagnose(run_of(), tiny_target(), tmp_path / "often", more)
     assert often.student_hash == plain.student_hash
     assert often.moments[0].estimate == record.moments[0].estimate
+
+
+def test_a_student_that_draws_numbers_ends_as_in_a_run_also_after_a_stop(tmp_path: Path) -> None:
+    config = tiny_config(student=f"{dropping.__module__}:dropping", budget=1500)
+    plain = copy_model(config, tiny_target(), tmp_path / "run")
+    grid = QUICK.model_copy(update=FLOAT32_ALONE)
+    torch.manual_seed(plain.seed + 1)
+    stopped = diagnose(config.model_dump(), tiny_target(), tmp_path / "it", grid, stop=Soon(9))
+    assert not stopped.finished
+    assert stopped.moments
+    found = diagnose(config.model_dump(), tiny_target(), tmp_path / "it", grid)
+    assert found.student_hash == plain.student_hash
+    whole = diagnose(config.model_dump(), tiny_target(), tmp_path / "whole", grid)
+    assert whole.student_hash == plain.student_hash
+    assert whole.moments == found.moments
 
 
 def test_a_look_leaves_the_players_as_they_stand() -> None:

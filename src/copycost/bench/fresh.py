@@ -23,7 +23,9 @@ from copycost.errors import RunError, Unstable
 from copycost.hashes import hash_of
 from copycost.losses import LossSetting, kl
 from copycost.metrics import agreement
+from copycost.nets.seeded import derive
 from copycost.recovery import recover_logits
+from copycost.runner.chance import chance_state, own_chance, restore_chance
 from copycost.runner.kept_training import KeptTraining
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS, write_settings
@@ -86,17 +88,19 @@ def train_fresh(
 ) -> Trained:
     """Train the student that `build` makes on `queries` for `steps` steps, asking nothing new.
 
-    `seed` fixes which queries are kept out, and the order of the others. Raises `RunError` if
-    there are too few queries, `Unstable` if the loss is not finite, and what `keeper` raises.
+    `seed` fixes which queries are kept out, the order of the others, and what layers such as
+    dropout draw. Raises `RunError` if there are too few queries, `Unstable` if the loss is not
+    finite, and what `keeper` raises.
     """
-    training = FreshTraining(recipe, build, queries, steps, seed, device)
-    if keeper is not None:
-        keeper.begin(training)
-    while not training.finished:
-        training.step()
+    with own_chance(derive(seed, "layers"), device):
+        training = FreshTraining(recipe, build, queries, steps, seed, device)
         if keeper is not None:
-            keeper.after_step(training)
-    return training.trained()
+            keeper.begin(training)
+        while not training.finished:
+            training.step()
+            if keeper is not None:
+                keeper.after_step(training)
+        return training.trained()
 
 
 class FreshTraining:
@@ -160,6 +164,7 @@ class FreshTraining:
             "learner": self._learner.state(),
             "choice": self._choice.state(),
             "rows": self._rows.state(),
+            "layers": chance_state(self._device),
             "done": self._done,
             "seconds": self._seconds,
         }
@@ -169,6 +174,7 @@ class FreshTraining:
         self._learner.restore(state["learner"])
         self._choice.restore(state["choice"])
         self._rows.restore(state["rows"])
+        restore_chance(self._device, state.get("layers", ()))
         self._done, self._before = state["done"], state["seconds"]
 
     @property

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
 
+from copycost.engine import Engine
+from copycost.nets.seeded import derive
 from copycost.noise import restore_stream
 
 
@@ -23,6 +25,11 @@ def own_chance(seed: int, device: torch.device) -> Iterator[None]:
     finally:
         for stream, state in zip(streams, before, strict=True):
             stream.set_state(state)
+
+
+def runs_chance(seed: int, engine: Engine) -> AbstractContextManager[None]:
+    """Within the block layers draw what they draw in a run of `seed`, on each rank its own."""
+    return own_chance(derive(seed, f"layers on rank {engine.ranks.rank}"), engine.device)
 
 
 def chance_state(device: torch.device) -> list[Tensor]:

@@ -20,7 +20,7 @@ from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
 from copycost.ranks import Ranks
 from copycost.runner.auditor import Auditor, auditors_account
-from copycost.runner.chance import own_chance
+from copycost.runner.chance import runs_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import extract
 from copycost.runner.folder import (
@@ -102,7 +102,7 @@ def _copied(
     with (
         Stop.given_or_own(stop) as asked,
         claimed(folder, config, target, engine.ranks),
-        own_chance(derive(config.seed, f"layers on rank {engine.ranks.rank}"), engine.device),
+        runs_chance(config.seed, engine),
     ):
         record = _finished(folder)
         if record is not None:

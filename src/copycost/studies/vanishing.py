@@ -22,7 +22,9 @@ from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.engine import Engine, arranged
 from copycost.errors import ConfigError, Interrupted, RunError
+from copycost.nets.seeded import derive
 from copycost.oracle.meter import Meter, Oracle
+from copycost.runner.chance import chance_state, own_chance, restore_chance, runs_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import advance
 from copycost.runner.kept_training import KeptTraining, keeping
@@ -148,7 +150,8 @@ class _Diagnosis:
 
     def play(self, kept: KeptTraining, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
         """Run the attack's loop and measure in between; the last time at the end of the budget."""
-        with suppress(Interrupted), kept.until_done():
+        chance = runs_chance(self.config.seed, self.game.engine)
+        with suppress(Interrupted), chance, kept.until_done():
             kept.begin(self)
             if not self.moments:
                 self._look(say)
@@ -187,6 +190,7 @@ class _Diagnosis:
         """The players, the moments measured, and the queries and time spent."""
         return {
             "players": self.players.state(),
+            "layers": chance_state(self.game.engine.device),
             "moments": [moment.model_dump_json() for moment in self.moments],
             "spent": self.oracle.spent,
             "measuring": self.measuring,
@@ -197,6 +201,7 @@ class _Diagnosis:
     def restore(self, state: dict[str, Any]) -> None:
         """Resume from a saved `state`; the new account is charged what the old one had spent."""
         self.players.restore(state["players"])
+        restore_chance(self.game.engine.device, state.get("layers", ()))
         self.moments = [Moment.model_validate_json(moment) for moment in state["moments"]]
         self.meter.forfeit(state["spent"])
         self.measuring, self.before = state["measuring"], state["seconds"]
@@ -210,7 +215,8 @@ class _Diagnosis:
     def _look(self, say: Callable[[str], None]) -> None:
         self.meter.verify()
         began = time.monotonic()
-        moment = self.game.measure(self.players, self.oracle.spent)
+        with own_chance(derive(self.config.seed, "diagnosis layers"), self.game.engine.device):
+            moment = self.game.measure(self.players, self.oracle.spent)
         took = time.monotonic() - began
         self.measuring += took
         self.moments.append(moment)
