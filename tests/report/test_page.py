@@ -15,8 +15,10 @@ from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report.explanations import EXPLANATIONS
 from copycost.report.page import write_report
-from copycost.runner.record import PoolFacts
+from copycost.report.runs import settings
+from copycost.runner.record import PoolFacts, Record
 
+MakeRecord = Callable[..., Record]
 MakeRun = Callable[..., Path]
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
@@ -129,6 +131,26 @@ def test_nor_in_which_folders_models_and_data_lay(make_run: MakeRun, tmp_path: P
     assert "/srv/x" not in page
     for shown in ("…/m1", "parquet:…/photographs"):
         assert shown in page
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/home/me/models/m1", "…/m1"),
+        ("/home/me/a:b/model", "…/model"),
+        ("/home/me#1/a/model", "…/model"),
+        ("parquet:/home/me/cats#Cats: tabby", "parquet:…/cats#Cats: tabby"),
+        ("folder:/home/me#1/a:b/cats", "folder:…/cats"),
+        ("folder:/home/me/cats#A/B", "folder:…/B"),
+        ("parquet:cats", "parquet:cats"),
+        ("my.module:function", "my.module:function"),
+        ("digits", "digits"),
+    ],
+)
+def test_of_a_path_only_its_end_is_told(make_record: MakeRecord, path: str, shown: str) -> None:
+    record = make_record(config={"victim": path, "data": path})
+    told = {setting.name: setting.value for setting in settings(record)}
+    assert (told["victim"], told["data"]) == (shown, shown)
 
 
 EVIL = "<script>alert('$1')</script>\"'><img src=x onerror=y> --> ]]>"

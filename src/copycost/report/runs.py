@@ -78,7 +78,10 @@ def settings(record: Record) -> list[Setting]:
 
 def _without_folders(value: str) -> str:
     """Shorten `parquet:/home/me/photographs` to `parquet:…/photographs`."""
-    kind, colon, path = value.rpartition(":")
+    kind, colon, path = value.partition(":")
+    if not colon or "/" in kind:  # a folder's name may hold a colon, as a data set's label may
+        kind, colon, path = "", "", value
+    # Of a label with a slash only its end remains: its '#' may as well be a folder's.
     folders, slash, name = path.rpartition("/")
     return f"{kind}{colon}…/{name}" if slash and folders else value
 
