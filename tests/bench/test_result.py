@@ -449,6 +449,12 @@ def test_a_copy_is_held_against_the_victim_without_defences_or_against_chance(
     assert line.value == level
 
 
+def test_where_one_class_is_common_agreement_is_held_against_always_giving_it(record):
+    victim = record.victim.model_copy(update={"classes": 2, "commonest_label": 0.9})
+    (line,) = figures._levels(record.model_copy(update={"victim": victim}), "agreement")
+    assert (line.value, line.label) == (0.9, "always the commonest class")
+
+
 @pytest.mark.parametrize("missing", ["fresh", "transfer"])
 def test_a_run_that_is_not_measured_leaves_the_bench_unfinished(record, missing):
     first = record.attacks[0].budgets[0].runs[0].model_copy(update={missing: None})

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import matplotlib
 import numpy as np
 
-from copycost.report.figures import Line, curves, shares_figure, values_figure
+from copycost.report.figures import curves, shares_figure, values_figure
 from copycost.report.groups import group_records
+from copycost.report.levels import Line
 from copycost.report.table import labels
 from copycost.runner.record import Point, Record
 

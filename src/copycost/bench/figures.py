@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from copycost.bench.result import BenchRecord, BudgetResult, Measured
 from copycost.report import figures as shared
 from copycost.report import stand_alone, wording
-from copycost.report.figures import Curve, Drawing, Line
+from copycost.report.figures import Curve, Drawing
+from copycost.report.levels import Line, level
 
 PANELS = {
     ("agreement", "own"): "Agreement of the attack's own student",
@@ -68,12 +69,8 @@ def _of(result: BudgetResult, track: str) -> Measured:
 
 
 def _levels(record: BenchRecord, quality: str) -> Sequence[Line]:
-    """Reference lines: the victim's accuracy, or the agreement by chance."""
-    if record.victim is None:
-        return []
-    if quality == "accuracy":
-        return [Line(record.victim.accuracy, "the victim")]
-    return [Line(1 / record.victim.classes, f"one in {record.victim.classes}, by chance")]
+    """Reference lines: the victim's accuracy, or the agreement of one class for all inputs."""
+    return [] if record.victim is None else [level(record.victim, quality, "the victim")]
 
 
 def _sheet(record: BenchRecord) -> Figure:
@@ -100,9 +97,9 @@ def _panel(axes: Axes, record: BenchRecord, quality: str, track: str) -> dict[st
     # Each curve is drawn as two lines: itself, and a dot at its end.
     lines = dict(zip((curve.label for curve in found), axes.get_lines()[::2], strict=True))
     levels = _levels(record, quality)
-    for level in levels:
+    for line in levels:
         axes.axhline(
-            level.value, color=matplotlib.rcParams["text.color"], dashes=(3, 2), linewidth=1.2
+            line.value, color=matplotlib.rcParams["text.color"], dashes=(3, 2), linewidth=1.2
         )
-    drawn = dict(zip((level.label for level in levels), axes.get_lines()[-1:], strict=False))
+    drawn = dict(zip((line.label for line in levels), axes.get_lines()[-1:], strict=False))
     return lines | drawn

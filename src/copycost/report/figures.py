@@ -25,6 +25,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from copycost.report import wording
 from copycost.report.groups import Group
+from copycost.report.levels import Line
 from copycost.runner.record import Point, Record
 
 INK, FAINT, NOISE = "#010203", "#040506", "#070809"
@@ -75,14 +76,6 @@ class Curve:
     high: np.ndarray
     runs: int
     noise: bool
-
-
-@dataclass(frozen=True)
-class Line:
-    """A level to compare the curves with, such as the victim's own accuracy."""
-
-    value: float
-    label: str
 
 
 @dataclass(frozen=True)

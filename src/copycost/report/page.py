@@ -18,13 +18,12 @@ from copycost.report.explanations import EXPLANATIONS, explanation
 from copycost.report.groups import Group, group_records
 from copycost.report.headline import Headline, headlines
 from copycost.report.knowledge import MEANINGS, held
+from copycost.report.levels import level
 from copycost.report.runs import Run, read_run
 from copycost.report.table import Row, labels, rows
 from copycost.report.tariff import Tariff
 
 RESULTS = ("agreement", "accuracy")
-NEARLY_EVEN = 1.1
-"""Classes are called equally common if the commonest has less than this many times its share."""
 COLUMNS = {
     "knowledge": "The attacker holds",
     "defences": "Defences",
@@ -106,7 +105,7 @@ def render(found: Sequence[Run], tariff: Tariff, failed: Sequence[str] = ()) -> 
             checks=[text.title for text in EXPLANATIONS.values()],
             found=found,
             names=_run_names(found, groups),
-            levels=[f"{level * 100:.0f}{wording.NBSP}%" for level in cost.LEVELS],
+            levels=[f"{share * 100:.0f}{wording.NBSP}%" for share in cost.LEVELS],
             price=tariff.money(1_000),
             pace=tariff.pace(),
             holdings=_holdings(found),
@@ -170,21 +169,13 @@ def _tiles(headline: Headline, tariff: Tariff) -> list[Tile]:
 def _results(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Drawing]:
     """Figures of agreement and accuracy, each with its reference level."""
     titles = {"agreement": "Agreement with your model", "accuracy": "Accuracy of the copy"}
+    victim = groups[0].victim
     drawn = {value: figures.curves(groups, names, value) for value in RESULTS}
     return [
-        figures.shares_figure(titles[value], drawn[value], _levels(groups, value))
+        figures.shares_figure(titles[value], drawn[value], [level(victim, value, "your model")])
         for value in RESULTS
         if drawn[value]
     ]
-
-
-def _levels(groups: Sequence[Group], value: str) -> list[figures.Line]:
-    victim = groups[0].victim
-    if value == "accuracy":
-        return [figures.Line(victim.accuracy, "your model")]
-    if victim.one_answer * victim.classes < NEARLY_EVEN:
-        return [figures.Line(1 / victim.classes, f"one in {victim.classes}, by chance")]
-    return [figures.Line(victim.one_answer, "always the commonest class")]
 
 
 def _holdings(found: Sequence[Run]) -> dict[str, str]:
