@@ -9,7 +9,7 @@ import pytest
 
 from copycost.report import wording
 from copycost.report.groups import Spread, flatten, group_records, spread
-from copycost.report.table import labels, rows
+from copycost.report.table import in_words, labels, rows
 from copycost.runner.record import Point, Record
 from copycost.types import Access
 
@@ -90,6 +90,12 @@ def test_values_that_are_missing_are_shown_as_missing(make_record: MakeRecord) -
     (row,) = rows(group_records([make_record(curve=[])]))
     assert (row.agreement, row.accuracy, row.kl) == ("–", "–", "–")
     assert spread([math.nan, 0.25, math.inf]) == Spread(0.25, 0.25, 0.25, 1)
+
+
+def test_a_single_number_has_no_range_whatever_its_unit() -> None:
+    assert in_words(Spread(0.5, 0.5, 0.5, 1), wording.PLAIN) == "0.5"
+    assert in_words(Spread(0.5, 0.25, 1.5, 3), wording.PLAIN) == "0.5 (0.25–1.5)"
+    assert in_words(Spread(0.5, 0.5, 0.5, 2)) == "50.0\u00a0% (50.0–50.0\u00a0%)"
 
 
 def test_no_records_are_no_rows() -> None:

@@ -180,6 +180,12 @@ def test_medians_over_seeds_have_their_range_beside_them(
     assert [(n, plain(v)) for n, v in verdict.numbers] == [(name, said)]
 
 
+def test_a_range_of_whole_numbers_has_all_their_digits() -> None:
+    finding = Finding("text", None, {"queries": 12_345}, ranges={"queries": (9_999, 123_456)})
+    (verdict,) = verdicts(replace(made_up("figure-2"), findings=(finding,)))
+    assert verdict.numbers == [("queries", "12,345 (9,999–123,456)")]
+
+
 def test_of_several_seeds_every_course_has_a_range() -> None:
     for key in ("figure-2", "figure-3", "figure-4", "figure-7", "figure-9"):
         for finding in made_up(key).findings:

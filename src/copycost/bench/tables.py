@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from copycost.bench.result import AttackResult, BenchRecord, BenchRun, BudgetResult, Interval
@@ -116,27 +116,19 @@ def shares(found: Interval | None, seeds: int) -> str:
 
     Where some of the planned `seeds` are missing: '94.1 % (92.0–95.1 %; 2 of 3 seeds)'.
     """
-    return _written(found, seeds, wording.percent, wording.percent_range)
+    return _written(found, seeds, wording.PERCENT)
 
 
 def plain(found: Interval | None, seeds: int) -> str:
     """A median number with its range, in the format of `shares`."""
-    return _written(found, seeds, wording.plain, wording.plain_range)
+    return _written(found, seeds, wording.PLAIN)
 
 
-def _written(
-    found: Interval | None,
-    seeds: int,
-    one: Callable[[float], str],
-    two: Callable[[float, float], str],
-) -> str:
+def _written(found: Interval | None, seeds: int, unit: wording.Unit) -> str:
     if found is None:
         return wording.MISSING
-    notes = [two(found.low, found.high)] if found.n > 1 else []
-    if found.n < seeds:
-        notes.append(f"{found.n} of {wording.plural(seeds, 'seed')}")
-    middle = one(found.median)
-    return f"{middle} ({'; '.join(notes)})" if notes else middle
+    notes = [f"{found.n} of {wording.plural(seeds, 'seed')}"] if found.n < seeds else []
+    return unit.spread(found.median, found.low, found.high, found.n, *notes)
 
 
 def _collapsed(result: BudgetResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from copycost.report import wording
@@ -61,18 +61,9 @@ def access_in_words(setting: Setting) -> str:
     return str(setting.access) + ("" if setting.top_k is None else f" (k = {setting.top_k})")
 
 
-def in_words(shares: Spread | None) -> str:
-    """A median share and, over several runs, its range: '94.1 % (92.0–95.1 %)'."""
-    return _in_words(shares, wording.percent, wording.percent_range)
-
-
-def _in_words(
-    found: Spread | None, one: Callable[[float], str], both: Callable[[float, float], str]
-) -> str:
-    if found is None:
-        return wording.MISSING
-    middle = one(found.median)
-    return f"{middle} ({both(found.low, found.high)})" if found.n > 1 else middle
+def in_words(found: Spread | None, unit: wording.Unit = wording.PERCENT) -> str:
+    """A median and, over several runs, its range: '94.1 % (92.0–95.1 %)'."""
+    return wording.MISSING if found is None else unit.spread(*found)
 
 
 def _row(group: Group) -> Row:
@@ -90,7 +81,7 @@ def _row(group: Group) -> Row:
         seeds=_seeds(group),
         agreement=in_words(group.agreement),
         accuracy=in_words(group.accuracy),
-        kl=_in_words(group.kl, wording.plain, wording.plain_range),
+        kl=in_words(group.kl, wording.PLAIN),
         spent=wording.count(group.spent.median),
         seconds=wording.duration(group.seconds.median),
         noise=group.attack == wording.NOISE,

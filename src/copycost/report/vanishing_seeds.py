@@ -44,20 +44,17 @@ def single(read: Read) -> Measure:
 
 def plain(at: At, read: Measure) -> str:
     """The result of `over` as text, without a unit: 'middle (low–high)'."""
-    return ranged(over(at, read), wording.plain, wording.plain_range)
+    return ranged(over(at, read), wording.PLAIN)
 
 
 def percent(at: At, read: Read) -> str:
     """Like `plain`, for a share in [0, 1], as a percentage."""
-    return ranged(over(at, single(read)), wording.percent, wording.percent_range)
+    return ranged(over(at, single(read)), wording.PERCENT)
 
 
-def ranged(
-    found: Quartiles, write: Callable[[float], str], write_range: Callable[[float, float], str]
-) -> str:
+def ranged(found: Quartiles, unit: wording.Unit) -> str:
     """The middle as text, followed by the range unless low and high are equal."""
-    middle = write(found.middle)
-    return middle if found.low == found.high else f"{middle} ({write_range(found.low, found.high)})"
+    return unit.spread(found.middle, found.low, found.high, n=1 + (found.low != found.high))
 
 
 def arithmetics(record: VanishingRecord) -> list[str]:

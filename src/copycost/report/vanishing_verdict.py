@@ -115,8 +115,8 @@ def _factor(pairs: Sequence[tuple[float, float]]) -> str:
         return "was 0 at the start"
     found = spread_of([after / before for before, after in pairs])
     if found.middle > CHANGED:
-        return f"grew {ranged(found, wording.plain, wording.plain_range)}-fold"
-    to = ranged(found, wording.percent, wording.percent_range)
+        return f"grew {ranged(found, wording.PLAIN)}-fold"
+    to = ranged(found, wording.PERCENT)
     if found.middle < 1 / CHANGED:
         return f"shrank to {to}"
     return f"changed by less than a factor of {CHANGED:g}, to {to}"

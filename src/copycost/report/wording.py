@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 NOISE = "random-noise"
 """The baseline of every other attack: its queries are random noise."""
@@ -44,6 +45,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def count_range(low: float, high: float) -> str:
+    """Two whole numbers as one range."""
+    return f"{count(low)}–{count(high)}"
+
+
 def percent(share: float | None) -> str:
     """A share in [0, 1] as a percentage with one decimal."""
     return MISSING if not _finite(share) else f"{share:.1%}".replace("%", f"{NBSP}%")
@@ -62,6 +68,24 @@ def plain(number: float | None) -> str:
 def plain_range(low: float, high: float) -> str:
     """Two numbers of no particular unit as one range."""
     return f"{plain(low)}–{plain(high)}"
+
+
+class Unit(NamedTuple):
+    """How numbers of one unit are written."""
+
+    one: Callable[[float], str]
+    two: Callable[[float, float], str]
+    """Two of them as one range."""
+
+    def spread(self, middle: float, low: float, high: float, n: int, *notes: str) -> str:
+        """The middle of `n` numbers and the range of several: '94.1 % (92.0–95.1 %; a note)'."""
+        told = [self.two(low, high), *notes] if n > 1 else notes
+        return f"{self.one(middle)} ({'; '.join(told)})" if told else self.one(middle)
+
+
+COUNT = Unit(count, count_range)
+PERCENT = Unit(percent, percent_range)
+PLAIN = Unit(plain, plain_range)
 
 
 def duration(seconds: float | None) -> str:

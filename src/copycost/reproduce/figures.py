@@ -293,7 +293,4 @@ def _lasts(series: SeriesResult, value: str) -> list[float]:
 
 
 def _in_words(values: Sequence[float], value: str) -> str:
-    found = spread(values)
-    if value in SHARES or found is None:
-        return in_words(found)
-    return f"{wording.plain(found.median)} ({wording.plain_range(found.low, found.high)})"
+    return in_words(spread(values), wording.PERCENT if value in SHARES else wording.PLAIN)

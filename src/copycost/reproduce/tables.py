@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -234,20 +234,19 @@ def _number(result: StudyResult, finding: Finding, name: str) -> str:
     for series in result.series:
         if series.label in labels:
             return in_words(finals(series, share or "accuracy"))
-    write, write_range = _writers(re.split("[,:] ", name)[0])
-    middle, between = write(finding.measured[name]), finding.ranges.get(name)
-    return middle if between is None else f"{middle} ({write_range(*between)})"
+    unit, middle = _unit(re.split("[,:] ", name)[0]), finding.measured[name]
+    if name not in finding.ranges:
+        return unit.one(middle)
+    return unit.spread(middle, *finding.ranges[name], n=2)
 
 
-def _writers(kind: str) -> tuple[Callable[[float], str], Callable[[float, float], str]]:
-    """How a number of this kind is written, and how a range of them."""
+def _unit(kind: str) -> wording.Unit:
+    """How a number of this kind is written."""
     if _DIFFERENCE.search(kind):
-        return points, points_range
+        return wording.Unit(points, points_range)
     if _COUNT.search(kind):
-        return wording.count, wording.plain_range
-    if _SHARE.search(kind):
-        return wording.percent, wording.percent_range
-    return wording.plain, wording.plain_range
+        return wording.COUNT
+    return wording.PERCENT if _SHARE.search(kind) else wording.PLAIN
 
 
 def _victim(record: Record) -> str:
