@@ -25,14 +25,12 @@ from copycost.reproduce.page import write_pages
 from copycost.reproduce.plan import PAPER, Plan
 from copycost.reproduce.result import StudyResult
 from copycost.reproduce.sources import check_data
-from copycost.reproduce.tables import MAY_BE_CHANCE, NOT_COMPARABLE, and_diverged
+from copycost.reproduce.tables import MAY_BE_CHANCE, and_diverged, in_a_word
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.results import Result, State
-
-_VERDICTS = {True: "holds", False: "does not hold", None: "-"}
 
 
 @dataclass(frozen=True)
@@ -244,7 +242,7 @@ def _tell_diagnoses(found: Mapping[str, Any], expected: Estimate) -> None:
         f"Also {wording.plural(found['named'], 'diagnosis', 'diagnoses')} of gradients, one a "
         f"seed, for which copycost looks into {found['victim']}: {found['finished']} finished, "
         f"{found['left']} to do with {found['queries_left']:,} queries that are charged to "
-        f"nobody, in about {_duration(expected.diagnoses_seconds)} of the time below."
+        f"nobody, in about {wording.duration(expected.diagnoses_seconds)} of the time below."
     )
 
 
@@ -252,23 +250,15 @@ def _tell_estimate(expected: Estimate) -> None:
     for line in expected.timed:
         say(f"timed     {line}")
     say(
-        f"About {_duration(expected.seconds)} on this device ({expected.device}), "
+        f"About {wording.duration(expected.seconds)} on this device ({expected.device}), "
         f"{wording.plural(expected.workers, 'run')} at a time, and "
         f"{expected.disk_bytes / 1e6:,.0f} MB of disk. {expected.how}"
     )
 
 
-def _duration(seconds: float) -> str:
-    """`seconds` in the largest unit of which it has at least two."""
-    units = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
-    name = next((name for name, size in units.items() if seconds >= 2 * size), "seconds")
-    return f"{seconds / units[name]:,.0f} {name}"
-
-
 def _verdict(finding: Finding) -> str:
-    if not finding.comparable:
-        return NOT_COMPARABLE
-    return _VERDICTS[finding.holds] + (f", {MAY_BE_CHANCE}" if finding.overlap else "")
+    said = in_a_word(finding.holds, finding.comparable)
+    return f"{said}, {MAY_BE_CHANCE}" if finding.overlap else said
 
 
 def _tell(results: Sequence[StudyResult], ended: Sequence[Result], page: Path) -> None:
