@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from copycost.bench import carry_out, figures, tables
 from copycost.bench.adversarial import TransferRate
@@ -30,6 +32,7 @@ from copycost.bench.work import FreshResult
 from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report import wording
+from copycost.report.levels import Line
 from copycost.types import Access
 from tests.bench.made_up import made_up
 from tools.passages.bench import digits_passage
@@ -453,6 +456,15 @@ def test_where_one_class_is_common_agreement_is_held_against_always_giving_it(re
     victim = record.victim.model_copy(update={"classes": 2, "commonest_label": 0.9})
     (line,) = figures._levels(record.model_copy(update={"victim": victim}), "agreement")
     assert (line.value, line.label) == (0.9, "always the commonest class")
+
+
+def test_each_name_in_the_legend_has_the_line_that_was_drawn_of_it(record, monkeypatch):
+    levels = [Line(0.5, "one"), Line(0.25, "other")]
+    monkeypatch.setattr(figures, "_levels", lambda *_: levels)
+    (curve,) = figures.curves(record, "agreement", "own")
+    handles = figures._panel(Figure().add_subplot(), record, "agreement", "own")
+    drawn = {label: np.asarray(line.get_ydata()).tolist() for label, line in handles.items()}
+    assert drawn == {curve.label: list(curve.middle), "one": [0.5, 0.5], "other": [0.25, 0.25]}
 
 
 @pytest.mark.parametrize("missing", ["fresh", "transfer"])

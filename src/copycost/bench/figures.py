@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +13,7 @@ from copycost.bench.result import BenchRecord, BudgetResult, Measured
 from copycost.report import figures as shared
 from copycost.report import stand_alone, wording
 from copycost.report.figures import Curve, Drawing
-from copycost.report.levels import Line, level
+from copycost.report.levels import Line, draw_level, level_of
 
 PANELS = {
     ("agreement", "own"): "Agreement of the attack's own student",
@@ -70,7 +69,7 @@ def _of(result: BudgetResult, track: str) -> Measured:
 
 def _levels(record: BenchRecord, quality: str) -> Sequence[Line]:
     """Reference lines: the victim's accuracy, or the agreement of one class for all inputs."""
-    return [] if record.victim is None else [level(record.victim, quality, "the victim")]
+    return [] if record.victim is None else [level_of(record.victim, quality, "the victim")]
 
 
 def _sheet(record: BenchRecord) -> Figure:
@@ -93,13 +92,8 @@ def _panel(axes: Axes, record: BenchRecord, quality: str, track: str) -> dict[st
     found = curves(record, quality, track)
     if not found:
         return {}
-    shared.draw_curves(axes, found)
-    # Each curve is drawn as two lines: itself, and a dot at its end.
-    lines = dict(zip((curve.label for curve in found), axes.get_lines()[::2], strict=True))
+    drawn = zip(found, shared.draw_curves(axes, found), strict=True)
     levels = _levels(record, quality)
-    for line in levels:
-        axes.axhline(
-            line.value, color=matplotlib.rcParams["text.color"], dashes=(3, 2), linewidth=1.2
-        )
-    drawn = dict(zip((line.label for line in levels), axes.get_lines()[-1:], strict=False))
-    return lines | drawn
+    return {curve.label: line for curve, line in drawn} | {
+        level.label: draw_level(axes.axhline, level.value) for level in levels
+    }

@@ -21,11 +21,12 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from copycost.report import wording
 from copycost.report.groups import Group
-from copycost.report.levels import Line
+from copycost.report.levels import DASH, Line, draw_level
 from copycost.runner.record import Point, Record
 
 INK, FAINT, NOISE = "#010203", "#040506", "#070809"
@@ -34,7 +35,6 @@ LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, which people with any colour vision can tell apart."""
 DASHES = {"-": "none", "--": "6 3", ":": "1.5 3"}
 """SVG's `stroke-dasharray` by Matplotlib's line style."""
-LEVEL_DASH = "3 2"
 VARIABLES = {INK: "--ink", FAINT: "--faint", NOISE: "--noise"} | {
     colour: f"--line-{i}" for i, colour in enumerate(LINES)
 }
@@ -111,7 +111,7 @@ def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = (
         figure, axes = _axes(6.4, 3.4)
         draw_curves(axes, drawn)
         for level in levels:
-            axes.axhline(level.value, color=INK, dashes=(3, 2), linewidth=1.2)
+            draw_level(axes.axhline, level.value)
         scale_shares(axes)
         return Drawing(title, inline_svg(figure, title, described), legend(drawn, levels))
 
@@ -208,16 +208,21 @@ def queries_across(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: wording.count(number)))
 
 
-def draw_curves(axes: Axes, drawn: Sequence[Curve]) -> None:
-    """Draw each curve as a line that ends in a dot, with a band for the range of its runs."""
+def draw_curves(axes: Axes, drawn: Sequence[Curve]) -> list[Line2D]:
+    """Draw each curve as a line that ends in a dot, with a band for the range of its runs.
+
+    Returns the lines, in the order of the curves.
+    """
+    lines = []
     for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True):
-        axes.plot(curve.queries, curve.middle, dash, color=colour)
+        lines += axes.plot(curve.queries, curve.middle, dash, color=colour)
         axes.plot(curve.queries[-1:], curve.middle[-1:], "o", color=colour, markersize=5)
         if curve.runs > 1:
             band = (curve.queries, curve.low, curve.high)
             axes.fill_between(*band, color=colour, alpha=0.2, linewidth=0)
     most = max(float(curve.queries[-1]) for curve in drawn)
     axes.set_xlim(-0.02 * most, 1.02 * most)
+    return lines
 
 
 def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
@@ -243,7 +248,7 @@ def legend(drawn: Sequence[Curve], levels: Sequence[Line]) -> list[Key]:
         )
         for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True)
     ]
-    return found + [Key(level.label, VARIABLES[INK], LEVEL_DASH) for level in levels]
+    return found + [Key(level.label, VARIABLES[INK], DASH) for level in levels]
 
 
 def _spans_decades(drawn: Sequence[Curve]) -> bool:

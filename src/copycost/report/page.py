@@ -18,7 +18,7 @@ from copycost.report.explanations import EXPLANATIONS, explanation
 from copycost.report.groups import Group, group_records
 from copycost.report.headline import Headline, headlines
 from copycost.report.knowledge import MEANINGS, held
-from copycost.report.levels import level
+from copycost.report.levels import level_of
 from copycost.report.runs import Run, read_run
 from copycost.report.table import Row, labels, rows
 from copycost.report.tariff import Tariff
@@ -105,7 +105,7 @@ def render(found: Sequence[Run], tariff: Tariff, failed: Sequence[str] = ()) -> 
             checks=[text.title for text in EXPLANATIONS.values()],
             found=found,
             names=_run_names(found, groups),
-            levels=[f"{share * 100:.0f}{wording.NBSP}%" for share in cost.LEVELS],
+            levels=[f"{level * 100:.0f}{wording.NBSP}%" for level in cost.LEVELS],
             price=tariff.money(1_000),
             pace=tariff.pace(),
             holdings=_holdings(found),
@@ -172,7 +172,7 @@ def _results(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Draw
     victim = groups[0].victim
     drawn = {value: figures.curves(groups, names, value) for value in RESULTS}
     return [
-        figures.shares_figure(titles[value], drawn[value], [level(victim, value, "your model")])
+        figures.shares_figure(titles[value], drawn[value], [level_of(victim, value, "your model")])
         for value in RESULTS
         if drawn[value]
     ]

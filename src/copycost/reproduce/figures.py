@@ -21,6 +21,7 @@ from copycost.report import figures as shared
 from copycost.report import wording
 from copycost.report.figures import INK, LINES, VARIABLES, Drawing, Key
 from copycost.report.groups import spread
+from copycost.report.levels import draw_level, pattern
 from copycost.report.stand_alone import on_paper, png, svg
 from copycost.report.table import in_words
 from copycost.reproduce.epochs import queries_of_epoch
@@ -215,7 +216,7 @@ def _whole(result: StudyResult, found: Sequence[Plot]) -> Figure:
 def _handle(key: Key) -> Line2D:
     colours = {variable: colour for colour, variable in VARIABLES.items()}
     colours[VARIABLES[INK]] = matplotlib.rcParams["text.color"]
-    style = None if key.dash == "none" else _pattern(key.dash)
+    style = None if key.dash == "none" else pattern(key.dash)
     return Line2D([], [], color=colours[key.variable], linestyle=style, label=key.label)
 
 
@@ -232,15 +233,9 @@ def _levels(result: StudyResult, panel: Panel) -> list[Level]:
     ]
 
 
-def _draw_levels(line: Callable[..., object], levels: Sequence[Level]) -> None:
-    ink = matplotlib.rcParams["text.color"]
+def _draw_levels(across: Callable[..., Line2D], levels: Sequence[Level]) -> None:
     for level in levels:
-        line(level.value, color=ink, linestyle=_pattern(level.dash), linewidth=1.2)
-
-
-def _pattern(dash: str) -> tuple[float, tuple[float, ...]]:
-    """Convert SVG's notation of dashes to Matplotlib's."""
-    return (0.0, tuple(float(part) for part in dash.split()))
+        draw_level(across, level.value, level.dash)
 
 
 def _keys(levels: Sequence[Level]) -> list[Key]:
