@@ -143,7 +143,17 @@ def test_every_setting_can_be_built(name: str) -> None:
 
 def test_another_file_is_not_a_benchmark(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    for text in ("{}", "not json", '{"version": 9, "results": [], "surroundings": {}}'):
+    for text in (
+        "{}",
+        "[]",
+        "not json",
+        '{"version": 9, "results": [], "surroundings": {}}',
+        '{"version": 1, "results": 3}',
+    ):
         path.write_text(text)
-        with pytest.raises(RunError, match=r"x\.json is not a benchmark"):
+        with pytest.raises(RunError, match=r"x\.json is not a benchmark") as caught:
             read_benchmark(path)
+        assert "\n" not in str(caught.value)
+    for missing in (tmp_path / "none.json", path / "x.json", tmp_path):
+        with pytest.raises(RunError, match=f"^{missing} is not a benchmark of this version: "):
+            read_benchmark(missing)

@@ -479,3 +479,9 @@ def test_a_folder_in_a_records_place_is_told(tmp_path):
     for named in (tmp_path, path):
         with pytest.raises(RunError, match=f"^{path} is not a record: expected a file, got a fold"):
             read_record(named)
+
+
+def test_a_file_in_a_folders_place_has_no_record(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="There is no record at"):
+        read_record(tmp_path / "file" / "record.json")

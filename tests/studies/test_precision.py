@@ -70,7 +70,7 @@ def test_the_resnets_are_measured_the_same_way(tmp_path: Path) -> None:
     path = record.write_to(tmp_path / "resnet.json")
     assert read_precision(path) == record
     path.write_text("{}")
-    with pytest.raises(RunError, match="version"):
+    with pytest.raises(RunError, match="of this study: expected version 1, got None"):
         read_precision(path)
 
 

@@ -25,7 +25,7 @@ from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.meter import Oracle
 from copycost.runner.copy_model import copy_model
-from copycost.runner.record import RECORD_FILE, read_record
+from copycost.runner.record import AGAIN, RECORD_FILE, read_record
 from copycost.runner.stopping import Stop
 from copycost.studies.in_the_open import Game
 from copycost.studies.vanishing import diagnose
@@ -309,10 +309,15 @@ def test_a_record_is_read_back_and_is_no_run_s(record: VanishingRecord, tmp_path
     with pytest.raises(RunError):
         read_record(tmp_path)
     fields = json.loads(path.read_text())
-    for change in ({"version": 2}, {"kind": "run"}, {"more": 1}):
+    for change, why in (
+        ({"version": 2}, "expected version 1, got 2"),
+        ({"kind": "run"}, f"expected kind {record.kind!r}, got 'run'"),
+        ({"more": 1}, "more: there is no such setting"),
+    ):
         path.write_text(json.dumps(fields | change))
-        with pytest.raises(RunError, match=r"diagnostic\.json"):
+        with pytest.raises(RunError) as caught:
             read_vanishing(path)
+        assert str(caught.value) == f"{path} is not a diagnosis: {why}. {AGAIN}"
 
 
 def test_a_stopped_diagnosis_goes_on_to_what_it_would_have_been(

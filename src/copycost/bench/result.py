@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from copycost.bench.adversarial import TransferRate
 from copycost.bench.plan import Skipped
 from copycost.bench.work import FreshResult
 from copycost.claims.measures import knows_nothing, least_budgets
-from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report.groups import spread
 from copycost.runner.record import AccountFacts, Facts, Record, Surroundings, VictimFacts
-from copycost.settings import explained
 from copycost.types import Access
 
 VERSION: Literal[1] = 1
@@ -153,17 +150,7 @@ class BenchRecord(Facts):
 
 def read_bench(path: Path) -> BenchRecord:
     """Read `bench.json`; `RunError` says what is wrong with it."""
-    try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is not the record of a bench: {error}.") from None
-    version = data.get("version") if isinstance(data, dict) else None
-    if version != VERSION:
-        raise RunError(f"{path} has version {version!r}; this copycost reads version {VERSION}.")
-    try:
-        return BenchRecord.model_validate(data)
-    except ValidationError as error:
-        raise RunError(f"{path} is not the record of a bench: {explained(error)}.") from None
+    return BenchRecord.read_from(path, "is not the record of a bench")
 
 
 def bench_run(

@@ -12,7 +12,7 @@ from copycost.bench.adversarial import TransferRate, transfer_rate
 from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
-from copycost.errors import Busy, Interrupted, RunError
+from copycost.errors import Busy, Interrupted
 from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import derive
@@ -26,7 +26,7 @@ from copycost.runner.record import Facts
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import read_transfer_set
-from copycost.settings import explained, write_settings
+from copycost.settings import write_settings
 from copycost.sweep.work import ERROR_FILE, Ended, Outcome, Task
 
 
@@ -154,13 +154,9 @@ F = TypeVar("F", bound=Facts)
 
 
 def _read(kind: type[F], path: Path) -> F | None:
-    try:
-        return kind.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except ValueError as error:
-        why = explained(error)
-        raise RunError(f"{path} is damaged: {why}. Delete it to measure again.") from None
+    return kind.read_from(path, "is damaged", "Delete it to measure again.")
 
 
 def _key(settings: PGD | Recipe) -> str:

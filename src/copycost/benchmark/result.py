@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from copycost.errors import RunError
 from copycost.runner.record import Facts
 
 VERSION: Literal[1] = 1
@@ -137,7 +133,4 @@ def summary(repetitions: list[Repetition]) -> dict[str, Any]:
 
 def read_benchmark(path: Path) -> Benchmark:
     """Read what `copycost benchmark --json` wrote; `RunError` says what is wrong with it."""
-    try:
-        return Benchmark.model_validate(json.loads(path.read_bytes()))
-    except (ValidationError, ValueError) as error:
-        raise RunError(f"{path} is not a benchmark of this version: {error}") from None
+    return Benchmark.read_from(path, "is not a benchmark of this version")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,6 +34,25 @@ class Facts(BaseModel):
     """Base of everything in a record: read-only, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read_from(cls, path: Path, fault: str, advice: str = "") -> Self:
+        """Read what `write_to` wrote; `RunError` says '`path` `fault`: why. `advice`'.
+
+        Of another kind or version nothing else is looked at, which need not fit either.
+        """
+        try:
+            found = json.loads(path.read_bytes())
+            if not isinstance(found, dict):
+                raise ValueError("expected a JSON object")
+            for name in ("kind", "version"):
+                field, came = cls.model_fields.get(name), found.get(name)
+                if field and came != field.default:
+                    raise ValueError(f"expected {name} {field.default!r}, got {came!r}")
+            return cls.model_validate(found)
+        except (OSError, ValueError) as error:
+            why = f"{path} {fault}: {explained(error)}. {advice}"
+            raise RunError(why.rstrip()) from None
 
     def write_to(self, path: Path) -> Path:
         """Write them as the JSON file `path`, atomically, and return it."""
@@ -226,7 +245,7 @@ def read_record(path: AnyPath) -> Record:
         data = json.loads(path.read_bytes())
     except IsADirectoryError:
         raise RunError(f"{path} is not a record: expected a file, got a folder. {AGAIN}") from None
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(
             f"There is no record at {path}. Name the folders of single runs, such as runs/*-seed*."
         ) from None

@@ -5,13 +5,9 @@ It has a version of its own, apart from run records. This module does not load P
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from copycost.errors import RunError
 from copycost.runner.record import Facts, Surroundings
 
 VERSION: Literal[1] = 1
@@ -74,10 +70,4 @@ class PrecisionRecord(Facts):
 
 def read_precision(path: Path) -> PrecisionRecord:
     """Read a record of the study; `RunError` says what is wrong with it."""
-    try:
-        data = json.loads(path.read_bytes())
-        if not isinstance(data, dict) or data.get("version") != VERSION:
-            raise RunError(f"{path} is not a record of this study in version {VERSION}.")
-        return PrecisionRecord.model_validate(data)
-    except (OSError, ValueError, ValidationError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from None
+    return PrecisionRecord.read_from(path, "is not a record of this study")

@@ -5,16 +5,13 @@ It has a version of its own, apart from run records. This module does not load P
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from copycost.errors import RunError
 from copycost.runner.config import Arithmetic
 from copycost.runner.record import AGAIN, Facts, Surroundings
-from copycost.settings import explained
 
 VERSION: Literal[1] = 1
 KIND: Literal["diagnostic: not an attack's result"] = "diagnostic: not an attack's result"
@@ -160,11 +157,4 @@ class VanishingRecord(Facts):
 def read_vanishing(path: Path) -> VanishingRecord:
     """Read a record from its file or its folder; `RunError` says what is wrong with it."""
     path = path / DIAGNOSTIC_FILE if path.is_dir() else path
-    try:
-        data = json.loads(path.read_bytes())
-        known = isinstance(data, dict) and data.get("kind") == KIND
-        if not known or data.get("version") != VERSION:
-            raise RunError(f"{path} is not a diagnosis in version {VERSION}. {AGAIN}")
-        return VanishingRecord.model_validate(data)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {explained(error)}. {AGAIN}") from None
+    return VanishingRecord.read_from(path, "is not a diagnosis", AGAIN)
