@@ -17,14 +17,12 @@ from rich.table import Table
 from copycost.benchmark.settings import TIMED
 from copycost.cli import options
 from copycost.cli.output import STOPPED, console, print_text, say
-from copycost.errors import ConfigError, for_each
+from copycost.errors import for_each
 
 if TYPE_CHECKING:
     from copycost.benchmark.plan import Plan
     from copycost.benchmark.result import Benchmark, Overhead, Speed
     from copycost.runner.audit import Display
-
-SMALLEST_BATCH = 2
 
 
 def benchmark_command(
@@ -34,7 +32,8 @@ def benchmark_command(
     ] = None,
     batch_size: Annotated[
         list[int] | None,
-        typer.Option(help="Images a step, N. Repeatable.", show_default="the setting's"),
+        # Batch norm needs two.
+        typer.Option(min=2, help="Images a step, N. Repeatable.", show_default="the setting's"),
     ] = None,
     precision: Annotated[
         list[str] | None,
@@ -68,7 +67,6 @@ def benchmark_command(
     If Ctrl-C or SIGTERM stops it, it reports what it has timed so far.
     """
     chosen = [TIMED[name] for name in setting or ("digits",)]
-    _refuse_small(batch_size or [])
 
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.benchmark.plan import Plan  # noqa: PLC0415
@@ -91,17 +89,6 @@ def benchmark_command(
     if len(result.results) < len(plans) or (overhead and not result.overhead):
         say(f"Stopped: {len(result.results)} of {len(plans)} settings are timed.")
         raise typer.Exit(STOPPED)
-
-
-def _refuse_small(sizes: list[int]) -> None:
-    small = [n for n in sizes if n < SMALLEST_BATCH]
-    if small:
-        raise ConfigError(
-            *[
-                f"batch-size: expected {SMALLEST_BATCH} or more, which batch norm needs, got {n}."
-                for n in small
-            ]
-        )
 
 
 def _run(plans: list[Plan], overhead: bool) -> Benchmark:
