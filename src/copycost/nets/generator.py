@@ -11,9 +11,9 @@ from copycost.types import InputSpec
 
 
 class Generator(nn.Module, ABC):
-    """Maps latent vectors to inputs in two steps, because gradients are estimated between them.
+    """Maps latent vectors to unbounded values, which `squash` brings into the spec's range.
 
-    `forward` gives unbounded values, `squash` brings them into the spec's range.
+    These are two steps because gradients are estimated between them.
     """
 
     def __init__(self, spec: InputSpec, latent: int) -> None:
@@ -25,10 +25,6 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:
         """Map latents [N, Z] to inputs [N, *shape] before the squash, unbounded."""
-
-    def squash(self, x: Tensor) -> Tensor:
-        """Map unbounded values [N, *shape] into the spec's range; see `squash`."""
-        return squash(x, self.spec)
 
 
 def squash(x: Tensor, spec: InputSpec) -> Tensor:
