@@ -92,7 +92,7 @@ CASES = [
 @pytest.fixture(autouse=True)
 def _few_images_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """An attack's look at its own health would take most of the time."""
-    for place in ("generative.DIAGNOSED", "health.IMAGES"):
+    for place in ("generative.DIAGNOSED", "estimating.DIAGNOSED"):
         monkeypatch.setattr(f"copycost.attacks.{place}", 2)
 
 

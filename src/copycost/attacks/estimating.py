@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
-from copycost.arithmetic import Step
-from copycost.attacks.generative import Generative
-from copycost.attacks.health import estimate_correlation
+from copycost.arithmetic import Step, computed_in
+from copycost.attacks.generative import DIAGNOSED, Generative
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.gradients.estimator import Estimate, Estimator
+from copycost.gradients.estimator import Estimate, Estimator, Gap
 from copycost.gradients.forward import forward_difference
+from copycost.gradients.quality import slope_correlation, true_gradient
 from copycost.nets.generator import squash
-from copycost.nets.seeded import derive
+from copycost.nets.seeded import derive, fresh_copy
+from copycost.oracle.access import release
 from copycost.oracle.meter import Oracle
-from copycost.oracle.rehearsal import Rehearsal
-from copycost.types import Answer, InputSpec
+from copycost.oracle.rehearsal import Network, Rehearsal
+from copycost.types import Access, Answer, InputSpec
 
 Mode = Literal["train", "eval"]
 
@@ -63,15 +66,44 @@ class Estimating(Generative):
         """
         step, training = self.estimate_step(s.engine, spec), self.student_mode == "train"
         with s.engine.estimating(s.student.module, step, training=training) as student:
-
-            def gap(p: Tensor) -> Tensor:
-                images = squash(p, spec)
-                answer = answers(images)
-                return self.miss(student(images), answer)
-
+            gap = self._gap(student, answers, spec)
             return self.estimator(gap, x, self.directions, step.epsilon, s.random)
+
+    def _gap(self, student: Network, answers: Callable[[Tensor], Answer], spec: InputSpec) -> Gap:
+        """The gap [N] of `student` and `answers` as a function of N points before the squash."""
+
+        def gap(p: Tensor) -> Tensor:
+            images = squash(p, spec)
+            answer = answers(images)  # first, as in `Attack.gap`
+            return self.miss(student(images), answer)
+
+        return gap
 
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Spread of the generated images, and how well the estimate correlates with the truth."""
-        correlation = estimate_correlation(self, s, rehearsal, self.latent, self.estimator)
+        correlation = self._correlation(s, rehearsal)
         return super().diagnose(s, rehearsal) | {"estimate/correlation": correlation}
+
+    def _correlation(self, s: State, rehearsal: Rehearsal) -> float:
+        """Correlation of an estimate along one direction with the true slope, on a stand-in victim.
+
+        It is measured in the run's arithmetic, with its ε, defences and access, and tells whether
+        the finite differences are slope or rounding noise. The true slope is the undefended one.
+        Sends no queries and changes nothing: see `gradients.quality`.
+        """
+        spec, random = rehearsal.spec, s.engine.random(0)
+        step = self.estimate_step(s.engine, spec)
+        with torch.no_grad():
+            generator = copy.deepcopy(s.need_generator().network)
+            x = generator(random.normal(DIAGNOSED, self.latent)).float()
+        true = copy.deepcopy(s.student.network).eval()
+        stand_in = fresh_copy(true, seed=1).eval()
+        # A copy: the student itself, if compiled, would be compiled again for this batch size.
+        student = computed_in(s.engine.estimate_precision(step), s.engine.device, true)
+        measured = self._gap(student, rehearsal(s.engine.like_victim(stand_in, step)), spec)
+        estimate, _ = self.estimator(measured, x, 1, step.epsilon, random)
+        told = max(rehearsal.access, Access.PROBABILITIES, key=lambda access: access.rank)
+        undefended = self._gap(
+            true, lambda images: release(stand_in(images), Access.LOGITS, told, 0), spec
+        )
+        return slope_correlation(estimate, true_gradient(undefended, x))
