@@ -83,17 +83,38 @@ class Attack(ABC):
         """Queries of the smallest step, the smallest budget that pays for one."""
         return SMALLEST_BATCH * self.queries_per_image
 
-    @abstractmethod
-    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Build the players around a fresh `student`. Sends no query."""
-
+    @final
     def start_with(
         self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> State:
-        """`start` with a `pool`; `ConfigError` if there is one and the attack takes none."""
-        if pool is not None:
+        """`start`, or `begin` if there is a `pool`.
+
+        Raises `ConfigError` for a pool that is not needed, or is needed and not there, and
+        `SpecMismatch` if the victim does not take its inputs.
+        """
+        if pool is None:
+            return self.start(student, oracle, engine, seed)
+        if not self.needs_pool:
             raise ConfigError(f"pool: {type(self).__name__} takes no pool. Leave --pool out.")
-        return self.start(student, oracle, engine, seed)
+        oracle.spec.check_shape(pool.floats(torch.arange(1)))
+        return self.begin(pool, student, oracle, engine, seed)
+
+    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
+        """Build the players around a fresh `student`. Sends no query.
+
+        An attack that needs a pool has `begin` instead, and raises `ConfigError` here.
+        """
+        if not self.needs_pool:
+            raise NotImplementedError
+        raise ConfigError(
+            f"pool: {type(self).__name__} needs a pool. Name one, e.g. --pool cifar10."
+        )
+
+    def begin(
+        self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
+    ) -> State:
+        """`start` for an attack that needs a pool, whose inputs have the victim's shape."""
+        raise NotImplementedError
 
     @abstractmethod
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:

@@ -8,10 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from copycost.attacks.dfms import DFMS, DFMSState
-from copycost.attacks.pool_attack import check_pool
-from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.errors import ConfigError
 from copycost.oracle.meter import Oracle
 from copycost.pool import Pool
 from copycost.settings import SETTINGS
@@ -26,21 +23,12 @@ class DFMSHLProxy(DFMS):
     needs_pool: ClassVar[bool] = True
     contested: ClassVar[bool] = True
 
-    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Raises `ConfigError`, as there is no pool to start with."""
-        raise ConfigError(
-            "pool: DFMS-HL with proxies needs a pool of images. Name one, e.g. --pool cifar10."
-        )
-
-    def start_with(
+    def begin(
         self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
-    ) -> State:
-        """Start with `pool`, whose images must fit the victim; their order comes from `seed`."""
-        if pool is None:
-            return self.start(student, oracle, engine, seed)
-        check_pool(pool, oracle)
-        s = self.begin(pool, student, oracle, engine, seed)
-        order = s.random.uniform(len(pool)).argsort(stable=True).cpu()
+    ) -> DFMSState:
+        """The state before the first query; the order of the pool's images comes from `seed`."""
+        s = super().begin(pool, student, oracle, engine, seed)
+        order = s.random.uniform(len(_pool(s))).argsort(stable=True).cpu()
         s.queue = order[: s.proxies]
         s.proxies = len(s.queue)
         return s

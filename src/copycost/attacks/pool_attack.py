@@ -17,7 +17,7 @@ from copycost.attacks.answers import Answers
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.errors import ConfigError, RunError
+from copycost.errors import RunError
 from copycost.losses import LossSetting, kl
 from copycost.nets.seeded import derive
 from copycost.oracle.meter import Oracle
@@ -143,21 +143,6 @@ class PoolAttack(Attack):
     from_scratch: bool = True
     """Whether each training starts from the first weights, or from the last student."""
 
-    def start(self, student: nn.Module, oracle: Oracle, engine: Engine, seed: int) -> State:
-        """Raises `ConfigError`, as there is no pool to start with."""
-        raise ConfigError(
-            f"pool: {type(self).__name__} needs a pool. Name one, e.g. --pool cifar10."
-        )
-
-    def start_with(
-        self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
-    ) -> State:
-        """Start with `pool`, whose inputs must have the shape that the victim takes."""
-        if pool is None:
-            return self.start(student, oracle, engine, seed)
-        check_pool(pool, oracle)
-        return self.begin(pool, student, oracle, engine, derive(seed, "attack"))
-
     def begin(
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> PoolState:
@@ -179,7 +164,7 @@ class PoolAttack(Attack):
         return {
             "engine": engine,
             "student": player,
-            "random": engine.random(seed),
+            "random": engine.random(derive(seed, "attack")),
             "pool": pool,
             "answers": Answers(oracle, min(most, oracle.budget)),
             "ends": self.ends(oracle.budget),
@@ -270,8 +255,3 @@ class PoolAttack(Attack):
         if at == 0:
             s.order = s.shuffled(held)
         return s.order[at * held // batches : (at + 1) * held // batches]
-
-
-def check_pool(pool: Pool, oracle: Oracle) -> None:
-    """Raise `SpecMismatch` if the victim does not take the inputs of `pool`."""
-    oracle.spec.check_shape(pool.floats(torch.arange(1)))
