@@ -15,8 +15,9 @@ from copycost.datasets.base import Labelled
 from copycost.defences.stack import defend
 from copycost.errors import Interrupted
 from copycost.metrics import accuracy
+from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger, spent_in
-from copycost.runner.answers import APART, SEED_APART
+from copycost.runner.answers import APART
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AccountFacts
@@ -87,7 +88,7 @@ def test_what_users_see_is_told_beside_what_the_model_knows(tmp_path):
     facts = Auditor(
         tiny_target(), ("noise:2",), 0, account, tmp_path / "auditor", torch.device("cpu")
     ).facts()
-    api = defend(tiny_victim(), ["noise:2"], seed=SEED_APART)
+    api = defend(tiny_victim(), ["noise:2"], seed=derive(0, "auditor"))
     x, labels = tiny_target().held_out.floats(), tiny_target().held_out.labels
     first, second = api(x).argmax(1), api(x).argmax(1)
     assert facts.accuracy == 0.9

@@ -20,6 +20,7 @@ from copycost.flags import AT_THE_END
 from copycost.hashes import hash_of
 from copycost.locks import Lock
 from copycost.metrics import mean_l1
+from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Account
 from copycost.recovery import FLOOR
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
@@ -37,8 +38,6 @@ KEEP_EVERY_SECONDS = 60.0
 """Time between saving the answers so far: a service may take hours to give them all."""
 LOOK_EVERY_SECONDS = 0.5
 """Time between looking whether another run has its answers."""
-SEED_APART = 1_000_003
-"""Added to the seed, so that the auditor's defences draw other numbers than the attacker's."""
 
 
 class Answers:
@@ -183,7 +182,7 @@ class Answers:
         answers: dict[str, Any] = {"labels": labels_of(victim, scores)}
         if victim.output is not Access.LABEL:
             answers["log_p"] = _log_p(victim, scores)
-        api = defend(victim, self._defences, self._seed + SEED_APART)
+        api = defend(victim, self._defences, derive(self._seed, "auditor"))
         first = scores if api is victim else self._ask("defended", api, self._together())
         answers["defended"] = labels_of(api, first)
         if api is not victim:
