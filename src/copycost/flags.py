@@ -13,7 +13,7 @@ from statistics import median
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from copycost.claims.measures import knows_nothing
+from copycost.thresholds import ROUNDING, knows_nothing
 
 SEEDS_ENOUGH = 3
 AT_THE_END = 128
@@ -23,8 +23,6 @@ CHANCE = 0.01
 """Probability below which chance does not explain what was seen."""
 NOISE_MARGIN = 0.05
 """Agreement by which an attack must beat random noise before it counts as working."""
-ROUNDING = 1e-9
-"""Tolerance in floating point, so that 0.85 counts as 0.05 more than 0.80."""
 ESTIMATE_FLOOR = 0.5
 """Correlation with the true directional derivative below which an estimate is mostly noise."""
 COLLAPSED_SPREAD = 0.01

@@ -18,9 +18,8 @@ from copycost.claims.measures import (
     QueriesTo,
     Ranking,
     Spread,
-    knows_nothing,
-    least_budgets,
 )
+from copycost.thresholds import knows_nothing, least_budgets
 from tests.claims.courses import course, ending
 
 

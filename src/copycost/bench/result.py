@@ -13,10 +13,10 @@ from pydantic import ConfigDict, Field
 from copycost.bench.adversarial import TransferRate
 from copycost.bench.plan import Skipped
 from copycost.bench.work import FreshResult
-from copycost.claims.measures import knows_nothing, least_budgets
 from copycost.flags import Flag
 from copycost.report.groups import spread
 from copycost.runner.record import AccountFacts, Facts, Record, Surroundings, VictimFacts
+from copycost.thresholds import knows_nothing, least_budgets
 from copycost.types import Access
 
 VERSION: Literal[1] = 1
@@ -60,7 +60,7 @@ class BenchRun(Facts):
     values: dict[str, float] = Field(default_factory=dict)
     """Of the final students on held-out data: the one that counts, and any others."""
     collapsed: bool | None = None
-    """Whether the student that counts has learnt nothing, as `copycost.claims.measures` defines it,
+    """Whether the student that counts has learnt nothing, as `copycost.thresholds` defines it,
     or was lost when the run diverged."""
     transfer: TransferRate | None = None
     fresh: FreshResult | None = None

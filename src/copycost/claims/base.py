@@ -13,14 +13,13 @@ from itertools import product
 from statistics import fmean, median
 from typing import Protocol
 
+from copycost.thresholds import knows_nothing
+
 EDGE = 0.2
 """Share of a run that counts as its beginning, and as its end."""
 
 LATE = 0.01
 """Share of the budget by which a measurement may be late, as it waits for the end of a step."""
-
-ROUNDING = 1e-9
-"""Tolerance for rounding, so that 0.50 and 0.48 are within 0.02 of each other."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +193,17 @@ def overlapping(first: Iterable[float], second: Iterable[float]) -> bool:
 def any_lost(courses: Courses, *names: str) -> bool:
     """Whether a run of these series diverged: its final accuracy is 0, and it has no course."""
     return any(run.diverged for name in names for run in courses[name])
+
+
+def none_learnt(courses: Courses, found: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the students of all series know nothing by their medians, so that chance orders them.
+
+    `found` holds accuracies, one per seed, by the name of the series.
+    """
+    return all(
+        knows_nothing(middle(accuracies), courses[name][0].one_answer)
+        for name, accuracies in found.items()
+    )
 
 
 def divided(verdicts: Iterable[object]) -> bool:

@@ -12,7 +12,6 @@ from math import isfinite, nan
 from operator import gt, lt
 
 from copycost.claims.base import (
-    ROUNDING,
     Course,
     Courses,
     Finding,
@@ -22,9 +21,10 @@ from copycost.claims.base import (
     finals,
     finding,
     middle,
+    none_learnt,
     within,
 )
-from copycost.claims.measures import none_learnt
+from copycost.thresholds import ROUNDING
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from math import isfinite
 from operator import ge, gt
 
 from copycost.claims.base import (
-    ROUNDING,
     Courses,
     Finding,
     agreements,
@@ -17,9 +16,10 @@ from copycost.claims.base import (
     finals,
     finding,
     middle,
+    none_learnt,
     within,
 )
-from copycost.claims.measures import none_learnt
+from copycost.thresholds import ROUNDING
 
 
 @dataclass(frozen=True)

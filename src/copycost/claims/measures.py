@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from copycost.claims.base import (
-    ROUNDING,
     Course,
     Courses,
     Finding,
@@ -18,48 +17,10 @@ from copycost.claims.base import (
     middle,
     overlapping,
 )
+from copycost.thresholds import SHARES_OF_VICTIM, knows_nothing, least_budgets
 
-SHARES_OF_VICTIM = (0.5, 0.8, 0.9, 0.95)
 APART = "worst of the best minus best of the worst"
 OTHERS, ALIKE = "number of the others", "number that seeds do not tell from the best"
-TIMES_ONE_ANSWER = 1.5
-ABOVE_ONE_ANSWER = 0.1
-"""A model knows nothing if its accuracy is at most `TIMES_ONE_ANSWER` times that of one answer to
-everything, and at most that plus `ABOVE_ONE_ANSWER` of the rest. The first bound decides for many
-classes, the second for few or unbalanced ones."""
-
-
-def knows_nothing(accuracy: float, one_answer: float) -> bool:
-    """Whether a student, or a victim, does hardly better than one answer to everything.
-
-    Both arguments are accuracies; `one_answer` is that of always naming the commonest class, 1/K
-    for K equally common classes.
-    """
-    times, above = (TIMES_ONE_ANSWER - 1) * one_answer, ABOVE_ONE_ANSWER * (1 - one_answer)
-    return accuracy <= one_answer + min(times, above)
-
-
-def none_learnt(courses: Courses, found: Mapping[str, Sequence[float]]) -> bool:
-    """Whether the students of all series know nothing by their medians, so that chance orders them.
-
-    `found` holds accuracies, one per seed, by the name of the series.
-    """
-    return all(
-        knows_nothing(middle(accuracies), courses[name][0].one_answer)
-        for name, accuracies in found.items()
-    )
-
-
-def least_budgets(reached: Iterable[tuple[int, float]]) -> dict[str, int | None]:
-    """By share of the victim's accuracy ('90%'), the smallest budget that reaches it, or None.
-
-    `reached` holds pairs of a budget and the share that a copy reaches with it.
-    """
-    found = sorted(reached)
-    return {
-        f"{share:.0%}": next((budget for budget, best in found if best >= share - ROUNDING), None)
-        for share in SHARES_OF_VICTIM
-    }
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from copycost import flags
-from copycost.claims import measures
+from copycost import flags, thresholds
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,8 @@ class Explanation:
 
 
 _LITTLE = (
-    f"is at most {measures.TIMES_ONE_ANSWER:g} times the share of their commonest class, or that "
-    f"share plus {100 * measures.ABOVE_ONE_ANSWER:g} % of the rest, whichever is less."
+    f"is at most {thresholds.TIMES_ONE_ANSWER:g} times the share of their commonest class, or that "
+    f"share plus {100 * thresholds.ABOVE_ONE_ANSWER:g} % of the rest, whichever is less."
 )
 
 EXPLANATIONS = {

@@ -10,7 +10,6 @@ from copycost.claims.measures import (
     ALIKE,
     APART,
     OTHERS,
-    SHARES_OF_VICTIM,
     Grid,
     QueriesTo,
     Ranking,
@@ -19,6 +18,7 @@ from copycost.claims.measures import (
 from copycost.report import wording
 from copycost.reproduce.result import SHARES, StudyResult
 from copycost.reproduce.tables import NOT_COMPARABLE, and_diverged, places
+from copycost.thresholds import SHARES_OF_VICTIM
 
 
 def answer(result: StudyResult) -> list[str]:
