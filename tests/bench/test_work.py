@@ -176,7 +176,10 @@ def test_only_finished_runs_that_are_not_measured_are_and_a_failure_is_told(benc
 
         def run(self, tasks):
             waiting.extend(tasks)
-            ends = [Outcome(Ended.FAILED, "no room"), *[Outcome(Ended.FINISHED)] * 5]
+            ends = [
+                Outcome(Ended.FAILED, "no room", Path("error.txt")),
+                *[Outcome(Ended.FINISHED)] * 5,
+            ]
             return ends
 
     monkeypatch.setattr(carry_out, "Schedule", Made)
@@ -189,3 +192,4 @@ def test_only_finished_runs_that_are_not_measured_are_and_a_failure_is_told(benc
     errors = [result.error for result in bench.results]
     assert errors == [None, None, "no room", None, None, None, None, None]
     assert bench.results[2].state is State.FAILED
+    assert bench.results[2].error_file == Path("error.txt")

@@ -79,7 +79,7 @@ class Bench:
                     self.results[number],
                     state=State(outcome.ended),
                     error=outcome.error or None,
-                    error_file=waiting[number].error_file if outcome.error else None,
+                    error_file=outcome.error_file,
                 )
 
     def record(self) -> BenchRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from copycost.runner.stopping import Stop
@@ -140,7 +140,7 @@ class Schedule:
             times = "once" if item.lost == 1 else f"{item.lost} times"
             text = f"{outcome.error}; tried {times}"
             note_failure(item.task, text + "\n")
-            return replace(outcome, ended=Ended.FAILED, error=text)
+            return Outcome(Ended.FAILED, text, item.task.error_file)
         if outcome.ended in (Ended.BUSY, Ended.LOST):
             return Outcome(Ended.STOPPED)  # the sweep was stopped; the next one retries it
         return outcome

@@ -20,7 +20,7 @@ from copycost.sweep.grid import names, unique
 from copycost.sweep.results import Result, State
 from copycost.sweep.schedule import RETRIES, Schedule, Watcher
 from copycost.sweep.victims import Home, SavedHome, homes_of
-from copycost.sweep.work import CopyVictim, Ended, Outcome, Task, TrainVictim
+from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim
 
 
 class Sweep:
@@ -151,14 +151,11 @@ class Sweep:
             return replace(now, state=State.FAILED, error=f"{error}: do all machines see it?")
         if outcome.ended is not Ended.FAILED:
             return replace(now, state=State(outcome.ended))
-        home = self._homes[number]
-        task: Task = (
-            TrainVictim(now.name, home)
-            if isinstance(home, SavedHome) and not now.folder
-            else self._task(number, now)
-        )
         return replace(
-            now, state=State.FAILED, error=outcome.error, error_file=_existing(task.error_file)
+            now,
+            state=State.FAILED,
+            error=outcome.error,
+            error_file=_existing(outcome.error_file),
         )
 
 
@@ -187,5 +184,5 @@ def _record(folder: Path) -> Record | None:
         return None  # not started; or damaged, which the run itself will report
 
 
-def _existing(path: Path) -> Path | None:
-    return path if path.exists() else None
+def _existing(path: Path | None) -> Path | None:
+    return path if path and path.exists() else None

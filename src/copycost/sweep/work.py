@@ -43,7 +43,8 @@ class Outcome:
     ended: Ended
     error: str = ""
     """One line, if it failed or was lost."""
-    victim_hash: str = ""
+    error_file: Path | None = None
+    """The file with the traceback, if it failed; it is missing if the disk did not allow it."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,10 @@ class TrainVictim(Task):
     def run(self, stop: Stop) -> Outcome:
         """Start or resume the training, unless the trained victim exists."""
         try:
-            return Outcome(Ended.FINISHED, victim_hash=self.home.train(stop))
+            self.home.train(stop)
         except Interrupted:
             return Outcome(Ended.STOPPED)
+        return Outcome(Ended.FINISHED)
 
     @property
     def error_file(self) -> Path:
@@ -117,7 +119,7 @@ def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
         outcome = task.run(stop)
     except Exception as error:
         note_failure(task, traceback.format_exc())
-        return Outcome(Ended.FAILED, _in_one_line(error))
+        return Outcome(Ended.FAILED, _in_one_line(error), task.error_file)
     if outcome.ended is Ended.FINISHED:
         task.error_file.unlink(missing_ok=True)  # from an earlier try
     return outcome
