@@ -1,4 +1,4 @@
-"""Recipes and schedules: what cannot be is refused, and rates go up once and down to nothing."""
+"""Recipes: what cannot be is refused, and the rate goes up once and down to nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copycost.training.recipe import Recipe
-from copycost.training.schedule import SCHEDULES
+from copycost.training.train import one_cycle
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,6 @@ from copycost.training.schedule import SCHEDULES
         {"peak_lr": math.nan},
         {"momentum": 1.0},
         {"weight_decay": -1e-4},
-        {"schedule": "step"},
         {"warm_up": 1.0},
         {"label_smoothing": 1.0},
         {"crop": -1},
@@ -47,22 +46,19 @@ def test_a_recipe_is_fixed_and_replaced_with_the_same_checks():
         dataclasses.replace(recipe, epochs=0)
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
 @given(warm_up=st.floats(0, 0.95), steps=st.integers(2, 200))
-def test_schedules_rise_to_the_peak_and_fall_to_nothing(name, warm_up, steps):
-    rates = [SCHEDULES[name](i / steps, warm_up) for i in range(steps + 1)]
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing(warm_up, steps):
+    rates = [one_cycle(i / steps, warm_up) for i in range(steps + 1)]
     assert all(0 <= rate <= 1 for rate in rates)
     assert rates[-1] == pytest.approx(0, abs=1e-9)
-    assert SCHEDULES[name](warm_up, warm_up) == 1
+    assert one_cycle(warm_up, warm_up) == 1
     risen = [rate for i, rate in enumerate(rates) if i / steps <= warm_up]
     fallen = rates[len(risen) :]
     assert risen == sorted(risen)
     assert fallen == sorted(fallen, reverse=True)
 
 
-def test_schedules_half_way_down():
-    assert SCHEDULES["one-cycle"](0.6, 0.2) == pytest.approx(0.5)
-    assert SCHEDULES["cosine"](0.6, 0.2) == pytest.approx(0.5)
-    assert SCHEDULES["one-cycle"](0.1, 0.2) == SCHEDULES["cosine"](0.1, 0.2) == 0.5
-    assert SCHEDULES["cosine"](0.4, 0.2) > 0.8
-    assert SCHEDULES["one-cycle"](0.4, 0.2) == pytest.approx(0.75)
+def test_the_rate_half_way_up_and_down():
+    assert one_cycle(0.1, 0.2) == 0.5
+    assert one_cycle(0.4, 0.2) == pytest.approx(0.75)
+    assert one_cycle(0.6, 0.2) == pytest.approx(0.5)

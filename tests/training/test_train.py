@@ -54,7 +54,7 @@ def test_learns_digits_in_seconds(digits):
     assert losses[-1][1] < 0.1 < losses[0][1]
 
 
-@pytest.mark.parametrize("changes", [{}, {"architecture": "small-resnet", "schedule": "cosine"}])
+@pytest.mark.parametrize("changes", [{}, {"architecture": "small-resnet"}])
 def test_a_seed_gives_the_same_weights_whatever_was_drawn_before(tiny, changes):
     recipe = replace(QUICK, **changes)
     torch.manual_seed(1)
@@ -71,7 +71,6 @@ def test_a_seed_gives_the_same_weights_whatever_was_drawn_before(tiny, changes):
     [
         {"momentum": 0.0},
         {"weight_decay": 0.1},
-        {"schedule": "cosine"},
         {"warm_up": 0.0},
         {"label_smoothing": 0.2},
         {"crop": 0},
@@ -237,20 +236,6 @@ def test_accuracy_is_the_share_of_right_answers_and_keeps_the_mode():
     module = Brightness().train()
     assert accuracy(module, labelled, "cpu", batch_size=2) == 0.8
     assert module.training
-
-
-def test_compiled_training_returns_the_plain_module(tiny, monkeypatch):
-    # The compiler itself takes 13 s; what is ours is that it trains the weights we return.
-    compiled = []
-
-    def compile_nothing(module):
-        compiled.append(module)
-        return module
-
-    monkeypatch.setattr(torch, "compile", compile_nothing)
-    module = train(replace(QUICK, compiled=True), tiny, "cpu", 0)
-    assert compiled == [module]
-    assert content_hash(module) == content_hash(train(QUICK, tiny, "cpu", 0))
 
 
 @pytest.mark.parametrize("normalise", [True, False])

@@ -23,14 +23,13 @@ class Recipe:
     batch_size: int = Field(default=128, ge=2)
     """Images per step; a data set smaller than this is one batch."""
     peak_lr: float = Field(default=0.1, gt=0, allow_inf_nan=False)
-    """Learning rate at the top of the schedule."""
+    """Learning rate at its highest."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=5e-4, ge=0, allow_inf_nan=False)
     """Applies to every weight, batch norm's included."""
-    schedule: Literal["one-cycle", "cosine"] = "one-cycle"
-    """After the warm-up the learning rate falls to 0, linearly or along half a cosine."""
     warm_up: float = Field(default=0.2, ge=0, lt=1)
-    """Share of all steps in which the learning rate rises linearly to its peak."""
+    """Share of all steps in which the learning rate rises linearly to its peak; then it falls
+    linearly to 0."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     crop: int = Field(default=0, ge=0)
     """Pixels by which a random crop may shift an image, edges reflected; 0: no cropping."""
@@ -40,8 +39,6 @@ class Recipe:
     """Whether the net subtracts the training set's mean and divides by its std, by channel."""
     precision: Literal["float32", "bf16-mixed"] = "float32"
     """Arithmetic of training; evaluation is in float32."""
-    compiled: bool = False
-    """Whether training uses `torch.compile`, which takes a minute more at the start."""
 
     @model_validator(mode="after")
     def _known(self) -> Recipe:
