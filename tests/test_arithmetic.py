@@ -13,7 +13,6 @@ from torch import nn
 from copycost.arithmetic import (
     DEFAULT_STEP,
     SMALLEST_STEP,
-    Precision,
     Step,
     computed_in,
     computing,
@@ -22,6 +21,7 @@ from copycost.arithmetic import (
     round_to_tf32,
 )
 from copycost.studies.record import read_precision
+from copycost.types import Precision
 
 CPU = torch.device("cpu")
 TABLE = Path(__file__).parents[1] / "results" / "precision" / "small.json"

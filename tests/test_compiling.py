@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from copycost.arithmetic import Step
 from copycost.attacks.state import Player
-from copycost.compiling import Compile, Compiled
+from copycost.compiling import Compiled
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
@@ -23,6 +23,7 @@ from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import STUDENT_FOLDER
 from copycost.schedules import Constant
 from copycost.testing import TINY, tiny_victim
+from copycost.types import Compile
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import load_model
 from tests.runner.conftest import tiny_config, tiny_target

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from copycost.arithmetic import Precision, Step, round_to_tf32
+from copycost.arithmetic import Step, round_to_tf32
 from copycost.attacks.state import Player
 from copycost.engine import Engine, omp_threads, use_threads
 from copycost.errors import ConfigError
 from copycost.schedules import Constant, Steps
 from copycost.testing import TINY, TinyNet
+from copycost.types import Precision
 
 
 def player(engine: Engine, net: nn.Module, lr: float = 0.1) -> Player:

@@ -18,7 +18,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from copycost.arithmetic import Precision, computing
+from copycost.arithmetic import computing
 from copycost.benchmark.peak import synchronise
 from copycost.convolutions import fewer_products
 from copycost.engine import arranged
@@ -26,7 +26,7 @@ from copycost.nets import ARCHITECTURES
 from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.seeded import build
 from copycost.switches import switch_tf32
-from copycost.types import InputSpec
+from copycost.types import InputSpec, Precision
 
 SPEC = InputSpec((3, 32, 32))
 LAYOUTS = {"channels last": torch.channels_last, "channels first": torch.contiguous_format}

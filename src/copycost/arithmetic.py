@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import torch
@@ -18,17 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from copycost.switches import switch_tf32
-
-
-class Precision(StrEnum):
-    """An arithmetic in which networks run."""
-
-    FLOAT32 = "float32"
-    TF32 = "tf32"
-    """Operands of products have 10 mantissa bits; emulated on a device without it."""
-    BFLOAT16 = "bfloat16"
-    """Autocast: weights and sums in float32, products in bfloat16, with 7 bits of mantissa."""
-
+from copycost.types import Precision
 
 PAPER_EPSILON = 1e-3
 """ε of DFME (Truong et al. 2021) and its successors, for float32 only."""

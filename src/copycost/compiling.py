@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
 
-
-class Compile(StrEnum):
-    """Whether networks are compiled by `torch.compile`, which takes a minute or more at first."""
-
-    OFF = "off"
-    ON = "on"
-    GRAPHS = "graphs"
-    """With CUDA graphs, which spare the host from launching each kernel; on CUDA only."""
-
+from copycost.types import Compile
 
 RECOMPILED = 64
 """Variants in which one class of nets may be compiled. PyTorch's own limit is 8, past which it

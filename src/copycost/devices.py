@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 import torch
 
-from copycost.arithmetic import Precision
-from copycost.compiling import Compile, has_compiler
+from copycost.compiling import has_compiler
 from copycost.errors import ConfigError
+from copycost.types import Compile, Precision
 
 AMPERE = (8, 0)
 """Compute capability of the first NVIDIA GPUs with TF32 and bfloat16."""

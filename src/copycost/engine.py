@@ -17,15 +17,8 @@ from lightning_fabric.plugins.precision import Precision as FabricPrecision
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
-from copycost.arithmetic import (
-    Precision,
-    Step,
-    computed_in,
-    computing,
-    default_step,
-    described,
-)
-from copycost.compiling import Compile, Compiled
+from copycost.arithmetic import Step, computed_in, computing, default_step, described
+from copycost.compiling import Compiled
 from copycost.convolutions import fewer_products
 from copycost.devices import Devices, check_modes, cores, usable
 from copycost.errors import ConfigError
@@ -34,6 +27,7 @@ from copycost.parts import in_parts
 from copycost.ranks import Ranks, launched
 from copycost.switches import full_precision
 from copycost.synced_norm import synchronised
+from copycost.types import Compile, Precision
 
 MOST_THREADS = 1024
 """With many more threads than this, OpenMP crashes the process."""

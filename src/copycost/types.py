@@ -1,4 +1,7 @@
-"""Types that attacker and victim share: what an input is, and what an answer reveals."""
+"""Types that all parts share: what an input is, what an answer reveals, how networks run.
+
+This module does not load PyTorch.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,25 @@ class Modality(StrEnum):
     AUDIO = "audio"
     TEXT = "text"
     TABULAR = "tabular"
+
+
+class Precision(StrEnum):
+    """An arithmetic in which networks run."""
+
+    FLOAT32 = "float32"
+    TF32 = "tf32"
+    """Operands of products have 10 mantissa bits; emulated on a device without it."""
+    BFLOAT16 = "bfloat16"
+    """Autocast: weights and sums in float32, products in bfloat16, with 7 bits of mantissa."""
+
+
+class Compile(StrEnum):
+    """Whether networks are compiled by `torch.compile`, which takes a minute or more at first."""
+
+    OFF = "off"
+    ON = "on"
+    GRAPHS = "graphs"
+    """With CUDA graphs, which spare the host from launching each kernel; on CUDA only."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from copycost.arithmetic import Precision, round_to_tf32
+from copycost.arithmetic import round_to_tf32
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.runner.answering import answering, arithmetic, check_victim_precision
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Record
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
+from copycost.types import Precision
 from copycost.victims.module import ModuleVictim
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
 
@@ -76,7 +77,9 @@ def test_a_victim_that_is_not_run_here_has_an_arithmetic_of_its_own(tmp_path: Pa
     assert record.surroundings.arithmetic["victim"] == "its own"
     with pytest.raises(ConfigError, match="victim_precision"):
         copy_model(
-            config.model_copy(update={"victim_precision": "tf32"}), target, tmp_path / "chosen"
+            config.model_copy(update={"victim_precision": Precision.TF32}),
+            target,
+            tmp_path / "chosen",
         )
 
 

@@ -14,7 +14,7 @@ from copycost.runner.audit import AuditConfig
 from copycost.runner.config import RunConfig
 from copycost.runner.making import attack_of
 from copycost.settings import write_settings
-from copycost.types import Access
+from copycost.types import Access, Precision
 
 
 def test_all_faults_at_once():
@@ -161,3 +161,10 @@ def test_an_attack_named_twice_is_run_once():
 def test_what_each_run_has_of_its_own_cannot_be_shared():
     with pytest.raises(ConfigError, match="seed, settings cannot be the same for all runs"):
         AuditConfig.read({"shared": {"seed": 9, "settings": {"batch_size": 7}}})
+
+
+def test_words_for_enumerations_are_written_as_they_are_read() -> None:
+    named = RunConfig(precision="tf32", victim_precision="bfloat16", compile="on")
+    words = {"precision": "tf32", "victim_precision": "bfloat16", "compile": "on"}
+    assert RunConfig().model_copy(update=words).model_dump_json() == named.model_dump_json()
+    assert named.victim_precision is Precision.BFLOAT16

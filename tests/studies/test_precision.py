@@ -11,7 +11,7 @@ import torch
 from tests.runner.conftest import SMALL, tiny_target
 from typer.testing import CliRunner
 
-from copycost.arithmetic import Precision, default_step
+from copycost.arithmetic import default_step
 from copycost.cli.app import app
 from copycost.datasets import load
 from copycost.datasets.base import Dataset, Labelled
@@ -23,6 +23,7 @@ from copycost.studies.pairs import PAIRS, Pair, enlarged_digits
 from copycost.studies.precision import Grid, measure
 from copycost.studies.record import read_precision
 from copycost.studies.students import arms, compare
+from copycost.types import Precision
 
 CPU = torch.device("cpu")
 

@@ -37,12 +37,12 @@ from copycost.studies.vanishing_record import (
     read_vanishing,
 )
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
-from copycost.types import Access
+from copycost.types import Access, Precision
 from copycost.victims.module import ModuleVictim
 
 QUICK = Grid(moments=3, images=8, coarse_images=4, directions=(1, 4), epsilons=(1e-3, 0.1))
 FLOOR = 1e-7
-FLOAT32_ALONE = {"arithmetics": ("float32",)}
+FLOAT32_ALONE = {"arithmetics": (Precision.FLOAT32,)}
 
 
 def run_of(**more: object) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_looking_changes_nothing(record: VanishingRecord, tmp_path: Path) -> Non
     assert record.student_hash == plain.student_hash
     assert record.spent == plain.spent
     assert record.id == plain.id
-    more = QUICK.model_copy(update={"moments": 6, "arithmetics": ("float32",)})
+    more = QUICK.model_copy(update={"moments": 6, "arithmetics": (Precision.FLOAT32,)})
     often = diagnose(run_of(), tiny_target(), tmp_path / "often", more)
     assert often.student_hash == plain.student_hash
     assert often.moments[0].estimate == record.moments[0].estimate
@@ -141,7 +141,7 @@ def test_a_look_leaves_the_players_as_they_stand() -> None:
 def test_the_owner_s_module_is_left_as_it_is(tmp_path: Path) -> None:
     module = TinyNet().train()
     victim = ModuleVictim(module, TINY, 4)
-    grid = QUICK.model_copy(update={"moments": 2, "arithmetics": ("float32",)})
+    grid = QUICK.model_copy(update={"moments": 2, "arithmetics": (Precision.FLOAT32,)})
     diagnose(run_of(), tiny_target(victim), tmp_path, grid)
     assert all(p.requires_grad and p.grad is None for p in module.parameters())
 

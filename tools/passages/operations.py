@@ -8,8 +8,8 @@ from pathlib import Path
 from copycost.benchmark.operations import flops_per_query, plain_flops_per_query
 from copycost.benchmark.plan import Plan, plain_loop, random_victim
 from copycost.benchmark.settings import TIMED
-from copycost.compiling import Compile
 from copycost.engine import Engine
+from copycost.types import Compile
 from tools.passages.markdown import NOT_RUN, table
 from tools.passages.performance import benchmarks
 

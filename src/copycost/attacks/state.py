@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from copycost.attacks.average import Average
 from copycost.attacks.replay import Replay
-from copycost.compiling import Compile
 from copycost.engine import Engine, restore_optimizer
 from copycost.nets.apart import each
 from copycost.noise import Noise
 from copycost.schedules import Schedule
+from copycost.types import Compile
 
 
 class Player:

@@ -13,9 +13,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from copycost.benchmark.plain import PlainDFME
 from copycost.benchmark.plan import Plan
-from copycost.compiling import Compile
 from copycost.oracle.meter import Oracle
 from copycost.runner.making import attack_of, engine_of, fresh_student, ready_victim
+from copycost.types import Compile
 from copycost.victims.base import Victim
 
 

@@ -7,7 +7,8 @@ from statistics import median
 
 import torch
 
-from copycost.arithmetic import Precision, computing
+from copycost.arithmetic import computing
+from copycost.types import Precision
 
 SIZE = {"cuda": 8192, "cpu": 2048}
 """Rows of the square matrices: large enough that nothing but the product takes time."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from copycost.arithmetic import Precision, computing
+from copycost.arithmetic import computing
 from copycost.benchmark.memory import PeakMemory
 from copycost.benchmark.operations import flops_per_query, plain_flops_per_query
 from copycost.benchmark.peak import matrix_peak, synchronise
@@ -17,10 +17,10 @@ from copycost.benchmark.plain import PlainDFME
 from copycost.benchmark.plan import Plan, plain_loop, random_target
 from copycost.benchmark.result import Repetition, Speed, summary
 from copycost.benchmark.turns import Window, take_turns
-from copycost.compiling import Compile
 from copycost.engine import Engine
 from copycost.runner.audit import Display
 from copycost.runner.record import Record
+from copycost.types import Compile, Precision
 from copycost.victims.module import ModuleVictim
 
 

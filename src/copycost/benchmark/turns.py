@@ -20,7 +20,6 @@ import torch
 from copycost.benchmark.memory import PeakMemory
 from copycost.benchmark.peak import synchronise
 from copycost.benchmark.plan import Plan
-from copycost.compiling import Compile
 from copycost.errors import ConfigError
 from copycost.runner.audit import Display
 from copycost.runner.config import RunConfig
@@ -29,6 +28,7 @@ from copycost.runner.record import Point, Record
 from copycost.runner.run import Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
+from copycost.types import Compile
 
 WARM_STEPS = 3
 """Steps before the first window, to choose kernels, allocate memory and compile code."""

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core.core_schema import ValidationInfo
 
 from copycost.attacks import ATTACKS
@@ -29,13 +37,17 @@ from copycost.settings import (
     truths,
     write_settings,
 )
-from copycost.types import Access
+from copycost.types import Access, Compile, Precision
 
-Arithmetic = Literal["float32", "tf32", "bfloat16"]
 if TYPE_CHECKING:
     AnyAccess = Access | str
+    AnyCompile = Compile | str
+    AnyPrecision = Precision | str
 else:
     AnyAccess = Access
+    # Written by `str`, which also takes the words that `model_copy` does not validate.
+    AnyCompile = Annotated[Compile, PlainSerializer(str)]
+    AnyPrecision = Annotated[Precision, PlainSerializer(str)]
 
 
 TOP_K = 5
@@ -86,15 +98,15 @@ class RunConfig(BaseModel):
     defences: Several[str] = ()
     """Defences from the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
     seed: int = Field(default=0, ge=0)
-    precision: Arithmetic = "float32"
+    precision: AnyPrecision = Precision.FLOAT32
     """Precision of training; `tf32` is emulated where there is no GPU."""
-    estimate_precision: Arithmetic | None = None
+    estimate_precision: AnyPrecision | None = None
     """Precision of the student at the points of a finite difference; None: `precision` if the step
     survives in it, else float32. A name is used even if the estimate drowns in rounding."""
-    victim_precision: Arithmetic | None = None
+    victim_precision: AnyPrecision | None = None
     """Precision of a victim in this process; None: that of the student at the points of a finite
     difference, or `precision` for an attack without finite differences."""
-    compile: Literal["off", "on", "graphs"] = "off"
+    compile: AnyCompile = Compile.OFF
     """Whether networks go through torch.compile; `graphs`: with CUDA graphs."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
@@ -160,7 +172,7 @@ class RunConfig(BaseModel):
     @field_validator("device")
     @classmethod
     def _cpu_has_no_graphs(cls, device: str, info: ValidationInfo) -> str:
-        if device == "cpu" and info.data.get("compile") == "graphs":
+        if device == "cpu" and info.data.get("compile") is Compile.GRAPHS:
             raise ValueError("cpu has no CUDA graphs. Set compile to on or off")
         return device
 

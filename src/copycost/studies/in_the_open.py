@@ -15,7 +15,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from copycost.arithmetic import Precision, computed_in, default_step, described
+from copycost.arithmetic import computed_in, default_step, described
 from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.datasets.base import Labelled
@@ -32,7 +32,7 @@ from copycost.oracle.rehearsal import Network
 from copycost.studies.precision import by_parts
 from copycost.studies.vanishing_record import Cell, Grid, Moment, Quartiles
 from copycost.training.train import accuracy
-from copycost.types import Access, InputSpec
+from copycost.types import Access, InputSpec, Precision
 
 NO_FLOOR = 1e-300
 """A probability that float64 can still represent: logits that are 690 apart."""
@@ -155,8 +155,7 @@ class _Frozen:
 
     def _cells(self) -> Iterator[Cell]:
         """All cells, arithmetic by arithmetic."""
-        for name in self.game.grid.arithmetics:
-            precision = Precision(name)
+        for precision in self.game.grid.arithmetics:
             default = default_step(self.game.spec.size, precision).epsilon
             for epsilon in sorted({*self.game.grid.epsilons, default}):
                 yield self._cell(precision, epsilon, epsilon == default)

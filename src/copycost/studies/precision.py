@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import torch
 from torch import Tensor
 
-from copycost.arithmetic import Precision, computed_in, described
+from copycost.arithmetic import computed_in, described
 from copycost.gradients import ESTIMATORS
 from copycost.gradients.estimator import Gap, along, unit_directions
 from copycost.gradients.quality import mean_cosine, slope_correlation, true_gradient
@@ -19,6 +19,7 @@ from copycost.noise import Noise
 from copycost.runner.surroundings import surroundings
 from copycost.studies.pairs import Pair, Trained, trained
 from copycost.studies.record import Cell, PairFacts, PrecisionRecord
+from copycost.types import Precision
 
 EPSILONS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 FORMS = ("forward", "central")

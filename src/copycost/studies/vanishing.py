@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import nn
 
-from copycost.arithmetic import Precision, described
+from copycost.arithmetic import described
 from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.engine import Engine, arranged
@@ -228,7 +228,7 @@ class _Diagnosis:
     def _record(self, ended: str) -> VanishingRecord:
         engine, config = self.game.engine, self.config
         step = self.game.attack.estimate_step(engine, self.game.spec)
-        names = (described(Precision(p), engine.device) for p in self.game.grid.arithmetics)
+        names = (described(p, engine.device) for p in self.game.grid.arithmetics)
         arithmetic = engine.arithmetic(step) | {"compared": ", ".join(names)}
         return VanishingRecord(
             id=config.identity(self.target.content_hash),

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from copycost.runner.config import Arithmetic
 from copycost.runner.record import AGAIN, Facts, Surroundings
+from copycost.types import Precision
 
 VERSION: Literal[1] = 1
 KIND: Literal["diagnostic: not an attack's result"] = "diagnostic: not an attack's result"
@@ -31,7 +31,7 @@ class Grid(Facts):
     """Numbers m of directions."""
     epsilons: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
     """Lengths of the step before the squash; each arithmetic's default is added."""
-    arithmetics: tuple[Arithmetic, ...] = ("float32", "tf32", "bfloat16")
+    arithmetics: tuple[Precision, ...] = tuple(Precision)
 
 
 class Quartiles(Facts):

@@ -9,9 +9,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from copycost.arithmetic import Precision, computing
+from copycost.arithmetic import computing
 from copycost.errors import SpecMismatch, VictimFailed, check_kind
-from copycost.types import Access, InputSpec
+from copycost.types import Access, InputSpec, Precision
 from copycost.victims.base import Victim, output_of
 
 
