@@ -29,6 +29,11 @@ def test_impossible_specs(bad):
         InputSpec(**bad)
 
 
+def test_the_middle_and_the_width_of_a_range():
+    spec = InputSpec((3, 8, 8), low=-1, high=2)
+    assert (spec.middle, spec.half, spec.span) == (0.5, 1.5, 3)
+
+
 def test_tokens_are_integers_below_the_vocabulary():
     spec = InputSpec(shape=(5,), modality=Modality.TEXT, vocabulary=100)
     spec.check_shape(torch.zeros(2, 5, dtype=torch.long))

@@ -19,9 +19,9 @@ def quantise(x: Tensor, spec: InputSpec, scratch: Tensor | None = None) -> Tenso
     allocating new memory takes longer than the arithmetic.
     """
     scratch = torch.empty_like(x, dtype=torch.float32) if scratch is None else scratch
-    torch.mul(x.float(), LEVELS / (spec.high - spec.low), out=scratch)
+    torch.mul(x.float(), LEVELS / spec.span, out=scratch)
     if spec.low:
-        scratch.sub_(spec.low * LEVELS / (spec.high - spec.low))
+        scratch.sub_(spec.low * LEVELS / spec.span)
     return scratch.round_().clamp_(0, LEVELS).to(torch.uint8)
 
 

@@ -101,6 +101,21 @@ class InputSpec:
         """Number of values in one input."""
         return math.prod(self.shape)
 
+    @property
+    def span(self) -> float:
+        """The distance from one end of the range to the other."""
+        return self.high - self.low
+
+    @property
+    def half(self) -> float:
+        """Half of the `span`."""
+        return self.span / 2
+
+    @property
+    def middle(self) -> float:
+        """The middle of the range."""
+        return (self.low + self.high) / 2
+
     def check_shape(self, x: Tensor) -> None:
         """Raise `SpecMismatch` unless `x` is a batch [N, *shape] of the right kind of number.
 

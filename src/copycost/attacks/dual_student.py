@@ -87,5 +87,4 @@ class DualStudent(ThroughStudents):
 
 def unsquashed(x: Tensor, spec: InputSpec) -> Tensor:
     """`squash` without its tanh: -1 and 1 map to the ends of the range."""
-    middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
-    return middle + half * x.float()
+    return spec.middle + spec.half * x.float()

@@ -118,5 +118,5 @@ class Generative(Attack):
     def diagnose(self, s: State, rehearsal: Rehearsal) -> dict[str, float]:
         """Standard deviation over the generated images, as a share of the range."""
         spec = rehearsal.spec
-        spread = self.made(s, spec, DIAGNOSED).std(dim=0).mean() / (spec.high - spec.low)
+        spread = self.made(s, spec, DIAGNOSED).std(dim=0).mean() / spec.span
         return {"generator/spread": float(spread)}

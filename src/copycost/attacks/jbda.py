@@ -190,7 +190,7 @@ class JBDA(PoolAttack):
 
     def _step(self, x: Tensor, signs: Tensor, spec: InputSpec, share: float) -> Tensor:
         """A `share` of the way from `x` along `signs`, within the range."""
-        way = share * self.distance * (spec.high - spec.low)
+        way = share * self.distance * spec.span
         return (x + way * signs).clamp(spec.low, spec.high)
 
 

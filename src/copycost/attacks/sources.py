@@ -32,7 +32,7 @@ SHAPES = 50
 
 def uniform(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Independent values, uniform over the range."""
-    return spec.low + (spec.high - spec.low) * random.uniform(n, *spec.shape)
+    return spec.low + spec.span * random.uniform(n, *spec.shape)
 
 
 def normal(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -40,8 +40,8 @@ def normal(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
     A third of the values lie at the ends of the range.
     """
-    middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
-    return (middle + half * random.normal(n, *spec.shape)).clamp(spec.low, spec.high)
+    values = spec.middle + spec.half * random.normal(n, *spec.shape)
+    return values.clamp(spec.low, spec.high)
 
 
 def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -121,7 +121,7 @@ def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
         ellipse, triangle = v.square() + h.square() <= 1, box & (2 * h.abs() <= 1 + v)
         inside = torch.where(kind == 0, box, torch.where(kind == 1, ellipse, triangle))
         grey = torch.where(inside, level, grey)
-    values = spec.low + (spec.high - spec.low) * grey[:, None]
+    values = spec.low + spec.span * grey[:, None]
     return values.expand(n, channels, height, width).contiguous()
 
 

@@ -199,7 +199,7 @@ def exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
 
 def in_range(share: Tensor, spec: InputSpec) -> Tensor:
     """Map values in [0, 1] of any shape to the spec's range."""
-    return (spec.low + (spec.high - spec.low) * share).clamp(spec.low, spec.high)
+    return (spec.low + spec.span * share).clamp(spec.low, spec.high)
 
 
 def paled(image: Tensor, spec: InputSpec, random: Noise) -> Tensor:

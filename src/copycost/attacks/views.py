@@ -85,7 +85,7 @@ def _recoloured(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
     contrast = (random.uniform(len(x)) < 0.5)[:, None, None, None]
     middle = x.mean(dim=(1, 2, 3), keepdim=True)
     spread = middle + (x - middle) * (size * CONTRAST).exp()
-    moved = x + size * BRIGHTNESS * (spec.high - spec.low)
+    moved = x + size * BRIGHTNESS * spec.span
     return torch.where(contrast, spread, moved).clamp(spec.low, spec.high)
 
 
@@ -97,4 +97,4 @@ def _cut(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
         places = (torch.arange(side, device=x.device) + 0.5) / side
         masks.append((places - random.uniform(len(x))[:, None]).abs() < half)
     inside = masks[0][:, None, :, None] & masks[1][:, None, None, :]
-    return torch.where(inside, (spec.low + spec.high) / 2, x)
+    return torch.where(inside, spec.middle, x)

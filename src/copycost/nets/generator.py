@@ -32,7 +32,6 @@ def squash(x: Tensor, spec: InputSpec) -> Tensor:
 
     Computed in float32 at least: just below 1, bfloat16 only resolves steps of 1/256.
     """
-    middle, half = (spec.high + spec.low) / 2, (spec.high - spec.low) / 2
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    y = middle + half * torch.tanh(x)
+    y = spec.middle + spec.half * torch.tanh(x)
     return y.clamp(spec.low, spec.high)

@@ -40,4 +40,4 @@ class Normalised(nn.Module):
 def in_its_range(module: nn.Module, spec: InputSpec) -> Normalised:
     """Adapt `module`, which takes inputs in [0, 1], to inputs in the range of `spec`."""
     low = torch.full((spec.shape[0],), spec.low)
-    return Normalised(module, low, torch.full_like(low, spec.high - spec.low))
+    return Normalised(module, low, torch.full_like(low, spec.span))

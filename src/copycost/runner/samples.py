@@ -20,7 +20,7 @@ def save_samples(path: Path, images: Tensor, spec: InputSpec) -> None:
     One channel is shown in grey, three in colour, any other number by its mean in grey.
     """
     side = math.ceil(math.sqrt(len(images)))
-    pixels = ((images.float().cpu() - spec.low) / (spec.high - spec.low)).clamp(0, 1)
+    pixels = ((images.float().cpu() - spec.low) / spec.span).clamp(0, 1)
     if pixels.shape[1] not in (1, 3):
         pixels = pixels.mean(dim=1, keepdim=True)
     _, channels, height, width = pixels.shape

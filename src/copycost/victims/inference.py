@@ -64,7 +64,7 @@ def _quick(plain: nn.Module, spec: InputSpec, device: torch.device) -> nn.Module
     """
     chance = torch.Generator(device).manual_seed(0)
     share = torch.rand((TRIED, *spec.shape), generator=chance, device=device)
-    x = spec.low + (spec.high - spec.low) * share
+    x = spec.low + spec.span * share
     before = _memory(plain, device)
     try:
         wanted = plain(x.clone())  # a copy for each call: some normalise in place

@@ -162,7 +162,7 @@ def export_onnx(module: nn.Module, spec: InputSpec, path: Path) -> None:
     The module is exported in evaluation mode and left in the mode it was in.
     """
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    example = torch.full((2, *spec.shape), (spec.low + spec.high) / 2, device=device)
+    example = torch.full((2, *spec.shape), spec.middle, device=device)
     if spec.vocabulary is not None:
         example = torch.zeros(2, *spec.shape, dtype=torch.int64, device=device)
     with tempfile.TemporaryDirectory() as held:
