@@ -105,7 +105,7 @@ class Attack(ABC):
         An attack that needs a pool has `begin` instead, and raises `ConfigError` here.
         """
         if not self.needs_pool:
-            raise NotImplementedError
+            raise NotImplementedError(f"{type(self).__name__} defines no start")
         raise ConfigError(
             f"pool: {type(self).__name__} needs a pool. Name one, e.g. --pool cifar10."
         )
@@ -114,7 +114,7 @@ class Attack(ABC):
         self, pool: Pool, student: nn.Module, oracle: Oracle, engine: Engine, seed: int
     ) -> State:
         """`start` for an attack that needs a pool, whose inputs have the victim's shape."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no begin")
 
     @abstractmethod
     def step(self, s: State, oracle: Oracle, n: int) -> dict[str, Tensor]:
