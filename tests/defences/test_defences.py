@@ -254,6 +254,28 @@ def test_what_a_number_must_be_is_said_in_the_defences_own_words():
         defend(tiny_victim(), ["mad:far"])
 
 
+@pytest.mark.parametrize("output", [Access.LOGITS, Access.PROBABILITIES])
+@pytest.mark.parametrize("names", [["noise:0.1"], ["noise:0.1", "rounding:2", "mad:0.3"]])
+def test_what_is_released_is_known_from_the_victims_answers(names, output):
+    victim: Any = tiny_victim(output)
+    x = images(20)
+    scores = victim(x)
+    victim.answer = None  # nothing more is asked
+    outermost: Any = defend(victim, names, seed=3)
+    released = outermost.of(victim, scores)
+    assert torch.equal(released, defend(tiny_victim(output), names, seed=3)(x))
+
+
+def test_a_defence_that_belongs_to_the_victim_is_not_applied_twice():
+    own = Noise(tiny_victim(), 0.2, seed=1)
+    x = images(20)
+    scores = own(x)
+    outermost: Any = defend(own, ["rounding:2", "rounding:1"])
+    released = outermost.of(own, scores)
+    expected = renormalise(renormalise(scores.round(decimals=2)).round(decimals=1))
+    torch.testing.assert_close(released, expected, atol=1e-6, rtol=0)
+
+
 def test_nothing_to_defend_behind_labels():
     victim = ScriptedVictim(torch.tensor([0.5, 0.5]), Access.PROBABILITIES)
     victim.output = Access.LABEL

@@ -92,7 +92,7 @@ class Job:
             self._leave_out(Interface.of(self.target.victim))
             say(plan(self.runs))
             if not self.target.victim.free:
-                say(auditors_share(self.runs[0], len(self.target.held_out)))
+                say(auditors_share(len(self.target.held_out)))
             self.done = audit(
                 self.runs,
                 self.target,
@@ -202,10 +202,10 @@ def plan(runs: Sequence[RunConfig]) -> str:
     )
 
 
-def auditors_share(first: RunConfig, held_out: int) -> str:
+def auditors_share(held_out: int) -> str:
     """What judging the copies costs on top, where asking costs money."""
     # A sample at the end, and one before if a run nearby has answers, which may turn out stale.
-    most = held_out * (3 if first.defences else 2) + 2 * AT_THE_END
+    most = 2 * held_out + 2 * AT_THE_END
     return (
         f"On top come the auditor's queries about {held_out:,} held-out inputs: at most {most:,} a "
         "run, and fewer for runs that take over an earlier one's answers."

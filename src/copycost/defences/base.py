@@ -51,9 +51,22 @@ class Defence(Victim):
     @final
     def answer(self, x: Tensor) -> Tensor:
         """Ask the victim inside, perturb, renormalise."""
-        scores = self.victim(x)
-        p = scores if self.victim.output is Access.PROBABILITIES else scores.softmax(dim=1)
-        return renormalise(self.perturb(p))
+        return self._released(self.victim(x))
+
+    @final
+    @torch.no_grad()
+    def of(self, victim: Victim, scores: Tensor) -> Tensor:
+        """What is released [N, K] where `victim`, somewhere inside, says `scores` [N, K].
+
+        Nothing is asked.
+        """
+        if isinstance(self.victim, Defence) and self.victim is not victim:
+            scores = self.victim.of(victim, scores)
+        return self._released(scores)
+
+    def _released(self, scores: Tensor) -> Tensor:
+        logits = self.victim.output is Access.LOGITS
+        return renormalise(self.perturb(scores.softmax(dim=1) if logits else scores))
 
     def state(self) -> dict[str, Tensor]:
         """The state of the victim inside, its names prefixed by `inner.`."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from copycost.defences.base import Defence
 from copycost.defences.stack import defend
 from copycost.errors import Busy, Interrupted, RunError
 from copycost.flags import AT_THE_END
@@ -43,9 +44,10 @@ LOOK_EVERY_SECONDS = 0.5
 class Answers:
     """What the victim says of the held-out data, without its defences and behind them.
 
-    The API, with its defences on, is asked twice, to tell whether it is deterministic. A function
-    is asked in other batches the second time: a net that normalises by the statistics of its
-    batch, as in training, would give the same batch the same answers.
+    It is asked twice, the second time through the API, to tell whether that is deterministic; what
+    the API makes of the first answers needs no asking. A function is asked in other batches the
+    second time: a net that normalises by the statistics of its batch, as in training, would give
+    the same batch the same answers.
     """
 
     def __init__(
@@ -183,9 +185,10 @@ class Answers:
         if victim.output is not Access.LABEL:
             answers["log_p"] = _log_p(victim, scores)
         api = defend(victim, self._defences, derive(self._seed, "auditor"))
-        first = scores if api is victim else self._ask("defended", api, self._together())
-        answers["defended"] = labels_of(api, first)
-        if api is not victim:
+        answers["defended"] = answers["labels"]
+        if isinstance(api, Defence) and api is not victim:
+            first = api.of(victim, scores)
+            answers["defended"] = labels_of(api, first)
             answers["distance"] = mean_l1(first, answers["log_p"].exp())
         # A module is in evaluation mode, where only rounding could tell one batch from another.
         ours = isinstance(victim, ModuleVictim)
