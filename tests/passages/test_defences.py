@@ -28,7 +28,7 @@ def test_the_price_to_users_stands_beside_what_attackers_reach(
         place.mkdir(parents=True)
         record.write(place)
     text = defences_passage(tmp_path).replace("\u00a0", " ")
-    head, _, *lines = text.split("\n\n")[0].split("\n")
+    head, _, *lines = text.split("\n\n")[1].split("\n")
     assert [cell.strip() for cell in head.split("|")[4:7]] == [
         "DFME, probabilities, 6,000 queries",
         "Frugal, probabilities, 6,000 queries",
@@ -45,3 +45,16 @@ def test_the_price_to_users_stands_beside_what_attackers_reach(
     assert "\n- Frugal, probabilities, 6,000 queries: agreement from 70.0 % to 70.0 %; " in text
     assert "to 70.0 %; without, 90.0 %.\n" in text
     assert "\n- DFME" not in text
+
+
+def test_each_victim_has_a_table_of_its_own(make_record: MakeRecord, tmp_path: Path) -> None:
+    for place, data in enumerate(("digits", "clothes", "digits")):
+        defences = ("mad:1",) if place == 2 else ()  # of the clothes there is nothing to list
+        victim = {"dataset": data, "architecture": f"net of {data}", "defences": defences}
+        folder = tmp_path / "defences" / str(place)
+        folder.mkdir(parents=True)
+        make_record("dfme", 0, 0.5, victim=victim).write(folder)
+    parts = defences_passage(tmp_path).split("\n\n")
+    starts = [part.split(":")[0] for part in parts if "victim `net of" in part]
+    assert starts == ["clothes", "digits"]
+    assert sum(part.count("| none |") for part in parts) == 2

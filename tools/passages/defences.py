@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from copycost.report.defended import moved_by
@@ -19,10 +20,15 @@ BEARABLE = 0.01
 
 
 def defences_passage(results: Path) -> str:
-    """For each set of defences: its price to users, and what each attack reaches behind it."""
+    """For each victim and set of defences: its price to users, and what attacks reach behind it."""
     groups = group_records(records_in(results / "defences"))
     if not groups:
         return NOT_RUN
+    victims = [list(found) for _, found in groupby(sorted(groups, key=_data), key=_data)]
+    return "\n\n".join([*(_of_one_victim(found) for found in victims), made_by(groups)])
+
+
+def _of_one_victim(groups: Sequence[Group]) -> str:
     attacks = sorted({_attack(group) for group in groups})
     fronts = {group.setting.defences: group for group in groups if not by_labels(group)}
     reached = {(_attack(group), group.setting.defences): group for group in groups}
@@ -36,14 +42,18 @@ def defences_passage(results: Path) -> str:
         for names, front in sorted(fronts.items(), key=_place)
     ]
     note = f"{of_one_recipe(groups)} {over_seeds(groups)}"
-    return "\n\n".join([table(head, rows), _left(groups, attacks), note, made_by(groups)])
+    return "\n\n".join(filter(None, [note, table(head, rows), _left(groups, attacks)]))
+
+
+def _data(group: Group) -> str:
+    return group.setting.data
 
 
 def _left(groups: Sequence[Group], attacks: Sequence[tuple[bool, str, int]]) -> str:
-    """What the defences that users can live with leave to each attack, as a list."""
+    """What the defences that users can live with leave to each attack, as a list; '' for none."""
     bearable = [group for group in groups if group.setting.defences and _bearable(group)]
     head = f"Behind the defences that take less than {percent(BEARABLE)} of accuracy from users:"
-    lines = [head, ""]
+    lines = [head, ""] if bearable else []
     for attack in attacks:
         (plain,) = [g for g in groups if _attack(g) == attack and not g.setting.defences]
         behind = [median_agreement(group) for group in bearable if _attack(group) == attack]
