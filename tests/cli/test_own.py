@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,18 +32,10 @@ MINE = "extreme_noise:ExtremeNoise"
 
 
 @pytest.fixture(autouse=True)
-def own(tmp_path, monkeypatch):
-    """The page's attack and a student, where Python looks for modules."""
+def own(own_modules: Callable[..., Path]) -> None:
+    """The page's attack and a student."""
     (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
-    folder = tmp_path / "own"
-    folder.mkdir()
-    (folder / "extreme_noise.py").write_text(block)
-    (folder / "own_nets.py").write_text(NETS)
-    (folder / "broken.py").write_text("1 / 0")
-    monkeypatch.syspath_prepend(folder)
-    yield
-    for name in ("extreme_noise", "own_nets", "broken"):
-        sys.modules.pop(name, None)
+    own_modules(extreme_noise=block, own_nets=NETS, broken="1 / 0")
 
 
 def test_an_audit_takes_an_attack_and_a_student_of_ones_own(copycost, tmp_path):

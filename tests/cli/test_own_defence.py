@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,15 +60,8 @@ INTERFACE = Interface(InputSpec((1, 8, 8)), 10)
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Iterator[Path]:
-    """A folder with the user's module, where Python and its child processes look."""
-    place: Path = tmp_path / "own"
-    place.mkdir()
-    (place / "own_defences.py").write_text(DEFENCES)
-    monkeypatch.syspath_prepend(place)
-    monkeypatch.setenv("PYTHONPATH", str(place), prepend=":")
-    yield place
-    sys.modules.pop("own_defences", None)
+def defences(own_modules: Callable[..., Path]) -> None:
+    own_modules(own_defences=DEFENCES)
 
 
 def run(*defences: str) -> RunConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +62,11 @@ PLACE = "own_service:target"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch) -> Iterator[Path]:
-    """A folder with the user's module, where Python and its child processes look."""
-    place: Path = tmp_path / "own"
-    place.mkdir()
-    (place / "own_service.py").write_text(SERVICE)
-    monkeypatch.syspath_prepend(place)
-    monkeypatch.setenv("PYTHONPATH", str(place), prepend=":")
+def folder(own_modules: Callable[..., Path]) -> Iterator[Path]:
+    """The folder of the user's module."""
     own_hash.cache_clear()
-    yield place
+    yield own_modules(own_service=SERVICE)
     own_hash.cache_clear()
-    sys.modules.pop("own_service", None)
 
 
 def words(tmp_path: Path, *more: str) -> list[str]:
