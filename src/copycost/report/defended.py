@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from copycost.report import wording
 from copycost.report.groups import Group
+from copycost.report.headline import strongest
 from copycost.report.table import defences, in_words, labels
 from copycost.types import Access
 
@@ -25,7 +26,7 @@ class DefenceRow:
     """Agreement of the attack's copy without defences."""
     defended: str
     by_labels: str
-    """The highest agreement behind the same defences by labels alone."""
+    """Agreement of the strongest copy behind the same defences by labels alone."""
 
 
 def defence_rows(groups: Sequence[Group]) -> list[DefenceRow]:
@@ -44,8 +45,7 @@ def moved_by(group: Group) -> str:
 def _row(name: str, group: Group, groups: Sequence[Group]) -> DefenceRow:
     bare = _bare(group)
     twins = [twin for twin in groups if _same(twin, bare)]
-    told = [other for other in groups if _by_labels(other, group)]
-    best = max(told, key=_median, default=None)
+    best = strongest([other for other in groups if _by_labels(other, group)])
     return DefenceRow(
         label=name,
         defences=defences(group.setting),
@@ -55,10 +55,6 @@ def _row(name: str, group: Group, groups: Sequence[Group]) -> DefenceRow:
         defended=in_words(group.agreement),
         by_labels=in_words(best.agreement) if best else wording.MISSING,
     )
-
-
-def _median(group: Group) -> float:
-    return group.agreement.median if group.agreement else 0.0
 
 
 def _bare(group: Group) -> Group:
