@@ -22,7 +22,7 @@ from copycost.cli import audit as cli_audit
 from copycost.cli.app import app
 from copycost.cli.data import Fetchable
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.presets.victims import VICTIMS
 from copycost.runner.audit import AuditConfig
 from copycost.runner.own_target import own_target
@@ -167,7 +167,7 @@ def test_the_attack_that_the_docs_add_spends_what_it_says(
     module = load(code, tmp_path / "extreme_noise.py", monkeypatch)
     attack = read_settings(module.ExtremeNoise, {"batch_size": 16, "bright": 0.3})
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="label", budget=97)
+    oracle = CountedOracle(spy, access="label", budget=97)
     attack.check(oracle)
     state = attack.start(TinyNet(TINY, oracle.classes, seed=5), oracle, Engine("cpu"), seed=1)
     while n := attack.affordable(oracle):

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from copycost.defences.stack import defend
     from copycost.engine import use_threads
     from copycost.errors import CopycostError, Interrupted
+    from copycost.oracle.base import Oracle
     from copycost.oracle.ledger import Ledger
-    from copycost.oracle.meter import Meter, Oracle
+    from copycost.oracle.meter import CountedOracle, Meter
     from copycost.report.page import write_report
     from copycost.runner.audit import AuditConfig, audit
     from copycost.runner.config import RunConfig
@@ -39,6 +40,7 @@ _PLACES = {
     "AuditConfig": "copycost.runner.audit:AuditConfig",
     "Card": "copycost.victims.saved:Card",
     "CopycostError": "copycost.errors:CopycostError",
+    "CountedOracle": "copycost.oracle.meter:CountedOracle",
     "FunctionVictim": "copycost.victims.function:FunctionVictim",
     "InputSpec": "copycost.types:InputSpec",
     "Interrupted": "copycost.errors:Interrupted",
@@ -46,7 +48,7 @@ _PLACES = {
     "Ledger": "copycost.oracle.ledger:Ledger",
     "Meter": "copycost.oracle.meter:Meter",
     "ModuleVictim": "copycost.victims.module:ModuleVictim",
-    "Oracle": "copycost.oracle.meter:Oracle",
+    "Oracle": "copycost.oracle.base:Oracle",
     "Record": "copycost.runner.record:Record",
     "RunConfig": "copycost.runner.config:RunConfig",
     "Stop": "copycost.runner.stopping:Stop",
@@ -68,6 +70,7 @@ __all__ = [
     "AuditConfig",
     "Card",
     "CopycostError",
+    "CountedOracle",
     "FunctionVictim",
     "InputSpec",
     "Interrupted",

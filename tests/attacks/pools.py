@@ -13,7 +13,8 @@ from copycost.attacks.base import Attack
 from copycost.attacks.pool_attack import PoolAttack
 from copycost.engine import Engine
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.pool import Pool
 from copycost.runner.extract import advance
 from copycost.settings import read_settings
@@ -56,8 +57,8 @@ def make(name: str, **more: Any) -> Any:
     return read_settings(kind, known | more)
 
 
-def oracle(budget: int, access: str = "probabilities", victim: Any = None) -> Oracle:
-    return Oracle(victim or tiny_victim(), access=access, budget=budget, k=2)
+def oracle(budget: int, access: str = "probabilities", victim: Any = None) -> CountedOracle:
+    return CountedOracle(victim or tiny_victim(), access=access, budget=budget, k=2)
 
 
 def begin(attack: Attack, asked: Oracle, pool: Pool | None = None, seed: int = 1) -> Any:

@@ -10,7 +10,7 @@ from copycost.attacks.base import Attack
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.settings import read_settings
 from copycost.testing import tiny_victim
 from copycost.types import InputSpec
@@ -23,7 +23,7 @@ SMALL = {"batch_size": 8, "width": 8, "latent": 8, "student_lr": 0.01}
 @pytest.mark.parametrize("name", ["disguide", "dual-student", "maze"])
 def test_all_players_learn_and_stay_finite(name, precision):
     attack: Attack = read_settings(ATTACKS[name], SMALL)
-    oracle = Oracle(tiny_victim(spec=COLOUR), access="probabilities", budget=10**6)
+    oracle = CountedOracle(tiny_victim(spec=COLOUR), access="probabilities", budget=10**6)
     student = build(ARCHITECTURES["gap-cnn"], COLOUR, 4, seed=3)
     s = attack.start(student, oracle, Engine("cpu", precision), seed=1)
     before = {name: flat(player.network) for name, player in s.players.items()}

@@ -13,7 +13,7 @@ from copycost.attacks.dfme import DFME
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
 from copycost.engine import Engine
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access, Answer
 
@@ -38,7 +38,7 @@ class Watched(nn.Module):
 def step(**modes: str) -> tuple[Watched, State, list[bool]]:
     """One step; the student, the state, and the generator's modes at its forward passes."""
     attack = DFME(**SMALL, **modes)  # type: ignore[arg-type]
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=10_000)
     student = Watched()
     state = attack.start(student, oracle, Engine("cpu"), seed=1)
     seen: list[bool] = []
@@ -114,7 +114,7 @@ def test_the_generator_goes_up_the_estimate_of_the_mean_gap(
     slope = torch.randn(8, *TINY.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(DFME, "ascent", lambda self, *given: (slope, torch.arange(8.0)))
     attack = DFME(**SMALL)  # type: ignore[arg-type]
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=10_000)
     s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
     generator, place = copy.deepcopy(s.need_generator().network), s.random.state()
     losses = attack.step(s, oracle, 8)
@@ -133,7 +133,7 @@ def test_the_students_gap_is_what_its_last_batch_left(monkeypatch: pytest.Monkey
     gaps = iter([1.0, 2.0])
     monkeypatch.setattr(DFME, "descend", lambda self, *given: torch.tensor(next(gaps)))
     attack = DFME(**SMALL)  # type: ignore[arg-type]
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=10_000)
     s = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), seed=1)
     assert float(attack.step(s, oracle, 8)["student/gap"]) == 2
 

@@ -16,7 +16,7 @@ from copycost.attacks.sources import shapes
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets.discriminator import Discriminator
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.schedules import Steps
 from copycost.testing import TINY, TinyNet
 from copycost.types import Access, InputSpec
@@ -34,7 +34,7 @@ SMALL: dict[str, Any] = {
 def begin(attack, *, budget=10_000, access="label"):
     pool = noise() if attack.needs_pool else None
     victim = Seen()
-    oracle = Oracle(victim, access=access, budget=budget)
+    oracle = CountedOracle(victim, access=access, budget=budget)
     net = TinyNet(TINY, oracle.classes, seed=5)
     return attack.start_with(pool, net, oracle, Engine("cpu"), 1), oracle, victim
 
@@ -304,7 +304,7 @@ def test_a_pool_is_needed_by_one_form_and_refused_by_the_other():
 
 
 def begin_with(attack, pool):
-    oracle = Oracle(Seen(), access="label", budget=100)
+    oracle = CountedOracle(Seen(), access="label", budget=100)
     return attack.start_with(pool, TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
 
 

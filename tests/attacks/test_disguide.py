@@ -16,7 +16,8 @@ from copycost.losses import class_entropy, disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.ranks import Ranks
 from copycost.testing import SpyVictim, tiny_victim
 from copycost.types import Access, InputSpec
@@ -28,7 +29,7 @@ def begin(
     attack: DisGUIDE, access: str = "probabilities", spec: InputSpec = COLOUR, seed: int = 1
 ) -> tuple[State, Oracle, SpyVictim]:
     spy = SpyVictim(tiny_victim(spec=spec))
-    oracle = Oracle(spy, access=access, budget=100_000)
+    oracle = CountedOracle(spy, access=access, budget=100_000)
     student = build(ARCHITECTURES["gap-cnn"], spec, 4, seed=3)
     return attack.start(student, oracle, Engine("cpu"), seed), oracle, spy
 
@@ -236,7 +237,7 @@ def test_the_loss_follows_the_access():
     attack = DisGUIDE()
     assert attack.loss_at(Access.PROBABILITIES) is attack.loss
     logits = torch.tensor([[2.0, 0.0, 0.0, 0.0]])
-    oracle = Oracle(tiny_victim(), access="label", budget=9)
+    oracle = CountedOracle(tiny_victim(), access="label", budget=9)
     x = torch.rand(1, 1, 8, 8)
     answer = oracle(x)
     found = attack.miss(logits, answer)

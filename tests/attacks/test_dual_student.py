@@ -12,7 +12,8 @@ from copycost.engine import Engine
 from copycost.losses import cross_entropy, l1
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.testing import TINY, SpyVictim, tiny_victim
 from copycost.types import Access, InputSpec
 
@@ -23,7 +24,7 @@ def small(**more) -> DualStudent:
 
 def begin(attack: DualStudent) -> tuple[State, Oracle, SpyVictim]:
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=100_000)
+    oracle = CountedOracle(spy, access="probabilities", budget=100_000)
     student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=3)
     return attack.start(student, oracle, Engine("cpu"), seed=1), oracle, spy
 
@@ -115,7 +116,7 @@ def test_without_an_average_the_student_itself_counts():
 
 def test_labels_are_one_hot_by_default_and_cross_entropy_is_a_setting():
     x, logits = torch.rand(1, 1, 8, 8), torch.tensor([[3.0, 0.0, 0.0, 0.0]])
-    answer = Oracle(tiny_victim(), access="label", budget=9)(x)
+    answer = CountedOracle(tiny_victim(), access="label", budget=9)(x)
     hot = torch.nn.functional.one_hot(answer.labels, 4).float()
     missed = small().miss(logits, answer)
     torch.testing.assert_close(missed, (logits - hot).abs().mean(1))

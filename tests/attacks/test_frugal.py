@@ -22,7 +22,8 @@ from copycost.losses import class_entropy, disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.generator import squash
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.ranks import Ranks
 from copycost.runner.config import MOST_QUERIES
@@ -38,7 +39,7 @@ def begin(access: str = "probabilities", spec: InputSpec = SPEC, **more):
         **{"batch_size": 12, "width": 8, "latent": 8, "student_lr": 0.02, "student_steps": 5} | more
     )
     spy = SpyVictim(tiny_victim(spec=spec))
-    oracle = Oracle(spy, access=access, budget=10_000)
+    oracle = CountedOracle(spy, access=access, budget=10_000)
     student = build(ARCHITECTURES["gap-cnn"], spec, 4, seed=3)
     return attack, attack.start(student, oracle, Engine("cpu"), seed=1), oracle, spy
 
@@ -60,7 +61,7 @@ def test_a_step_asks_one_batch_and_every_student_learns_from_it_many_times():
 def test_no_image_is_asked_twice():
     attack, s, _, _ = begin(student_steps=1)
     victim = Seen()
-    oracle = Oracle(victim, access="probabilities", budget=10_000)
+    oracle = CountedOracle(victim, access="probabilities", budget=10_000)
     for _ in range(3):
         attack.step(s, oracle, 12)
     asked = torch.cat(victim.inputs).flatten(1)
@@ -264,7 +265,7 @@ def test_the_floor_is_noise_and_nothing_else():
 
 def test_frugal_asks_noise_of_other_things_than_images_too():
     spec = InputSpec((12,), modality=Modality.TABULAR)
-    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=100)
+    oracle = CountedOracle(tiny_victim(spec=spec), access="probabilities", budget=100)
     Frugal(sources=(uniform,)).check(oracle)
     moved, mirrored = (
         Frugal(sources=(uniform,), **how) for how in ({"shift": 0.1}, {"flip": True})

@@ -22,7 +22,8 @@ from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.flags import generator_collapsed
 from copycost.gradients.central import central_difference
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.runner.extract import advance
 from copycost.schedules import Steps
@@ -36,7 +37,7 @@ REHEARSAL = Rehearsal(SPEC, 4, Access.PROBABILITIES)
 
 def begin(attack: Generative) -> tuple[State, Oracle, SpyVictim]:
     spy = SpyVictim(tiny_victim(spec=SPEC))
-    oracle = Oracle(spy, access="probabilities", budget=10_000)
+    oracle = CountedOracle(spy, access="probabilities", budget=10_000)
     return attack.start(TinyNet(SPEC, 4, seed=5), oracle, Engine("cpu"), seed=1), oracle, spy
 
 

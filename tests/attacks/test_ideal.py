@@ -14,7 +14,7 @@ from copycost.attacks.ideal import IDEAL, openness
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.runner.extract import advance
 from copycost.schedules import Steps
 from copycost.testing import TINY, TinyNet
@@ -24,7 +24,7 @@ SMALL: dict[str, Any] = {"batch_size": 16, "width": 8, "latent": 8, "synthesis_s
 
 def begin(attack, *, budget=10_000, access="label"):
     victim = Seen()
-    oracle = Oracle(victim, access=access, budget=budget)
+    oracle = CountedOracle(victim, access=access, budget=budget)
     net = TinyNet(TINY, oracle.classes, seed=5)
     return attack.start(net, oracle, Engine("cpu"), 1), oracle, victim
 
@@ -174,7 +174,7 @@ def test_the_batch_of_the_best_step_is_kept(monkeypatch, found, best):
 
 def test_the_student_is_seen_through_while_a_generator_learns():
     student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=3)
-    attack, oracle = IDEAL(**SMALL), Oracle(Seen(), access="label", budget=100)
+    attack, oracle = IDEAL(**SMALL), CountedOracle(Seen(), access="label", budget=100)
     s: Any = attack.start(student, oracle, Engine("cpu"), 1)
     before = [b.clone() for b in student.buffers()]
     attack._synthesise(s, oracle, 16)

@@ -14,7 +14,8 @@ from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 from copycost.types import Answer
 
@@ -25,7 +26,7 @@ def small(**more) -> MAZE:
 
 def begin(attack: MAZE) -> tuple[State, Oracle, SpyVictim]:
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=100_000)
+    oracle = CountedOracle(spy, access="probabilities", budget=100_000)
     student = build(ARCHITECTURES["lenet"], TINY, 4, seed=3)
     return attack.start(student, oracle, Engine("cpu"), seed=1), oracle, spy
 
@@ -164,7 +165,7 @@ def test_the_generators_step_is_one_of_sgd_along_the_estimate(monkeypatch):
 @pytest.mark.parametrize(("given", "mode"), [({}, "eval"), ({"student_mode": "train"}, "train")])
 def test_the_student_is_estimated_in_the_mode_asked_for(given, mode):
     attack, modes = small(student_steps=2, replay_steps=1, **given), list[bool]()
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=100_000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=100_000)
     student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=3)
     student.register_forward_pre_hook(lambda net, _: modes.append(net.training))
     s = attack.start(student, oracle, Engine("cpu"), seed=1)
@@ -193,7 +194,7 @@ def test_memory_keeps_the_last_batch_of_each_step():
 def test_kl_of_labels_and_of_probabilities_is_finite():
     x, logits = torch.rand(3, 1, 8, 8), torch.randn(3, 4)
     for access in ("label", "top-k", "probabilities", "logits"):
-        answer = Oracle(tiny_victim(), access=access, budget=9, k=2)(x)
+        answer = CountedOracle(tiny_victim(), access=access, budget=9, k=2)(x)
         assert math.isfinite(small().miss(logits, answer).sum())
 
 

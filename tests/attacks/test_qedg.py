@@ -13,7 +13,7 @@ from tests.attacks.pools import Seen, finish, noted_views
 from copycost.attacks.qedg import QEDG, likeness, worthwhile
 from copycost.attacks.replay import Batch
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.runner.extract import advance
 from copycost.testing import TINY, TinyNet
 from copycost.types import Access, Answer
@@ -33,7 +33,7 @@ def make(**more):
 
 def begin(attack, *, budget=10_000):
     victim = Seen()
-    oracle = Oracle(victim, access="label", budget=budget)
+    oracle = CountedOracle(victim, access="label", budget=budget)
     net = TinyNet(TINY, oracle.classes, seed=5)
     return attack.start(net, oracle, Engine("cpu"), 1), oracle, victim
 

@@ -12,7 +12,7 @@ from copycost.engine import Engine
 from copycost.losses import cross_entropy, l1, l2
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.runner.config import read_attack
 from copycost.types import Access, InputSpec
 
@@ -20,7 +20,7 @@ from copycost.types import Access, InputSpec
 def begin(access: str = "probabilities", **settings):
     attack = RandomNoise(batch_size=12, **settings)
     victim = Seen()
-    oracle = Oracle(victim, access=access, budget=1_000)
+    oracle = CountedOracle(victim, access=access, budget=1_000)
     student = build(ARCHITECTURES["gap-cnn"], InputSpec((1, 8, 8)), 4, seed=3)
     return attack, attack.start(student, oracle, Engine("cpu"), seed=1), oracle, victim
 

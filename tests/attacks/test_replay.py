@@ -20,7 +20,7 @@ from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.ranks import Ranks
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.testing import tiny_victim
@@ -30,7 +30,7 @@ SPEC = InputSpec((1, 2, 2), low=-1.0, high=3.0)
 
 
 def memory(capacity: int, access: Access = Access.PROBABILITIES) -> Replay:
-    oracle = Oracle(tiny_victim(spec=SPEC, classes=3), access=access, budget=capacity)
+    oracle = CountedOracle(tiny_victim(spec=SPEC, classes=3), access=access, budget=capacity)
     return Replay(oracle, Engine("cpu"), mebibytes=1)
 
 
@@ -95,7 +95,7 @@ def test_images_come_back_within_half_a_level_and_in_range():
 
 @pytest.mark.parametrize("access", list(Access))
 def test_answers_come_back_as_they_were_released(access):
-    oracle = Oracle(tiny_victim(spec=SPEC, classes=3), access=access, budget=64, k=2)
+    oracle = CountedOracle(tiny_victim(spec=SPEC, classes=3), access=access, budget=64, k=2)
     replay = Replay(oracle, Engine("cpu"), mebibytes=1)
     images = torch.linspace(-1, 3, 32).view(32, 1, 1, 1).expand(32, 1, 2, 2)
     asked = Batch(images, oracle(images))
@@ -130,7 +130,7 @@ def test_the_bound_is_in_bytes_and_never_more_than_the_budget_can_fill():
     victim = tiny_victim(spec=InputSpec((3, 32, 32)), classes=10)
 
     def capacity(access: str, budget: int, mebibytes: int) -> int:
-        oracle = Oracle(victim, access=access, budget=budget)
+        oracle = CountedOracle(victim, access=access, budget=budget)
         return Replay(oracle, Engine("cpu"), mebibytes).capacity
 
     assert capacity("probabilities", 10**9, 2) == 2 * MEBIBYTE // (3072 + 4 * 10)
@@ -150,14 +150,14 @@ def test_the_bound_is_in_bytes_and_never_more_than_the_budget_can_fill():
 )
 def test_an_attacks_memory_has_the_bound_that_was_asked_for(attack: Attack):
     spec = InputSpec((1, 8, 8))
-    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=100_000)
+    oracle = CountedOracle(tiny_victim(spec=spec), access="probabilities", budget=100_000)
     student = build(ARCHITECTURES["gap-cnn"], spec, 4, seed=3)
     replay = attack.start(student, oracle, Engine("cpu"), seed=1).need_memory()
     assert replay.capacity == MEBIBYTE // (64 + 4 * 4) < 100_000
 
 
 def test_a_bound_under_one_image_is_an_error():
-    oracle = Oracle(tiny_victim(spec=InputSpec((3, 1024, 512))), access="label", budget=9)
+    oracle = CountedOracle(tiny_victim(spec=InputSpec((3, 1024, 512))), access="label", budget=9)
     with pytest.raises(ConfigError, match=r"memory_mib.*1,572,872 bytes"):
         Replay(oracle, Engine("cpu"), mebibytes=1)
 
@@ -244,7 +244,9 @@ def test_each_rank_holds_the_images_of_all_in_a_memory_for_all_their_budgets(mon
     monkeypatch.setattr(ranks, "rows", lambda mine: torch.cat((mine, mine + 2)))
     engine = Engine("cpu")
     engine.ranks = ranks
-    replay = Replay(Oracle(tiny_victim(spec=SPEC), access="label", budget=3), engine, mebibytes=1)
+    replay = Replay(
+        CountedOracle(tiny_victim(spec=SPEC), access="label", budget=3), engine, mebibytes=1
+    )
     assert replay.capacity == 6
     for first, expected in ((0, {0, 1, 2, 3}), (4, {2, 3, 4, 5, 6, 7})):
         replay.put(batch(first, 2, Access.LABEL))

@@ -19,7 +19,7 @@ from copycost.gradients import estimator, forward
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.testing import TinyNet, tiny_victim
 from copycost.types import Access, InputSpec
 from copycost.victims.module import ModuleVictim
@@ -68,7 +68,7 @@ class Both:
     def __init__(self, attack: DFME, monkeypatch: pytest.MonkeyPatch) -> None:
         self.attack = attack
         victim, student = TinyNet(SPEC, 4, seed=1), Student()
-        self.oracle = Oracle(
+        self.oracle = CountedOracle(
             ModuleVictim(copy.deepcopy(victim), SPEC, 4, name="v"),
             access=Access.PROBABILITIES,
             budget=10**6,
@@ -137,7 +137,7 @@ def test_both_ask_the_same_number_of_queries(m: int, generator_steps: int, batch
         batch_size=batch, latent=4, width=4, directions=m, generator_steps=generator_steps
     )
     victim = Counting(TinyNet(SPEC, 4))
-    oracle = Oracle(tiny_victim(spec=SPEC), access="probabilities", budget=10**6)
+    oracle = CountedOracle(tiny_victim(spec=SPEC), access="probabilities", budget=10**6)
     state = attack.start(TinyNet(SPEC, 4), oracle, Engine("cpu"), seed=0)
     generator = copy.deepcopy(state.need_generator().network)
     plain = PlainDFME(victim, TinyNet(SPEC, 4), generator, attack, SPEC, CPU)

@@ -16,7 +16,8 @@ from copycost.attacks import ATTACKS
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.pool import Pool
 from copycost.runner.extract import advance
 from copycost.settings import read_settings, write_settings
@@ -100,7 +101,7 @@ def same(one: Any, other: Any) -> bool:
 def test_cost_is_what_it_says(name):
     attack = make(name)
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=10**6)
+    oracle = CountedOracle(spy, access="probabilities", budget=10**6)
     run(attack, oracle, steps=1)
     assert spy.count == oracle.spent == attack.batch_size * attack.queries_per_image
 
@@ -112,7 +113,7 @@ def test_the_spy_and_the_account_agree_at_any_budget(name, budget):
     attack = make(name)
     least = SMALLEST_BATCH * attack.queries_per_image
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="probabilities", budget=budget)
+    oracle = CountedOracle(spy, access="probabilities", budget=budget)
     if budget < least:
         with pytest.raises(ConfigError, match="do not pay for one step"):
             attack.check(oracle)
@@ -126,7 +127,7 @@ def test_the_spy_and_the_account_agree_at_any_budget(name, budget):
 def test_exactly_one_step(name):
     attack = make(name)
     budget = attack.batch_size * attack.queries_per_image
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=budget)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=budget)
     run(attack, oracle)
     assert oracle.spent == budget
 
@@ -135,7 +136,7 @@ def test_no_step_is_much_smaller_than_a_batch(name):
     attack = make(name)
     for extra in (1, 7, attack.batch_size // 2, attack.batch_size - 1):
         budget = (3 * attack.batch_size + extra) * attack.queries_per_image
-        oracle = Oracle(tiny_victim(), access="probabilities", budget=budget)
+        oracle = CountedOracle(tiny_victim(), access="probabilities", budget=budget)
         sizes = []
         while n := attack.affordable(oracle):
             sizes.append(n)
@@ -146,7 +147,7 @@ def test_no_step_is_much_smaller_than_a_batch(name):
 
 def test_too_little_access_is_refused_by_name(name):
     needy = type("Needy", (ATTACKS[name],), {"needs": Access.LOGITS})
-    oracle = Oracle(tiny_victim(), access="label", budget=10**6)
+    oracle = CountedOracle(tiny_victim(), access="label", budget=10**6)
     with pytest.raises(AccessTooLow, match="Needy needs logits access"):
         needy().check(oracle)
 
@@ -155,13 +156,13 @@ def test_runs_at_every_access_it_does_not_refuse(name):
     for access in Access:
         attack = make(name)
         if access.covers(attack.needs):
-            oracle = Oracle(tiny_victim(), access=access, budget=500, k=2)
+            oracle = CountedOracle(tiny_victim(), access=access, budget=500, k=2)
             assert bool(weights(run(attack, oracle)).isfinite().all())
 
 
 def test_same_seed_same_student(name):
     first, second = (
-        weights(run(make(name), Oracle(tiny_victim(), access="probabilities", budget=600)))
+        weights(run(make(name), CountedOracle(tiny_victim(), access="probabilities", budget=600)))
         for _ in range(2)
     )
     assert torch.equal(first, second)
@@ -170,7 +171,9 @@ def test_same_seed_same_student(name):
 def test_seeds_differ(name):
     attack = make(name)
     first, second = (
-        weights(run(attack, Oracle(tiny_victim(), access="probabilities", budget=200), seed=seed))
+        weights(
+            run(attack, CountedOracle(tiny_victim(), access="probabilities", budget=200), seed=seed)
+        )
         for seed in (1, 2)
     )
     assert not torch.equal(first, second)
@@ -178,13 +181,13 @@ def test_seeds_differ(name):
 
 def test_state_goes_on_bit_for_bit(name):
     attack = make(name)
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10**6)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=10**6)
     through = run(attack, oracle, steps=6)
-    first = Oracle(tiny_victim(), access="probabilities", budget=10**6)
+    first = CountedOracle(tiny_victim(), access="probabilities", budget=10**6)
     halfway = run(attack, first, steps=3)
     resumed = begin(attack, oracle, student=77, seed=99)
     resumed.restore(halfway.state())
-    rest = Oracle(tiny_victim(), access="probabilities", budget=10**6)
+    rest = CountedOracle(tiny_victim(), access="probabilities", budget=10**6)
     rest._account.charge(first.spent)
     for _ in range(3):
         advance(attack, resumed, rest)
@@ -212,7 +215,7 @@ def test_a_range_whose_ends_float32_rounds_outwards_is_one_like_any(name, ends):
     spec = InputSpec((3, 8, 12), low=ends[0], high=ends[1])
     attack, generator = make(name), torch.Generator().manual_seed(3)
     images = torch.randint(0, 256, (300, *spec.shape), generator=generator).byte()
-    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=200)
+    oracle = CountedOracle(tiny_victim(spec=spec), access="probabilities", budget=200)
     pool = Pool(images, spec, "noise") if attack.needs_pool else None
     state = attack.start_with(pool, TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), 1)
     while not attack.done(state, oracle):
@@ -226,7 +229,7 @@ def test_any_number_of_classes(name, classes):
     victim = tiny_victim(classes=classes)
     for access in ("probabilities", "label"):
         if Access(access).covers(attack.needs):
-            state = run(attack, Oracle(victim, access=access, budget=200))
+            state = run(attack, CountedOracle(victim, access=access, budget=200))
             assert bool(weights(state).isfinite().all())
 
 
@@ -251,7 +254,7 @@ def test_improves_agreement_on_the_tiny_victim(name, device):
     attack = make(name, schedule="cosine", batch_size=32 if again else 64, **more)
     victim = tiny_victim()
     x = torch.rand(500, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    oracle = Oracle(victim, access="probabilities", budget=len(POOL) if again else 40_000)
+    oracle = CountedOracle(victim, access="probabilities", budget=len(POOL) if again else 40_000)
 
     def agreement(net: nn.Module) -> float:
         return float((net(x).argmax(1) == victim(x).argmax(1)).float().mean())
@@ -269,7 +272,7 @@ def test_settings_read_back(name):
 def test_the_student_learns_with_the_settings_it_is_given(name):
     given = {"student_lr": 0.017, "student_momentum": 0.3, "student_weight_decay": 0.011}
     attack = make(name, **given)
-    state = begin(attack, Oracle(tiny_victim(), access="probabilities", budget=10**4))
+    state = begin(attack, CountedOracle(tiny_victim(), access="probabilities", budget=10**4))
     (group,) = state.student.optimizer.param_groups
     found = [group[key] for key in ("lr", "momentum", "weight_decay")]
     assert found == pytest.approx(list(given.values()))
@@ -298,7 +301,7 @@ def test_construction_does_no_work(name, monkeypatch):
 
 def test_a_victim_of_other_things_than_images_is_refused_or_attacked(name):
     spec = InputSpec((12,), modality=Modality.TABULAR)
-    oracle = Oracle(tiny_victim(spec=spec), access="probabilities", budget=300)
+    oracle = CountedOracle(tiny_victim(spec=spec), access="probabilities", budget=300)
     if not make(name).needs_images:
         pool = Pool(torch.rand(400, 12).mul(255).byte(), spec, "numbers")
         attack = make(name)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.testing import tiny_victim
 
 OTHERS: dict[str, tuple[Any, ...]] = {
@@ -77,7 +77,7 @@ def others(name: str, value: Any) -> tuple[Any, ...]:
 
 def outcome(attack: Attack, access: str) -> Tensor:
     """All weights at the end of a run, and what it spent."""
-    oracle = Oracle(tiny_victim(), access=access, budget=330)
+    oracle = CountedOracle(tiny_victim(), access=access, budget=330)
     state = run(attack, oracle)
     networks = [state.judged, *(player.network for player in state.players.values())]
     parts = [p.detach().flatten() for network in networks for p in network.parameters()]

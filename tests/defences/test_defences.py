@@ -14,7 +14,7 @@ from copycost.defences.reverse_sigmoid import ReverseSigmoid
 from copycost.defences.rounding import Rounding
 from copycost.defences.stack import defend
 from copycost.errors import ConfigError, SpecMismatch
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.testing import ScriptedVictim, tiny_victim
 from copycost.types import Access
 
@@ -63,8 +63,8 @@ def test_batch_equals_row_by_row(name):
     for access in Access:
         if access is Access.LOGITS:
             continue
-        whole = Oracle(defended, access=access, budget=99, k=2)(x)
-        parts = [Oracle(defended, access=access, budget=99, k=2)(row) for row in x.split(1)]
+        whole = CountedOracle(defended, access=access, budget=99, k=2)(x)
+        parts = [CountedOracle(defended, access=access, budget=99, k=2)(row) for row in x.split(1)]
         assert torch.equal(whole.labels, torch.cat([part.labels for part in parts]))
 
 

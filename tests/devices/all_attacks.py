@@ -14,7 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from copycost.attacks import ATTACKS
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.runner.extract import advance
 from copycost.testing import tiny_victim
 from tests.contracts.test_attacks import begin, make, weights
@@ -27,7 +27,7 @@ def carry_out(name: str, device: str, waits: Counter[str]) -> dict[str, Any]:
     """A short run; the victim is on the CPU, as the victims of users often are."""
     attack = make(name)
     budget = STEPS * attack.batch_size * attack.queries_per_image
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=int(budget))
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=int(budget))
     state = begin(attack, oracle, device=device)
     before = weights(state)
     while not attack.done(state, oracle):

@@ -10,7 +10,7 @@ from copycost.defences.stack import defend
 from copycost.errors import BudgetExceeded, SpecMismatch
 from copycost.oracle.access import release
 from copycost.oracle.ledger import Ledger, spent_in
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.oracle.range_check import RangeCheck
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.testing import TINY, ScriptedVictim, SpyVictim, tiny_victim
@@ -29,7 +29,7 @@ def scores(answer):
 
 def test_counts_inputs_and_refuses_the_one_too_many():
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="logits", budget=10)
+    oracle = CountedOracle(spy, access="logits", budget=10)
     oracle(images(7))
     with pytest.raises(BudgetExceeded):
         oracle(images(4))
@@ -40,7 +40,7 @@ def test_counts_inputs_and_refuses_the_one_too_many():
 
 def test_wrong_inputs_are_refused_uncharged():
     spy = SpyVictim(tiny_victim())
-    oracle = Oracle(spy, access="logits", budget=10)
+    oracle = CountedOracle(spy, access="logits", budget=10)
     for bad in (
         torch.rand(2, 3, 8, 8),
         torch.rand(1, 8, 8),
@@ -73,6 +73,7 @@ def test_off_the_cpu_the_range_is_checked_over_all_batches_and_then_anew(batches
 
 def test_the_meter_verifies_what_its_oracle_saw():
     meter = Meter(tiny_victim(), access="logits", budget=100)
+    assert isinstance(meter.oracle, CountedOracle)
     meter.oracle._range.see(elsewhere(0.1, 1.5))
     with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\]"):
         meter.verify()
@@ -89,7 +90,7 @@ def test_the_charge_is_durable_before_the_victim_is_called(tmp_path):
 
     victim = Looking(tiny_victim())
     with Ledger(path) as ledger:
-        Oracle(victim, access="logits", budget=1000, ledger=ledger)(images(6))
+        CountedOracle(victim, access="logits", budget=1000, ledger=ledger)(images(6))
     assert victim.reserved >= 6
 
 
@@ -98,7 +99,7 @@ def test_a_victim_that_fails_keeps_the_charge():
         def answer(self, x):
             raise ConnectionError("gone")
 
-    oracle = Oracle(Failing(tiny_victim()), access="logits", budget=10)
+    oracle = CountedOracle(Failing(tiny_victim()), access="logits", budget=10)
     with pytest.raises(ConnectionError):
         oracle(images(4))
     assert (oracle.spent, oracle._account.lost) == (4, 4)
@@ -108,7 +109,7 @@ def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
     with Ledger(tmp_path / "l") as ledger:
         victim = SpyVictim(tiny_victim())
         victim.free = False
-        Oracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
+        CountedOracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
     with Ledger(tmp_path / "l") as ledger:
         assert ledger.account("attacker", 100_000).lost == 6
 
@@ -116,11 +117,11 @@ def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
 @pytest.mark.parametrize("budget", [0, -3])
 def test_no_budget_is_refused(budget):
     with pytest.raises(SpecMismatch, match="at least 1 query"):
-        Oracle(tiny_victim(), access="label", budget=budget)
+        CountedOracle(tiny_victim(), access="label", budget=budget)
 
 
 def test_asking_nothing_costs_nothing():
-    oracle = Oracle(tiny_victim(), access="label", budget=1)
+    oracle = CountedOracle(tiny_victim(), access="label", budget=1)
     assert len(oracle(images(0)).labels) == 0
     assert oracle.spent == 0
 
@@ -140,7 +141,7 @@ def test_a_rehearsal_answers_as_the_oracle_would_and_asks_nothing():
 def test_two_oracles_of_one_ledger_share_its_budget():
     ledger = Ledger()
     first, second = (
-        Oracle(tiny_victim(), access="logits", budget=10, ledger=ledger) for _ in range(2)
+        CountedOracle(tiny_victim(), access="logits", budget=10, ledger=ledger) for _ in range(2)
     )
     first(images(6))
     assert second.spent == 6
@@ -153,7 +154,7 @@ def test_two_oracles_of_one_ledger_share_its_budget():
 
 def test_a_crash_costs_a_free_victims_run_half_a_percent_of_the_budget_at_most(tmp_path):
     with Ledger(tmp_path / "l") as ledger:
-        Oracle(tiny_victim(), access="logits", budget=10_000, ledger=ledger)(images(6))
+        CountedOracle(tiny_victim(), access="logits", budget=10_000, ledger=ledger)(images(6))
     with Ledger(tmp_path / "l") as ledger:
         assert ledger.account("attacker", 10_000).lost == 50
 
@@ -162,7 +163,7 @@ def test_a_crash_costs_a_free_victims_run_half_a_percent_of_the_budget_at_most(t
 def test_access_only_removes_information(access):
     x = images(20)
     truth = tiny_victim()(x)
-    answer = Oracle(tiny_victim(), access=access, budget=100, k=2)(x)
+    answer = CountedOracle(tiny_victim(), access=access, budget=100, k=2)(x)
     assert torch.equal(answer.labels, truth.argmax(1))
     if access is Access.LABEL:
         assert answer.scores is None
@@ -199,7 +200,7 @@ def test_a_victim_of_labels_releases_them_as_they_are():
 
 def test_each_level_follows_from_the_one_above():
     x = images(30)
-    answers = {a: Oracle(tiny_victim(), access=a, budget=99, k=4)(x) for a in Access}
+    answers = {a: CountedOracle(tiny_victim(), access=a, budget=99, k=4)(x) for a in Access}
     logits, p = scores(answers[Access.LOGITS]), scores(answers[Access.PROBABILITIES])
     assert torch.equal(logits.softmax(1), p)
     # With k = K, top-k is all of it.
@@ -209,25 +210,25 @@ def test_each_level_follows_from_the_one_above():
 def test_a_defence_hides_the_logits():
     defended = Rounding(tiny_victim(), 2)
     with pytest.raises(SpecMismatch, match="logits"):
-        Oracle(defended, access="logits", budget=10)
+        CountedOracle(defended, access="logits", budget=10)
 
 
 def test_a_label_victim_cannot_release_probabilities():
     victim = ScriptedVictim(torch.tensor([0.5, 0.5]), Access.PROBABILITIES)
     victim.output = Access.LABEL
     with pytest.raises(SpecMismatch, match="use access label"):
-        Oracle(victim, access="probabilities", budget=10)
+        CountedOracle(victim, access="probabilities", budget=10)
 
 
 @pytest.mark.parametrize("k", [0, 5])
 def test_impossible_k_is_refused(k):
     with pytest.raises(SpecMismatch, match="k from 1 to 4"):
-        Oracle(tiny_victim(), access="top-k", budget=10, k=k)
+        CountedOracle(tiny_victim(), access="top-k", budget=10, k=k)
 
 
 def test_answers_carry_no_gradient():
     x = images(3).requires_grad_()
-    answer = Oracle(tiny_victim(), access="logits", budget=9)(x)
+    answer = CountedOracle(tiny_victim(), access="logits", budget=9)(x)
     assert not scores(answer).requires_grad
 
 
@@ -242,7 +243,7 @@ def test_the_attacker_sees_no_way_to_the_victim_or_past_the_account():
 
 @pytest.mark.parametrize("name", ["access", "budget", "classes", "spec", "spent"])
 def test_the_attacker_changes_no_terms(name):
-    oracle = Oracle(tiny_victim(), access="label", budget=9)
+    oracle = CountedOracle(tiny_victim(), access="label", budget=9)
     with pytest.raises(AttributeError):
         setattr(oracle, name, Access.LOGITS)
 

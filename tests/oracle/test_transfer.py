@@ -15,7 +15,7 @@ from torch import Tensor
 
 from copycost.errors import Busy, ConfigError, RunError, SpecMismatch
 from copycost.oracle.ledger import Ledger, spent_in
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.oracle.transfer.frames import HEADER, Encoding, Layout, header, segments
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import WAITING, Recorder
@@ -544,7 +544,7 @@ def test_more_recorded_than_charged_is_another_run(tmp_path: Path) -> None:
     kind = Layout.choose(tiny_victim().spec, 4, Access.LABEL, Encoding.BYTES)
     record(tmp_path, kind)
     with Recorder(tmp_path, kind) as recorder, pytest.raises(RunError, match="not of one run"):
-        Oracle(tiny_victim(), access="label", budget=1000, recorder=recorder)
+        CountedOracle(tiny_victim(), access="label", budget=1000, recorder=recorder)
 
 
 @pytest.mark.parametrize("access", list(Access))
@@ -552,7 +552,7 @@ def test_what_is_released_is_what_is_recorded(tmp_path: Path, access: Access) ->
     kind = Layout.choose(tiny_victim().spec, 4, access, Encoding.EXACT)
     x = torch.rand(30, 1, 8, 8)
     with Recorder(tmp_path, kind) as recorder:
-        oracle = Oracle(tiny_victim(), access=access, budget=97, recorder=recorder, k=2)
+        oracle = CountedOracle(tiny_victim(), access=access, budget=97, recorder=recorder, k=2)
         oracle(torch.rand(7, 1, 8, 8))
         answer = oracle(x)
     before, call = TransferSet(tmp_path).calls()
@@ -567,7 +567,7 @@ def test_what_is_released_is_what_is_recorded(tmp_path: Path, access: Access) ->
 def test_refused_queries_are_not_recorded(tmp_path: Path) -> None:
     kind = Layout.choose(tiny_victim().spec, 4, Access.LABEL, Encoding.BYTES)
     with Recorder(tmp_path, kind) as recorder:
-        oracle = Oracle(tiny_victim(), access="label", budget=1000, recorder=recorder)
+        oracle = CountedOracle(tiny_victim(), access="label", budget=1000, recorder=recorder)
         with pytest.raises(SpecMismatch):
             oracle(torch.full((3, 1, 8, 8), 2.0))
     assert len(TransferSet(tmp_path)) == 0

@@ -24,7 +24,7 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
     steps = more.pop("steps", 1_000)
     facts = SimpleNamespace(**told | more.pop("facts", {}))
     values: Any = {
-        "config": SimpleNamespace(budget=100),
+        "config": SimpleNamespace(budget=100, queries_per_input=1),
         "attack": SimpleNamespace(least_queries=14),
         "run": SimpleNamespace(
             curve=[

@@ -14,7 +14,7 @@ from copycost.attacks.random_noise import RandomNoise
 from copycost.engine import Engine
 from copycost.errors import RunError, SpecMismatch, Unstable
 from copycost.files import write_atomically
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.meter import CountedOracle, Meter
 from copycost.ranks import Ranks
 from copycost.runner import checkpoint
 from copycost.runner.checkpoint import load_checkpoint
@@ -28,7 +28,7 @@ from copycost.testing import TINY, TinyNet, tiny_victim
 from tests.runner.conftest import SMALL, tiny_config, tiny_target
 
 
-def begun(folder: Path) -> tuple[Run, Any, Oracle]:
+def begun(folder: Path) -> tuple[Run, Any, Meter]:
     """A run of 1,000 queries with ten evaluations, its fresh student just looked at."""
     victim, attack = tiny_victim(), RandomNoise(batch_size=32)
     meter = Meter(victim, access="probabilities", budget=1000)
@@ -37,22 +37,22 @@ def begun(folder: Path) -> tuple[Run, Any, Oracle]:
         folder, attack, meter, victim, None, Ranks(), evaluations=10, stop=Stop(), watcher=Silent()
     )
     run.begin(state)
-    return run, state, meter.oracle
+    return run, state, meter
 
 
 def test_evaluations_that_were_passed_over_are_not_made_up_for(tmp_path):
-    run, state, oracle = begun(tmp_path)
+    run, state, meter = begun(tmp_path)
     for more in (450, 32, 32):
-        oracle._account.charge(more)
+        meter._account.charge(more)
         run.after_step(state, {})
     assert [point.queries for point in run.curve] == [0, 450, 514]
 
 
 def test_a_loss_on_the_curve_is_the_mean_of_the_steps_since_the_last_point_that_had_it(tmp_path):
-    run, state, oracle = begun(tmp_path)
+    run, state, meter = begun(tmp_path)
     steps = [{"gap": 1.0, "seldom": 7.0}, {"gap": 2.0}, {"gap": 6.0}, {"gap": 5.0}, {"gap": 4.0}]
     for more, losses in zip((30, 30, 40, 50, 50), steps, strict=True):
-        oracle._account.charge(more)
+        meter._account.charge(more)
         run.after_step(state, {name: torch.tensor(loss) for name, loss in losses.items()})
     _, first, second = run.curve
     assert (first.queries, first.values["gap"], first.values["seldom"]) == (100, 3.0, 7.0)
@@ -61,9 +61,9 @@ def test_a_loss_on_the_curve_is_the_mean_of_the_steps_since_the_last_point_that_
 
 
 def test_an_unstable_run_says_which_step_it_was_and_on_which_queries(tmp_path):
-    run, state, oracle = begun(tmp_path)
+    run, state, meter = begun(tmp_path)
     for more in (50, 60, 10):
-        oracle._account.charge(more)
+        meter._account.charge(more)
         run.after_step(state, {})
     where = r"gap became NaN or infinite in step 4\. The last batch is queries 111 to 120\."
     with pytest.raises(Unstable, match=where):
@@ -88,13 +88,13 @@ def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_nam
     tmp_path, monkeypatch
 ):
     """As on a GPU."""
-    run, state, oracle = begun(tmp_path)
+    run, state, meter = begun(tmp_path)
     monkeypatch.setattr(state, "engine", Elsewhere(state.engine))
     for loss in [1.0] * 5 + [float("nan")] + [1.0] * 3:
-        oracle._account.charge(20)
+        meter._account.charge(20)
         run.after_step(state, {"student/gap": torch.tensor(loss)})
     assert [point.queries for point in run.curve] == [0, 100]
-    oracle._account.charge(20)
+    meter._account.charge(20)
     where = r"in one of the steps 6 to 10\. The last batch is queries 181 to 200\."
     with pytest.raises(Unstable, match=where):
         run.after_step(state, {"student/gap": torch.tensor(1.0)})
@@ -102,18 +102,18 @@ def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_nam
 
 def test_where_inputs_are_looked_at_seldom_one_out_of_range_shows_at_the_next_evaluation(tmp_path):
     """As on a GPU."""
-    run, state, oracle = begun(tmp_path)
-    oracle._range._extremes = torch.tensor([0.0, 1.5])
-    oracle._account.charge(99)
+    run, state, meter = begun(tmp_path)
+    meter._range._extremes = torch.tensor([0.0, 1.5])
+    meter._account.charge(99)
     run.after_step(state, {})
-    oracle._account.charge(1)
+    meter._account.charge(1)
     with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\]"):
         run.after_step(state, {})
 
 
 def test_a_diagnosis_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
-    run, state, oracle = begun(tmp_path)
-    oracle._account.charge(10)
+    run, state, meter = begun(tmp_path)
+    meter._account.charge(10)
     run.after_step(state, {})
     monkeypatch.setattr(RandomNoise, "diagnose", lambda *_: {"cosine": float("inf")})
     with pytest.raises(Unstable, match=r"cosine became NaN or infinite in step 1\."):
@@ -123,9 +123,9 @@ def test_a_diagnosis_that_is_not_finite_ends_the_run(tmp_path, monkeypatch):
 
 def test_a_rank_saves_when_another_one_does(tmp_path, monkeypatch):
     """Their clocks differ; settling losses takes all of them."""
-    run, state, oracle = begun(tmp_path)
+    run, state, meter = begun(tmp_path)
     monkeypatch.setattr(run._ranks, "largest", lambda number: max(number, 1))
-    oracle._account.charge(10)
+    meter._account.charge(10)
     with run.saving():
         run.after_step(state, {})
     saved = load_checkpoint(tmp_path / CHECKPOINT_FILE)
@@ -188,7 +188,7 @@ def test_each_player_has_a_gradient_of_its_own(tmp_path):
 def test_rates_follow_the_share_of_the_budget_that_is_spent():
     rates = {"student_lr": 0.2, "generator_lr": 0.01, "schedule": Steps((0.5,), 0.1)}
     attack = DFME(**SMALL | rates)  # type: ignore[arg-type]
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=10_000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=10_000)
     state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
     found = []
     for passed_over in (0, 6000):
@@ -204,7 +204,7 @@ def test_a_step_that_asks_nothing_does_not_go_on_for_ever():
         def step(self, s, oracle, n):
             return {}
 
-    oracle = Oracle(tiny_victim(), access="label", budget=100)
+    oracle = CountedOracle(tiny_victim(), access="label", budget=100)
     attack = Never(batch_size=32)
     state = attack.start(TinyNet(TINY, 4, seed=5), oracle, Engine("cpu"), 1)
     with pytest.raises(RunError, match=r"step of Never asked nothing; 32 images were due"):

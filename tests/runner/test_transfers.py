@@ -18,7 +18,7 @@ import torch
 from copycost import read_transfer_set
 from copycost.defences.stack import defend
 from copycost.errors import RunError
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.oracle.transfer.frames import HEADER, read_layout
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import TRANSFER_FOLDER
@@ -66,7 +66,7 @@ def test_every_query_of_a_run_is_there(tmp_path: Path, budget: int, attack: str)
     assert every.scores is not None
     # What was released, not what the victim computed.
     api = defend(tiny_victim(), ("rounding:2",), 0)
-    released = Oracle(api, access="probabilities", budget=budget)(asked).scores
+    released = CountedOracle(api, access="probabilities", budget=budget)(asked).scores
     assert released is not None
     same = (every.scores - released).abs().amax(dim=1) < 1e-6
     assert float(same.float().mean()) > 0.98, "other batches round a few values the other way"

@@ -23,7 +23,7 @@ from copycost.errors import ConfigError, RunError
 from copycost.gradients.quality import true_gradient
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AGAIN, RECORD_FILE, read_record
 from copycost.runner.stopping import Stop
@@ -74,7 +74,7 @@ def game_of(victim: nn.Module, grid: Grid = QUICK, **settings: Any) -> Game:
 
 def state_of(game: Game) -> State:
     student = build(ARCHITECTURES["lenet"], TINY, 4, seed=1)
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=1000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=1000)
     return game.attack.start(student, oracle, game.engine, seed=2)
 
 
@@ -254,7 +254,7 @@ def test_the_generator_s_true_gradient_is_that_of_its_mean_gap() -> None:
 
 def test_the_students_gradient_is_that_of_its_step_in_training_mode() -> None:
     game = game_of(TinyNet(seed=0), QUICK.model_copy(update=FLOAT32_ALONE))
-    oracle = Oracle(tiny_victim(), access="probabilities", budget=1000)
+    oracle = CountedOracle(tiny_victim(), access="probabilities", budget=1000)
     student = build(ARCHITECTURES["gap-cnn"], TINY, 4, seed=1)  # with batch norms
     state = game.attack.start(student, oracle, game.engine, seed=2)
     moment = game.measure(state, 0)

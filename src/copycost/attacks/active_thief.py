@@ -12,7 +12,7 @@ from torch import Tensor
 
 from copycost.attacks.pool_attack import PoolAttack, PoolState
 from copycost.losses import entropy
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 
 CHUNK = 512

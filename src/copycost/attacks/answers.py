@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.types import Access, Answer
 
 

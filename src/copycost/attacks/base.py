@@ -17,7 +17,7 @@ from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
 from copycost.losses import Loss, LossSetting, l1
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.pool import Pool
 from copycost.recovery import FLOOR, CentringSetting, mean, recover_logits
@@ -199,12 +199,13 @@ class Attack(ABC):
             )
 
     @final
-    def check_budget(self, budget: int) -> None:
-        """Raise `ConfigError` for a budget that pays for no step."""
-        if budget < self.least_queries:
+    def check_budget(self, budget: int, each: int = 1) -> None:
+        """Raise `ConfigError` for a budget that pays for no step, if inputs cost `each` queries."""
+        least = self.least_queries * each
+        if budget < least:
             raise ConfigError(
                 f"budget: {budget:,} queries do not pay for one step; "
-                f"{type(self).__name__} needs at least {self.least_queries:,}."
+                f"{type(self).__name__} needs at least {least:,}."
             )
 
     @final

@@ -10,7 +10,7 @@ from copycost.attacks.estimating import Estimating, Mode
 from copycost.attacks.state import State
 from copycost.gradients.estimator import EstimatorSetting
 from copycost.gradients.forward import forward_difference
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 
 

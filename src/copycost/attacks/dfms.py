@@ -22,7 +22,7 @@ from copycost.engine import Engine
 from copycost.losses import class_entropy
 from copycost.nets.discriminator import Discriminator
 from copycost.nets.seeded import derive, seeded
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.pool import Pool
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS

@@ -9,7 +9,7 @@ from copycost.attacks.dfms import DFMS, DFMSState
 from copycost.attacks.sources import SourceSetting, knowledge_of
 from copycost.attacks.state import State
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from copycost.attacks.dfms import DFMS, DFMSState
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.pool import Pool
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec

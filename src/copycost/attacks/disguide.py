@@ -13,7 +13,7 @@ from copycost.attacks.replay import Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.schedules import ScheduleSetting, Steps
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec

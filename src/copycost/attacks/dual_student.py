@@ -14,7 +14,7 @@ from copycost.attacks.state import State
 from copycost.attacks.through_students import ThroughStudents
 from copycost.engine import Engine
 from copycost.losses import LossSetting, l1, l1_one_hot
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 

@@ -19,7 +19,7 @@ from copycost.gradients.quality import slope_correlation, true_gradient
 from copycost.nets.generator import squash
 from copycost.nets.seeded import derive, fresh_copy
 from copycost.oracle.access import release
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.oracle.rehearsal import Network, Rehearsal
 from copycost.types import Access, Answer, InputSpec
 

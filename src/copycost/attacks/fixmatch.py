@@ -16,7 +16,7 @@ from copycost.attacks.pool_attack import PoolState
 from copycost.attacks.views import strong, weak
 from copycost.engine import Engine
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.pool import Pool
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS

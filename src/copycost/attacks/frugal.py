@@ -23,7 +23,7 @@ from copycost.engine import Engine
 from copycost.losses import disagreement, entropy
 from copycost.nets.generator import squash
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS

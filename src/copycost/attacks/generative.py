@@ -22,7 +22,7 @@ from copycost.nets.generator import Generator, squash
 from copycost.nets.images import image_shape
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.settings import SETTINGS, listed
 from copycost.types import InputSpec

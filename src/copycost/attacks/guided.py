@@ -9,7 +9,7 @@ from torch import Tensor
 from copycost.attacks.state import State
 from copycost.attacks.through_students import ThroughStudents
 from copycost.losses import class_entropy, disagreement
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 
 

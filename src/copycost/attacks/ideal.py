@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from copycost.attacks.replay import Batch
 from copycost.attacks.state import State
 from copycost.attacks.synthesis import Synthesis, SynthesisState
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 

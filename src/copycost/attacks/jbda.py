@@ -18,7 +18,7 @@ from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.levels import dequantise, quantise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.pool import Pool
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec

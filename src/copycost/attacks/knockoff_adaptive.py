@@ -19,7 +19,7 @@ from copycost.attacks.knockoff import Knockoff
 from copycost.attacks.pool_attack import PoolState
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.pool import Pool
 from copycost.recovery import recover_logits

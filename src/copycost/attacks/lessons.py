@@ -16,7 +16,7 @@ from copycost.attacks.state import State
 from copycost.errors import ConfigError
 from copycost.levels import as_bytes
 from copycost.losses import LossSetting, cross_entropy
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 

@@ -14,7 +14,7 @@ from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.state import State
 from copycost.engine import Engine
 from copycost.losses import LossSetting, kl
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
 from copycost.types import Answer

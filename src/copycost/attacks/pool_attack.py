@@ -20,7 +20,7 @@ from copycost.engine import Engine
 from copycost.errors import RunError
 from copycost.losses import LossSetting, kl
 from copycost.nets.seeded import derive
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.pool import Pool
 from copycost.schedules import ScheduleSetting, Steps
 from copycost.settings import SETTINGS

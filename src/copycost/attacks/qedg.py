@@ -16,7 +16,7 @@ from copycost.attacks.replay import Batch
 from copycost.attacks.state import State
 from copycost.attacks.synthesis import Synthesis, SynthesisState
 from copycost.attacks.views import strong
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec
 

@@ -17,7 +17,7 @@ from copycost.attacks.untrained import Source
 from copycost.engine import Engine
 from copycost.losses import Loss, LossSetting, l1
 from copycost.nets.seeded import derive
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import Access
 

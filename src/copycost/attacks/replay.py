@@ -12,7 +12,7 @@ from copycost.engine import Engine
 from copycost.errors import ConfigError
 from copycost.levels import dequantise, quantise
 from copycost.noise import Noise
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.types import Answer
 
 MEBIBYTE = 2**20

@@ -17,7 +17,7 @@ from copycost.attacks.state import State
 from copycost.attacks.views import weak
 from copycost.engine import Engine
 from copycost.nets.seeded import derive, fresh_copy
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.schedules import Constant, ScheduleSetting
 from copycost.settings import SETTINGS
 from copycost.types import InputSpec

@@ -18,7 +18,7 @@ from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.losses import Loss, LossSetting, cross_entropy
 from copycost.nets.seeded import derive
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.settings import SETTINGS
 from copycost.types import Access
 

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from copycost.benchmark.plain import PlainDFME
 from copycost.benchmark.plan import Plan
-from copycost.oracle.meter import Oracle
+from copycost.oracle.meter import CountedOracle
 from copycost.runner.making import attack_of, engine_of, fresh_student, ready_victim
 from copycost.types import Compile
 from copycost.victims.base import Victim
@@ -29,7 +29,7 @@ def flops_per_query(plan: Plan, victim: Victim) -> float:
     engine = engine_of(config, victim)
     attack = attack_of(config, engine.ranks.count)
     ready = ready_victim(victim, engine, attack)
-    oracle = Oracle(ready, access=config.access, budget=config.budget)
+    oracle = CountedOracle(ready, access=config.access, budget=config.budget)
     student = fresh_student(config, victim.spec, victim.classes)
     state = attack.start(student, oracle, engine, config.seed)
     counted = _counted(lambda: attack.step(state, oracle, attack.batch_size))

@@ -52,6 +52,13 @@ def audit_command(
             "Repeatable, innermost first."
         ),
     ] = None,
+    adapt: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the attacker does about the defences: `copycost list adaptations`, or "
+            "MODULE:CLASS. Repeatable, in the order in which answers pass."
+        ),
+    ] = None,
     student: Annotated[
         str | None,
         typer.Option(
@@ -96,6 +103,7 @@ def audit_command(
         access=access,
         top_k=top_k,
         defences=defence,
+        adaptations=adapt,
         student=student,
         precision=precision,
         estimate_precision=estimate_precision,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from copycost.adaptations import ADAPTATIONS
 from copycost.attacks import ATTACKS
 from copycost.cli.output import print_text
 from copycost.datasets import DATASETS
@@ -28,6 +29,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     "datasets": DATASETS,
     "schedules": SCHEDULES,
     "defences": DEFENCES,
+    "adaptations": ADAPTATIONS,
     "presets": PRESETS,
     "benches": BENCHES,
     "studies": STUDIES,

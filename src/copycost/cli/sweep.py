@@ -20,8 +20,8 @@ from copycost.presets import PRESETS
 from copycost.sweep.grid_file import read_grid_file
 from copycost.types import Access
 
-UNDEFENDED = "none"
-"""The value of `--defence-set` that means no defence."""
+NONE = "none"
+"""The value of `--defence-set` and `--adapt-set` that means an empty set."""
 
 
 def sweep_command(
@@ -52,6 +52,13 @@ def sweep_command(
         list[str] | None,
         typer.Option(
             help="A run's defences, innermost first: noise:0.1,rounding:2; or none. Repeatable."
+        ),
+    ] = None,
+    adapt_set: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a run's attacker does about the defences: average:4,invert; or none. "
+            "Left out where it has nothing to do. Repeatable."
         ),
     ] = None,
     student: Annotated[
@@ -119,7 +126,8 @@ def sweep_command(
             victim=victim,
             budget=budget,
             access=access,
-            defences=_defence_sets(defence_set),
+            defences=_sets(defence_set),
+            adaptations=_sets(adapt_set),
             student=student,
         ),
     }
@@ -197,9 +205,9 @@ def _lay_over(values: dict[str, Any], layer: dict[str, Any]) -> None:
             values[name] = value
 
 
-def _defence_sets(texts: list[str] | None) -> list[list[str]]:
+def _sets(texts: list[str] | None) -> list[list[str]]:
     """Parse ['noise:0.1,rounding:2', 'none'] into [['noise:0.1', 'rounding:2'], []]."""
-    return [[] if text == UNDEFENDED else text.split(",") for text in texts or []]
+    return [[] if text == NONE else text.split(",") for text in texts or []]
 
 
 def _parse_with(texts: list[str]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
+from copycost.adaptations.base import Adaptation
 from copycost.errors import RunError, SpecMismatch
 from copycost.oracle.access import check_access, release
+from copycost.oracle.adapted import AdaptedOracle
+from copycost.oracle.base import Oracle
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.range_check import RangeCheck
 from copycost.oracle.rehearsal import Rehearsal
@@ -20,8 +23,8 @@ BLOCKS_PER_BUDGET = 200
 half a percent of the budget, more than was sent."""
 
 
-class Oracle:
-    """All that an attacker may do with a victim: ask, within a budget, and see what is released.
+class CountedOracle(Oracle):
+    """The oracle that asks a victim; one input asked about is one query.
 
     The attack's queries are counted here and nowhere else: one input is one query, whatever its
     purpose. The runner reaches the account through a `Meter`.
@@ -84,10 +87,6 @@ class Oracle:
         """Queries charged so far."""
         return self._account.spent
 
-    def affords(self, n: int) -> bool:
-        """Whether `n` more queries stay within the budget."""
-        return self._account.affords(n)
-
     def __call__(self, x: Tensor) -> Answer:
         """Query N inputs [N, *spec.shape] with values in the spec's range.
 
@@ -131,13 +130,25 @@ class Meter:
         k: int = 5,
         recorder: Recorder | None = None,
         defences: Iterable[str] = (),
+        adaptations: Sequence[Adaptation] = (),
     ) -> None:
-        """Takes the arguments of `Oracle`, which it makes; `defences` names those of `victim`."""
-        oracle = Oracle(victim, access=access, budget=budget, ledger=ledger, k=k, recorder=recorder)
-        self.oracle = oracle
+        """Takes the arguments of `CountedOracle`, which it makes.
+
+        `defences` names those of `victim`; `adaptations` are the attacker's, in the order in which
+        answers pass them.
+        """
+        oracle = CountedOracle(
+            victim, access=access, budget=budget, ledger=ledger, k=k, recorder=recorder
+        )
+        self.oracle: Oracle = AdaptedOracle(oracle, adaptations) if adaptations else oracle
         """What the attack holds."""
-        self.rehearsal = Rehearsal(oracle.spec, oracle.classes, oracle.access, k, defences)
-        """What would be released of any network in the victim's place, uncharged; auditor only."""
+        self.budget = budget
+        """Queries allowed in all; with adaptations, an input may cost several."""
+        self.rehearsal = Rehearsal(
+            oracle.spec, oracle.classes, oracle.access, k, defences, adaptations
+        )
+        """What the attack would see of any network in the victim's place, uncharged; auditor
+        only."""
         self._account, self._range, self._recorder = oracle._account, oracle._range, recorder
 
     def verify(self) -> None:
@@ -160,6 +171,11 @@ class Meter:
     def write_off(self, n: int) -> None:
         """Rebook `n` of the queries spent as lost: their answers came, and were not kept."""
         self._account.write_off(n)
+
+    @property
+    def spent(self) -> int:
+        """Queries charged so far."""
+        return self._account.spent
 
     @property
     def lost(self) -> int:

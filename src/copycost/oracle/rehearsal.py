@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor
 
+from copycost.adaptations.base import Adaptation, Ask
 from copycost.defences.stack import defend
 from copycost.oracle.access import release
+from copycost.oracle.adapted import through
 from copycost.types import Access, Answer, InputSpec
 from copycost.victims.base import Victim
 
@@ -31,8 +33,8 @@ class StandIn(Victim):
 class Rehearsal:
     """What an oracle would release if a given network were the victim; asks the victim nothing.
 
-    It serves diagnoses of an attack (`Attack.diagnose`), never the attack itself: attackers do
-    not know the defences.
+    It serves diagnoses of an attack (`Attack.diagnose`), and adaptations of attackers who know
+    the defences; an attack itself never has it.
     """
 
     def __init__(
@@ -42,12 +44,22 @@ class Rehearsal:
         access: Access,
         k: int = 5,
         defences: Iterable[str] = (),
+        adaptations: Sequence[Adaptation] = (),
+        seed: int = 0,
     ) -> None:
-        """`spec`, `classes`, `access` and `k` are the oracle's; `defences` names the victim's."""
-        self.spec, self.classes, self.access = spec, classes, access
-        self._k, self._defences = k, tuple(defences)
+        """`spec`, `classes`, `access` and `k` are the oracle's; `defences` names the victim's.
 
-    def __call__(self, network: Network) -> Callable[[Tensor], Answer]:
-        """Inputs [N, *shape] -> what would be released; the defences start from seed 0."""
-        defended = defend(StandIn(network, self.spec, self.classes), self._defences)
-        return lambda x: release(defended(x), defended.output, self.access, self._k)
+        What is released passes the attacker's `adaptations`. The defences start from `seed`.
+        """
+        self.spec, self.classes, self.access = spec, classes, access
+        self._k, self._defences, self._adaptations = k, tuple(defences), tuple(adaptations)
+        self._seed = seed
+
+    def __call__(self, network: Network) -> Ask:
+        """Inputs [N, *shape] -> what an attack would see."""
+        defended = defend(StandIn(network, self.spec, self.classes), self._defences, self._seed)
+
+        def released(x: Tensor) -> Answer:
+            return release(defended(x), defended.output, self.access, self._k)
+
+        return through(released, self._adaptations)

@@ -22,6 +22,12 @@ from pydantic import (
 )
 from pydantic_core.core_schema import ValidationInfo
 
+from copycost.adaptations.stack import (
+    idle,
+    queries_per_input,
+    read_adaptation,
+    read_adaptations,
+)
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.defences.stack import read_defence
@@ -62,10 +68,10 @@ def takes_pool(attack: str) -> bool:
     return kind.needs_pool and kind.knowledge != IN_DISTRIBUTION
 
 
-def read_attack(name: str, settings: Mapping[str, JsonValue], budget: int) -> Attack:
-    """The attack of this name, with `settings`, else what suits the budget, else its defaults."""
+def read_attack(name: str, settings: Mapping[str, JsonValue], inputs: int) -> Attack:
+    """The attack of this name, with `settings`, else what suits so many inputs, else defaults."""
     kind = ATTACKS[name]
-    attack: Attack = read_settings(kind, {**kind.suited(budget), **settings})
+    attack: Attack = read_settings(kind, {**kind.suited(inputs), **settings})
     return attack
 
 
@@ -97,6 +103,8 @@ class RunConfig(BaseModel):
     """How many probabilities top-k access releases."""
     defences: Several[str] = ()
     """Defences from the innermost to the outermost, e.g. ('noise:0.1', 'rounding:2')."""
+    adaptations: Several[str] = ()
+    """What the attacker does about them, in the order in which answers pass, e.g. ('invert',)."""
     seed: int = Field(default=0, ge=0)
     precision: AnyPrecision = Precision.FLOAT32
     """Precision of training; `tf32` is emulated where there is no GPU."""
@@ -128,10 +136,27 @@ class RunConfig(BaseModel):
             raise ConfigError(*problems)
         return config
 
+    @property
+    def queries_per_input(self) -> int:
+        """Queries that the attack pays for each input it asks about; 1 but for adaptations."""
+        return queries_per_input(read_adaptations(self.adaptations))
+
+    @property
+    def inputs(self) -> int:
+        """Inputs that the attack can ask about."""
+        return self.budget // self.queries_per_input
+
     def in_full(self) -> dict[str, JsonValue]:
-        """Every setting, the attack's too, with defaults written out."""
-        attack = read_attack(self.attack, self.settings, self.budget)
-        return {**self.model_dump(mode="json"), "settings": write_settings(attack)}
+        """Every setting, the attack's too, with defaults written out.
+
+        Without adaptations it does not mention them: a run has the identity that it had before
+        there were any.
+        """
+        attack = read_attack(self.attack, self.settings, self.inputs)
+        full = {**self.model_dump(mode="json"), "settings": write_settings(attack)}
+        if not self.adaptations:
+            del full["adaptations"]
+        return full
 
     def identity(self, victim_hash: str) -> str:
         """Hash of the full configuration and of the victim's content, hexadecimal."""
@@ -190,3 +215,15 @@ class RunConfig(BaseModel):
         if problems:
             raise ValueError("\n".join(problems))
         return defences
+
+    @field_validator("adaptations")
+    @classmethod
+    def _known_adaptations(cls, texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Check their names, and that each has something to do."""
+        problems = [fault for text in texts for fault in faults_of(partial(read_adaptation, text))]
+        access, defences = info.data.get("access"), info.data.get("defences")
+        if not problems and access is not None and defences is not None:
+            problems = idle(texts, Access(access), defended=bool(defences))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return texts

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from copycost.adaptations.stack import read_adaptations
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.defences.stack import defend
@@ -14,11 +15,13 @@ from copycost.engine import Engine
 from copycost.errors import RunError, check_kind
 from copycost.files import AnyPath
 from copycost.nets.seeded import derive
+from copycost.oracle.base import Oracle
 from copycost.oracle.ledger import Ledger
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.meter import Meter
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
 from copycost.ranks import Ranks
+from copycost.runner.adapting import learn
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.chance import runs_chance
 from copycost.runner.config import RunConfig
@@ -161,6 +164,7 @@ class _Job:
         attack = attack_of(config, ranks.count)
         pool = load_pool(config, attack, place.target.victim.spec)
         api = _api(config, place, attack)
+        adaptations = read_adaptations(config.adaptations)
         meter = Meter(
             api,
             access=config.access,
@@ -169,10 +173,12 @@ class _Job:
             k=config.top_k,
             recorder=place.recorder,
             defences=config.defences,
+            adaptations=adaptations,
         )
         oracle = meter.oracle
         attack.check(oracle)
         check_student(config, oracle.spec, oracle.classes, place.engine.device)
+        learn(adaptations, config, oracle.classes, place.engine.device)
         student = fresh_student(config, oracle.spec, oracle.classes)
         # Before the auditor asks, so that a generator or pool that does not fit costs nothing.
         state = attack.start_with(pool, student, oracle, place.engine, config.seed)
@@ -205,7 +211,7 @@ class _Job:
         with engine.ranks.leader_first():
             if self.auditor is not None and self.run.finished:
                 self.auditor.close()
-        spent, lost = (sum(engine.ranks.all(n)) for n in (self.oracle.spent, self.meter.lost))
+        spent, lost = (sum(engine.ranks.all(n)) for n in (self.meter.spent, self.meter.lost))
         if self.auditor is not None:
             outcome = Outcome(
                 config, self.attack, self.run, self.auditor, engine, spent, lost, self.pool

@@ -7,7 +7,7 @@ from torch import Tensor
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
 from copycost.errors import RunError, SpecMismatch, VictimFailed
-from copycost.oracle.meter import Oracle
+from copycost.oracle.base import Oracle
 from copycost.runner.run import Run
 
 

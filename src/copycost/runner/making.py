@@ -39,7 +39,7 @@ def engine_of(config: RunConfig, victim: Victim) -> Engine:
 
 def attack_of(config: RunConfig, processes: int = 1) -> Attack:
     """The attack as one of several processes carries it out, with its share of each batch."""
-    return read_attack(config.attack, config.settings, config.budget).shared_by(processes)
+    return read_attack(config.attack, config.settings, config.inputs).shared_by(processes)
 
 
 def check_runs(runs: Sequence[RunConfig], processes: int) -> None:
@@ -65,7 +65,8 @@ def _check_shares(processes: int, config: RunConfig) -> None:
             "record_queries: only a run of one process keeps its queries. Start it without "
             "torchrun, or leave --record-queries out."
         )
-    attack_of(config, processes).check_budget(config.budget // processes)
+    share = config.budget // processes
+    attack_of(config, processes).check_budget(share, config.queries_per_input)
 
 
 def ready_victim(victim: Victim, engine: Engine, attack: Attack) -> Victim:

@@ -89,7 +89,8 @@ class Outcome:
 
     def _flags(self, steps: int) -> list[Flag]:
         first, last = self.run.curve[0].values, self.run.curve[-1].values
-        smallest = self.attack.least_queries * self.engine.ranks.count
+        each = self.config.queries_per_input * self.engine.ranks.count
+        smallest = self.attack.least_queries * each
         facts, target = self.auditor.facts(), self.auditor.target
         return [
             *victim_not_deterministic(facts.self_agreement, defended=bool(facts.defences)),

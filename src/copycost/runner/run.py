@@ -104,7 +104,7 @@ class Run:
     @property
     def spent(self) -> int:
         """Queries charged so far, by all ranks together."""
-        return self._oracle.spent * self._ranks.count
+        return self._meter.spent * self._ranks.count
 
     def stopped(self) -> bool:
         """Whether any rank has been asked to stop; all then stop after the same step."""
@@ -114,12 +114,12 @@ class Run:
     def begin(self, state: State) -> None:
         """Restore a stopped run into `state`, or evaluate the fresh student."""
         saved = load_checkpoint(self.folder / CHECKPOINT_FILE)
-        check_ledgers(self.folder, self._ranks, self._oracle.spent, saved)
+        check_ledgers(self.folder, self._ranks, self._meter.spent, saved)
         # What other ranks lost in a crash, so that all take the same steps from here.
-        self._meter.forfeit(self._ranks.largest(self._oracle.spent) - self._oracle.spent)
+        self._meter.forfeit(self._ranks.largest(self._meter.spent) - self._meter.spent)
         if saved is not None:
             self._restore(state, saved)
-        elif self._oracle.spent:
+        elif self._meter.spent:
             self._write_off_since(spent=0, lost=0)
             self.resumed.append(went_on(0, self.spent))
         self._trail.begin(self.spent)
@@ -141,7 +141,7 @@ class Run:
             self._check_finite(state, {name: float(loss) for name, loss in losses.items()})
             self._trail.sound = self._trail.steps
         self.watcher.step(self.spent)
-        due = self._oracle.spent * self._evaluations >= self._next * self._oracle.budget
+        due = self._meter.spent * self._evaluations >= self._next * self._meter.budget
         pause = max(SAVE_EVERY_SECONDS, self._rest)
         if due and not self._attack.studies(state, self._oracle):
             self.log(state)
@@ -169,7 +169,7 @@ class Run:
         point = Point(queries=self.spent, seconds=self.seconds, values=values)
         self.curve.append(point)
         self._sums, self._counts = {}, {}
-        self._next = self._oracle.spent * self._evaluations // self._oracle.budget + 1
+        self._next = self._meter.spent * self._evaluations // self._meter.budget + 1
         self.watcher.point(point)
 
     def _mean_losses(self, state: State) -> dict[str, float]:
@@ -246,7 +246,7 @@ class Run:
         """The part that rank 0 saves for all."""
         return {
             "attack": state.state(),
-            "account": (self._oracle.spent, self._meter.lost),
+            "account": (self._meter.spent, self._meter.lost),
             "trail": self._trail.state(),
             "counts": self._counts,
             "next": self._next,
@@ -273,7 +273,7 @@ class Run:
         mine = own_part(self.folder / CHECKPOINT_FILE, saved, self._ranks)
         torn = self._ranks.largest(mine is None)
         if mine is None:
-            self._api.draw_anew(f"crash at {self._oracle.spent} queries")
+            self._api.draw_anew(f"crash at {self._meter.spent} queries")
             return
         self._api.restore(mine["victim"])
         restore_chance(state.engine.device, mine.get("layers", ()))
@@ -284,7 +284,7 @@ class Run:
 
     def _write_off_since(self, spent: int, lost: int) -> None:
         """Write off what was settled after a checkpoint and did not reach the next one."""
-        unkept = (self._oracle.spent - spent) - (self._meter.lost - lost)
+        unkept = (self._meter.spent - spent) - (self._meter.lost - lost)
         self._meter.write_off(max(0, unkept))
 
     def refuse_lost_weights(self, state: State) -> None:

@@ -23,7 +23,8 @@ from copycost.attacks.state import State
 from copycost.engine import Engine, arranged
 from copycost.errors import ConfigError, Interrupted, RunError
 from copycost.nets.seeded import derive
-from copycost.oracle.meter import Meter, Oracle
+from copycost.oracle.base import Oracle
+from copycost.oracle.meter import Meter
 from copycost.runner.chance import chance_state, own_chance, restore_chance, runs_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import advance
@@ -88,6 +89,8 @@ def _check(config: RunConfig, target: Target) -> None:
         problems.append("dfme.student_mode: only gradients in eval mode can be diagnosed.")
     if config.defences:
         problems.append("defences: a diagnosis looks through an undefended victim. Leave them out.")
+    if config.adaptations:
+        problems.append("adaptations: a diagnosis has no defences to adapt to. Leave them out.")
     if type(victim) is not ModuleVictim or victim.output is not Access.LOGITS:
         problems.append(
             f"victim: {victim.name} cannot be differentiated from here. A diagnosis needs a "

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from copycost.adaptations.stack import idle
 from copycost.attacks import ATTACKS
+from copycost.errors import ConfigError
 from copycost.runner.audit import AuditConfig, fit
 from copycost.runner.config import RunConfig
 from copycost.types import Access
@@ -65,10 +67,18 @@ class Grid(AuditConfig):
                 "seed": seed,
             }
             for seed in range(self.first_seed, self.first_seed + self.seeds)
-            for point in _combinations(self.axes)
+            for point in self._points()
             for attack in self.attacks
             for settings in self._settings_of(attack)
         ]
+
+    def _points(self) -> list[dict[str, Any]]:
+        """Combinations of the axes, without those in which an adaptation has nothing to do.
+
+        If it has nothing to do in any, they stay, and `RunConfig` says so.
+        """
+        points = list(_combinations(self.axes))
+        return [point for point in points if not _idle({**self.shared, **point})] or points
 
     def _settings_of(self, attack: str) -> Iterator[dict[str, Any]]:
         for variant in _combinations(self.variants.get(attack, {})):
@@ -107,11 +117,11 @@ def _describe(run: RunConfig) -> dict[str, str]:
 
     Leaves out settings that only follow from the budget, and k unless access is top-k.
     """
-    full = run.in_full()
+    full = {"adaptations": [], **run.in_full()}
     if run.access is not Access.TOP_K:
         del full["top_k"]
     own = full.pop("settings")
-    follow = ATTACKS[run.attack].suited(run.budget).keys() - run.settings.keys()
+    follow = ATTACKS[run.attack].suited(run.inputs).keys() - run.settings.keys()
     parts = {key: _text(value) for key, value in full.items() if key not in _NOT_AXES}
     assert isinstance(own, dict), "in_full writes the attack's settings out"
     named = {key: value for key, value in own.items() if key not in follow}
@@ -122,6 +132,16 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return "+".join(map(str, value)) or "none"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _idle(point: Mapping[str, Any]) -> bool:
+    """Whether adaptations have nothing to do; False for values that `RunConfig` will refuse."""
+    try:
+        access = Access(point.get("access", Access.PROBABILITIES))
+        defended = bool(point.get("defences"))
+        return bool(idle(point.get("adaptations", ()), access, defended=defended))
+    except (ConfigError, TypeError, ValueError):
+        return False
 
 
 def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,58 @@
+"""The base class of adaptations, which are named in text as `invert` or `average:4`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from copycost.types import Access, Answer
+
+Ask = Callable[[Tensor], Answer]
+"""Inputs [N, *shape] -> what is released of them."""
+
+
+class Adaptation(ABC):
+    """How an attacker makes more of answers that come from behind defences."""
+
+    argument: ClassVar[str] = ""
+    """Name of what follows the colon, e.g. 'times'; '' if nothing does."""
+    wanted: ClassVar[str] = "nothing"
+    """What `read` takes after the colon, for errors."""
+    knows_defences: ClassVar[bool] = False
+    """Whether the attacker has to know the defences' formulas and numbers, though not their
+    seeds."""
+
+    @property
+    def queries_per_input(self) -> int:
+        """Queries that asking about one input costs."""
+        return 1
+
+    @classmethod
+    @abstractmethod
+    def read(cls, text: str) -> Self:
+        """Make one from the text after the colon; `ValueError` if it is not what is `wanted`."""
+
+    def idle(self, access: Access, defended: bool) -> str:
+        """Why it can do nothing with answers at `access`, `defended` or not; '' if it can."""
+        return ""
+
+    def gives(self, access: Access) -> Access:
+        """The access level of the answers it makes from those at `access`."""
+        return access
+
+    def learn(  # noqa: B027 -- most have nothing to learn
+        self, released: Ask, classes: int, seed: int, device: torch.device
+    ) -> None:
+        """Prepare, before the first query.
+
+        `released` maps logits [N, K] of an imagined victim to what would be released of them, and
+        asks nothing. K is `classes`; networks and numbers are to be on `device`.
+        """
+
+    @abstractmethod
+    def through(self, ask: Ask) -> Ask:
+        """`ask`, adapted. It sends `queries_per_input` queries per input."""
