@@ -165,6 +165,11 @@ def noise_does_as_well(attack: Iterable[float], noise: Iterable[float]) -> list[
     return [Flag("noise-does-as-well", detail)]
 
 
+def no_adaptive_attack(defences: Sequence[str]) -> list[Flag]:
+    """No attacker did anything about the defences."""
+    return [Flag("no-adaptive-attack", f"behind {' + '.join(defences)}")] if defences else []
+
+
 def too_few_seeds(seeds: Sequence[int]) -> list[Flag]:
     """Too few seeds to judge by: those of data-free attacks can differ by tens of points."""
     if len(set(seeds)) >= SEEDS_ENOUGH:

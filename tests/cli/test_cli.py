@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from copycost import __version__
+from copycost.adaptations import invert
 from copycost.attacks import ATTACKS
 from copycost.cli import options as cli_options
 from copycost.cli.audit_run import WORTH_COMPILING, slower_than_need_be
@@ -31,6 +32,7 @@ TINY = (
     "--set", "random-noise.batch_size=32", "--set", "random-noise.student_steps=1",
 )  # fmt: skip
 TINY_AUDIT = (*TINY, "--attack", "dfme", *NOISE)
+TINY_NOISE = (*TINY[: TINY.index("--set")], *NOISE)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +102,41 @@ def test_access_and_defences(copycost, runs_folder, access, defences):
     assert result["victim"]["defences"] == defences
     assert {run["access"] for run in result["runs"]} == {access}
     assert "progress" not in out
+
+
+def test_an_attacker_who_adapts(copycost, runs_folder, monkeypatch):
+    monkeypatch.setattr(invert, "STEPS", 5)
+    options = [*TINY_NOISE, "--defence", "noise:0.1", "--out", str(runs_folder)]
+    adapted = ["--adapt", "average:2", "--adapt", "invert"]
+    code, out, err = copycost(*options, *adapted, "--json")
+    assert code == 0, err
+    (run,) = json.loads(out)["runs"]
+    assert run["adaptations"] == ["average:2", "invert"]
+    assert run["spent"] <= 600
+    assert "no-adaptive-attack" not in [f["name"] for f in json.loads(out)["flags"]]
+    code, _, err = copycost(*options, *adapted)
+    told = " ".join(err.split())
+    assert "behind noise:0.1, adapting by average:2 + invert, into" in told
+    assert "random noise + average:2 + invert" in told
+    code, out, err = copycost(*options, "--json")
+    assert json.loads(out)["runs"][0]["adaptations"] == []
+    assert "no-adaptive-attack" in [f["name"] for f in json.loads(out)["flags"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--adapt", "invert"], "invert has nothing to undo without defences"),
+        (["--adapt", "average"], "needs a whole number of times, 2 or more"),
+        (["--adapt", "inverse"], "There is no adaptation 'inverse'"),
+        (["--adapt", "average:301"], "600 queries do not pay for one step"),
+        (["--defence", "mad:1", "--adapt", "invert", "--access", "label"], "only labels are"),
+    ],
+)
+def test_adaptations_that_cannot_be_are_refused(copycost, runs_folder, words, said):
+    code, _, err = copycost(*TINY_NOISE, *words, "--out", str(runs_folder))
+    assert code == 2
+    assert said in " ".join(err.split())
 
 
 def test_the_table_and_the_place_of_the_report(copycost, runs_folder):
@@ -355,7 +392,7 @@ def test_so_it_is_in_a_comparison(copycost):
 
 def test_lists(copycost):
     kinds = ("attacks", "victims", "students", "generators", "datasets", "schedules", "presets")
-    for kind in (*kinds, "defences"):
+    for kind in (*kinds, "defences", "adaptations"):
         code, out, _ = copycost("list", kind)
         assert code == 0
         assert len(out.splitlines()) >= 1

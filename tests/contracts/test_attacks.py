@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from copycost.adaptations.average import Average
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
+from copycost.oracle.adapted import AdaptedOracle
 from copycost.oracle.base import Oracle
 from copycost.oracle.meter import CountedOracle, Meter
 from copycost.pool import Pool
@@ -122,6 +124,17 @@ def test_the_spy_and_the_account_agree_at_any_budget(name, budget):
     run(attack, oracle)
     assert spy.count == oracle.spent <= budget
     assert budget - oracle.spent < least, "what may still be spent was left"
+
+
+@pytest.mark.parametrize("budget", [97 * 3, 331 * 3 + 1, 499 * 3 + 2])
+def test_inputs_that_cost_several_queries_cross_no_budget(name, budget):
+    attack, spy = make(name), SpyVictim(tiny_victim())
+    counted = CountedOracle(spy, access="probabilities", budget=budget)
+    oracle = AdaptedOracle(counted, [Average(3)])
+    run(attack, oracle)
+    assert spy.count == counted.spent == 3 * oracle.spent <= budget
+    left = budget - counted.spent
+    assert left < 3 * SMALLEST_BATCH * attack.queries_per_image + 3
 
 
 def test_exactly_one_step(name):

@@ -14,37 +14,54 @@ def test_the_price_to_users_stands_beside_what_attackers_reach(
 ) -> None:
     assert defences_passage(tmp_path) == NOT_RUN
     runs = [
-        ("frugal", (), None, 0.9, "probabilities"),
-        ("frugal", ("mad:1",), 0.8, 0.5, "probabilities"),
-        ("frugal", ("noise:0.1", "rounding:1"), 0.3, 0.7, "probabilities"),
-        ("dfme", (), None, 0.6, "probabilities"),
-        ("frugal", (), None, 0.85, "label"),
+        ("frugal", (), None, 0.9, "probabilities", ()),
+        ("frugal", ("mad:1",), 0.8, 0.5, "probabilities", ()),
+        ("frugal", ("mad:1",), 0.8, 0.88, "probabilities", ("invert",)),
+        ("frugal", ("noise:0.1", "rounding:1"), 0.3, 0.7, "probabilities", ()),
+        ("frugal", ("noise:0.1", "rounding:1"), 0.3, 0.75, "probabilities", ("invert",)),
+        ("frugal", ("noise:0.1", "rounding:1"), 0.3, 0.6, "probabilities", ("average:2",)),
+        ("frugal", ("rounding:2",), 0.1, 0.8, "probabilities", ()),
+        ("dfme", (), None, 0.6, "probabilities", ()),
+        ("dfme", ("mad:1",), 0.8, 0.1, "probabilities", ()),
+        ("frugal", (), None, 0.85, "label", ()),
+        ("frugal", ("rounding:2",), 0.1, 0.85, "label", ()),
     ]
-    for attack, defences, moved, agreement, access in runs:
+    for place, (attack, defences, moved, agreement, access, adaptations) in enumerate(runs):
         seen = 0.5 if defences == ("mad:1",) else 0.95
         victim = {"defences": defences, "perturbation": moved, "defended_accuracy": seen}
-        record = make_record(attack, 0, agreement, access=access, budget=6_000, victim=victim)
-        place = tmp_path / "defences" / f"{attack}-{access}-{len(defences)}"
-        place.mkdir(parents=True)
-        record.write(place)
+        config = {"adaptations": list(adaptations)} if adaptations else {}
+        record = make_record(
+            attack, 0, agreement, access=access, budget=6_000, victim=victim, config=config
+        )
+        folder = tmp_path / "defences" / str(place)
+        folder.mkdir(parents=True)
+        record.write(folder)
     text = defences_passage(tmp_path).replace("\u00a0", " ")
     head, _, *lines = text.split("\n\n")[1].split("\n")
-    assert [cell.strip() for cell in head.split("|")[4:7]] == [
+    assert [cell.strip() for cell in head.split("|")[4:-1]] == [
         "DFME, probabilities, 6,000 queries",
         "Frugal, probabilities, 6,000 queries",
+        "Frugal + invert, probabilities, 6,000 queries",
         "Frugal, label, 6,000 queries",
     ]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    assert [row[0] for row in cells] == ["none", "`noise:0.1` → `rounding:1`", "`mad:1`"]
+    sets = ["none", "`rounding:2`", "`noise:0.1` → `rounding:1`", "`mad:1`"]
+    assert [row[0] for row in cells] == sets
     assert [row[2:] for row in cells] == [
-        ["–", "60.0 %", "90.0 %", "85.0 %"],
-        ["0.30", "–", "70.0 %", "–"],
-        ["0.80", "–", "50.0 %", "–"],
+        ["–", "60.0 %", "90.0 %", "–", "85.0 %"],
+        ["0.10", "–", "80.0 %", "–", "85.0 %"],
+        ["0.30", "–", "70.0 %", "75.0 %", "–"],
+        ["0.80", "10.0 %", "50.0 %", "88.0 %", "–"],
     ]
     # Behind what leaves users their accuracy, which mad:1 does not; and nothing where none ran.
-    assert "\n- Frugal, probabilities, 6,000 queries: agreement from 70.0 % to 70.0 %; " in text
-    assert "to 70.0 %; without, 90.0 %.\n" in text
-    assert "\n- DFME" not in text
+    told = [line for line in text.split("\n") if line.startswith("- ")]
+    both, labels = "`noise:0.1` → `rounding:1`", "`rounding:2`"
+    assert [line.replace(", 6,000 queries", "") for line in told] == [
+        "- Frugal, probabilities: agreement from 70.0 % to 80.0 %; without, 90.0 %.",
+        f"- Frugal + average:2, probabilities: agreement of 60.0 % behind {both}; without, 90.0 %.",
+        f"- Frugal + invert, probabilities: agreement of 75.0 % behind {both}; without, 90.0 %.",
+        f"- Frugal, label: agreement of 85.0 % behind {labels}; without, 85.0 %.",
+    ]
 
 
 def test_each_victim_has_a_table_of_its_own(make_record: MakeRecord, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.report.conftest import MakeRecord
 
 from copycost.report.defended import DefenceRow, defence_rows
+from copycost.report.doubts import doubts
 from copycost.report.groups import group_records
+from copycost.report.headline import headlines
 from copycost.report.page import render
 from copycost.report.runs import Run
 from copycost.report.tariff import Tariff
@@ -13,6 +15,7 @@ from copycost.runner.record import Record
 from copycost.types import Access
 
 MAD = {"defences": ("mad:1",), "perturbation": 0.8, "defended_accuracy": 0.93}
+FLAG = "no-adaptive-attack"
 TWO = {"defences": ("noise:0.1", "rounding:1"), "defended_accuracy": 0.9}
 
 
@@ -59,6 +62,60 @@ def test_whoever_ignores_the_probabilities_is_shown(make_record: MakeRecord) -> 
         "DisGUIDE, label, 150,000 queries": "–",
         "DisGUIDE, label, 99 queries": "–",
     }
+
+
+INVERT = {"adaptations": ["invert"]}
+
+
+def test_who_adapts_stands_beside_who_does_not(make_record: MakeRecord) -> None:
+    found = rows(
+        [
+            make_record("frugal", 0, 0.9),
+            make_record("frugal", 0, 0.95, config={"adaptations": ["average:2"]}),
+            make_record("frugal", 0, 0.6, victim=MAD),
+            make_record("frugal", 0, 0.88, victim=MAD, config=INVERT),
+            make_record("frugal", 1, 0.86, victim=MAD, config=INVERT),
+        ]
+    )
+    assert [(row.label, row.undefended, row.defended) for row in found] == [
+        ("Frugal", "90.0 %", "60.0 %"),
+        ("Frugal + invert", "90.0 %", "87.0 % (86.0\u201388.0 %)"),
+    ]
+
+
+def test_the_sentence_names_who_adapted_and_how(make_record: MakeRecord) -> None:
+    records = [
+        make_record("frugal", 0, 0.6, victim=MAD),
+        make_record("frugal", 0, 0.88, victim=MAD, config=INVERT),
+    ]
+    (found,) = headlines(group_records(records))
+    assert "queries, Frugal + invert made a copy that agrees with your model on 88.0" in (
+        found.sentence
+    )
+    assert found.details[:2] == (
+        "The API released probabilities, behind mad:1.",
+        "The attacker adapted to that by invert.",
+    )
+    assert not any("choices of its settings" in detail for detail in found.details)
+
+
+def test_defences_that_nobody_adapted_to_are_flagged(make_record: MakeRecord) -> None:
+    def flagged(*records: Record) -> list[str]:
+        found = doubts(group_records(records))
+        return [f"{d.where}: {d.flag.detail}" for d in found if d.flag.name == FLAG]
+
+    plain = make_record("frugal", 0, 0.9)
+    naive = make_record("frugal", 0, 0.6, victim=TWO)
+    adapted = make_record("dfme", 0, 0.5, victim=TWO, config=INVERT)
+    by_labels = make_record("frugal", 0, 0.8, victim=TWO, access=Access.LABEL)
+    assert flagged(plain, naive) == [
+        "Frugal, behind noise:0.1 → rounding:1: behind noise:0.1 + rounding:1"
+    ]
+    assert flagged(plain, naive, adapted) == []
+    assert flagged(by_labels) == []
+    assert len(flagged(naive, by_labels)) == 1  # by labels, another thing is found out
+    elsewhere = make_record("dfme", 0, 0.5, victim=MAD, config=INVERT)
+    assert len(flagged(naive, elsewhere)) == 1
 
 
 def test_the_page_has_the_section_only_with_defences(make_record: MakeRecord) -> None:

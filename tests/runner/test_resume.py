@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from copycost.adaptations import invert
 from copycost.attacks.dfme import DFME
 from copycost.errors import Interrupted, RunError, Unstable
 from copycost.nets import ARCHITECTURES
@@ -122,6 +123,26 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, attack, settings, de
     assert without_time(parts) == without_time(whole)
     assert parts.accounts == whole.accounts
     assert parts.id == whole.id
+
+
+def test_who_adapts_to_defences_resumes_as_well(tmp_path, monkeypatch):
+    """What is learnt of the defences is learnt again; an input costs two queries."""
+    monkeypatch.setattr(invert, "STEPS", 20)
+    more: dict[str, object] = {"defences": DEFENDED, "adaptations": ("average:2", "invert")}
+    spy = SpyVictim(tiny_victim())
+    whole = copy_model(tiny_config(**more), tiny_target(spy), tmp_path / "whole")
+    assert whole.spent == spy.count - whole.accounts["auditor"].spent
+    assert 0 <= whole.budget - whole.spent < 4 * DFME().queries_per_image
+    for stop_at in (1, 700, 1600):
+        run_until(tmp_path / "parts", stop_at, **more)
+    parts = copy_model(tiny_config(**more), tiny_target(), tmp_path / "parts")
+    assert parts.student_hash == whole.student_hash
+    assert without_time(parts) == without_time(whole)
+    assert parts.accounts["attacker"] == whole.accounts["attacker"]
+    assert parts.config["adaptations"] == ["average:2", "invert"]
+    assert "budget-not-spent" not in [flag.name for flag in parts.flags]
+    plain = copy_model(tiny_config(defences=DEFENDED), tiny_target(), tmp_path / "plain")
+    assert plain.student_hash != whole.student_hash
 
 
 def test_a_finished_run_is_not_repeated(tmp_path):

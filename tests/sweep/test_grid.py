@@ -89,6 +89,41 @@ def test_names_tell_runs_apart_and_leave_out_what_they_share(values):
     assert found[-1] == "random-noise budget 1,700 defences rounding:2 seed 1"
 
 
+def test_where_an_adaptation_has_nothing_to_do_there_is_no_run(values):
+    values |= {
+        "attacks": ("random-noise",),
+        "settings": {},
+        "axes": {
+            "access": ["probabilities", "label"],
+            "defences": [[], ["rounding:2"]],
+            "adaptations": [[], ["invert"], ["average:2"]],
+        },
+    }
+    runs = Grid.read(values).runs()
+    found = Counter((r.access, r.defences, r.adaptations) for r in runs)
+    inverted = [key for key in found if key[2] == ("invert",)]
+    assert inverted == [("probabilities", ("rounding:2",), ("invert",))]
+    assert len(found) == 2 * 2 * 2 + 1
+    said = "random-noise access probabilities defences rounding:2 adaptations {} seed 0"
+    assert {said.format(text) for text in ("none", "invert", "average:2")} < set(names(runs))
+
+
+def test_where_no_adaptation_has_anything_to_do_that_is_said(values):
+    axes = {"defences": [[]], "adaptations": [["invert"]]}
+    with pytest.raises(ConfigError, match="invert has nothing to undo without defences"):
+        Grid.read(values | {"axes": axes})
+
+
+@pytest.mark.parametrize("adaptations", [[["invrt"]], [3], ["invert"], [[]]])
+def test_adaptations_that_are_none_are_told_by_the_run(values, adaptations):
+    axes = {"access": ["label"], "adaptations": adaptations}
+    if adaptations == [[]]:
+        assert Grid.read(values | {"axes": axes}).runs()
+        return
+    with pytest.raises(ConfigError, match="adaptations"):
+        Grid.read(values | {"axes": axes})
+
+
 def test_a_name_leaves_out_what_only_follows_the_budget(values):
     values |= {"attacks": ("frugal",), "settings": {}, "axes": {"budget": [600, 60_000]}}
     runs = Grid.read({**values, "variants": {"frugal": {"candidates": [1, 2]}}}).runs()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from copycost.report.defended import moved_by
 from copycost.report.groups import Group, group_records
@@ -28,16 +29,36 @@ def defences_passage(results: Path) -> str:
     return "\n\n".join([*(_of_one_victim(found) for found in victims), made_by(groups)])
 
 
+class _Attack(NamedTuple):
+    """What a column is about, in the order of the columns."""
+
+    labels: bool
+    """Whether only labels were released."""
+    name: str
+    adaptations: tuple[str, ...]
+    budget: int
+
+    @classmethod
+    def of(cls, group: Group) -> _Attack:
+        return cls(by_labels(group), group.attack, group.adaptations, group.setting.budget)
+
+    def __str__(self) -> str:
+        told = Access.LABEL if self.labels else Access.PROBABILITIES
+        attacker = " + ".join([attack_name(self.name), *self.adaptations])
+        return f"{attacker}, {told}, {self.budget:,} queries"
+
+
 def _of_one_victim(groups: Sequence[Group]) -> str:
-    attacks = sorted({_attack(group) for group in groups})
+    attacks = sorted({_Attack.of(group) for group in groups})
     fronts = {group.setting.defences: group for group in groups if not by_labels(group)}
-    reached = {(_attack(group), group.setting.defences): group for group in groups}
-    head = ["defences", "the API's accuracy", "moved by (L1)", *(_title(a) for a in attacks)]
+    reached = {(_Attack.of(group), group.setting.defences): group for group in groups}
+    columns = [one for one in attacks if sum(attack == one for attack, _ in reached) > 1]
+    head = ["defences", "the API's accuracy", "moved by (L1)", *map(str, columns)]
     rows = [
         [
             " → ".join(f"`{name}`" for name in names) or "none",
             *_price(front),
-            *(_cell(reached.get((attack, names))) for attack in attacks),
+            *(_cell(reached.get((attack, names))) for attack in columns),
         ]
         for names, front in sorted(fronts.items(), key=_place)
     ]
@@ -49,33 +70,31 @@ def _data(group: Group) -> str:
     return group.setting.data
 
 
-def _left(groups: Sequence[Group], attacks: Sequence[tuple[bool, str, int]]) -> str:
+def _left(groups: Sequence[Group], attacks: Sequence[_Attack]) -> str:
     """What the defences that users can live with leave to each attack, as a list; '' for none."""
+    plain = {_Attack.of(group): group for group in groups if not group.setting.defences}
     bearable = [group for group in groups if group.setting.defences and _bearable(group)]
     head = f"Behind the defences that take less than {percent(BEARABLE)} of accuracy from users:"
     lines = [head, ""] if bearable else []
     for attack in attacks:
-        (plain,) = [g for g in groups if _attack(g) == attack and not g.setting.defences]
-        behind = [median_agreement(group) for group in bearable if _attack(group) == attack]
+        behind = [group for group in bearable if _Attack.of(group) == attack]
         if behind:
-            low, high = percent(min(behind)), percent(max(behind))
-            told = f"agreement from {low} to {high}; without, {percent(median_agreement(plain))}."
-            lines.append(f"- {_title(attack)}: {told}")
+            without = median_agreement(plain[attack._replace(adaptations=())])
+            lines.append(f"- {attack}: {_agreement(behind)}; without, {percent(without)}.")
     return "\n".join(lines)
+
+
+def _agreement(groups: Sequence[Group]) -> str:
+    """From the lowest to the highest; of a single group, behind which defences."""
+    if len(groups) == 1:
+        behind = " → ".join(f"`{name}`" for name in groups[0].setting.defences)
+        return f"agreement of {in_words(groups[0].agreement)} behind {behind}"
+    found = [median_agreement(group) for group in groups]
+    return f"agreement from {percent(min(found))} to {percent(max(found))}"
 
 
 def _bearable(group: Group) -> bool:
     return group.victim.accuracy - group.victim.defended_accuracy < BEARABLE
-
-
-def _attack(group: Group) -> tuple[bool, str, int]:
-    return by_labels(group), group.attack, group.setting.budget
-
-
-def _title(attack: tuple[bool, str, int]) -> str:
-    labels, name, budget = attack
-    told = Access.LABEL if labels else Access.PROBABILITIES
-    return f"{attack_name(name)}, {told}, {budget:,} queries"
 
 
 def _price(group: Group) -> tuple[str, str]:

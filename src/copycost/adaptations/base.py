@@ -22,9 +22,6 @@ class Adaptation(ABC):
     """Name of what follows the colon, e.g. 'times'; '' if nothing does."""
     wanted: ClassVar[str] = "nothing"
     """What `read` takes after the colon, for errors."""
-    knows_defences: ClassVar[bool] = False
-    """Whether the attacker has to know the defences' formulas and numbers, though not their
-    seeds."""
 
     @property
     def queries_per_input(self) -> int:

@@ -39,8 +39,6 @@ class Invert(Adaptation):
     Classes are taken to be treated alike: the network sees what is released in descending order.
     """
 
-    knows_defences = True
-
     def __init__(self) -> None:
         """Undoes nothing until it has learnt."""
         self._inverse: Inverse | None = None

@@ -196,6 +196,8 @@ def plan(runs: Sequence[RunConfig]) -> str:
     first = runs[0]
     attacks = ", ".join(dict.fromkeys(run.attack for run in runs))
     defences = f" behind {' + '.join(first.defences)}" if first.defences else ""
+    if first.adaptations:
+        defences += f", adapting by {' + '.join(first.adaptations)},"
     return (
         f"Copying {first.victim}{defences} into {first.student} at {first.access} access: "
         f"{wording.plural(len(runs), 'run')} ({attacks}) of {first.budget:,} queries each."

@@ -44,7 +44,7 @@ def moved_by(group: Group) -> str:
 
 def _row(name: str, group: Group, groups: Sequence[Group]) -> DefenceRow:
     bare = _bare(group)
-    twins = [twin for twin in groups if _same(twin, bare)]
+    twins = [twin for twin in groups if _same(twin, bare) and not twin.adaptations]
     best = strongest([other for other in groups if _by_labels(other, group)])
     return DefenceRow(
         label=name,

@@ -11,6 +11,7 @@ from copycost.flags import Flag
 from copycost.report import wording
 from copycost.report.groups import Group
 from copycost.report.table import labels
+from copycost.types import Access
 
 
 class Doubt(NamedTuple):
@@ -60,7 +61,20 @@ def no_better_than_noise(group: Group, groups: Sequence[Group]) -> list[Flag]:
 
 
 def _of_group(group: Group, groups: Sequence[Group]) -> list[Flag]:
-    return no_better_than_noise(group, groups) + flags.too_few_seeds(group.seeds)
+    return [
+        *no_better_than_noise(group, groups),
+        *flags.too_few_seeds(group.seeds),
+        *_no_adaptive_attack(group, groups),
+    ]
+
+
+def _no_adaptive_attack(group: Group, groups: Sequence[Group]) -> list[Flag]:
+    """Flag a group behind defences if no attacker adapted to them; using labels alone counts."""
+    setting = group.setting
+    adapted = any(other.adaptations for other in groups if other.setting == setting)
+    if setting.access is Access.LABEL or adapted:
+        return []
+    return flags.no_adaptive_attack(setting.defences)
 
 
 def _of_runs(group: Group, name: str) -> Iterator[Doubt]:

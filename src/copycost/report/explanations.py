@@ -213,6 +213,22 @@ EXPLANATIONS = {
             "high, report the result of noise, which is the cheaper attack."
         ),
     ),
+    "no-adaptive-attack": Explanation(
+        title="No attacker adapted to the defences",
+        raised_if=(
+            "the victim is behind defences, more than labels are released, and no run with the "
+            "same victim, defences, access, student and budget has adaptations."
+        ),
+        why=(
+            "Attackers are to be taken to know a defence. One that can be undone only looks good "
+            "until somebody does: most of those in `docs/defences.md` lose most of what they seem "
+            "to bring."
+        ),
+        what_to_do=(
+            "Run the attack again with `--adapt invert`, which learns what the defences do and "
+            "undoes it, and with `--access label`. Judge the defences by the best of the copies."
+        ),
+    ),
     "too-few-seeds": Explanation(
         title="Too few seeds",
         raised_if=f"a result rests on fewer than {flags.SEEDS_ENOUGH} different seeds.",

@@ -17,8 +17,9 @@ from copycost.report import wording
 from copycost.runner.record import Record, VictimFacts
 from copycost.types import Access
 
-NOT_A_SETTING = frozenset({"seed"})
-"""Keys of a configuration in which the runs of one group may differ."""
+NOT_A_SETTING = frozenset({"seed", "adaptations"})
+"""Keys of a configuration that tell no settings of an attack from its others: runs of one group
+differ by the first, and all have the second in common."""
 
 
 class Spread(NamedTuple):
@@ -60,6 +61,11 @@ class Group:
     def victim(self) -> VictimFacts:
         """The model that was copied."""
         return self.records[0].victim
+
+    @property
+    def adaptations(self) -> tuple[str, ...]:
+        """What the attacker did about defences, in the order in which answers passed."""
+        return adaptations_of(self.records[0])
 
     @property
     def counted(self) -> tuple[Record, ...]:
@@ -123,12 +129,13 @@ def spread(values: Iterable[float]) -> Spread | None:
 
 def group_records(records: Sequence[Record]) -> list[Group]:
     """Group runs, settings in the order given; within one, attacks as given and noise last."""
-    alike: dict[tuple[str, Setting], list[Record]] = {}
+    alike: dict[tuple[str, tuple[str, ...], Setting], list[Record]] = {}
     for record in records:
-        alike.setdefault((record.attack, setting_of(record)), []).append(record)
+        kind = record.attack, adaptations_of(record), setting_of(record)
+        alike.setdefault(kind, []).append(record)
     groups = [
         Group(attack, setting, variant, tuple(members))
-        for (attack, setting), found in alike.items()
+        for (attack, _, setting), found in alike.items()
         for variant, members in _variants(found).items()
     ]
     settings = list(dict.fromkeys(group.setting for group in groups))
@@ -139,6 +146,11 @@ def group_records(records: Sequence[Record]) -> list[Group]:
         return settings.index(group.setting), noise, attacks.index(group.attack)
 
     return sorted(groups, key=place)
+
+
+def adaptations_of(record: Record) -> tuple[str, ...]:
+    """What the attacker did about defences; runs that did nothing do not mention it."""
+    return tuple(record.config.get("adaptations", ()))
 
 
 def setting_of(record: Record) -> Setting:

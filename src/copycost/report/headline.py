@@ -11,7 +11,7 @@ from copycost.report import wording
 from copycost.report.doubts import no_better_than_noise, noise_beside
 from copycost.report.groups import Group, Spread
 from copycost.report.knowledge import held, meaning
-from copycost.report.table import access_in_words, defences
+from copycost.report.table import access_in_words, attacker, defences
 
 
 class Subject(NamedTuple):
@@ -140,7 +140,9 @@ def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
             f"This is the strongest result of {len(settings)} settings compared; the table below "
             "lists them all."
         )
-    variants = [g for g in groups if (g.attack, g.setting) == (best.attack, setting)]
+    if best.adaptations:
+        said.append(f"The attacker adapted to that by {wording.listing(best.adaptations)}.")
+    variants = [g for g in groups if _attacker_and_setting(g) == _attacker_and_setting(best)]
     if len(variants) > 1:
         chosen = ", ".join(f"{name} {value}" for name, value in best.variant)
         said.append(
@@ -148,6 +150,10 @@ def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
             f"this is the best of them: {chosen}."
         )
     return said
+
+
+def _attacker_and_setting(group: Group) -> tuple[object, ...]:
+    return group.attack, group.adaptations, group.setting
 
 
 def _holdings(best: Group) -> list[str]:
@@ -214,7 +220,7 @@ def _none_beats_noise(groups: Sequence[Group]) -> bool:
 
 
 def _name(group: Group) -> str:
-    return wording.attack_name(group.attack)
+    return attacker(group)
 
 
 def _planned(group: Group) -> str:

@@ -20,7 +20,7 @@ from copycost.report.headline import Headline, headlines
 from copycost.report.knowledge import MEANINGS, held
 from copycost.report.levels import level_of
 from copycost.report.runs import Run, read_run
-from copycost.report.table import Row, labels, rows
+from copycost.report.table import Row, attacker, labels, rows
 from copycost.report.tariff import Tariff
 
 RESULTS = ("agreement", "accuracy")
@@ -147,7 +147,7 @@ def _tiles(headline: Headline, tariff: Tariff) -> list[Tile]:
     best, noise = headline.group, headline.noise
     if best is None or best.agreement is None:
         return []
-    attack = wording.attack_name(best.attack)
+    attack = attacker(best)
     tiles = [Tile(wording.percent(best.agreement.median), f"agreement of the copy by {attack}")]
     if best.accuracy is not None:
         original = wording.percent(best.victim.accuracy)

@@ -43,12 +43,17 @@ def labels(groups: Sequence[Group]) -> list[str]:
     differing = {k for parts in settings for k, text in parts.items() if text != settings[0][k]}
     return [
         ", ".join(
-            [wording.attack_name(group.attack)]
+            [attacker(group)]
             + [text for key, text in parts.items() if key in differing]
             + [f"{name} {value}" for name, value in group.variant]
         )
         for group, parts in zip(groups, settings, strict=True)
     ]
+
+
+def attacker(group: Group) -> str:
+    """The attack, and what it does about defences: 'Frugal + invert'."""
+    return " + ".join([wording.attack_name(group.attack), *group.adaptations])
 
 
 def defences(setting: Setting) -> str:
@@ -68,9 +73,8 @@ def in_words(found: Spread | None, unit: wording.Unit = wording.PERCENT) -> str:
 
 def _row(group: Group) -> Row:
     setting = group.setting
-    name = wording.attack_name(group.attack)
     return Row(
-        label=", ".join([name, *(f"{key} {value}" for key, value in group.variant)]),
+        label=", ".join([attacker(group), *(f"{key} {value}" for key, value in group.variant)]),
         victim=setting.victim,
         data=setting.data,
         knowledge=held(group.records[0]),

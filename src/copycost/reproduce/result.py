@@ -203,7 +203,7 @@ def is_run_of(record: Record, config: RunConfig) -> bool:
     A setting newer than the record counts as at its default. A new setting changes the identity of
     every run, and must not make old records worthless.
     """
-    defaults = RunConfig(attack=config.attack).model_dump(mode="json")
+    defaults = RunConfig(attack=config.attack).in_full()
     # The fields' own defaults: those that suit a budget may be newer than the record.
     settings = write_settings(ATTACKS[config.attack]()) | record.config["settings"]
     return {**defaults, **record.config, "settings": settings} == config.in_full()

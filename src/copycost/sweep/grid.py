@@ -117,7 +117,7 @@ def _describe(run: RunConfig) -> dict[str, str]:
 
     Leaves out settings that only follow from the budget, and k unless access is top-k.
     """
-    full = {"adaptations": [], **run.in_full()}
+    full = {**run.model_dump(mode="json"), **run.in_full()}
     if run.access is not Access.TOP_K:
         del full["top_k"]
     own = full.pop("settings")

@@ -67,6 +67,7 @@ class Result:
             "student": config.student,
             "access": str(config.access),
             "defences": list(config.defences),
+            "adaptations": list(config.adaptations),
             "budget": config.budget,
             "spent": record.spent if record else None,
             "lost": record.accounts["attacker"].lost if record else None,

@@ -1,0 +1,237 @@
+"""Contract tests over the registry: a new adaptation gets them by being listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from copycost.adaptations import ADAPTATIONS, invert
+from copycost.adaptations.base import Adaptation, Ask
+from copycost.adaptations.stack import idle, queries_per_input, read_adaptation, read_adaptations
+from copycost.defences.base import Defence
+from copycost.errors import BudgetExceeded, ConfigError
+from copycost.oracle.meter import Meter
+from copycost.runner.adapting import learn
+from copycost.runner.config import RunConfig
+from copycost.testing import SpyVictim, tiny_victim
+from copycost.types import Access, Answer
+
+EXAMPLES = {"invert": "invert", "average": "average:3"}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(invert, "STEPS", 5)
+
+
+def images(n: int) -> torch.Tensor:
+    return torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(n))
+
+
+def config(*adaptations: str, **more: Any) -> RunConfig:
+    values = {"defences": ("rounding:1",), "budget": 300, "attack": "random-noise", "top_k": 2}
+    return RunConfig(**values | more, adaptations=adaptations)
+
+
+def learnt(run: RunConfig, classes: int = 4) -> list[Adaptation]:
+    adaptations = read_adaptations(run.adaptations)
+    learn(adaptations, run, classes, CPU)
+    return adaptations
+
+
+def metered(run: RunConfig, victim: Any = None) -> Meter:
+    return Meter(
+        victim or tiny_victim(), access=run.access, budget=run.budget, adaptations=learnt(run),
+        defences=run.defences, k=run.top_k,
+    )  # fmt: skip
+
+
+def test_every_adaptation_has_an_example():
+    assert set(EXAMPLES) == set(ADAPTATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+@pytest.mark.parametrize("access", [Access.TOP_K, Access.PROBABILITIES])
+def test_an_answer_has_probabilities_and_the_cost_that_was_said(name: str, access: Access) -> None:
+    spy = SpyVictim(tiny_victim())
+    run = config(EXAMPLES[name], access=access)
+    meter = metered(run, spy)
+    assert spy.count == 0
+    answer = meter.oracle(images(7))
+    each = read_adaptation(EXAMPLES[name]).queries_per_input
+    assert spy.count == meter.spent == 7 * each == 7 * run.queries_per_input
+    assert answer.scores is not None
+    assert answer.access is meter.oracle.access
+    assert answer.scores.shape == (7, 4)
+    assert torch.equal(answer.labels, answer.scores.argmax(dim=1))
+    rehearsed = meter.rehearsal(lambda x: x.flatten(1)[:, :4])(images(5))
+    assert rehearsed.access is meter.oracle.access
+    assert rehearsed.pack().shape == (5, 4)
+
+
+@pytest.mark.parametrize(("budget", "inputs"), [(3, 1), (5, 1), (97, 32), (300, 100)])
+def test_what_an_input_costs_divides_the_budget(budget: int, inputs: int) -> None:
+    spy = SpyVictim(tiny_victim())
+    meter = metered(config("average:3", budget=budget), spy)
+    oracle = meter.oracle
+    assert (oracle.budget, oracle.spent, oracle.affords(inputs)) == (inputs, 0, True)
+    assert not oracle.affords(inputs + 1)
+    with pytest.raises(BudgetExceeded):
+        oracle(images(inputs + 1))
+    assert meter.spent == 0
+    oracle(images(inputs))
+    assert (oracle.spent, meter.spent, spy.count) == (inputs, 3 * inputs, 3 * inputs)
+    assert not oracle.affords(1)
+
+
+def test_queries_that_a_crash_lost_are_never_asked_again() -> None:
+    """Two of three queries of an input are gone, so it counts as asked about."""
+    meter = metered(config("average:3", budget=10))
+    meter.forfeit(2)
+    assert (meter.oracle.spent, meter.oracle.budget, meter.spent) == (1, 3, 2)
+    meter.oracle(images(2))
+    assert meter.spent == 8
+    assert not meter.oracle.affords(1)
+
+
+def test_costs_multiply_and_answers_pass_in_order() -> None:
+    run = config("average:2", "average:3", "invert")
+    assert queries_per_input(read_adaptations(run.adaptations)) == run.queries_per_input == 6
+    assert run.inputs == 50
+    meter = metered(run)
+    assert (meter.oracle.budget, meter.oracle.access) == (50, Access.PROBABILITIES)
+    meter.oracle(images(4))
+    assert meter.spent == 24
+
+
+def test_an_average_is_of_answers_to_the_same_input() -> None:
+    asked: list[torch.Tensor] = []
+
+    def ask(x: torch.Tensor) -> Answer:
+        asked.append(x)
+        turn = torch.arange(len(x)) // 5
+        p = torch.stack([x[:, 0], 1 - x[:, 0]], dim=1) + turn[:, None]
+        return Answer.unpack(Access.PROBABILITIES, p)
+
+    x = torch.rand(5, 3)
+    answer = read_adaptation("average:4").through(ask)(x)
+    assert answer.scores is not None
+    torch.testing.assert_close(answer.scores, torch.stack([x[:, 0], 1 - x[:, 0]], dim=1) + 1.5)
+    assert torch.equal(asked[0], torch.cat([x] * 4))
+
+
+def test_of_labels_the_commonest_is_taken() -> None:
+    votes = torch.tensor([[0, 1, 2], [0, 3, 2], [1, 3, 2]])
+
+    def ask(x: torch.Tensor) -> Answer:
+        return Answer(Access.LABEL, votes.flatten(), None)
+
+    answer = read_adaptation("average:3").through(ask)(torch.zeros(3, 1))
+    assert (answer.access, answer.labels.tolist(), answer.scores) == (Access.LABEL, [0, 3, 2], None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("average", "needs a whole number of times, 2 or more after its name: average:TIMES"),
+        ("average:1", "needs a whole number of times, 2 or more"),
+        ("average:2.5", "needs a whole number"),
+        ("invert:3", "invert:3 needs nothing after its name: invert"),
+        ("invrt", "no adaptation 'invrt'.*Did you mean 'invert'"),
+        ("json:loads", "'json:loads' is no adaptation"),
+        ("no_such:Thing", "no adaptation at 'no_such:Thing'"),
+    ],
+)
+def test_what_is_none_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        config(text)
+
+
+@pytest.mark.parametrize(
+    ("texts", "more", "said"),
+    [
+        (["invert"], {"access": "label"}, "invert needs probabilities, and only labels"),
+        (["invert"], {"defences": ()}, "invert has nothing to undo without defences. Leave it"),
+        (["average:2", "invert"], {"access": "label"}, "invert needs probabilities"),
+    ],
+)
+def test_one_with_nothing_to_do_is_refused(texts: list[str], more: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        config(*texts, **more)
+    access = Access(more.get("access", "probabilities"))
+    (line,) = idle(texts, access, defended="defences" not in more)
+    assert said in line
+
+
+def test_top_k_hides_enough_to_be_inverted() -> None:
+    run = config("invert", defences=(), access="top-k")
+    meter = metered(run)
+    answer = meter.oracle(images(9))
+    assert (answer.access, meter.oracle.access) == (Access.PROBABILITIES, Access.PROBABILITIES)
+    assert answer.scores is not None
+    assert bool((answer.scores > 0).all())
+    torch.testing.assert_close(answer.scores.sum(dim=1), torch.ones(9))
+
+
+class Numbered(Defence):
+    """Puts its own seed into an answer."""
+
+    def __init__(self, victim: Any, number: float, seed: int = 0) -> None:
+        super().__init__(victim, "numbered")
+        self.seed = seed
+
+    def perturb(self, p: torch.Tensor) -> torch.Tensor:
+        """The seed, as a probability."""
+        share = self.seed % 1000 / 1000
+        return torch.tensor([share, 1 - share]).expand(len(p), 2)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_an_attacker_does_not_know_a_defences_random_numbers(seed: int) -> None:
+    run = config("invert", defences=(f"{__name__}:Numbered:1",), seed=seed)
+    seen: list[torch.Tensor] = []
+
+    class Looks(Adaptation):
+        """Notes what the trial released."""
+
+        read = None  # type: ignore[assignment]
+
+        def learn(self, released: Ask, *_: Any) -> None:
+            seen.append(released(torch.zeros(1, 2)).pack())
+
+        def through(self, ask: Ask) -> Ask:
+            return ask
+
+    learn([Looks()], run, 2, CPU)
+    real = Meter(Numbered(tiny_victim(classes=2), 1, seed), access="probabilities", budget=9)
+    assert not torch.equal(seen[0], real.oracle(images(1)).pack())
+
+
+class Fails(Adaptation):
+    """Fails at what it is given."""
+
+    @classmethod
+    def read(cls, text: str) -> Fails:
+        """Whatever follows."""
+        return cls()
+
+    def through(self, ask: Ask) -> Ask:
+        """Something that raises."""
+        return lambda x: ask(x).missing  # type: ignore[attr-defined]
+
+
+def test_a_users_own_is_named_by_its_place_and_tried_before_anything_is_asked() -> None:
+    for text in (f"{__name__}:Fails", f"{__name__}:Fails:3"):
+        run = config(text)
+        with pytest.raises(ConfigError, match=r"adaptations: .*:Fails.* raised AttributeError"):
+            learnt(run)
+
+
+def test_without_adaptations_a_run_has_the_identity_it_always_had() -> None:
+    assert "adaptations" not in config().in_full()
+    assert config().identity("v") != config("invert").identity("v")
+    assert config("invert").in_full()["adaptations"] == ["invert"]
