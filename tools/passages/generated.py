@@ -43,6 +43,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "defences": Entry(
             "tools.passages.defences:defences_passage", "what defences cost attackers and users"
         ),
+        "detection": Entry(
+            "tools.passages.detection:detection_passage", "when a detector notices attacks"
+        ),
         "frugal-twentieth": Entry(
             "tools.passages.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),

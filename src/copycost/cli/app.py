@@ -15,6 +15,7 @@ from copycost.cli import (
     bench,
     benchmark,
     data,
+    detect,
     listing,
     precision,
     report,
@@ -73,6 +74,7 @@ app.command("sweep")(sweep.sweep_command)
 app.command("train-victim")(train.train_command)
 app.command("bench")(bench.bench_command)
 app.command("reproduce")(reproduce.reproduce_command)
+app.command("detect")(detect.detect_command)
 app.command("report")(report.report_command)
 app.command("benchmark")(benchmark.benchmark_command)
 app.command("list")(listing.list_command)

@@ -13,6 +13,7 @@ from copycost.attacks import ATTACKS
 from copycost.cli.output import print_text
 from copycost.datasets import DATASETS
 from copycost.defences import DEFENCES
+from copycost.detectors import DETECTORS
 from copycost.nets import ARCHITECTURES, GENERATORS
 from copycost.presets import BENCHES, PRESETS
 from copycost.presets.kwon2023 import STUDIES
@@ -30,6 +31,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     "schedules": SCHEDULES,
     "defences": DEFENCES,
     "adaptations": ADAPTATIONS,
+    "detectors": DETECTORS,
     "presets": PRESETS,
     "benches": BENCHES,
     "studies": STUDIES,

@@ -1,0 +1,70 @@
+"""Watch recorded queries with a detector, beside honest customers who set its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from copycost.detectors.base import Detector, Stream
+
+Inputs = Callable[[Tensor], Tensor]
+"""Indices [n] -> inputs [n, *shape] of the held-out data, in the range of the victim's inputs."""
+
+BATCH = 256
+
+
+class Verdict(NamedTuple):
+    """What a detector found in one stream."""
+
+    alarm: int | None
+    """Queries that had been sent at the first alarm; None if there was none."""
+    suspicion: float | None
+    """The highest until then; None if the detector never had enough to judge."""
+    watched: int
+    """Queries that were looked at."""
+
+
+def honest(inputs: Inputs, labels: Tensor, seed: int) -> Stream:
+    """A customer who asks about each held-out input once, in an order that depends on `seed`.
+
+    `labels`, [N], are the victim's. Such customers are simpler than real ones, who may ask again
+    about the same thing, or about similar ones.
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    parts = (order[at : at + BATCH] for at in range(0, len(order), BATCH))
+    return ((inputs(part), labels[part]) for part in parts)
+
+
+def threshold(detector: Detector, customers: Sequence[Stream]) -> float | None:
+    """The highest suspicion of any of the honest `customers`; None if none could be judged."""
+    found = [look.suspicion for stream in customers for look in detector.looks(stream)]
+    return max(found, default=None)
+
+
+def watch(detector: Detector, stream: Stream, threshold: float, most: int) -> Verdict:
+    """Look at `stream` until the first alarm: a suspicion above `threshold`; at `most` queries."""
+    highest, counted = None, _Counted(stream, most)
+    for look in detector.looks(counted):
+        highest = max(look.suspicion, highest or 0.0)
+        if look.suspicion > threshold:
+            return Verdict(look.queries, highest, look.queries)
+    return Verdict(None, highest, counted.seen)
+
+
+class _Counted:
+    """The first queries of a stream, counted."""
+
+    def __init__(self, stream: Stream, most: int) -> None:
+        self._stream, self._most = stream, most
+        self.seen = 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for inputs, labels in self._stream:
+            left = self._most - self.seen
+            if left <= 0:
+                return
+            self.seen += min(left, len(labels))
+            yield inputs[:left], labels[:left]

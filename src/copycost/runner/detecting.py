@@ -1,0 +1,186 @@
+"""Would anyone have noticed? Recorded runs before a detector, beside honest customers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from copycost.datasets import load
+from copycost.datasets.base import Labelled
+from copycost.detectors import DETECTORS
+from copycost.detectors.base import Detector
+from copycost.detectors.watching import honest, threshold, watch
+from copycost.errors import ConfigError, RunError
+from copycost.files import AnyPath
+from copycost.runner.checkpoint import load_checkpoint
+from copycost.runner.folder import AUDITOR_FILE
+from copycost.runner.own_target import is_own, own_target
+from copycost.runner.record import Facts, Record, Surroundings, read_record
+from copycost.runner.surroundings import surroundings
+from copycost.runner.targets import preset_named
+from copycost.runner.transfers import read_transfer_set
+
+CUSTOMERS = 20
+MOST = 20_000
+"""Queries of a run that are looked at: some detectors compare each with all before it."""
+CHUNK = 256
+KIND: Literal["detection"] = "detection"
+
+
+class Watched(Facts):
+    """One run before the detector."""
+
+    run: str
+    """Name of its folder."""
+    id: str
+    """Hash of its configuration and its victim."""
+    attack: str
+    adaptations: tuple[str, ...]
+    defences: tuple[str, ...]
+    access: str
+    seed: int
+    queries: int
+    """Recorded in all."""
+    watched: int
+    """Looked at: until the first alarm, or all that may be."""
+    alarm: int | None
+    """Queries that had been sent at the first alarm; None if there was none."""
+    suspicion: float | None
+    """The highest until then; None if there was too little to judge."""
+    agreement: float
+    """Of the copy that the run ended with."""
+
+
+class Detection(Facts):
+    """Runs against one victim before one detector."""
+
+    kind: Literal["detection"] = KIND
+    version: Literal[1] = 1
+    detector: str
+    victim: str
+    dataset: str
+    victim_hash: str
+    threshold: float
+    """An alarm is raised by a suspicion above it."""
+    calibrated: bool
+    """Whether it is the highest suspicion of an honest customer, who thus raises no alarm."""
+    customers: int
+    """Honest ones, who ask about each held-out input once."""
+    queries_each: int
+    false_alarms: int
+    """Honest customers who raised one."""
+    runs: list[Watched]
+    surroundings: Surroundings
+
+
+def detect(
+    detector: str,
+    folders: Sequence[AnyPath],
+    *,
+    customers: int = CUSTOMERS,
+    fixed: float | None = None,
+    most: int = MOST,
+    data: str | None = None,
+    told: Callable[[Watched], None] = lambda _: None,
+) -> Detection:
+    """Show the recorded queries of the runs in `folders` to the `detector` of this name.
+
+    The threshold is `fixed`, or the highest suspicion of any of so many honest `customers`, whose
+    queries are the held-out data that copies were judged on; `data` names them where the record
+    does not. `told` is called after each run. Raises `ConfigError` for runs against several
+    victims, and `RunError` for runs without recorded queries, or whose held-out data are others.
+    """
+    places = [Path(folder) for folder in folders]
+    records = [read_record(place) for place in places]
+    first = _only_victim(records)
+    kind = DETECTORS[detector]()
+    held_out, labels = _held_out(first, places[0], data)
+    streams = [honest(held_out.floats, labels, seed) for seed in range(customers)]
+    limit = threshold(kind, streams) if fixed is None else fixed
+    if limit is None:
+        raise ConfigError(
+            f"threshold: {len(labels):,} held-out inputs are too few for {detector} to judge a "
+            "customer by. Set a threshold."
+        )
+    alarms = [watch(kind, stream, limit, most).alarm is not None for stream in streams]
+    found = []
+    for record, place in zip(records, places, strict=True):
+        found.append(_watched(kind, record, place, limit, most))
+        told(found[-1])
+    return Detection(
+        detector=detector,
+        victim=first.victim.name,
+        dataset=first.victim.dataset,
+        victim_hash=first.victim.content_hash,
+        threshold=limit,
+        calibrated=fixed is None,
+        customers=customers,
+        queries_each=len(labels),
+        false_alarms=sum(alarms),
+        runs=found,
+        surroundings=surroundings(torch.device("cpu"), {}),
+    )
+
+
+def _only_victim(records: Sequence[Record]) -> Record:
+    """The first of `records`, all of which are about the same victim and held-out data."""
+    if not records:
+        raise ConfigError("There are no runs to look at; give at least one run folder.")
+    victims = {(r.victim.content_hash, r.victim.dataset): r.victim.name for r in records}
+    if len(victims) > 1:
+        raise ConfigError(
+            f"runs: expected those against one victim, got {', '.join(victims.values())}. Honest "
+            "customers differ between victims: look at each on its own."
+        )
+    return records[0]
+
+
+def _held_out(record: Record, folder: Path, data: str | None) -> tuple[Labelled, Tensor]:
+    """The data that copies were judged on, and the victim's answers to them [N]."""
+    held_out = _data(record, data)
+    saved = load_checkpoint(folder / AUDITOR_FILE) or {}
+    labels = saved.get("labels")
+    if labels is None:
+        raise RunError(f"{folder} lacks {AUDITOR_FILE}, the victim's answers to held-out data.")
+    if len(labels) != len(held_out):
+        raise RunError(
+            f"{folder} has answers to {len(labels):,} held-out inputs, and the data have "
+            f"{len(held_out):,}: they are not what copies were judged on. Name that by --data."
+        )
+    return held_out, labels.cpu()
+
+
+def _data(record: Record, data: str | None) -> Labelled:
+    victim, named = record.config["victim"], data or record.config.get("data")
+    if is_own(victim) and data is None:
+        return own_target(victim, named).held_out
+    held_out = load(named or preset_named(victim).dataset).test
+    spec = record.victim.spec
+    return replace(held_out.decoded(), low=spec.low, high=spec.high)
+
+
+def _watched(
+    detector: Detector, record: Record, folder: Path, threshold: float, most: int
+) -> Watched:
+    asked = read_transfer_set(folder)
+    stream = ((part.inputs, part.labels) for part in asked.chunks(CHUNK))
+    verdict = watch(detector, stream, threshold, most)
+    return Watched(
+        run=folder.name,
+        id=record.id,
+        attack=record.attack,
+        adaptations=tuple(record.config.get("adaptations", ())),
+        defences=record.victim.defences,
+        access=record.access,
+        seed=record.seed,
+        queries=len(asked),
+        watched=verdict.watched,
+        alarm=verdict.alarm,
+        suspicion=verdict.suspicion,
+        agreement=record.result["agreement"],
+    )
