@@ -89,6 +89,7 @@ def test_what_stopped_runs_have_spent_is_not_left(values, tmp_path):
         ({"pgd": {"steps": 0}}, "pgd.steps"),
         ({"fresh": {"epochs": 3}}, "fresh.epochs"),
         ({"shared": {"victim": "digits-cnn", "budget": 9}}, "budget: the bench sets it itself"),
+        ({"shared": {"victim": "digits-cnn", "adaptations": ["average:2"]}}, "adaptations: fresh"),
         ({"shared": {"victim": "digits-cnn", "access": "all"}}, "'all' is not a valid Access"),
         ({"shared": {"victim": "digits-cnn", "pool": "digits"}}, "take no pool"),
     ],

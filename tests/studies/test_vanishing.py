@@ -354,12 +354,17 @@ def test_another_diagnosis_in_its_place_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_diagnosed_is_refused_with_every_reason(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         diagnose(
-            run_of(attack="random-noise", settings={}, defences=("rounding:2",)),
+            run_of(
+                attack="random-noise",
+                settings={},
+                defences=("rounding:2",),
+                adaptations=("average:2",),
+            ),
             tiny_target(SpyVictim(tiny_victim())),
             tmp_path,
         )
     assert [problem.split(":")[0] for problem in refused.value.problems] == [
-        "attack", "defences", "victim",
+        "attack", "defences", "adaptations", "victim",
     ]  # fmt: skip
     probabilities = tiny_target(tiny_victim(Access.PROBABILITIES))
     trained = {**SMALL, "student_mode": "train"}

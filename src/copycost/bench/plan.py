@@ -54,6 +54,11 @@ class BenchConfig(AuditConfig):
             for name in _OURS
             if name in self.shared
         ]
+        if self.shared.get("adaptations"):
+            problems.append(
+                "adaptations: fresh students learn from answers as they were released. Leave them "
+                "out, and compare those who adapt by copycost sweep"
+            )
         for attack in self.attacks:
             try:
                 read_settings(ATTACKS[attack], self._own(attack), f"{attack}.")
