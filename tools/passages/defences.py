@@ -50,7 +50,8 @@ class _Attack(NamedTuple):
 
 def _of_one_victim(groups: Sequence[Group]) -> str:
     attacks = sorted({_Attack.of(group) for group in groups})
-    fronts = {group.setting.defences: group for group in groups if not by_labels(group)}
+    plain_last = sorted(groups, key=lambda group: not group.adaptations)
+    fronts = {group.setting.defences: group for group in plain_last if not by_labels(group)}
     reached = {(_Attack.of(group), group.setting.defences): group for group in groups}
     columns = [one for one in attacks if sum(attack == one for attack, _ in reached) > 1]
     head = ["defences", "the API's accuracy", "moved by (L1)", *map(str, columns)]
