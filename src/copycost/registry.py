@@ -102,6 +102,15 @@ class Registry(Mapping[str, T], Generic[T]):
         return f"There is no {self.kind} {name!r}. Known: {', '.join(self._entries)}.{hint}"
 
 
+def derived_from(base: str) -> Callable[[object], bool]:
+    """Whether a thing is a class derived from the one at the place `base`, imported when asked."""
+
+    def derived(thing: object) -> bool:
+        return isinstance(thing, type) and issubclass(thing, cast(type, _load(base)))
+
+    return derived
+
+
 def _load(place: str) -> object:
     module, _, attribute = place.partition(":")
     return getattr(import_module(module), attribute)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from copycost.report.defended import moved_by
 from copycost.report.groups import Group, group_records
 from copycost.report.table import in_words
-from copycost.report.wording import attack_name, percent
+from copycost.report.wording import attacker, percent
 from copycost.runner.record import records_in
 from copycost.types import Access
 from tools.passages.frugal import by_labels, made_by, median_agreement, of_one_recipe, over_seeds
@@ -44,8 +44,7 @@ class _Attack(NamedTuple):
 
     def __str__(self) -> str:
         told = Access.LABEL if self.labels else Access.PROBABILITIES
-        attacker = " + ".join([attack_name(self.name), *self.adaptations])
-        return f"{attacker}, {told}, {self.budget:,} queries"
+        return f"{attacker(self.name, self.adaptations)}, {told}, {self.budget:,} queries"
 
 
 def _of_one_victim(groups: Sequence[Group]) -> str:

@@ -9,7 +9,7 @@ from statistics import median
 
 from copycost.report.groups import spread
 from copycost.report.table import in_words
-from copycost.report.wording import COUNT, attack_name, count, listing, plain, plural
+from copycost.report.wording import COUNT, attacker, count, listing, plain, plural
 from copycost.runner.detecting import Detection, Watched
 from tools.passages.markdown import NOT_RUN, measured_on, table
 
@@ -41,9 +41,8 @@ def _kind(run: Watched) -> tuple[str, tuple[str, ...], str, int]:
 
 
 def _row(runs: Sequence[Watched]) -> list[str]:
-    attack = " + ".join([attack_name(runs[0].attack), *runs[0].adaptations])
     return [
-        f"{attack}, {runs[0].access}",
+        f"{attacker(runs[0].attack, runs[0].adaptations)}, {runs[0].access}",
         count(median(run.queries for run in runs)),
         in_words(spread(run.agreement for run in runs)),
         _alarms(runs),

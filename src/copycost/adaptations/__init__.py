@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from copycost.registry import Entry, Registry
+from copycost.registry import Entry, Registry, derived_from
 
 if TYPE_CHECKING:
     from copycost.adaptations.base import Adaptation
-
-
-def _is_adaptation(thing: object) -> bool:
-    from copycost.adaptations.base import (  # noqa: PLC0415 -- names are listed without PyTorch
-        Adaptation,
-    )
-
-    return isinstance(thing, type) and issubclass(thing, Adaptation)
 
 
 ADAPTATIONS: Registry[type[Adaptation]] = Registry(
@@ -30,5 +22,5 @@ ADAPTATIONS: Registry[type[Adaptation]] = Registry(
             "ask about every input TIMES times and take the mean answer, as in average:4",
         ),
     },
-    own=_is_adaptation,
+    own=derived_from("copycost.adaptations.base:Adaptation"),
 )

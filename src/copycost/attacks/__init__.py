@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from copycost.registry import Entry, Registry
+from copycost.registry import Entry, Registry, derived_from
 
 if TYPE_CHECKING:
     from copycost.attacks.base import Attack
-
-
-def _is_attack(thing: object) -> bool:
-    from copycost.attacks.base import Attack  # noqa: PLC0415 - it imports PyTorch
-
-    return isinstance(thing, type) and issubclass(thing, Attack)
 
 
 ATTACKS: Registry[type[Attack]] = Registry(
@@ -90,5 +84,5 @@ ATTACKS: Registry[type[Attack]] = Registry(
             "semi-supervised: learns from images not asked, too (Sohn et al. 2020): needs a pool",
         ),
     },
-    own=_is_attack,
+    own=derived_from("copycost.attacks.base:Attack"),
 )

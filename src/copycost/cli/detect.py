@@ -9,6 +9,7 @@ import typer
 
 from copycost.cli import options
 from copycost.cli.output import print_json
+from copycost.detectors import CUSTOMERS, MOST
 
 
 def detect_command(
@@ -20,7 +21,7 @@ def detect_command(
     ] = "prada",
     customers: Annotated[
         int, typer.Option(min=1, help="Honest customers, who ask about the held-out data.")
-    ] = 20,
+    ] = CUSTOMERS,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -28,7 +29,7 @@ def detect_command(
             show_default="the highest of an honest customer",
         ),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Queries of a run that are looked at.")] = 20_000,
+    most: Annotated[int, typer.Option(min=1, help="Queries of a run that are looked at.")] = MOST,
     data: Annotated[
         str | None,
         typer.Option(help="What copies were judged on, if the record does not name it."),

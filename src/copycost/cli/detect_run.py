@@ -18,7 +18,7 @@ def show(found: Detection) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for run in found.runs:
         table.add_row(
-            " + ".join([wording.attack_name(run.attack), *run.adaptations]),
+            wording.attacker(run.attack, run.adaptations),
             " → ".join(run.defences) or "none",
             str(run.seed),
             wording.percent(run.agreement),

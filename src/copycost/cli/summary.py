@@ -10,7 +10,7 @@ from rich.table import Table
 
 from copycost.report.cost import queries_to_agreement
 from copycost.report.doubts import doubts
-from copycost.report.groups import adaptations_of, group_records
+from copycost.report.groups import group_records
 from copycost.report.table import rows
 from copycost.runner.record import Record
 
@@ -75,7 +75,7 @@ def _run(record: Record, report: Path) -> dict[str, Any]:
         "seed": record.seed,
         "access": str(record.access),
         "defences": list(record.victim.defences),
-        "adaptations": list(adaptations_of(record)),
+        "adaptations": list(record.adaptations),
         "student": record.student,
         "budget": record.budget,
         "spent": record.spent,

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from copycost.registry import Entry, Registry
+from copycost.registry import Entry, Registry, derived_from
 
 if TYPE_CHECKING:
     from copycost.defences.base import Defence
-
-
-def _is_defence(thing: object) -> bool:
-    from copycost.defences.base import Defence  # noqa: PLC0415 -- names are listed without PyTorch
-
-    return isinstance(thing, type) and issubclass(thing, Defence)
 
 
 DEFENCES: Registry[type[Defence]] = Registry(
@@ -40,5 +34,5 @@ DEFENCES: Registry[type[Defence]] = Registry(
             "the same, but the first choice stays, as in mad-argmax:1",
         ),
     },
-    own=_is_defence,
+    own=derived_from("copycost.defences.base:Defence"),
 )

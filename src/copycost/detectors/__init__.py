@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from copycost.registry import Entry, Registry
+from copycost.registry import Entry, Registry, derived_from
 
 if TYPE_CHECKING:
     from copycost.detectors.base import Detector
 
 
-def _is_detector(thing: object) -> bool:
-    from copycost.detectors.base import Detector  # noqa: PLC0415 -- names are listed without PyTorch
-
-    return isinstance(thing, type) and issubclass(thing, Detector)
-
+CUSTOMERS = 20
+"""Honest customers beside whom a run is judged."""
+MOST = 20_000
+"""Queries of a run that are looked at: some detectors compare each with all before it."""
 
 DETECTORS: Registry[type[Detector]] = Registry(
     "detector",
@@ -24,5 +23,5 @@ DETECTORS: Registry[type[Detector]] = Registry(
             "distances between queries are not as normally distributed as customers' are",
         ),
     },
-    own=_is_detector,
+    own=derived_from("copycost.detectors.base:Detector"),
 )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 Stream = Iterable[tuple[Tensor, Tensor]]
 """One customer's queries in order, in batches: inputs [n, *shape], and the classes that the API
-gave them, [n], int64."""
+gave them, [n], int64. It can be read once."""
 
 
 class Look(NamedTuple):

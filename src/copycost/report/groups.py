@@ -65,7 +65,7 @@ class Group:
     @property
     def adaptations(self) -> tuple[str, ...]:
         """What the attacker did about defences, in the order in which answers passed."""
-        return adaptations_of(self.records[0])
+        return self.records[0].adaptations
 
     @property
     def counted(self) -> tuple[Record, ...]:
@@ -131,7 +131,7 @@ def group_records(records: Sequence[Record]) -> list[Group]:
     """Group runs, settings in the order given; within one, attacks as given and noise last."""
     alike: dict[tuple[str, tuple[str, ...], Setting], list[Record]] = {}
     for record in records:
-        kind = record.attack, adaptations_of(record), setting_of(record)
+        kind = record.attack, record.adaptations, setting_of(record)
         alike.setdefault(kind, []).append(record)
     groups = [
         Group(attack, setting, variant, tuple(members))
@@ -146,11 +146,6 @@ def group_records(records: Sequence[Record]) -> list[Group]:
         return settings.index(group.setting), noise, attacks.index(group.attack)
 
     return sorted(groups, key=place)
-
-
-def adaptations_of(record: Record) -> tuple[str, ...]:
-    """What the attacker did about defences; runs that did nothing do not mention it."""
-    return tuple(record.config.get("adaptations", ()))
 
 
 def setting_of(record: Record) -> Setting:

@@ -53,7 +53,7 @@ def labels(groups: Sequence[Group]) -> list[str]:
 
 def attacker(group: Group) -> str:
     """The attack, and what it does about defences: 'Frugal + invert'."""
-    return " + ".join([wording.attack_name(group.attack), *group.adaptations])
+    return wording.attacker(group.attack, group.adaptations)
 
 
 def defences(setting: Setting) -> str:

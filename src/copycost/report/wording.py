@@ -35,6 +35,11 @@ def attack_name(attack: str) -> str:
     return ATTACK_NAMES.get(attack, attack)
 
 
+def attacker(attack: str, adaptations: Sequence[str]) -> str:
+    """An attack, and what it does about defences: 'Frugal + invert'."""
+    return " + ".join([attack_name(attack), *adaptations])
+
+
 def count(number: float | None) -> str:
     """A whole number with thousands separators."""
     return MISSING if number is None else f"{number:,.0f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from copycost.datasets import load
 from copycost.datasets.base import Labelled
-from copycost.detectors import DETECTORS
+from copycost.detectors import CUSTOMERS, DETECTORS, MOST
 from copycost.detectors.base import Detector
 from copycost.detectors.watching import honest, threshold, watch
 from copycost.errors import ConfigError, RunError
@@ -25,11 +25,7 @@ from copycost.runner.surroundings import surroundings
 from copycost.runner.targets import preset_named
 from copycost.runner.transfers import read_transfer_set
 
-CUSTOMERS = 20
-MOST = 20_000
-"""Queries of a run that are looked at: some detectors compare each with all before it."""
 CHUNK = 256
-KIND: Literal["detection"] = "detection"
 
 
 class Watched(Facts):
@@ -59,7 +55,7 @@ class Watched(Facts):
 class Detection(Facts):
     """Runs against one victim before one detector."""
 
-    kind: Literal["detection"] = KIND
+    kind: Literal["detection"] = "detection"
     version: Literal[1] = 1
     detector: str
     victim: str
@@ -86,14 +82,13 @@ def detect(
     fixed: float | None = None,
     most: int = MOST,
     data: str | None = None,
-    told: Callable[[Watched], None] = lambda _: None,
 ) -> Detection:
     """Show the recorded queries of the runs in `folders` to the `detector` of this name.
 
     The threshold is `fixed`, or the highest suspicion of any of so many honest `customers`, whose
     queries are the held-out data that copies were judged on; `data` names them where the record
-    does not. `told` is called after each run. Raises `ConfigError` for runs against several
-    victims, and `RunError` for runs without recorded queries, or whose held-out data are others.
+    does not. Raises `ConfigError` for runs against several victims, and `RunError` for runs
+    without recorded queries, or whose held-out data are others.
     """
     places = [Path(folder) for folder in folders]
     records = [read_record(place) for place in places]
@@ -107,11 +102,8 @@ def detect(
             f"threshold: {len(labels):,} held-out inputs are too few for {detector} to judge a "
             "customer by. Set a threshold."
         )
-    alarms = [watch(kind, stream, limit, most).alarm is not None for stream in streams]
-    found = []
-    for record, place in zip(records, places, strict=True):
-        found.append(_watched(kind, record, place, limit, most))
-        told(found[-1])
+    # A threshold that is the highest of them is crossed by none.
+    watched = [] if fixed is None else [watch(kind, stream, limit, most) for stream in streams]
     return Detection(
         detector=detector,
         victim=first.victim.name,
@@ -121,8 +113,11 @@ def detect(
         calibrated=fixed is None,
         customers=customers,
         queries_each=len(labels),
-        false_alarms=sum(alarms),
-        runs=found,
+        false_alarms=sum(verdict.alarm is not None for verdict in watched),
+        runs=[
+            _watched(kind, record, place, limit, most)
+            for record, place in zip(records, places, strict=True)
+        ],
         surroundings=surroundings(torch.device("cpu"), {}),
     )
 
@@ -174,7 +169,7 @@ def _watched(
         run=folder.name,
         id=record.id,
         attack=record.attack,
-        adaptations=tuple(record.config.get("adaptations", ())),
+        adaptations=record.adaptations,
         defences=record.victim.defences,
         access=record.access,
         seed=record.seed,

@@ -200,6 +200,11 @@ class Record(Facts):
     """None for an attack without a pool."""
 
     @property
+    def adaptations(self) -> tuple[str, ...]:
+        """What the attacker did about defences; runs that did nothing do not mention it."""
+        return tuple(self.config.get("adaptations", ()))
+
+    @property
     def finished(self) -> bool:
         """Whether the attack had nothing left to do, rather than being stopped."""
         return self.ended == "finished"
