@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The runs behind docs/defences.md, on two CPU cores: about two and a half hours. Run it again to
+# The runs behind docs/defences.md, on two CPU cores: about three hours. Run it again to
 # resume.
 #
 #   tools/defences.sh OUT   runs under OUT; their records go to results/defences
@@ -14,7 +14,7 @@ sets=(--defence-set none --defence-set rounding:1 --defence-set noise:0.1
   --defence-set reverse-sigmoid:0.2 --defence-set reverse-sigmoid:0.7
   --defence-set mad-argmax:1 --defence-set mad:0.9 --defence-set mad:1)
 frugal --victim digits-cnn --access probabilities --access label "${sets[@]}"
-frugal --victim digits-cnn "${sets[@]}" --adapt-set invert
+frugal --victim digits-cnn "${sets[@]}" --adapt-set invert --adapt-set invert-blind
 frugal --victim digits-cnn --defence-set noise:0.1 --adapt-set average:2 --adapt-set average:2,invert
 # The settings of `copycost audit`.
 sweep --victim digits-cnn --attack dfme --budget 240000 --evaluations 20 "${sets[@]}" \
@@ -24,5 +24,5 @@ sweep --victim digits-cnn --attack dfme --budget 240000 --evaluations 20 "${sets
 # By labels, what keeps the first choice is no defence.
 frugal --victim house-numbers-16 --defence-set none --defence-set rounding:1 \
   --defence-set noise:0.1 --defence-set mad-argmax:1 --defence-set mad:0.9 \
-  --adapt-set none --adapt-set invert
+  --adapt-set none --adapt-set invert --adapt-set invert-blind
 frugal --victim house-numbers-16 --access label --defence-set none --defence-set mad:0.9

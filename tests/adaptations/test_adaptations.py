@@ -8,7 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from copycost.adaptations import ADAPTATIONS, invert
+from copycost.adaptations import ADAPTATIONS, invert, invert_blind
 from copycost.adaptations.base import Adaptation, Ask
 from copycost.adaptations.stack import idle, queries_per_input, read_adaptation, read_adaptations
 from copycost.defences.base import Defence
@@ -19,13 +19,15 @@ from copycost.runner.config import RunConfig
 from copycost.testing import SpyVictim, tiny_victim
 from copycost.types import Access, Answer
 
-EXAMPLES = {"invert": "invert", "average": "average:3"}
+EXAMPLES = {"invert": "invert", "invert-blind": "invert-blind", "average": "average:3"}
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(invert, "STEPS", 5)
+    for module in (invert, invert_blind):
+        monkeypatch.setattr(module, "STEPS", 5)
+    monkeypatch.setattr(invert_blind, "EACH", 2)
 
 
 def images(n: int) -> torch.Tensor:

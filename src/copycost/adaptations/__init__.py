@@ -17,6 +17,10 @@ ADAPTATIONS: Registry[type[Adaptation]] = Registry(
             "copycost.adaptations.invert:Invert",
             "learn from made-up probabilities what the defences do, and undo it",
         ),
+        "invert-blind": Entry(
+            "copycost.adaptations.invert_blind:InvertBlind",
+            "the same without knowing which defence there is, if any",
+        ),
         "average": Entry(
             "copycost.adaptations.average:Average",
             "ask about every input TIMES times and take the mean answer, as in average:4",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar, Self
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,19 @@ from copycost.types import Access, Answer
 
 Ask = Callable[[Tensor], Answer]
 """Inputs [N, *shape] -> what is released of them."""
+
+
+class Trial(Protocol):
+    """Logits [N, K] of an imagined victim -> what would be released of them; asks nothing.
+
+    Called, it answers from behind the run's own defences.
+    """
+
+    def __call__(self, logits: Tensor, /) -> Answer:
+        """What the run's defences release."""
+
+    def behind(self, defences: Sequence[str], seed: int) -> Ask:
+        """The same from behind other defences, which draw from `seed`."""
 
 
 class Adaptation(ABC):
@@ -42,12 +55,11 @@ class Adaptation(ABC):
         return access
 
     def learn(  # noqa: B027 -- most have nothing to learn
-        self, released: Ask, classes: int, seed: int, device: torch.device
+        self, released: Trial, classes: int, seed: int, device: torch.device
     ) -> None:
-        """Prepare, before the first query.
+        """Prepare, before the first query, by logits [N, K] of imagined victims.
 
-        `released` maps logits [N, K] of an imagined victim to what would be released of them, and
-        asks nothing. K is `classes`; networks and numbers are to be on `device`.
+        K is `classes`; networks and numbers are to be on `device`.
         """
 
     @abstractmethod

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import l1_loss
 
-from copycost.adaptations.base import Adaptation, Ask
+from copycost.adaptations.base import Adaptation, Ask, Trial
 from copycost.nets.seeded import seeded
 from copycost.recovery import FLOOR, mean
 from copycost.types import Access, Answer
@@ -62,22 +64,19 @@ class Invert(Adaptation):
         """Probabilities of all classes, those that top-k access hides as well."""
         return Access.PROBABILITIES
 
-    def learn(self, released: Ask, classes: int, seed: int, device: torch.device) -> None:
+    def learn(self, released: Trial, classes: int, seed: int, device: torch.device) -> None:
         """Train the network: `STEPS` steps of Adam on L1 between centred logits."""
         random = torch.Generator(device=device).manual_seed(seed)
         with seeded(seed):
             inverse = Inverse(classes)
         self._inverse = inverse.to(device)
-        inverse.measure(_scores(released(imagine(MEASURED, classes, random))))
-        optimizer = torch.optim.Adam(inverse.parameters(), lr=LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
-        for _ in range(STEPS):
+        inverse.measure(scores_of(released(imagine(MEASURED, classes, random))))
+
+        def gap() -> Tensor:
             logits = imagine(BATCH, classes, random)
-            gap = (inverse(_scores(released(logits))) - logits).abs().mean()
-            optimizer.zero_grad()
-            gap.backward()
-            optimizer.step()
-            schedule.step()
+            return l1_loss(inverse(scores_of(released(logits))), logits)
+
+        fit(inverse, gap, STEPS)
 
     def through(self, ask: Ask) -> Ask:
         """What the victim probably said, as probabilities of all classes."""
@@ -85,7 +84,7 @@ class Invert(Adaptation):
         @torch.no_grad()
         def inverted(x: Tensor) -> Answer:
             assert self._inverse is not None, "it learns before anything is asked"
-            p = self._inverse(_scores(ask(x))).softmax(dim=1)
+            p = self._inverse(scores_of(ask(x))).softmax(dim=1)
             return Answer.unpack(Access.PROBABILITIES, p)
 
         return inverted
@@ -94,17 +93,18 @@ class Invert(Adaptation):
 class Inverse(nn.Module):
     """From what is released [N, K] to the victim's logits, with mean 0 over the classes."""
 
-    def __init__(self, classes: int) -> None:
-        """K is `classes`."""
+    def __init__(self, classes: int, context: int = 0) -> None:
+        """K is `classes`. Answers are seen one by one, or beside `context` numbers of them all."""
         super().__init__()
         width = min(max(WIDTH, 2 * classes), WIDEST)
         self.layers = nn.Sequential(
-            nn.Linear(2 * classes, width),
+            nn.Linear(2 * classes + context, width),
             nn.SiLU(),
             nn.Linear(width, width),
             nn.SiLU(),
             nn.Linear(width, classes),
         )
+        self.look = _look(2 * classes, context) if context else None
         self.register_buffer("middle", torch.zeros(2 * classes))
         self.register_buffer("spread", torch.ones(2 * classes))
 
@@ -113,24 +113,62 @@ class Inverse(nn.Module):
         inputs = _inputs(released.sort(dim=1, descending=True).values)
         self.middle, self.spread = inputs.mean(dim=0), inputs.std(dim=0) + FLOOR
 
-    def forward(self, released: Float[Tensor, "N K"]) -> Float[Tensor, "N K"]:
-        """Logits of the victim, the classes in the order of `released`."""
+    def forward(self, released: Float[Tensor, "N K"], sets: int = 1) -> Float[Tensor, "N K"]:
+        """Logits of the victim, the classes in the order of `released`.
+
+        The answers are of so many `sets` of equal size, which have nothing to do with each other.
+        """
         ordered, order = released.float().sort(dim=1, descending=True, stable=True)
-        logits = self.layers((_inputs(ordered) - self.middle) / self.spread)
+        seen = (_inputs(ordered) - self.middle) / self.spread
+        if self.look is not None:
+            seen = torch.cat([seen, _over_sets(self.look(seen), sets)], dim=1)
+        logits: Tensor = self.layers(seen)
         return mean(torch.zeros_like(logits).scatter(1, order, logits))
+
+
+def _look(numbers: int, context: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(numbers, context), nn.SiLU(), nn.Linear(context, context), nn.SiLU()
+    )
+
+
+def fit(inverse: Inverse, gap: Callable[[], Tensor], steps: int) -> None:
+    """Train `inverse` by `steps` steps of Adam down `gap`, which draws new answers each time."""
+    optimizer = torch.optim.Adam(inverse.parameters(), lr=LEARNING_RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
+    for _ in range(steps):
+        loss = gap()
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        schedule.step()
 
 
 def imagine(n: int, classes: int, random: torch.Generator) -> Float[Tensor, "N K"]:
     """Logits of `n` answers of a victim of which nothing is known, with mean 0 over the classes.
 
-    They are independent Gaussian, times a scale whose logarithm is uniform over `SCALES`. Their
-    probabilities are at least `FLOOR`, as an attack reads them.
+    They are independent Gaussian, times a scale whose logarithm is uniform over `SCALES`.
+    """
+    return scaled(torch.rand(n, 1, generator=random, device=random.device), classes, random)
+
+
+def scaled(
+    share: Float[Tensor, "N 1"], classes: int, random: torch.Generator
+) -> Float[Tensor, "N K"]:
+    """Gaussian logits, as far from sure as `share` in [0, 1] says: at 0 and 1 as in `SCALES`.
+
+    Their probabilities are at least `FLOOR`, as an attack reads them.
     """
     low, high = map(math.log, SCALES)
-    device = random.device
-    scale = (low + (high - low) * torch.rand(n, 1, generator=random, device=device)).exp()
-    logits = scale * torch.randn(n, classes, generator=random, device=device)
+    scale = (low + (high - low) * share).exp()
+    logits = scale * torch.randn(len(share), classes, generator=random, device=random.device)
     return mean(logits.log_softmax(dim=1).clamp(min=math.log(FLOOR)))
+
+
+def _over_sets(x: Float[Tensor, "N D"], sets: int) -> Float[Tensor, "N D"]:
+    """For each row, the mean over its set; the rows of a set follow one another."""
+    size = len(x) // sets
+    return x.view(sets, size, x.shape[1]).mean(dim=1).repeat_interleave(size, dim=0)
 
 
 def _inputs(ordered: Float[Tensor, "N K"]) -> Float[Tensor, "N 2K"]:
@@ -138,6 +176,7 @@ def _inputs(ordered: Float[Tensor, "N K"]) -> Float[Tensor, "N 2K"]:
     return torch.cat([ordered, ordered.clamp(min=FLOOR).log()], dim=1)
 
 
-def _scores(answer: Answer) -> Tensor:
+def scores_of(answer: Answer) -> Tensor:
+    """The scores [N, K] of an answer that has some."""
     assert answer.scores is not None, "labels are refused before"
     return answer.scores

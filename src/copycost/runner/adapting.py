@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from copycost.adaptations.base import Adaptation, Ask
 from copycost.errors import ConfigError, CopycostError
 from copycost.nets.seeded import derive
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.runner.config import RunConfig
-from copycost.types import Access, InputSpec, Modality
+from copycost.types import Access, Answer, InputSpec, Modality
 
 LARGEST = 1000.0
 """Imagined logits are from minus this to this."""
@@ -37,22 +38,30 @@ def learn(
 def _learn(
     adaptations: Sequence[Adaptation], config: RunConfig, classes: int, device: torch.device
 ) -> None:
-    released = _trial(config, classes)
     for place, adaptation in enumerate(adaptations):
         seed = derive(config.seed, f"adaptation {place}")
-        adaptation.learn(released, classes, seed, device)
-        released = adaptation.through(released)
-    released(torch.zeros(2, classes, device=device))
+        adaptation.learn(_Trial(config, classes, adaptations[:place]), classes, seed, device)
+    _Trial(config, classes, adaptations)(torch.zeros(2, classes, device=device))
 
 
-def _trial(config: RunConfig, classes: int) -> Ask:
-    """Logits [N, K] of an imagined victim -> what would be released of them."""
-    rehearsal = Rehearsal(
-        InputSpec((classes,), -LARGEST, LARGEST, Modality.TABULAR),
-        classes,
-        Access(config.access),
-        config.top_k,
-        config.defences,
-        seed=derive(config.seed, "trial of the defences"),
-    )
-    return rehearsal(lambda logits: logits)
+class _Trial:
+    """An imagined victim behind defences, as the next of several adaptations sees it."""
+
+    def __init__(self, config: RunConfig, classes: int, before: Sequence[Adaptation]) -> None:
+        self._config, self._classes, self._before = config, classes, before
+        self._own = self.behind(config.defences, derive(config.seed, "trial of the defences"))
+
+    def __call__(self, logits: Tensor) -> Answer:
+        return self._own(logits)
+
+    def behind(self, defences: Sequence[str], seed: int) -> Ask:
+        rehearsal = Rehearsal(
+            InputSpec((self._classes,), -LARGEST, LARGEST, Modality.TABULAR),
+            self._classes,
+            Access(self._config.access),
+            self._config.top_k,
+            defences,
+            self._before,
+            seed,
+        )
+        return rehearsal(lambda logits: logits)
