@@ -10,17 +10,23 @@ mkdir -p results/detection
 sweep() {
   copycost sweep --out "$out/$1" --seeds 3 --threads 1 --device cpu --record-queries exact "${@:2}"
 }
+# `confidence` needs probabilities, so runs by labels are in folders of their own.
 detect() {
-  copycost detect "$out/$1"/*-seed* --json > "results/detection/$1.json"
+  copycost detect --detector "$1" "${@:3}" --json > "results/detection/$2.json"
 }
 # The settings of `copycost audit`, and Frugal with a fortieth of the queries.
 sweep digits-cnn --preset digits --attack dfme --budget 240000
-sweep digits-cnn --victim digits-cnn --student gap-cnn --budget 6000 --evaluations 6 \
-  --attack frugal --attack random-noise --access probabilities --access label
-detect digits-cnn
+few=(--student gap-cnn --budget 6000 --evaluations 6 --attack frugal --attack random-noise)
+sweep digits-cnn --victim digits-cnn "${few[@]}"
+sweep digits-cnn-label --victim digits-cnn "${few[@]}" --access label
 sweep digits-lenet --preset small
 sweep digits-lenet --preset pool-digits
-detect digits-lenet
-sweep house-numbers-16 --victim house-numbers-16 --student gap-cnn --budget 6000 --evaluations 6 \
-  --attack frugal --attack random-noise
-detect house-numbers-16
+sweep house-numbers-16 --victim house-numbers-16 "${few[@]}"
+
+detect prada digits-cnn "$out"/digits-cnn/*-seed* "$out"/digits-cnn-label/*-seed*
+for victim in digits-lenet house-numbers-16; do
+  detect prada "$victim" "$out/$victim"/*-seed*
+done
+for victim in digits-cnn digits-lenet house-numbers-16; do
+  detect confidence "$victim-confidence" "$out/$victim"/*-seed*
+done

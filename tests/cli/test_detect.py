@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.runner.conftest import tiny_config, tiny_target
@@ -28,7 +29,7 @@ from copycost.detectors.base import Detector, Look
 class Patience(Detector):
     def looks(self, stream):
         seen = 0
-        for inputs, labels in stream:
+        for inputs, labels, _ in stream:
             seen += len(labels)
             yield Look(seen, seen / 1000)
 """
@@ -60,6 +61,14 @@ def test_an_attack_is_told_from_honest_customers(copycost, runs: list[str]) -> N
     assert noise["queries"] == 400
     assert "random noise" in err
     assert f"after {dfme['alarm']}" in err
+
+
+def test_a_detector_studies_customers_before_it_judges(copycost, runs: list[str]) -> None:
+    code, printed, err = copycost("detect", *runs, "--detector", "confidence", "--json")
+    assert code == 0, err
+    found = json.loads(printed)
+    assert 0 < found["threshold"] < 0.3
+    assert [run["alarm"] for run in found["runs"]] == [100, 100]
 
 
 def test_a_threshold_of_ones_own_may_raise_false_alarms(copycost, runs: list[str]) -> None:
@@ -97,7 +106,7 @@ def test_what_cannot_be_looked_at_is_refused(copycost, runs: list[str], tmp_path
         assert code == 2
         return " ".join(err.split())
 
-    assert "There is no detector 'prado'. Known: prada. Did you" in said(
+    assert "There is no detector 'prado'. Known: prada, confidence. Did you" in said(
         *runs, "--detector", "prado"
     )
     copy_model(tiny_config(**NOISE, budget=64), tiny_target(), tmp_path / "silent")
@@ -127,6 +136,9 @@ def test_from_python_with_a_target_of_ones_own(
         detect("prada", [tmp_path / "kept"])
     found = detect("prada", [tmp_path / "kept"], fixed=0.5)
     assert [(run.alarm, run.suspicion, run.watched) for run in found.runs] == [(None, None, 64)]
+    with pytest.raises(ConfigError, match="threshold: 90 held-out inputs are too few for conf"):
+        detect("confidence", [tmp_path / "kept"])
+    assert detect("confidence", [tmp_path / "kept"], fixed=0.5).runs[0].alarm is None
     silent = tiny_config(**NOISE, budget=64, victim="own_targets:target")
     copy_model(silent, target, tmp_path / "silent")
     with pytest.raises(RunError, match=r"silent.*transfer|keeps no"):
@@ -136,3 +148,29 @@ def test_from_python_with_a_target_of_ones_own(
         detect("prada", [tmp_path / "kept"], fixed=0.5)
     with pytest.raises(ConfigError, match="no runs to look at"):
         detect("prada", [])
+
+
+@pytest.mark.parametrize("more", [{"access": "label"}, {"defences": ("rounding:1",)}])
+def test_confidence_needs_what_the_model_itself_says(
+    tmp_path: Path, own_modules: Callable[..., Path], more: dict[str, Any]
+) -> None:
+    own_modules(own_targets="from tests.runner.conftest import tiny_target as target")
+    given = {**NOISE, "budget": 64, "record_queries": "exact", "victim": "own_targets:target"}
+    copy_model(tiny_config(**given | more), tiny_target(), tmp_path / "kept")
+    with pytest.raises(ConfigError, match=r"kept: confidence needs the model's own probabilities"):
+        detect("confidence", [tmp_path / "kept"])
+
+
+def test_confidence_reads_logits_as_probabilities(
+    tmp_path: Path, own_modules: Callable[..., Path]
+) -> None:
+    own_modules(own_targets="from tests.runner.conftest import tiny_target as target")
+    found = []
+    for access in ("logits", "probabilities"):
+        given = {**NOISE, "budget": 200, "record_queries": "exact", "access": access}
+        config = tiny_config(**given, victim="own_targets:target")
+        copy_model(config, tiny_target(), tmp_path / access)
+        (run,) = detect("confidence", [tmp_path / access], fixed=1.0).runs
+        found.append(run.suspicion)
+    assert found[0] is not None
+    assert found[0] == pytest.approx(found[1])

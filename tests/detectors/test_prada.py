@@ -8,6 +8,7 @@ import torch
 from scipy.stats import shapiro
 from torch import Tensor
 
+from copycost.detectors.base import Seen
 from copycost.detectors.prada import EVERY, LEAST, Prada, normality
 
 
@@ -18,8 +19,9 @@ def images(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def looks(x: Tensor, labels: Tensor, batch: int = 64) -> list[tuple[int, float]]:
-    parts = zip(x.split(batch), labels.split(batch), strict=True)
-    return [(look.queries, look.suspicion) for look in Prada().looks(parts)]
+    pairs = zip(x.split(batch), labels.split(batch), strict=True)
+    stream = [Seen(inputs, given, None) for inputs, given in pairs]
+    return [(look.queries, look.suspicion) for look in Prada().looks(stream)]
 
 
 def slowly(x: Tensor, labels: Tensor) -> list[tuple[int, float]]:

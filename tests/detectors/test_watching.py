@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
-from copycost.detectors.base import Detector, Look, Stream
+from copycost.detectors.base import Detector, Look, Seen, Stream
 from copycost.detectors.watching import Verdict, honest, threshold, watch
 
 
@@ -17,13 +16,14 @@ class Brightest(Detector):
     def looks(self, stream: Stream) -> Iterator[Look]:
         """After every batch."""
         seen = 0
-        for inputs, labels in stream:
+        for inputs, labels, _ in stream:
             seen += len(labels)
             yield Look(seen, float(inputs.mean()))
 
 
-def batches(*means: float) -> list[tuple[Tensor, Tensor]]:
-    return [(torch.full((4, 1, 2, 2), mean), torch.zeros(4, dtype=torch.int64)) for mean in means]
+def batches(*means: float) -> list[Seen]:
+    labels = torch.zeros(4, dtype=torch.int64)
+    return [Seen(torch.full((4, 1, 2, 2), mean), labels, torch.full((4,), mean)) for mean in means]
 
 
 def test_the_first_alarm_ends_the_watch() -> None:
@@ -45,12 +45,28 @@ def test_the_threshold_is_the_highest_of_any_honest_customer() -> None:
 
 def test_an_honest_customer_asks_each_thing_once_in_an_order_of_its_own() -> None:
     x, labels = torch.arange(700.0).view(700, 1), torch.arange(700)
+    sure = labels / 700
     orders = []
     for seed in (0, 1, 0):
-        parts = list(honest(lambda which: x[which], labels, seed))
-        asked = torch.cat([part for part, _ in parts]).flatten()
-        assert torch.equal(asked.long(), torch.cat([given for _, given in parts]))
+        parts = list(honest(lambda which: x[which], labels, sure, seed))
+        asked = torch.cat([part.inputs for part in parts]).flatten()
+        assert torch.equal(asked.long(), torch.cat([part.labels for part in parts]))
+        known = [part.sure for part in parts if part.sure is not None]
+        assert torch.equal(asked / 700, torch.cat(known))
         assert torch.equal(asked.sort().values, x.flatten())
         orders.append(asked)
     assert torch.equal(orders[0], orders[2])
     assert not torch.equal(orders[0], orders[1])
+
+
+def test_what_is_not_watched_is_not_seen() -> None:
+    class Careful(Detector):
+        def looks(self, stream: Stream) -> Iterator[Look]:
+            for inputs, labels, sure in stream:
+                assert sure is not None
+                assert len(inputs) == len(labels) == len(sure)
+                yield Look(len(sure), float(sure[-1]))
+
+    assert watch(Careful(), batches(0.25, 0.5), 0.9, 6) == Verdict(None, 0.5, 6)
+    unknown = [part._replace(sure=None) for part in batches(0.25, 0.5)]
+    assert watch(Brightest(), unknown, 0.9, 6) == Verdict(None, 0.5, 6)

@@ -17,9 +17,9 @@ AROUND = Surroundings(
 
 def watched(attack: str, seed: int, alarm: int | None, queries: int = 5_999) -> Watched:
     return Watched(
-        run=f"{attack}-seed{seed}", id="5e", attack=attack, adaptations=(), defences=(),
-        access="label", seed=seed, queries=queries, watched=alarm or queries, alarm=alarm,
-        suspicion=0.5, agreement=0.9 + seed / 100,
+        run=f"{attack}-seed{seed}", id=f"{attack} {seed} {queries}", attack=attack,
+        adaptations=(), defences=(), access="label", seed=seed, queries=queries,
+        watched=alarm or queries, alarm=alarm, suspicion=0.5, agreement=0.9 + seed / 100,
     )  # fmt: skip
 
 
@@ -38,18 +38,28 @@ def test_alarms_of_all_seeds_of_some_and_of_none(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "detection").mkdir()
     found.write_to(tmp_path / "detection" / "a.json")
+    other = {"detector": "confidence", "threshold": 0.2, "runs": runs[3:7]}
+    found.model_copy(update=other).write_to(tmp_path / "detection" / "b.json")
     note, lines, made = detection_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
-    assert "above 0.0625, the highest of 20 honest customers who asked 445 queries each" in note
+    assert "`prada` above 0.0625 and `confidence` above 0.2, the highest of 20 honest" in note
+    assert "who asked 445 queries each" in note
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.split("\n")[2:]]
     assert cells == [
-        ["DFME, label", "5,999", "91.0 % (90.0–92.0 %)", "after 130 (120–150)"],
+        ["DFME, label", "5,999", "91.0 % (90.0–92.0 %)", "after 130 (120–150)", "–"],
         [
             "DisGUIDE, label",
             "5,999",
             "91.0 % (90.0–92.0 %)",
             "in 2 of 3 runs: after 1,500 and 2,000",
+            "in 2 of 3 runs: after 1,500 and 2,000",
         ],
-        ["Frugal, label", "5,999", "91.0 % (90.0–92.0 %)", "**none** in 5,999"],
-        ["Frugal, label", "20,000", "90.0 %", "after 500"],
+        [
+            "Frugal, label",
+            "5,999",
+            "91.0 % (90.0–92.0 %)",
+            "**none** in 5,999",
+            "**none** in 5,999",
+        ],
+        ["Frugal, label", "20,000", "90.0 %", "after 500", "–"],
     ]
     assert "0123abc" in made

@@ -22,6 +22,10 @@ DETECTORS: Registry[type[Detector]] = Registry(
             "copycost.detectors.prada:Prada",
             "distances between queries are not as normally distributed as customers' are",
         ),
+        "confidence": Entry(
+            "copycost.detectors.confidence:Confidence",
+            "the model is not as sure of the latest 100 queries as of customers'",
+        ),
     },
     own=derived_from("copycost.detectors.base:Detector"),
 )

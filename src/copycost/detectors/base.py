@@ -8,9 +8,20 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-Stream = Iterable[tuple[Tensor, Tensor]]
-"""One customer's queries in order, in batches: inputs [n, *shape], and the classes that the API
-gave them, [n], int64. It can be read once."""
+
+class Seen(NamedTuple):
+    """Some queries of a customer, as the API's owner sees them."""
+
+    inputs: Tensor
+    """[n, *shape], in the range of the victim's inputs."""
+    labels: Tensor
+    """[n], int64, the classes that the API gave them."""
+    sure: Tensor | None
+    """[n], the model's own probability of its first choice; None where it is not known."""
+
+
+Stream = Iterable[Seen]
+"""One customer's queries in order, in batches. It can be read once."""
 
 
 class Look(NamedTuple):
@@ -24,6 +35,9 @@ class Look(NamedTuple):
 
 class Detector(ABC):
     """Watches the queries of one customer at a time; it changes no answer."""
+
+    def study(self, stream: Stream) -> None:  # noqa: B027 -- most know what is suspicious
+        """Learn from the `stream` of an honest customer, before anybody is judged."""
 
     @abstractmethod
     def looks(self, stream: Stream) -> Iterator[Look]:

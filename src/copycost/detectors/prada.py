@@ -36,7 +36,7 @@ class Prada(Detector):
         """Test after every `EVERY` queries, from more than `LEAST` distances on."""
         classes: dict[int, _Class] = {}
         queries = 0
-        for inputs, labels in stream:
+        for inputs, labels, _ in stream:
             flat = inputs.flatten(1).float().cpu().numpy()
             for x, label in zip(flat, labels.tolist(), strict=True):
                 classes.setdefault(label, _Class()).see(x)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from copycost.detectors.base import Detector, Stream
+from copycost.detectors.base import Detector, Seen, Stream
 
 Inputs = Callable[[Tensor], Tensor]
 """Indices [n] -> inputs [n, *shape] of the held-out data, in the range of the victim's inputs."""
@@ -27,15 +27,17 @@ class Verdict(NamedTuple):
     """Queries that were looked at."""
 
 
-def honest(inputs: Inputs, labels: Tensor, seed: int) -> Stream:
+def honest(inputs: Inputs, labels: Tensor, sure: Tensor | None, seed: int) -> Stream:
     """A customer who asks about each held-out input once, in an order that depends on `seed`.
 
-    `labels`, [N], are the victim's. Such customers are simpler than real ones, who may ask again
-    about the same thing, or about similar ones.
+    `labels` and `sure`, [N], are the victim's. Such customers are simpler than real ones, who may
+    ask again about the same thing, or about similar ones.
     """
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     parts = (order[at : at + BATCH] for at in range(0, len(order), BATCH))
-    return ((inputs(part), labels[part]) for part in parts)
+    return (
+        Seen(inputs(part), labels[part], None if sure is None else sure[part]) for part in parts
+    )
 
 
 def threshold(detector: Detector, customers: Sequence[Stream]) -> float | None:
@@ -61,10 +63,10 @@ class _Counted:
         self._stream, self._most = stream, most
         self.seen = 0
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for inputs, labels in self._stream:
+    def __iter__(self) -> Iterator[Seen]:
+        for inputs, labels, sure in self._stream:
             left = self._most - self.seen
             if left <= 0:
                 return
             self.seen += min(left, len(labels))
-            yield inputs[:left], labels[:left]
+            yield Seen(inputs[:left], labels[:left], None if sure is None else sure[:left])

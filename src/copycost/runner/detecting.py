@@ -13,7 +13,7 @@ from torch import Tensor
 from copycost.datasets import load
 from copycost.datasets.base import Labelled
 from copycost.detectors import CUSTOMERS, DETECTORS, MOST
-from copycost.detectors.base import Detector
+from copycost.detectors.base import Detector, Seen
 from copycost.detectors.watching import honest, threshold, watch
 from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath
@@ -24,6 +24,7 @@ from copycost.runner.record import Facts, Record, Surroundings, read_record
 from copycost.runner.surroundings import surroundings
 from copycost.runner.targets import preset_named
 from copycost.runner.transfers import read_transfer_set
+from copycost.types import Access
 
 CHUNK = 256
 
@@ -94,8 +95,9 @@ def detect(
     records = [read_record(place) for place in places]
     first = _only_victim(records)
     kind = DETECTORS[detector]()
-    held_out, labels = _held_out(first, places[0], data)
-    streams = [honest(held_out.floats, labels, seed) for seed in range(customers)]
+    held_out, labels, sure = _held_out(first, places[0], data)
+    kind.study(honest(held_out.floats, labels, sure, seed=0))
+    streams = [honest(held_out.floats, labels, sure, seed) for seed in range(customers)]
     limit = threshold(kind, streams) if fixed is None else fixed
     if limit is None:
         raise ConfigError(
@@ -135,8 +137,10 @@ def _only_victim(records: Sequence[Record]) -> Record:
     return records[0]
 
 
-def _held_out(record: Record, folder: Path, data: str | None) -> tuple[Labelled, Tensor]:
-    """The data that copies were judged on, and the victim's answers to them [N]."""
+def _held_out(
+    record: Record, folder: Path, data: str | None
+) -> tuple[Labelled, Tensor, Tensor | None]:
+    """The data that copies were judged on, the victim's labels [N], and how sure it is [N]."""
     held_out = _data(record, data)
     saved = load_checkpoint(folder / AUDITOR_FILE) or {}
     labels = saved.get("labels")
@@ -147,7 +151,8 @@ def _held_out(record: Record, folder: Path, data: str | None) -> tuple[Labelled,
             f"{folder} has answers to {len(labels):,} held-out inputs, and the data have "
             f"{len(held_out):,}: they are not what copies were judged on. Name that by --data."
         )
-    return held_out, labels.cpu()
+    log_p = saved.get("log_p")
+    return held_out, labels.cpu(), None if log_p is None else log_p.cpu().exp().amax(dim=1)
 
 
 def _data(record: Record, data: str | None) -> Labelled:
@@ -163,8 +168,13 @@ def _watched(
     detector: Detector, record: Record, folder: Path, threshold: float, most: int
 ) -> Watched:
     asked = read_transfer_set(folder)
-    stream = ((part.inputs, part.labels) for part in asked.chunks(CHUNK))
-    verdict = watch(detector, stream, threshold, most)
+    stream = (
+        Seen(part.inputs, part.labels, _sure(part.scores, record)) for part in asked.chunks(CHUNK)
+    )
+    try:
+        verdict = watch(detector, stream, threshold, most)
+    except ConfigError as error:
+        raise ConfigError(f"{folder}: {error}") from None
     return Watched(
         run=folder.name,
         id=record.id,
@@ -179,3 +189,11 @@ def _watched(
         suspicion=verdict.suspicion,
         agreement=record.result["agreement"],
     )
+
+
+def _sure(scores: Tensor | None, record: Record) -> Tensor | None:
+    """The model's own probability of its first choice [n]; None if defences or labels hide it."""
+    if scores is None or record.victim.defences:
+        return None
+    p = scores.softmax(dim=1) if record.access is Access.LOGITS else scores
+    return p.amax(dim=1)
