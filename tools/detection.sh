@@ -10,9 +10,10 @@ mkdir -p results/detection
 sweep() {
   copycost sweep --out "$out/$1" --seeds 3 --threads 1 --device cpu --record-queries exact "${@:2}"
 }
-# `confidence` needs probabilities, so runs by labels are in folders of their own.
+# `confidence` needs probabilities, so runs by labels are in folders of their own. What is found
+# says which commit found it, so nothing changes in the repository until all is.
 detect() {
-  copycost detect --detector "$1" "${@:3}" --json > "results/detection/$2.json"
+  copycost detect --detector "$1" "${@:3}" --json > "$out/$2.json"
 }
 # The settings of `copycost audit`, and Frugal with a fortieth of the queries.
 sweep digits-cnn --preset digits --attack dfme --budget 240000
@@ -30,3 +31,4 @@ done
 for victim in digits-cnn digits-lenet house-numbers-16; do
   detect confidence "$victim-confidence" "$out/$victim"/*-seed*
 done
+cp "$out"/*.json results/detection/
