@@ -37,32 +37,39 @@ class InvertBlind(Invert):
 
     def learn(self, released: Trial, classes: int, seed: int, device: torch.device) -> None:
         """Train the network on what `suspects` release; the run's own defences are not tried."""
-        draw = torch.Generator().manual_seed(derive(seed, "suspects"))
-        random = torch.Generator(device=device).manual_seed(seed)
-        asks = [
-            released.behind(names, derive(seed, f"suspect {place}"))
-            for place, names in enumerate(suspects(draw))
-        ]
-
+        answers = _Answers(released, classes, seed, device)
         with seeded(seed):
             inverse = Inverse(classes, CONTEXT)
         self._inverse = inverse.to(device)
-
-        def example(sets: int, size: int) -> tuple[Tensor, Tensor]:
-            logits = imagine_sets(sets, size, classes, random)
-            behind = torch.randint(len(asks), (sets,), generator=draw).tolist()
-            parts = zip(behind, torch.split(logits, size), strict=True)
-            return torch.cat([scores_of(asks[i](part)) for i, part in parts]), logits
-
-        inverse.measure(example(MEASURED // SIZES[0], SIZES[0])[0])
+        inverse.measure(answers(MEASURED // SIZES[0], SIZES[0])[0])
         sizes = itertools.cycle(SIZES)
 
         def gap() -> Tensor:
             sets = BATCH // (size := next(sizes))
-            found, logits = example(sets, size)
+            found, logits = answers(sets, size)
             return l1_loss(inverse(found, sets), logits)
 
         fit(inverse, gap, STEPS)
+
+
+class _Answers:
+    """Imagined answers, each set of them from behind one of the suspects."""
+
+    def __init__(self, released: Trial, classes: int, seed: int, device: torch.device) -> None:
+        self._classes = classes
+        self._draw = torch.Generator().manual_seed(derive(seed, "suspects"))
+        self._random = torch.Generator(device=device).manual_seed(seed)
+        self._asks = [
+            released.behind(names, derive(seed, f"suspect {place}"))
+            for place, names in enumerate(suspects(self._draw))
+        ]
+
+    def __call__(self, sets: int, size: int) -> tuple[Float[Tensor, "N K"], Float[Tensor, "N K"]]:
+        """What is released, and the logits that it was made of."""
+        logits = imagine_sets(sets, size, self._classes, self._random)
+        behind = torch.randint(len(self._asks), (sets,), generator=self._draw).tolist()
+        parts = zip(behind, torch.split(logits, size), strict=True)
+        return torch.cat([scores_of(self._asks[i](part)) for i, part in parts]), logits
 
 
 def imagine_sets(
