@@ -132,11 +132,11 @@ def test_from_python_with_a_target_of_ones_own(
     target = own_target("own_targets:target", None)
     config = tiny_config(**NOISE, budget=64, record_queries="exact", victim="own_targets:target")
     copy_model(config, target, tmp_path / "kept")
-    with pytest.raises(ConfigError, match="threshold: 90 held-out inputs are too few for prada"):
+    with pytest.raises(ConfigError, match="about 90 held-out inputs, which are too few for prada"):
         detect("prada", [tmp_path / "kept"])
     found = detect("prada", [tmp_path / "kept"], fixed=0.5)
     assert [(run.alarm, run.suspicion, run.watched) for run in found.runs] == [(None, None, 64)]
-    with pytest.raises(ConfigError, match="threshold: 90 held-out inputs are too few for conf"):
+    with pytest.raises(ConfigError, match="about 45 held-out inputs, which are too few for conf"):
         detect("confidence", [tmp_path / "kept"])
     assert detect("confidence", [tmp_path / "kept"], fixed=0.5).runs[0].alarm is None
     silent = tiny_config(**NOISE, budget=64, victim="own_targets:target")
@@ -158,7 +158,7 @@ def test_confidence_needs_what_the_model_itself_says(
     given = {**NOISE, "budget": 64, "record_queries": "exact", "victim": "own_targets:target"}
     copy_model(tiny_config(**given | more), tiny_target(), tmp_path / "kept")
     with pytest.raises(ConfigError, match=r"kept: confidence needs the model's own probabilities"):
-        detect("confidence", [tmp_path / "kept"])
+        detect("confidence", [tmp_path / "kept"], fixed=0.5)
 
 
 def test_confidence_reads_logits_as_probabilities(

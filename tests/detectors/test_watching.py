@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from copycost.detectors.base import Detector, Look, Seen, Stream
-from copycost.detectors.watching import Verdict, honest, threshold, watch
+from copycost.detectors.watching import Verdict, honest, shared_out, threshold, watch
 
 
 class Brightest(Detector):
@@ -45,18 +45,32 @@ def test_the_threshold_is_the_highest_of_any_honest_customer() -> None:
 
 def test_an_honest_customer_asks_each_thing_once_in_an_order_of_its_own() -> None:
     x, labels = torch.arange(700.0).view(700, 1), torch.arange(700)
-    sure = labels / 700
+    sure, among = labels / 700, torch.arange(20, 700)
     orders = []
     for seed in (0, 1, 0):
-        parts = list(honest(lambda which: x[which], labels, sure, seed))
+        parts = list(honest(lambda which: x[which], labels, sure, among, seed))
         asked = torch.cat([part.inputs for part in parts]).flatten()
         assert torch.equal(asked.long(), torch.cat([part.labels for part in parts]))
         known = [part.sure for part in parts if part.sure is not None]
         assert torch.equal(asked / 700, torch.cat(known))
-        assert torch.equal(asked.sort().values, x.flatten())
+        assert torch.equal(asked.sort().values, x.flatten()[20:])
         orders.append(asked)
     assert torch.equal(orders[0], orders[2])
     assert not torch.equal(orders[0], orders[1])
+
+
+def test_customers_do_not_ask_about_what_was_studied() -> None:
+    class Student(Brightest):
+        def study(self, stream: Stream) -> None:
+            """Takes it in."""
+
+    studied, asked = shared_out(Student(), 31)
+    assert (len(studied), len(asked)) == (15, 16)
+    assert torch.equal(torch.cat([studied, asked]).sort().values, torch.arange(31))
+    assert not torch.equal(studied, torch.arange(15))
+    studied, asked = shared_out(Brightest(), 31)
+    assert len(studied) == 0
+    assert torch.equal(asked, torch.arange(31))
 
 
 def test_what_is_not_watched_is_not_seen() -> None:

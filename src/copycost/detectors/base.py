@@ -37,7 +37,10 @@ class Detector(ABC):
     """Watches the queries of one customer at a time; it changes no answer."""
 
     def study(self, stream: Stream) -> None:  # noqa: B027 -- most know what is suspicious
-        """Learn from the `stream` of an honest customer, before anybody is judged."""
+        """Learn from the `stream` of an honest customer, before anybody is judged.
+
+        For one that defines this, a half of the held-out data is kept for it.
+        """
 
     @abstractmethod
     def looks(self, stream: Stream) -> Iterator[Look]:

@@ -27,13 +27,25 @@ class Verdict(NamedTuple):
     """Queries that were looked at."""
 
 
-def honest(inputs: Inputs, labels: Tensor, sure: Tensor | None, seed: int) -> Stream:
-    """A customer who asks about each held-out input once, in an order that depends on `seed`.
+def shared_out(detector: Detector, count: int) -> tuple[Tensor, Tensor]:
+    """Indices of the held-out data, `count` in all: what it studies, and what customers ask about.
 
-    `labels` and `sure`, [N], are the victim's. Such customers are simpler than real ones, who may
-    ask again about the same thing, or about similar ones.
+    What a detector has studied it finds usual, so customers of one that studies ask about the other
+    half: their threshold would else be one that new customers cross.
     """
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    if type(detector).study is Detector.study:
+        return torch.empty(0, dtype=torch.int64), torch.arange(count)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return order[: count // 2], order[count // 2 :]
+
+
+def honest(inputs: Inputs, labels: Tensor, sure: Tensor | None, among: Tensor, seed: int) -> Stream:
+    """A customer who asks about each input `among` the held-out ones once, in a random order.
+
+    `labels` and `sure`, [N], are the victim's, `among` has indices. Such customers are simpler than
+    real ones, who may ask again about the same thing, or about similar ones.
+    """
+    order = among[torch.randperm(len(among), generator=torch.Generator().manual_seed(seed))]
     parts = (order[at : at + BATCH] for at in range(0, len(order), BATCH))
     return (
         Seen(inputs(part), labels[part], None if sure is None else sure[part]) for part in parts

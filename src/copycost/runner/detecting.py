@@ -14,7 +14,7 @@ from copycost.datasets import load
 from copycost.datasets.base import Labelled
 from copycost.detectors import CUSTOMERS, DETECTORS, MOST
 from copycost.detectors.base import Detector, Seen
-from copycost.detectors.watching import honest, threshold, watch
+from copycost.detectors.watching import honest, shared_out, threshold, watch
 from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath
 from copycost.runner.checkpoint import load_checkpoint
@@ -67,7 +67,7 @@ class Detection(Facts):
     calibrated: bool
     """Whether it is the highest suspicion of an honest customer, who thus raises no alarm."""
     customers: int
-    """Honest ones, who ask about each held-out input once."""
+    """Honest ones, who ask once about each held-out input that the detector has not studied."""
     queries_each: int
     false_alarms: int
     """Honest customers who raised one."""
@@ -87,22 +87,24 @@ def detect(
     """Show the recorded queries of the runs in `folders` to the `detector` of this name.
 
     The threshold is `fixed`, or the highest suspicion of any of so many honest `customers`, whose
-    queries are the held-out data that copies were judged on; `data` names them where the record
-    does not. Raises `ConfigError` for runs against several victims, and `RunError` for runs
-    without recorded queries, or whose held-out data are others.
+    queries are held-out data that copies were judged on, a half of them if the detector studies
+    the other; `data` names them where the record does not. Raises `ConfigError` for runs against
+    several victims, and `RunError` for runs without recorded queries, or whose held-out data are
+    others.
     """
     places = [Path(folder) for folder in folders]
     records = [read_record(place) for place in places]
     first = _only_victim(records)
     kind = DETECTORS[detector]()
     held_out, labels, sure = _held_out(first, places[0], data)
-    kind.study(honest(held_out.floats, labels, sure, seed=0))
-    streams = [honest(held_out.floats, labels, sure, seed) for seed in range(customers)]
+    studied, asked = shared_out(kind, len(labels))
+    kind.study(honest(held_out.floats, labels, sure, studied, seed=0))
+    streams = [honest(held_out.floats, labels, sure, asked, seed) for seed in range(customers)]
     limit = threshold(kind, streams) if fixed is None else fixed
     if limit is None:
         raise ConfigError(
-            f"threshold: {len(labels):,} held-out inputs are too few for {detector} to judge a "
-            "customer by. Set a threshold."
+            f"threshold: an honest customer asks about {len(asked):,} held-out inputs, which are "
+            f"too few for {detector} to judge one by. Set a threshold."
         )
     # A threshold that is the highest of them is crossed by none.
     watched = [] if fixed is None else [watch(kind, stream, limit, most) for stream in streams]
@@ -114,7 +116,7 @@ def detect(
         threshold=limit,
         calibrated=fixed is None,
         customers=customers,
-        queries_each=len(labels),
+        queries_each=len(asked),
         false_alarms=sum(verdict.alarm is not None for verdict in watched),
         runs=[
             _watched(kind, record, place, limit, most)
