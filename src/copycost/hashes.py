@@ -1,4 +1,4 @@
-"""Hashes that identify the data a run or a training began with."""
+"""Hashes that identify a configuration, or the data a run or a training began with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import hashlib
 
 import torch
 from torch import Tensor
+
+
+def text_hash(text: str) -> str:
+    """sha256 of `text` in UTF-8, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def hash_of(*tensors: Tensor) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Annotated, Any, Self
 
@@ -12,6 +11,7 @@ from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.bench.fresh import Recipe
 from copycost.errors import ConfigError
+from copycost.hashes import text_hash
 from copycost.metrics.transferability import PGD
 from copycost.runner.audit import AuditConfig, fit
 from copycost.runner.config import RunConfig, read_attack, takes_pool
@@ -105,7 +105,7 @@ class BenchConfig(AuditConfig):
         """Hash of all runs and measures, hexadecimal."""
         measures = [write_settings(settings) for settings in (self.pgd, self.fresh)]
         text = json.dumps([[run.identity("") for run in self.runs()], measures], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return text_hash(text)
 
     @property
     def _budgets(self) -> list[int]:

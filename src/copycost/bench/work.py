@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
 from copycost.errors import Busy, Interrupted
+from copycost.hashes import text_hash
 from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import derive
@@ -162,4 +162,4 @@ def _read(kind: type[F], path: Path) -> F | None:
 def _key(settings: PGD | Recipe) -> str:
     """The part of a file name that stands for the settings of a measurement."""
     text = json.dumps(write_settings(settings), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return text_hash(text)[:12]

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from copycost.defences.base import Defence
 from copycost.defences.stack import defend
 from copycost.errors import Busy, Interrupted, RunError
 from copycost.flags import AT_THE_END
-from copycost.hashes import hash_of
+from copycost.hashes import hash_of, text_hash
 from copycost.locks import Lock
 from copycost.metrics import mean_l1
 from copycost.nets.seeded import derive
@@ -176,7 +175,7 @@ class Answers:
         target, drawn = self._target, self._seed if self._defences else None
         inputs = hash_of(target.held_out.inputs)
         said = (target.content_hash, target.declared_hash, inputs, self._defences, drawn)
-        return sha256(repr(said).encode()).hexdigest()
+        return text_hash(repr(said))
 
     def _ask_all(self) -> dict[str, Any]:
         victim = self._target.victim

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -33,6 +32,7 @@ from copycost.errors import (
     for_each,
 )
 from copycost.files import AnyPath
+from copycost.hashes import text_hash
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig, takes_pool
 from copycost.runner.copy_model import copy_model
@@ -225,4 +225,4 @@ def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:
 def audit_folder(root: Path, runs: Sequence[RunConfig], target: Target) -> Path:
     """The folder of the report over these runs."""
     identities = "".join(config.identity(target.content_hash) for config in runs)
-    return root / f"audit-{hashlib.sha256(identities.encode()).hexdigest()[:12]}"
+    return root / f"audit-{text_hash(identities)[:12]}"

@@ -5,7 +5,6 @@ Every fault of a configuration is reported at once, before anything is built or 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import partial
@@ -32,6 +31,7 @@ from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
 from copycost.defences.stack import read_defence
 from copycost.errors import ConfigError, faults_of
+from copycost.hashes import text_hash
 from copycost.nets import ARCHITECTURES
 from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
@@ -161,7 +161,7 @@ class RunConfig(BaseModel):
     def identity(self, victim_hash: str) -> str:
         """Hash of the full configuration and of the victim's content, hexadecimal."""
         text = json.dumps([self.in_full(), victim_hash], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return text_hash(text)
 
     @field_validator("top_k")
     @classmethod

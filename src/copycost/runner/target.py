@@ -10,6 +10,7 @@ from copycost.datasets.base import Labelled
 from copycost.defences import DEFENCES
 from copycost.defences.base import Defence
 from copycost.errors import SpecMismatch, check_kind
+from copycost.hashes import text_hash
 from copycost.victims.base import Victim, check_text
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import content_hash
@@ -101,7 +102,7 @@ def _hash_of(victim: Victim) -> str:
     said = f"name:{victim.name}"
     if isinstance(victim, Defence):
         said = f"{said!r} over {_hash_of(victim.victim)}"
-    return hashlib.sha256(said.encode()).hexdigest()
+    return text_hash(said)
 
 
 def _check_undefended(victim: Victim) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from copycost.datasets.base import Dataset
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch, faults_of
 from copycost.files import own_name
+from copycost.hashes import text_hash
 from copycost.presets.victims import VICTIMS
 from copycost.runner.kept_training import KeptTraining, keeping
 from copycost.runner.own_target import is_own, own_target
@@ -203,5 +203,5 @@ def _shortened(classes: tuple[str, ...], most: int = 4) -> str:
 def _as_file_name(text: str) -> str:
     """`text` as a file name; if that changes it, a hash tells it from others with the same name."""
     name = "".join(c if c.isalnum() or c in "._-" else "-" for c in text).strip("-")
-    told = "" if name == text else f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    told = "" if name == text else f"-{text_hash(text)[:8]}"
     return name + told

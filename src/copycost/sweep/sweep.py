@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath, ensure_writable
+from copycost.hashes import text_hash
 from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.making import check_devices, check_runs
@@ -43,7 +43,7 @@ class Sweep:
     def folder(self) -> Path:
         """The folder of the report and the executor's own files: the same for the same runs."""
         text = "".join(run.identity("") for run in self.runs)
-        return self.root / f"sweep-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+        return self.root / f"sweep-{text_hash(text)[:12]}"
 
     @property
     def untrained(self) -> list[SavedHome]:
