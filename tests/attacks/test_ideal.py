@@ -37,7 +37,7 @@ def test_the_defaults_are_the_authors():
     attack = IDEAL()
     assert (attack.batch_size, attack.synthesis_steps, attack.generator_lr) == (250, 5, 1e-3)
     assert (attack.student_lr, attack.spread, attack.epochs, attack.latent) == (0.01, 5, 1, 256)
-    assert attack.generator_momenta() == (0.5, 0.999)
+    assert attack.generator_momenta == (0.5, 0.999)
     assert str(attack.schedule) == "constant"
 
 

@@ -44,7 +44,7 @@ def test_the_defaults_are_the_authors():
     assert (attack.over_confidence, attack.diversity, attack.threshold) == (1, 0.01, 0.7)
     assert (attack.balance, attack.epochs, attack.last_epochs) == (2, 20, 50 * 20)
     assert (attack.student_lr, attack.student_weight_decay) == (0.01, 0)
-    assert attack.generator_momenta() == (0.9, 0.999)
+    assert attack.generator_momenta == (0.9, 0.999)
 
 
 def test_likeness_counts_each_pair_of_one_class_once():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
 from typing import ClassVar
 
@@ -57,6 +56,9 @@ class DFMS(Lessons):
     are those of the authors' scripts for CIFAR-10.
     """
 
+    generator_momenta: ClassVar[tuple[float, float]] = (0.5, 0.999)
+    """As in DCGAN, also for the discriminator."""
+
     batch_size: int = Field(default=64, ge=2)
     """N, images per step."""
     student_lr: float = Field(default=0.01, gt=0)
@@ -95,10 +97,6 @@ class DFMS(Lessons):
     def next_proxies(self, s: DFMSState, spec: InputSpec, n: int) -> Tensor:
         """The next `n` proxies to query."""
         return self.proxies(s, spec, n)
-
-    def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam with DCGAN's momentum, also for the discriminator."""
-        return torch.optim.Adam(weights, lr=self.generator_lr, betas=(0.5, 0.999), fused=True)
 
     def begin(
         self, pool: Pool | None, student: nn.Module, oracle: Oracle, engine: Engine, seed: int

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -34,6 +34,9 @@ DIAGNOSED = 64
 @dataclass(frozen=True, config=SETTINGS)
 class Generative(Attack):
     """An attack with a generator; each attack defines how the generator learns."""
+
+    generator_momenta: ClassVar[tuple[float, float]] = (0.9, 0.999)
+    """β₁ and β₂ of the generator's Adam; these are PyTorch's defaults."""
 
     generator: Annotated[str, listed(GENERATORS)] = "dfme"
     """Name of the generator's architecture."""
@@ -72,8 +75,10 @@ class Generative(Attack):
         return GENERATORS[self.generator](spec, self.latent, self.width)
 
     def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam, unless an attack overrides it."""
-        return torch.optim.Adam(weights, lr=self.generator_lr, fused=True)
+        """Adam with `generator_momenta`, unless an attack overrides it."""
+        return torch.optim.Adam(
+            weights, lr=self.generator_lr, betas=self.generator_momenta, fused=True
+        )
 
     def pictures(self, x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
         """The generator's output [N, C, H, W] as images of the same shape in the spec's range."""

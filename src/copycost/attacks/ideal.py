@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -24,14 +26,13 @@ class IDEAL(Synthesis):
     The defaults are those of the authors' command for CIFAR-10.
     """
 
+    generator_momenta: ClassVar[tuple[float, float]] = (0.5, 0.999)
+    """As in DCGAN."""
+
     batch_size: int = Field(default=250, ge=2)
     """N, images per round, and per step of the student."""
     spread: float = Field(default=5.0, ge=0)
     """λ, weight in the generator's loss of the mean over images and classes of p log p."""
-
-    def generator_momenta(self) -> tuple[float, float]:
-        """β₁ and β₂, as in DCGAN."""
-        return 0.5, 0.999
 
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
         """Classes [n], taken in turn over all rounds and all ranks' rows."""

@@ -70,10 +70,6 @@ class QEDG(Synthesis):
     last_epochs: int = Field(default=1000, ge=1)
     """The same for the lesson after the last query."""
 
-    def generator_momenta(self) -> tuple[float, float]:
-        """β₁ and β₂, PyTorch's defaults."""
-        return 0.9, 0.999
-
     def targets(self, s: SynthesisState, oracle: Oracle, n: int) -> Tensor:
         """Random classes [n]."""
         return s.random.integers(n, below=oracle.classes)

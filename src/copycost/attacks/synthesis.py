@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass as plain_dataclass
 from typing import ClassVar
 
@@ -65,16 +64,6 @@ class Synthesis(Lessons):
     @abstractmethod
     def objective(self, s: State, scores: Tensor, targets: Tensor, images: Tensor) -> Tensor:
         """The generator's loss, 0-d, given the student's logits `scores` [N, K] on `images`."""
-
-    @abstractmethod
-    def generator_momenta(self) -> tuple[float, float]:
-        """β₁ and β₂ of the generator's Adam."""
-
-    def generator_optimizer(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Adam with `generator_momenta`."""
-        return torch.optim.Adam(
-            weights, lr=self.generator_lr, betas=self.generator_momenta(), fused=True
-        )
 
     def chosen(self, s: SynthesisState, oracle: Oracle, images: Tensor) -> Tensor:
         """The images to query, as many as in the round's batch; by default that batch."""
