@@ -16,9 +16,9 @@ from copycost.benchmark.plan import Plan
 from copycost.benchmark.recording import transfer_cost, writing_rate
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.transfer.reader import TransferSet
-from copycost.runner.audit import NoDisplay
 from copycost.runner.record import Point
 from copycost.runner.transfers import read_transfer_set
+from copycost.runner.watchers import NoDisplay
 
 CPU = torch.device("cpu")
 

@@ -23,8 +23,8 @@ from copycost.benchmark.turns import WARM_STEPS, Turns, Window, take_turns
 from copycost.convolutions import fewer_products
 from copycost.errors import ConfigError
 from copycost.oracle.ledger import Ledger
-from copycost.runner.audit import NoDisplay
 from copycost.runner.record import Point
+from copycost.runner.watchers import NoDisplay
 from copycost.testing import TinyNet
 
 CPU = torch.device("cpu")

@@ -21,8 +21,8 @@ from copycost.errors import CopycostError, Interrupted
 from copycost.runner.answers import Answers
 from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
-from copycost.runner.run import Silent
 from copycost.runner.stopping import SIGNALS, Stop
+from copycost.runner.watchers import Silent
 from tests.runner.conftest import tiny_config, tiny_target
 
 PATIENCE = 120

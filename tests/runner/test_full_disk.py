@@ -20,7 +20,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.folder import LEDGER_FILE
 from copycost.runner.record import Record
-from copycost.runner.run import Silent
+from copycost.runner.watchers import Silent
 from tests.runner.conftest import tiny_config, tiny_target
 
 NOISE = {

@@ -13,7 +13,7 @@ from torch import nn
 
 from copycost import ModuleVictim, copy_model
 from copycost.engine import Engine
-from copycost.runner.run import Silent
+from copycost.runner.watchers import Silent
 from copycost.switches import switches_kept
 from copycost.testing import TINY
 from tests.runner.conftest import tiny_config, tiny_target

@@ -21,8 +21,9 @@ from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.copy_model import copy_model
 from copycost.runner.extract import advance
 from copycost.runner.folder import CHECKPOINT_FILE
-from copycost.runner.run import Run, Silent
+from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
+from copycost.runner.watchers import Silent
 from copycost.schedules import Steps
 from copycost.testing import TINY, TinyNet, tiny_victim
 from tests.runner.conftest import SMALL, tiny_config, tiny_target

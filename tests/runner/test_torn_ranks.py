@@ -15,8 +15,9 @@ from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.making import attack_of
 from copycost.runner.record import read_record
 from copycost.runner.resuming import own_part
-from copycost.runner.run import Run, Silent
+from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
+from copycost.runner.watchers import Silent
 from copycost.testing import tiny_victim
 from tests.runner.conftest import tiny_config
 from tests.runner.ranks import run_ranks

@@ -25,10 +25,10 @@ from copycost.nets.seeded import build, derive
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import BLOCKS_PER_BUDGET, Meter
 from copycost.oracle.range_check import RangeCheck
-from copycost.runner.audit import Display
 from copycost.runner.auditor import Auditor
-from copycost.runner.run import Run, Silent
+from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
+from copycost.runner.watchers import Display, Silent
 
 RATE = 40_000
 """Queries per second of the step that shares refer to."""

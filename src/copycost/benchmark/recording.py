@@ -19,7 +19,7 @@ from copycost.benchmark.turns import Window, take_turns
 from copycost.engine import Engine
 from copycost.oracle.transfer.frames import Encoding, Layout
 from copycost.oracle.transfer.recorder import Recorder
-from copycost.runner.audit import Display
+from copycost.runner.watchers import Display
 from copycost.types import Access, Answer
 
 BUDGET = 2_000_000

@@ -18,8 +18,8 @@ from copycost.benchmark.plan import Plan, plain_loop, random_target
 from copycost.benchmark.result import Repetition, Speed, summary
 from copycost.benchmark.turns import Window, take_turns
 from copycost.engine import Engine
-from copycost.runner.audit import Display
 from copycost.runner.record import Record
+from copycost.runner.watchers import Display
 from copycost.types import Compile, Precision
 from copycost.victims.module import ModuleVictim
 

@@ -21,13 +21,12 @@ from copycost.benchmark.memory import PeakMemory
 from copycost.benchmark.peak import synchronise
 from copycost.benchmark.plan import Plan
 from copycost.errors import ConfigError
-from copycost.runner.audit import Display
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Point, Record
-from copycost.runner.run import Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
+from copycost.runner.watchers import Display, Watcher
 from copycost.types import Compile
 
 WARM_STEPS = 3

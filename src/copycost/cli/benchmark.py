@@ -22,7 +22,7 @@ from copycost.errors import for_each
 if TYPE_CHECKING:
     from copycost.benchmark.plan import Plan
     from copycost.benchmark.result import Benchmark, Overhead, Speed
-    from copycost.runner.audit import Display
+    from copycost.runner.watchers import Display
 
 
 def benchmark_command(

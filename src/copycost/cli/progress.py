@@ -21,7 +21,7 @@ from rich.text import Text
 
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Point
-from copycost.runner.run import Watcher
+from copycost.runner.watchers import Watcher
 
 REDRAW_SECONDS = 1.0
 """A redraw takes some milliseconds of CPU time: ten per second cost a fast run 3 % of its time."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -39,29 +39,12 @@ from copycost.runner.copy_model import copy_model
 from copycost.runner.fitting import Interface, check_fits
 from copycost.runner.folder import kept_record
 from copycost.runner.record import Record
-from copycost.runner.run import Silent, Watcher
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
+from copycost.runner.watchers import Display, NoDisplay
 from copycost.settings import Several, explain, listed, truths
 
 FLOOR_ATTACK = "random-noise"
-
-
-class Display(Protocol):
-    """Shows the progress of several runs."""
-
-    def run(self, config: RunConfig, place: str) -> AbstractContextManager[Watcher]:
-        """Show one run; `place` says which of how many."""
-        ...
-
-
-class NoDisplay:
-    """Shows nothing."""
-
-    @contextmanager
-    def run(self, config: RunConfig, place: str) -> Iterator[Watcher]:
-        """A watcher that shows nothing."""
-        yield Silent()
 
 
 Failed = Callable[[RunConfig, CopycostError], None]

@@ -48,13 +48,14 @@ from copycost.runner.making import (
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
 from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
-from copycost.runner.run import Run, Silent, Watcher
+from copycost.runner.run import Run
 from copycost.runner.samples import save_samples
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import recording
 from copycost.runner.trying import check_student
 from copycost.runner.unstable import refuse_diverged
+from copycost.runner.watchers import Silent, Watcher
 from copycost.types import Modality
 from copycost.victims.base import Victim
 from copycost.victims.saved import Card, export_onnx, save_model

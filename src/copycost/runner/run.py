@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from copycost.runner.record import Point
 from copycost.runner.resuming import check_ledgers, own_part, went_on
 from copycost.runner.stopping import Stop
 from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
+from copycost.runner.watchers import Watcher
 from copycost.victims.base import Victim
 
 SAVE_EVERY_SECONDS = 60.0
@@ -32,26 +33,6 @@ SAVING_SHARE = 0.05
 """Largest share of the time for checkpoints that take long: a replay memory can be gigabytes."""
 LONG_SECONDS = 1.0
 """A checkpoint that takes at least this long does not come with every evaluation."""
-
-
-class Watcher(Protocol):
-    """Shows the progress of a run."""
-
-    def step(self, spent: int) -> None:
-        """Called after every step of an attack; must be cheap."""
-
-    def point(self, point: Point) -> None:
-        """Called at every evaluation."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def step(self, spent: int) -> None:
-        """Nothing."""
-
-    def point(self, point: Point) -> None:
-        """Nothing."""
 
 
 class Run:

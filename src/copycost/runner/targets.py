@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 from torch import nn
 
@@ -20,22 +19,12 @@ from copycost.runner.kept_training import KeptTraining, keeping
 from copycost.runner.own_target import is_own, own_target
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
+from copycost.runner.watchers import TrainingWatcher
 from copycost.training.recipe import Recipe, VictimPreset
 from copycost.training.train import accuracy, train
 from copycost.types import Access, InputSpec
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import CARD_FILE, Card, load_model, refuse_strangers, save_model
-
-
-class Watcher(Protocol):
-    """Shows the progress of a victim's training."""
-
-    def begins(self, epochs: int) -> None:
-        """Called before the first step of each session; `epochs` is the total number."""
-
-    def epoch(self, number: int, loss: float, seconds: float) -> None:
-        """Called after each epoch, numbered from 1, with its mean loss and duration."""
-
 
 Suits = Callable[[InputSpec, int], None]
 """Raises if a victim with these inputs and this number of classes is of no use."""
@@ -48,7 +37,7 @@ def load_target(
     engine: Engine,
     *,
     seed: int = 0,
-    watcher: Watcher | None = None,
+    watcher: TrainingWatcher | None = None,
     stop: Stop | None = None,
     suits: Suits | None = None,
 ) -> Target:
@@ -108,7 +97,7 @@ def train_victim(
     engine: Engine,
     *,
     seed: int = 0,
-    watcher: Watcher | None = None,
+    watcher: TrainingWatcher | None = None,
     stop: Stop | None = None,
 ) -> Card:
     """Train a victim and save it in `folder`; the card's accuracy is the last model's.
@@ -128,7 +117,7 @@ def _train(
     engine: Engine,
     kept: KeptTraining,
     seed: int,
-    watcher: Watcher | None,
+    watcher: TrainingWatcher | None,
     suits: Suits | None = None,
 ) -> Card:
     dataset = load(data)

@@ -9,13 +9,13 @@ from pathlib import Path
 from copycost.engine import Engine
 from copycost.errors import ConfigError, Interrupted
 from copycost.presets.precision import COMPARISONS, SEEDS
-from copycost.runner.audit import Display, NoDisplay
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import SAMPLES_FILE, Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.targets import load_target
+from copycost.runner.watchers import Display, NoDisplay
 
 
 def arms(
