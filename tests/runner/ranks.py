@@ -18,9 +18,9 @@ import torch
 from lightning_fabric.strategies.ddp import DDPStrategy
 
 from copycost.errors import CopycostError, Interrupted
-from copycost.runner.answers import Answers
 from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
+from copycost.runner.held_out import HeldOutAnswers
 from copycost.runner.stopping import SIGNALS, Stop
 from copycost.runner.watchers import Silent
 from tests.runner.conftest import tiny_config, tiny_target
@@ -44,7 +44,7 @@ def take_longer_than_the_group_waits(seconds: float) -> None:
     """In this process: collectives give up after `seconds`, and the auditor takes longer."""
     impatient = partialmethod(DDPStrategy.__init__, timeout=timedelta(seconds=seconds))
     DDPStrategy.__init__ = impatient  # type: ignore[method-assign, assignment]
-    for kind, name in ((Answers, "_ask_all"), (Auditor, "evaluate"), (Auditor, "close")):
+    for kind, name in ((HeldOutAnswers, "_ask_all"), (Auditor, "evaluate"), (Auditor, "close")):
         setattr(kind, name, late(getattr(kind, name), 1.5 * seconds))
 
 

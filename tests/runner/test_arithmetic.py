@@ -10,9 +10,9 @@ import torch
 from copycost.arithmetic import round_to_tf32
 from copycost.engine import Engine
 from copycost.errors import ConfigError
-from copycost.runner.answering import answering, arithmetic, check_victim_precision
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Record
+from copycost.runner.victim_precision import arithmetic, check_victim_precision, in_its_precision
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 from copycost.types import Precision
 from copycost.victims.module import ModuleVictim
@@ -92,7 +92,7 @@ class Own(ModuleVictim):
 
 def test_a_victim_that_answers_in_its_own_way_computes_in_its_own_arithmetic():
     engine, own = Engine("cpu", "bfloat16"), Own(TinyNet(), TINY, 4)
-    assert answering(own, engine, None) is own
+    assert in_its_precision(own, engine, None) is own
     assert arithmetic(engine, None, own)["victim"] == "its own"
     assert arithmetic(engine, None, tiny_victim())["victim"] == "bfloat16"
     with pytest.raises(ConfigError, match="arithmetic cannot be chosen"):

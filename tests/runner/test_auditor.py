@@ -17,9 +17,9 @@ from copycost.errors import Interrupted
 from copycost.metrics import accuracy
 from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger, spent_in
-from copycost.runner.answers import APART
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.copy_model import copy_model
+from copycost.runner.held_out import APART
 from copycost.runner.record import AccountFacts
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
@@ -119,7 +119,7 @@ def test_its_defences_draw_other_numbers_than_the_attackers(tmp_path, monkeypatc
         seeds.append(seed)
         return defend(victim, defences, seed)
 
-    monkeypatch.setattr("copycost.runner.answers.defend", noted)
+    monkeypatch.setattr("copycost.runner.held_out.defend", noted)
     account = Ledger().account("auditor", None)
     Auditor(tiny_target(), ("noise:1",), 7, account, tmp_path / "auditor", torch.device("cpu"))
     assert len(seeds) == 1
@@ -139,7 +139,7 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
 
 def test_what_was_answered_but_not_kept_is_lost_and_asked_again(tmp_path, monkeypatch):
     """As above; but the first answers are kept after a minute, and the kill came before."""
-    monkeypatch.setattr("copycost.runner.answers.CHUNK", 40)
+    monkeypatch.setattr("copycost.runner.held_out.CHUNK", 40)
 
     def killed(x):
         if (tmp_path / "run").exists() and not left.exists():
@@ -167,7 +167,7 @@ def test_what_was_answered_but_not_kept_is_lost_and_asked_again(tmp_path, monkey
 
 
 def test_a_stop_between_two_questions_changes_no_answer(tmp_path, monkeypatch):
-    monkeypatch.setattr("copycost.runner.answers.CHUNK", 40)
+    monkeypatch.setattr("copycost.runner.held_out.CHUNK", 40)
 
     def asked(place: str, looks: int) -> Auditor:
         account = Ledger().account("auditor", None)
@@ -191,8 +191,8 @@ def test_a_copy_is_judged_on_all_inputs_in_whatever_parts(auditor, monkeypatch):
 def test_what_was_answered_before_a_kill_is_asked_no_more(tmp_path, monkeypatch):
     """A copy of the folder in the middle of a call is what a killed process leaves."""
     for name in ("CHUNK", "APART"):
-        monkeypatch.setattr(f"copycost.runner.answers.{name}", 40)
-    monkeypatch.setattr("copycost.runner.answers.KEEP_EVERY_SECONDS", 0.0)
+        monkeypatch.setattr(f"copycost.runner.held_out.{name}", 40)
+    monkeypatch.setattr("copycost.runner.held_out.KEEP_EVERY_SECONDS", 0.0)
     left, calls = tmp_path / "later" / "left", []
 
     def ask(x):

@@ -111,7 +111,7 @@ def test_held_out_answers_are_kept_where_the_victim_fails_before_all_are_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, defences: tuple[str, ...], call: int
 ) -> None:
     for name in ("CHUNK", "APART"):
-        monkeypatch.setattr(f"copycost.runner.answers.{name}", 40)
+        monkeypatch.setattr(f"copycost.runner.held_out.{name}", 40)
     calls = []
 
     def ask(x: np.ndarray[Any, Any]) -> Any:
@@ -144,7 +144,7 @@ def test_whoever_stops_while_the_auditor_asks_need_not_ask_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
     for name in ("CHUNK", "APART"):
-        monkeypatch.setattr(f"copycost.runner.answers.{name}", 40)
+        monkeypatch.setattr(f"copycost.runner.held_out.{name}", 40)
     stop, calls = Stop(), 0
 
     def ask(x: np.ndarray[Any, Any]) -> Any:

@@ -18,7 +18,7 @@ from copycost.errors import Interrupted, RunError, Unstable
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.ledger import Ledger
-from copycost.runner import answers as answers_module
+from copycost.runner import held_out as held_out_module
 from copycost.runner import run as run_module
 from copycost.runner.checkpoint import Saver, load_checkpoint, save_checkpoint
 from copycost.runner.copy_model import copy_model
@@ -237,8 +237,8 @@ def test_held_out_answers_that_a_crash_came_before_are_lost(tmp_path, monkeypatc
         save_checkpoint(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(answers_module, "KEEP_EVERY_SECONDS", 0.0 if saves else 60.0)
-        patched.setattr(answers_module, "save_checkpoint", save)
+        patched.setattr(held_out_module, "KEEP_EVERY_SECONDS", 0.0 if saves else 60.0)
+        patched.setattr(held_out_module, "save_checkpoint", save)
         with pytest.raises(Crash):
             copy_model(tiny_config(), tiny_target(), tmp_path)
     auditor = copy_model(tiny_config(), tiny_target(), tmp_path).accounts["auditor"]

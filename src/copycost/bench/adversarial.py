@@ -11,9 +11,9 @@ from copycost.engine import Engine
 from copycost.hashes import hash_of
 from copycost.metrics.transferability import PGD
 from copycost.nets.seeded import derive
-from copycost.runner.answers import CHUNK
 from copycost.runner.auditor import Auditor
 from copycost.runner.folder import STUDENT_FOLDER
+from copycost.runner.held_out import CHUNK
 from copycost.runner.kept_training import KeptTraining
 from copycost.runner.record import Facts
 from copycost.settings import write_settings

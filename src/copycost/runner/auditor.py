@@ -12,7 +12,7 @@ from copycost.errors import Interrupted
 from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
 from copycost.nets.modes import evaluated
 from copycost.oracle.ledger import Account, Ledger
-from copycost.runner.answers import CHUNK, Answers, labels_of
+from copycost.runner.held_out import CHUNK, HeldOutAnswers, labels_of
 from copycost.runner.record import VictimFacts
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -43,7 +43,9 @@ class Auditor:
         """
         self.target, self._defences, self._device = target, tuple(defences), device
         self.account, self._stop = account, stop or Stop()
-        self._answers = Answers(target, self._defences, seed, account, cache, device, self._stop)
+        self._answers = HeldOutAnswers(
+            target, self._defences, seed, account, cache, device, self._stop
+        )
         self._labels = target.held_out.labels.to(device)
 
     def evaluate(self, student: nn.Module) -> dict[str, float]:

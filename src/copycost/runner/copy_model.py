@@ -36,7 +36,6 @@ from copycost.runner.folder import (
     disk_faults_told,
     own,
 )
-from copycost.runner.lent import lent
 from copycost.runner.making import (
     attack_of,
     check_runs,
@@ -47,6 +46,7 @@ from copycost.runner.making import (
 )
 from copycost.runner.outcome import Outcome
 from copycost.runner.pools import load_pool
+from copycost.runner.process import process_lent
 from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
 from copycost.runner.run import Run
 from copycost.runner.samples import save_samples
@@ -94,7 +94,7 @@ def copy_model(
     order = "write copy_model(RunConfig(…), Target(…), folder)"
     check_kind(config, RunConfig, "a RunConfig", order)
     check_kind(target, Target, "a Target", order)
-    with lent(target.victim), disk_faults_told(Path(folder)):
+    with process_lent(target.victim), disk_faults_told(Path(folder)):
         return _copied(config, target, Path(folder), stop, watcher)
 
 

@@ -14,8 +14,8 @@ from copycost.errors import ConfigError, for_each
 from copycost.nets import ARCHITECTURES
 from copycost.nets.normalised import in_its_range
 from copycost.nets.seeded import build, derive
-from copycost.runner.answering import answering, check_victim_precision
 from copycost.runner.config import RunConfig, read_attack
+from copycost.runner.victim_precision import check_victim_precision, in_its_precision
 from copycost.types import InputSpec
 from copycost.victims.base import Victim
 from copycost.victims.inference import quickened
@@ -72,7 +72,7 @@ def _check_shares(processes: int, config: RunConfig) -> None:
 def ready_victim(victim: Victim, engine: Engine, attack: Attack) -> Victim:
     """`victim`, undefended, as `attack` asks it: made faster, and in the run's precision."""
     step = attack.estimate_step(engine, victim.spec)
-    return answering(quickened(victim, engine), engine, step)
+    return in_its_precision(quickened(victim, engine), engine, step)
 
 
 def fresh_student(config: RunConfig, spec: InputSpec, classes: int) -> nn.Module:

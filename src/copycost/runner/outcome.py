@@ -22,7 +22,6 @@ from copycost.flags import (
 )
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
-from copycost.runner.answering import arithmetic
 from copycost.runner.auditor import Auditor
 from copycost.runner.config import RunConfig
 from copycost.runner.pools import knowledge, pool_facts
@@ -30,6 +29,7 @@ from copycost.runner.record import AccountFacts, Record
 from copycost.runner.run import Run
 from copycost.runner.surroundings import surroundings
 from copycost.runner.transfers import transfer_facts
+from copycost.runner.victim_precision import arithmetic
 from copycost.victims.saved import content_hash
 
 

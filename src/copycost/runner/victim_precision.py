@@ -11,7 +11,7 @@ from copycost.victims.module import ModuleVictim
 ITS_OWN = "its own"
 
 
-def answering(victim: Victim, engine: Engine, step: Step | None) -> Victim:
+def in_its_precision(victim: Victim, engine: Engine, step: Step | None) -> Victim:
     """`victim` in the engine's precision for victims; one not run by copycost stays as it is."""
     if not _ours(victim):
         return victim

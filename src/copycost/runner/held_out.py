@@ -40,7 +40,7 @@ LOOK_EVERY_SECONDS = 0.5
 """Time between looking whether another run has its answers."""
 
 
-class Answers:
+class HeldOutAnswers:
     """What the victim says of the held-out data, without its defences and behind them.
 
     It is asked twice, the second time through the API, to tell whether that is deterministic; what

@@ -18,7 +18,7 @@ _TURN = threading.RLock()
 
 
 @contextmanager
-def lent(victim: Victim) -> Iterator[None]:
+def process_lent(victim: Victim) -> Iterator[None]:
     """Within the block one run has the process: runs in other threads wait for their turn.
 
     PyTorch's global random numbers, from which weights are drawn, its precision switches, tracers

@@ -93,7 +93,7 @@ def test_runs_that_start_together_ask_once(tmp_path, monkeypatch):
             looked.set()
             raise
 
-    monkeypatch.setattr("copycost.runner.answers.Lock", lock)
+    monkeypatch.setattr("copycost.runner.held_out.Lock", lock)
     slow, service, found = Slow(), Service(), dict[str, Auditor]()
 
     def audit(name: str, asked: Service) -> threading.Thread:
@@ -115,7 +115,7 @@ def test_runs_that_start_together_ask_once(tmp_path, monkeypatch):
 
 
 def test_beside_a_folder_that_cannot_be_written_to_it_asks(tmp_path, monkeypatch):
-    monkeypatch.setattr("copycost.runner.answers.Lock", Mock(side_effect=PermissionError))
+    monkeypatch.setattr("copycost.runner.held_out.Lock", Mock(side_effect=PermissionError))
     service = Service()
     auditor_of(service, tmp_path / "first")
     assert service.asked == 2 * PASS
