@@ -20,7 +20,7 @@ from copycost.arithmetic import (
     described,
     round_to_tf32,
 )
-from copycost.studies.record import read_precision
+from copycost.studies.precision_record import read_precision
 from copycost.types import Precision
 
 CPU = torch.device("cpu")

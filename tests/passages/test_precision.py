@@ -11,7 +11,7 @@ import pytest
 from copycost.flags import Flag
 from copycost.presets.precision import MEANINGS
 from copycost.runner.record import Record
-from copycost.studies.record import Cell, PairFacts, PrecisionRecord
+from copycost.studies.precision_record import Cell, PairFacts, PrecisionRecord
 from tests.report.made_up import AROUND
 from tools.passages import precision
 from tools.passages.generated import FIGURES, PASSAGES, draw_figures

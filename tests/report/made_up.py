@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from copycost.runner.record import Surroundings
 from copycost.studies.vanishing_record import (
-    Cell,
     DiagnosedVictim,
-    Grid,
+    DiagnosisCell,
+    DiagnosisGrid,
     Moment,
     Quartiles,
     VanishingRecord,
@@ -20,7 +20,7 @@ AROUND = Surroundings(
     commit="0123abc",
     arithmetic={},
 )
-GRID = Grid(moments=3, images=8, directions=(1, 10), epsilons=(1e-3, 1.0))
+GRID = DiagnosisGrid(moments=3, images=8, directions=(1, 10), epsilons=(1e-3, 1.0))
 STEPS = {"float32": (1e-3, 1.0), "bfloat16": (1e-3, 0.4, 1.0)}
 DEFAULT = {"float32": 1e-3, "bfloat16": 0.4}
 
@@ -29,9 +29,9 @@ def around(middle: float) -> Quartiles:
     return Quartiles(low=0.9 * middle, middle=middle, high=1.2 * middle)
 
 
-def cell(arithmetic: str, epsilon: float, at: int) -> Cell:
+def cell(arithmetic: str, epsilon: float, at: int) -> DiagnosisCell:
     drowned = arithmetic == "bfloat16" and epsilon == 1e-3
-    return Cell(
+    return DiagnosisCell(
         arithmetic=arithmetic, epsilon=epsilon, default=epsilon == DEFAULT[arithmetic], images=8,
         correlation=-0.25 if drowned else 0.99 - 0.03 * at, still=0.5 if drowned else 0.0,
         cosines={1: -0.01, 10: 0.02} if drowned else {1: 0.1, 10: 0.4 - 0.01 * at},

@@ -15,7 +15,7 @@ from copycost.cli import reproduce_run
 from copycost.errors import Unstable
 from copycost.presets.kwon2023 import STUDIES
 from copycost.report.vanishing_seeds import Seeds
-from copycost.reproduce.diagnosing import Diagnosis
+from copycost.reproduce.diagnoses import Diagnosis
 from copycost.reproduce.result import StudyResult
 from copycost.runner import copy_model, targets
 from copycost.runner.config import RunConfig

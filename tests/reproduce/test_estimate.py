@@ -14,11 +14,11 @@ from copycost.presets.victims import VICTIMS
 from copycost.reproduce import estimate as module
 from copycost.reproduce import timing, timing_looks
 from copycost.reproduce.carry_out import Reproduction
-from copycost.reproduce.diagnosing import Diagnosis
+from copycost.reproduce.diagnoses import Diagnosis
 from copycost.reproduce.estimate import estimate, kind_of
 from copycost.reproduce.timing import Cost, Kind, time_run, time_training
 from copycost.runner.record import AccountFacts
-from copycost.studies.vanishing_record import Grid
+from copycost.studies.vanishing_record import DiagnosisGrid
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.results import Result, State
 from copycost.sweep.victims import saved_home_of
@@ -136,7 +136,7 @@ def test_a_diagnosis_is_played_and_looked_at_after_the_runs(timed, tmp_path, mon
 def test_what_a_stopped_diagnosis_has_done_takes_no_time(timed, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "time_look", lambda *_: 7.0)
     stopped = looked_into().model_copy(update={"spent": 500})
-    one = replace(diagnosis(tmp_path), record=stopped, grid=Grid(moments=4))
+    one = replace(diagnosis(tmp_path), record=stopped, grid=DiagnosisGrid(moments=4))
     expected = estimate([], [], terms(tmp_path), [one])
     assert expected.seconds == pytest.approx(2 + 100 * 0.01 + 7 + 445 * 0.001)
 
@@ -150,22 +150,22 @@ def test_looks_are_left_out_aloud_where_there_is_no_time(timed, tmp_path, monkey
 def test_a_look_is_timed_by_few_directions_and_where_time_is_short_few_images(monkeypatch):
     asked = []
 
-    def seconds(kind: Kind, grid: Grid, directions: int, device: torch.device) -> float:
+    def seconds(kind: Kind, grid: DiagnosisGrid, directions: int, device: torch.device) -> float:
         asked.append((grid.images, grid.coarse_images, directions))
         return grid.images * (1 + directions)
 
     monkeypatch.setattr(timing_looks, "_seconds", seconds)
     kind = kind_of(tiny_plan(figures=(2,)).runs[0])
     whole = 128 * (1 + 100)
-    assert timing_looks.time_look(kind, Grid(), 1e9) == whole
+    assert timing_looks.time_look(kind, DiagnosisGrid(), 1e9) == whole
     assert asked[-2:] == [(128, 32, 1), (128, 32, 5)]
-    assert timing_looks.time_look(kind, Grid(), 1.0) == whole
+    assert timing_looks.time_look(kind, DiagnosisGrid(), 1.0) == whole
     assert asked[-2:] == [(8, 2, 1), (8, 2, 5)]
 
 
 def test_a_look_is_timed_for_real():
     plan = tiny_plan(figures=(2,))
-    kind, grid = kind_of(plan.runs[0]), Grid(**plan.scale.looks)
+    kind, grid = kind_of(plan.runs[0]), DiagnosisGrid(**plan.scale.looks)
     assert 0 < timing_looks.time_look(kind, grid, 60) < 10
 
 

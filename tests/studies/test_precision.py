@@ -20,8 +20,8 @@ from copycost.presets.precision import COMPARISONS, MEANINGS
 from copycost.runner.record import read_record
 from copycost.studies import pairs
 from copycost.studies.pairs import PAIRS, Pair, enlarged_digits
-from copycost.studies.precision import Grid, measure
-from copycost.studies.record import read_precision
+from copycost.studies.precision import PrecisionGrid, measure
+from copycost.studies.precision_record import read_precision
 from copycost.studies.students import arms, compare
 from copycost.types import Precision
 
@@ -47,7 +47,7 @@ def tiny(pair: Pair) -> Pair:
 
 def test_low_precision_drowns_a_small_step_and_not_a_larger_one() -> None:
     pair = replace(PAIRS["small"][0], seeds=1)
-    grid = Grid(points=64, directions=(1, 4), epsilons=(1e-3, 0.3))
+    grid = PrecisionGrid(points=64, directions=(1, 4), epsilons=(1e-3, 0.3))
     record = measure("small", [pair], CPU, grid)
     found = {(c.arithmetic, c.epsilon, c.form): c for c in record.cells}
     assert len(found) == 3 * 2 * 2
@@ -64,7 +64,7 @@ def test_low_precision_drowns_a_small_step_and_not_a_larger_one() -> None:
 
 
 def test_the_resnets_are_measured_the_same_way(tmp_path: Path) -> None:
-    grid = Grid(points=2, directions=(1,), epsilons=(0.3,), arithmetics=(Precision.TF32,))
+    grid = PrecisionGrid(points=2, directions=(1,), epsilons=(0.3,), arithmetics=(Precision.TF32,))
     record = measure("resnet", [tiny(pair) for pair in PAIRS["resnet"]], CPU, grid)
     assert {facts.student for facts in record.pairs} == {"resnet18-8x"}
     assert {cell.form for cell in record.cells} == {"forward", "central"}
@@ -76,7 +76,7 @@ def test_the_resnets_are_measured_the_same_way(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_measures_the_same() -> None:
-    grid = Grid(points=8, directions=(1,), epsilons=(0.1,), arithmetics=(Precision.TF32,))
+    grid = PrecisionGrid(points=8, directions=(1,), epsilons=(0.1,), arithmetics=(Precision.TF32,))
     pair = tiny(PAIRS["small"][0])
     first, second = (measure("small", [pair], CPU, grid) for _ in range(2))
     assert first.cells == second.cells
@@ -86,7 +86,7 @@ def test_the_same_seed_measures_the_same() -> None:
 def test_slopes_are_those_of_one_direction_however_many_are_asked_for() -> None:
     found = []
     for directions in ((1,), (1, 4)):
-        grid = Grid(8, directions, epsilons=(0.1,), arithmetics=(Precision.FLOAT32,))
+        grid = PrecisionGrid(8, directions, epsilons=(0.1,), arithmetics=(Precision.FLOAT32,))
         record = measure("small", [tiny(PAIRS["small"][0])], CPU, grid)
         found.append([cell.correlation for cell in record.cells])
     assert found[0] == found[1]

@@ -31,7 +31,7 @@ from copycost.studies.in_the_open import Game
 from copycost.studies.vanishing import diagnose
 from copycost.studies.vanishing_record import (
     DIAGNOSTIC_FILE,
-    Grid,
+    DiagnosisGrid,
     Moment,
     VanishingRecord,
     read_vanishing,
@@ -40,7 +40,7 @@ from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 from copycost.types import Access, Precision
 from copycost.victims.module import ModuleVictim
 
-QUICK = Grid(moments=3, images=8, coarse_images=4, directions=(1, 4), epsilons=(1e-3, 0.1))
+QUICK = DiagnosisGrid(moments=3, images=8, coarse_images=4, directions=(1, 4), epsilons=(1e-3, 0.1))
 FLOOR = 1e-7
 FLOAT32_ALONE = {"arithmetics": (Precision.FLOAT32,)}
 
@@ -58,7 +58,7 @@ def scaled(factor: float) -> nn.Module:
     return net
 
 
-def game_of(victim: nn.Module, grid: Grid = QUICK, **settings: Any) -> Game:
+def game_of(victim: nn.Module, grid: DiagnosisGrid = QUICK, **settings: Any) -> Game:
     return Game(
         attack=DFME(**{**SMALL, **settings}),
         engine=Engine("cpu"),

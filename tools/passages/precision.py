@@ -9,7 +9,7 @@ from statistics import correlation, median
 from copycost.arithmetic import DEFAULT_STEP, SMALLEST_STEP, default_step
 from copycost.presets.precision import COMPARISONS, MEANINGS, NEARLY_ZERO
 from copycost.runner.record import RECORD_FILE, Record, read_record, records_in
-from copycost.studies.record import Cell, PairFacts, PrecisionRecord, read_precision
+from copycost.studies.precision_record import Cell, PairFacts, PrecisionRecord, read_precision
 from copycost.types import Precision
 from tools.passages.markdown import NOT_RUN, measured_on, table
 

@@ -14,7 +14,7 @@ from copycost.presets.precision import MEANINGS
 from copycost.report.figures import LINES
 from copycost.report.stand_alone import on_paper, svg
 from copycost.runner.record import Record
-from copycost.studies.record import PairFacts, PrecisionRecord
+from copycost.studies.precision_record import PairFacts, PrecisionRecord
 from tools.passages.precision import FORMS, compared, tables
 
 DASHES = dict(zip(FORMS, ("-", "--"), strict=True))

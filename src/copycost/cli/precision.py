@@ -45,10 +45,10 @@ def table_command(
     # Imported late: they import PyTorch, which takes seconds that --help need not cost.
     from copycost.engine import Engine, use_threads  # noqa: PLC0415
     from copycost.studies.pairs import PAIRS  # noqa: PLC0415
-    from copycost.studies.precision import Grid, measure  # noqa: PLC0415
+    from copycost.studies.precision import PrecisionGrid, measure  # noqa: PLC0415
 
     use_threads(threads)
-    record = measure(nets, PAIRS[nets], Engine(device).device, Grid(points=points), say)
+    record = measure(nets, PAIRS[nets], Engine(device).device, PrecisionGrid(points=points), say)
     path = record.write_to(out / f"{nets}.json")
     say(f"Record: {path.resolve()}")
     if as_json:

@@ -23,7 +23,7 @@ from copycost.report.vanishing_seeds import (
     signed,
     single,
 )
-from copycost.studies.vanishing_record import Cell, VanishingRecord
+from copycost.studies.vanishing_record import DiagnosisCell, VanishingRecord
 
 
 class Rows(NamedTuple):
@@ -148,7 +148,7 @@ def _default(record: VanishingRecord, name: str) -> float:
     return next(c.epsilon for c in cells if c.arithmetic == name and c.default)
 
 
-def _cell_row(chosen: Sequence[At], cell: Cell, directions: Sequence[int]) -> list[str]:
+def _cell_row(chosen: Sequence[At], cell: DiagnosisCell, directions: Sequence[int]) -> list[str]:
     """The columns of one row, for the arithmetic and step of `cell`."""
 
     name, epsilon = cell.arithmetic, cell.epsilon

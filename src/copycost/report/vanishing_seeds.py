@@ -7,7 +7,7 @@ from statistics import median
 
 from copycost.report import wording
 from copycost.studies.vanishing_record import (
-    Cell,
+    DiagnosisCell,
     Moment,
     Quartiles,
     VanishingRecord,
@@ -62,7 +62,7 @@ def arithmetics(record: VanishingRecord) -> list[str]:
     return list(dict.fromkeys(cell.arithmetic for cell in record.moments[0].cells))
 
 
-def cell_of(moment: Moment, name: str, epsilon: float) -> Cell:
+def cell_of(moment: Moment, name: str, epsilon: float) -> DiagnosisCell:
     """The cell of this arithmetic at this step."""
     return next(c for c in moment.cells if (c.arithmetic, c.epsilon) == (name, epsilon))
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from copycost.errors import RunError
 from copycost.presets.kwon2023 import STUDIES
 from copycost.presets.study import Scale
-from copycost.reproduce.diagnosing import DIAGNOSES, Diagnosis, diagnoses, seeds_of
+from copycost.reproduce.diagnoses import DIAGNOSES, Diagnosis, diagnoses, seeds_of
 from copycost.reproduce.plan import Plan
 from copycost.reproduce.result import StudyResult, result_of
 from copycost.reproduce.ways import ways
@@ -112,7 +112,7 @@ class Reproduction:
         return ended
 
     def diagnose(self, one: Diagnosis, stop: Stop, say: Callable[[str], None]) -> None:
-        """Make a diagnosis, unless `stop` has been asked; see `reproduce.diagnosing`."""
+        """Make a diagnosis, unless `stop` has been asked; see `reproduce.diagnoses`."""
         record = None if stop.reason else one.make(self.folder, stop, say)
         if record is not None:
             self._looked.append(record)

@@ -16,12 +16,12 @@ import torch
 
 from copycost.engine import Engine, use_threads
 from copycost.presets.victims import VICTIMS
-from copycost.reproduce.diagnosing import Diagnosis
+from copycost.reproduce.diagnoses import Diagnosis
 from copycost.reproduce.sources import EXTENTS, Extent, dataset_of
 from copycost.reproduce.timing import Cost, Kind, time_run, time_training, weight_bytes
 from copycost.reproduce.timing_looks import time_look
 from copycost.runner.config import RunConfig
-from copycost.studies.vanishing_record import Grid
+from copycost.studies.vanishing_record import DiagnosisGrid
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
 from copycost.sweep.grid import names
@@ -109,7 +109,7 @@ class _Book:
             self.costs[kind.key] = found
         return self.costs[kind.key]
 
-    def look(self, kind: Kind, grid: Grid) -> float:
+    def look(self, kind: Kind, grid: DiagnosisGrid) -> float:
         """Seconds to measure a moment of this kind's diagnosis; timed once, 0 if out of time."""
         if kind.key not in self.looks:
             share = self.ends - time.monotonic()

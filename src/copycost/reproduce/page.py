@@ -17,7 +17,7 @@ from copycost.report.vanishing_seeds import Seeds
 from copycost.reproduce import figures, tables
 from copycost.reproduce.answers import answer, progress
 from copycost.reproduce.causes import causes
-from copycost.reproduce.diagnosis import diagnosed
+from copycost.reproduce.diagnosis_page import diagnosed
 from copycost.reproduce.result import StudyResult
 
 INDEX = "index.html"

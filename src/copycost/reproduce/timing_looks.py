@@ -11,7 +11,7 @@ from copycost.engine import Engine
 from copycost.presets.kwon2023.scales import QUERIES_PER_IMAGE
 from copycost.reproduce.timing import PROBE_IMAGES, Kind, target_of
 from copycost.studies.vanishing import diagnose
-from copycost.studies.vanishing_record import Grid
+from copycost.studies.vanishing_record import DiagnosisGrid
 
 FEW_IMAGES = 8
 """Images of the look with which a slow machine finds out whether a full one takes too long."""
@@ -21,7 +21,7 @@ STEPS = 2
 """Steps of the attack between two looks; few, and not timed."""
 
 
-def time_look(kind: Kind, grid: Grid, seconds: float) -> float:
+def time_look(kind: Kind, grid: DiagnosisGrid, seconds: float) -> float:
     """Seconds of a look by `grid`, timed in about so many seconds.
 
     Few directions are timed, and few images if full looks would take too long; the rest is
@@ -37,12 +37,12 @@ def time_look(kind: Kind, grid: Grid, seconds: float) -> float:
     return _look(kind, grid, device) if affordable else times * _look(kind, few, device)
 
 
-def _look(kind: Kind, grid: Grid, device: torch.device) -> float:
+def _look(kind: Kind, grid: DiagnosisGrid, device: torch.device) -> float:
     least, more = (_seconds(kind, grid, directions, device) for directions in (FEW, MORE))
     return least + max(0.0, more - least) * (max(grid.directions) - FEW) / (MORE - FEW)
 
 
-def _seconds(kind: Kind, grid: Grid, directions: int, device: torch.device) -> float:
+def _seconds(kind: Kind, grid: DiagnosisGrid, directions: int, device: torch.device) -> float:
     """Seconds of a look over so many directions, the mean of two."""
     asked = grid.model_copy(update={"moments": 2, "directions": (directions,)})
     budget = QUERIES_PER_IMAGE * PROBE_IMAGES * STEPS

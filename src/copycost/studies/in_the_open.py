@@ -30,7 +30,7 @@ from copycost.noise import Noise
 from copycost.oracle.access import release
 from copycost.oracle.rehearsal import Network
 from copycost.studies.precision import by_parts
-from copycost.studies.vanishing_record import Cell, Grid, Moment, Quartiles
+from copycost.studies.vanishing_record import DiagnosisCell, DiagnosisGrid, Moment, Quartiles
 from copycost.training.train import accuracy
 from copycost.types import Access, InputSpec, Precision
 
@@ -51,7 +51,7 @@ class Game:
     k: int
     """For top-k access."""
     seed: int
-    grid: Grid
+    grid: DiagnosisGrid
     held_out: Labelled
 
     def measure(self, state: State, queries: int) -> Moment:
@@ -153,20 +153,20 @@ class _Frozen:
         logits: Tensor = self.game.victim(squash(self.x, self.game.spec))
         return logits.double().softmax(dim=1)
 
-    def _cells(self) -> Iterator[Cell]:
+    def _cells(self) -> Iterator[DiagnosisCell]:
         """All cells, arithmetic by arithmetic."""
         for precision in self.game.grid.arithmetics:
             default = default_step(self.game.spec.size, precision).epsilon
             for epsilon in sorted({*self.game.grid.epsilons, default}):
                 yield self._cell(precision, epsilon, epsilon == default)
 
-    def _cell(self, precision: Precision, epsilon: float, default: bool) -> Cell:
+    def _cell(self, precision: Precision, epsilon: float, default: bool) -> DiagnosisCell:
         device, n = self.game.engine.device, self.game.images_in(precision)
         nets = (computed_in(precision, device, net) for net in (self.student, self.game.victim))
         x, u, true = self.x[:n], self._directions()[:, :n], self.true[:n]
         slopes, _ = forward_slopes(by_parts(self.game.gap(*nets)), x, u, epsilon)
         single = along(slopes.flatten().unsqueeze(0), u.flatten(0, 1).unsqueeze(0))
-        return Cell(
+        return DiagnosisCell(
             arithmetic=described(precision, device),
             epsilon=epsilon,
             default=default,

@@ -18,7 +18,7 @@ from copycost.nets.seeded import derive
 from copycost.noise import Noise
 from copycost.runner.surroundings import surroundings
 from copycost.studies.pairs import Pair, Trained, trained
-from copycost.studies.record import Cell, PairFacts, PrecisionRecord
+from copycost.studies.precision_record import Cell, PairFacts, PrecisionRecord
 from copycost.types import Precision
 
 EPSILONS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
@@ -28,7 +28,7 @@ CHUNK = 256
 
 
 @dataclass(frozen=True)
-class Grid:
+class PrecisionGrid:
     """What is measured for each pair."""
 
     points: int = 128
@@ -42,7 +42,7 @@ def measure(
     nets: str,
     pairs: Sequence[Pair],
     device: torch.device,
-    grid: Grid,
+    grid: PrecisionGrid,
     say: Callable[[str], None] = lambda line: None,
 ) -> PrecisionRecord:
     """Train every pair with each of its seeds and measure all cells; `say` receives progress."""
@@ -75,7 +75,7 @@ def measure(
 class _Bench:
     """One trained pair, with its true gradients."""
 
-    def __init__(self, ready: Trained, grid: Grid) -> None:
+    def __init__(self, ready: Trained, grid: PrecisionGrid) -> None:
         self.ready, self.grid = ready, grid
         self.x = ready.points(grid.points)
         self.exact = ready.gap(ready.student, ready.stand_in)

@@ -38,7 +38,7 @@ from copycost.studies.in_the_open import Game
 from copycost.studies.vanishing_record import (
     DIAGNOSTIC_FILE,
     DiagnosedVictim,
-    Grid,
+    DiagnosisGrid,
     Moment,
     VanishingRecord,
     read_vanishing,
@@ -54,7 +54,7 @@ def diagnose(
     values: Mapping[str, Any],
     target: Target,
     folder: Path,
-    grid: Grid | None = None,
+    grid: DiagnosisGrid | None = None,
     *,
     stop: Stop | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -70,7 +70,7 @@ def diagnose(
     folder holds another diagnosis; `Busy` if another process works on it; `Unstable` if a player
     diverges.
     """
-    config, grid = RunConfig.read(dict(values)), grid or Grid()
+    config, grid = RunConfig.read(dict(values)), grid or DiagnosisGrid()
     _check(config, target)
     earlier = _earlier(folder, config.identity(target.content_hash), grid)
     if earlier is not None:
@@ -100,7 +100,7 @@ def _check(config: RunConfig, target: Target) -> None:
         raise ConfigError(*problems)
 
 
-def _earlier(folder: Path, identity: str, grid: Grid) -> VanishingRecord | None:
+def _earlier(folder: Path, identity: str, grid: DiagnosisGrid) -> VanishingRecord | None:
     """The finished diagnosis that `folder` holds; None if there is none, or a stopped one."""
     if not (folder / DIAGNOSTIC_FILE).exists():
         return None
@@ -128,7 +128,7 @@ class _Diagnosis:
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @classmethod
-    def prepare(cls, config: RunConfig, target: Target, grid: Grid) -> _Diagnosis:
+    def prepare(cls, config: RunConfig, target: Target, grid: DiagnosisGrid) -> _Diagnosis:
         attack, victim, spec = _attack(config), target.victim, target.victim.spec
         assert isinstance(victim, ModuleVictim)
         engine = _engine(config, victim)

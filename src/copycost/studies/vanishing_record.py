@@ -18,7 +18,7 @@ KIND: Literal["diagnostic: not an attack's result"] = "diagnostic: not an attack
 DIAGNOSTIC_FILE = "diagnostic.json"
 
 
-class Grid(Facts):
+class DiagnosisGrid(Facts):
     """When, and over which values, the estimate is compared with the true gradient."""
 
     moments: int = Field(default=9, ge=2)
@@ -43,7 +43,7 @@ class Quartiles(Facts):
     high: float
 
 
-class Cell(Facts):
+class DiagnosisCell(Facts):
     """The quality of forward differences in one arithmetic at one step, at one moment."""
 
     arithmetic: str
@@ -96,7 +96,7 @@ class Moment(Facts):
     """Norm of the gradient of the student's weights, on the same images."""
     exact_cosines: dict[int, float]
     """By m: mean cosine of an estimate from true slopes, the most that m directions can give."""
-    cells: list[Cell]
+    cells: list[DiagnosisCell]
 
 
 class DiagnosedVictim(Facts):
@@ -125,7 +125,7 @@ class VanishingRecord(Facts):
     """Hash of `config` and of the victim's content."""
     config: dict[str, Any]
     """The full configuration of the run."""
-    grid: Grid
+    grid: DiagnosisGrid
     victim: DiagnosedVictim
     moments: list[Moment]
     budget: int

@@ -13,7 +13,7 @@ from copycost.runner.audit import run_folder
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.studies.vanishing import diagnose
-from copycost.studies.vanishing_record import Grid, VanishingRecord
+from copycost.studies.vanishing_record import DiagnosisGrid, VanishingRecord
 from copycost.sweep.victims import SavedHome, saved_home_of
 
 DIAGNOSES = "diagnoses"
@@ -25,7 +25,7 @@ class Diagnosis:
     """A run to diagnose, and the record of its diagnosis so far."""
 
     config: RunConfig
-    grid: Grid
+    grid: DiagnosisGrid
     home: SavedHome
     record: VanishingRecord | None
     """Of a finished or a stopped diagnosis; None for one without a record."""
@@ -73,7 +73,7 @@ def diagnoses(
     All are of one victim: the one under `work`, or if there is none, the one that most of
     `records` are of.
     """
-    configs, grid = [_run_of(scale, seed) for seed in range(seeds)], Grid(**scale.looks)
+    configs, grid = [_run_of(scale, seed) for seed in range(seeds)], DiagnosisGrid(**scale.looks)
     homes = [saved_home_of(config, work) for config in configs]
     fulls = [config.in_full() for config in configs]
     alike = [record for record in records if record.grid == grid and record.config in fulls]

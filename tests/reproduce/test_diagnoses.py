@@ -11,11 +11,11 @@ import pytest
 from copycost.errors import RunError
 from copycost.presets.study import varied
 from copycost.reproduce.carry_out import Reproduction
-from copycost.reproduce.diagnosing import DIAGNOSES, Diagnosis
+from copycost.reproduce.diagnoses import DIAGNOSES, Diagnosis
 from copycost.reproduce.plan import Plan
 from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
-from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, Grid, VanishingRecord
+from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, DiagnosisGrid, VanishingRecord
 from copycost.sweep.victims import SavedHome
 from tests.report.made_up import record
 from tests.reproduce.conftest import tiny_plan
@@ -28,7 +28,10 @@ def asking(seeds: int | None = 1, **options: Any) -> Plan:
 def kept(folder: Path, plan: Plan, seed: int = 0, **changes: Any) -> VanishingRecord:
     """A diagnosis that `plan` asks for, or another by `changes`, among the results."""
     base = varied(plan.scale.cifar10, budget=plan.scale.diagnosed, seed=seed)
-    told = {"config": RunConfig.read(dict(base)).in_full(), "grid": Grid(**plan.scale.looks)}
+    told = {
+        "config": RunConfig.read(dict(base)).in_full(),
+        "grid": DiagnosisGrid(**plan.scale.looks),
+    }
     one = record().model_copy(update=told | changes)
     one.write(folder / DIAGNOSES / f"{len(list(folder.rglob(DIAGNOSTIC_FILE)))}")
     return one
@@ -47,7 +50,7 @@ def test_a_diagnosis_counts_for_its_victim_its_grid_and_its_run_if_it_is_finishe
     change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes: dict[str, dict[str, Any]] = {
-        "grid": {"grid": Grid()},
+        "grid": {"grid": DiagnosisGrid()},
         "stopped": {"ended": "time limit"},
     }
     own = kept(tmp_path, asking(), int(change == "config"), **changes.get(change, {}))
