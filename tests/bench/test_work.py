@@ -21,7 +21,7 @@ from copycost.nets.seeded import derive
 from copycost.runner.config import RunConfig
 from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
-from copycost.sweep.results import Result, State
+from copycost.sweep.results import Result, RunState
 from copycost.sweep.work import Ended, Outcome
 from tests.bench.made_up import made_up
 
@@ -107,7 +107,7 @@ def bench(values, tmp_path, monkeypatch) -> Bench:
 
 def finished(result: Result, folder: Path) -> Result:
     made: Record = made_up(result.config.seed, {"accuracy": 0.4, "agreement": 0.4})
-    return replace(result, state=State.FINISHED, folder=folder, record=made)
+    return replace(result, state=RunState.FINISHED, folder=folder, record=made)
 
 
 def place_of(bench: Bench, attack: str, budget: int, seed: int) -> int:
@@ -131,7 +131,7 @@ def test_fresh_students_learn_the_first_queries_of_their_seeds_run_at_the_larges
 def test_where_the_largest_run_is_not_finished_its_seed_has_no_fresh_student(bench):
     at = place_of(bench, "dfme", 240, 1)
     stopped = bench.results[at].record.model_copy(update={"ended": "SIGTERM"})
-    bench.results[at] = replace(bench.results[at], state=State.STOPPED, record=stopped)
+    bench.results[at] = replace(bench.results[at], state=RunState.STOPPED, record=stopped)
     runs = {(b.budget, r.seed): r for b in bench.record().attacks[0].budgets for r in b.runs}
     there = {place: run.fresh is not None for place, run in runs.items()}
     assert there == {(120, 0): True, (120, 1): False, (240, 0): True, (240, 1): False}
@@ -143,7 +143,7 @@ def test_where_the_largest_run_is_not_finished_its_seed_has_no_fresh_student(ben
 def test_a_run_without_a_record_may_have_diverged_and_one_with_a_record_has_not(bench, monkeypatch):
     monkeypatch.setattr(carry_out, "has_diverged", lambda folder: True)
     at = place_of(bench, "dfme", 120, 1)
-    bench.results[at] = replace(bench.results[at], state=State.FAILED, record=None)
+    bench.results[at] = replace(bench.results[at], state=RunState.FAILED, record=None)
     small, large = bench.record().attacks[0].budgets
     assert [run.diverged for run in (*small.runs, *large.runs)] == [False, True, False, False]
 
@@ -165,7 +165,7 @@ def test_fresh_students_are_trained_for_the_largest_runs_alone(bench):
 def test_only_finished_runs_that_are_not_measured_are_and_a_failure_is_told(bench, monkeypatch):
     """Of eight one is measured and one was stopped; of the others the first measurement fails."""
     measured, stopped = bench.results[0].folder, bench.results[1].folder
-    bench.results[1] = replace(bench.results[1], state=State.STOPPED)
+    bench.results[1] = replace(bench.results[1], state=RunState.STOPPED)
     monkeypatch.setattr(Measure, "done", property(lambda it: it.folder == measured))
     assert bench.unmeasured == 7
     waiting: list[Measure] = []
@@ -182,7 +182,7 @@ def test_only_finished_runs_that_are_not_measured_are_and_a_failure_is_told(benc
             ]
             return ends
 
-    monkeypatch.setattr(carry_out, "Schedule", Made)
+    monkeypatch.setattr(carry_out, "Scheduler", Made)
     monkeypatch.setattr(bench.sweep, "run", lambda *_, **__: bench.results)
     executor: Any = SimpleNamespace(open=lambda terms: nullcontext())
     terms: Any = None
@@ -191,5 +191,5 @@ def test_only_finished_runs_that_are_not_measured_are_and_a_failure_is_told(benc
     assert stopped not in [it.folder for it in waiting]
     errors = [result.error for result in bench.results]
     assert errors == [None, None, "no room", None, None, None, None, None]
-    assert bench.results[2].state is State.FAILED
+    assert bench.results[2].state is RunState.FAILED
     assert bench.results[2].error_file == Path("error.txt")

@@ -18,7 +18,7 @@ from copycost.reproduce.carry_out import Reproduction
 from copycost.reproduce.plan import PAPER, Plan, make_plan
 from copycost.runner.stopping import Stop
 from copycost.runner.targets import train_victim, victim_folder
-from copycost.sweep.executors.base import Pool, Terms
+from copycost.sweep.executors.base import Terms, WorkerPool
 from copycost.sweep.work import Task, perform
 from tests.stops import Soon
 from tests.sweep.conftest import InlineJob
@@ -40,7 +40,7 @@ class Inline:
         self._stop, self._tasks = stop, tasks
 
     @contextmanager
-    def open(self, terms: Terms) -> Iterator[Pool]:
+    def open(self, terms: Terms) -> Iterator[WorkerPool]:
         yield _Pool(self)
 
     def do(self, task: Task) -> InlineJob:

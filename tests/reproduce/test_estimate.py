@@ -20,7 +20,7 @@ from copycost.reproduce.timing import Cost, Kind, time_run, time_training
 from copycost.runner.record import AccountFacts
 from copycost.studies.vanishing_record import DiagnosisGrid
 from copycost.sweep.executors.base import Terms
-from copycost.sweep.results import Result, State
+from copycost.sweep.results import Result, RunState
 from copycost.sweep.victims import saved_home_of
 from copycost.types import InputSpec
 from tests.report.made_up import record as looked_into
@@ -62,7 +62,7 @@ def terms(tmp_path, workers: int = 1) -> Terms:
 
 
 def left(runs) -> list[Result]:
-    return [Result("", run, State.PLANNED) for run in runs]
+    return [Result("", run, RunState.PLANNED) for run in runs]
 
 
 def test_runs_that_cost_the_same_are_timed_once():

@@ -12,7 +12,7 @@ from copycost.engine import Engine
 from copycost.presets.victims import VICTIMS
 from copycost.runner.stopping import Stop
 from copycost.runner.targets import train_victim
-from copycost.sweep.executors.base import Pool, Terms
+from copycost.sweep.executors.base import Terms, WorkerPool
 from copycost.sweep.grid import Grid
 from copycost.sweep.sweep import Sweep
 from copycost.sweep.work import Outcome, Task, perform
@@ -54,7 +54,7 @@ class Inline:
         """What may stop a task."""
 
     @contextmanager
-    def open(self, terms: Terms) -> Iterator[Pool]:
+    def open(self, terms: Terms) -> Iterator[WorkerPool]:
         yield InlinePool(self)
 
 

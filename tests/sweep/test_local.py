@@ -19,8 +19,8 @@ from copycost.runner.stopping import Stop
 from copycost.sweep.executors import local
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local, LocalJob, LocalPool, visible_gpus
-from copycost.sweep.results import Result, State
-from copycost.sweep.schedule import Silent
+from copycost.sweep.results import Result, RunState
+from copycost.sweep.scheduler import Unwatched
 from copycost.sweep.sweep import Sweep
 from copycost.sweep.work import CopyVictim, Ended, Outcome, Task
 from tests.sweep.conftest import sweep_of
@@ -31,7 +31,7 @@ LONG = {"budget": 16_000, "evaluations": 80}
 """Some seconds, with a checkpoint in every fraction of one."""
 
 
-class Killer(Silent):
+class Killer(Unwatched):
     """Kills the worker of the first attack once it has saved a checkpoint, `times` times."""
 
     def __init__(self, sweep: Sweep, times: int) -> None:
@@ -58,7 +58,7 @@ def do(sweep: Sweep, workers: int = 2, **more: object) -> list[Result]:
 
 def test_runs_are_done_by_processes_of_their_own(values, tmp_path):
     results = do(sweep_of(values, tmp_path))
-    assert [result.state for result in results] == [State.FINISHED] * 2
+    assert [result.state for result in results] == [RunState.FINISHED] * 2
     assert {result.record.surroundings.threads for result in results if result.record} == {1}
 
 
@@ -86,7 +86,7 @@ def test_a_worker_killed_in_the_middle_goes_on_in_another(values, tmp_path):
     killer = Killer(sweep, times=2)
     killed, other = do(sweep, watcher=killer)
     assert killer.errors == ["the worker was killed by SIGKILL"] * 2
-    assert (killed.state, other.state) == (State.FINISHED, State.FINISHED)
+    assert (killed.state, other.state) == (RunState.FINISHED, RunState.FINISHED)
     assert killed.record is not None
     assert len(killed.record.resumed) == 2
     assert killed.record.accounts["attacker"].lost > 0
@@ -99,12 +99,12 @@ def test_a_worker_killed_in_the_middle_goes_on_in_another(values, tmp_path):
 def test_a_worker_killed_too_often_is_a_failure_and_the_next_sweep_goes_on(values, tmp_path):
     sweep = sweep_of(values | {"axes": {k: [v] for k, v in LONG.items()}}, tmp_path)
     killed, other = do(sweep, watcher=Killer(sweep, times=2), retries=1)
-    assert (killed.state, other.state) == (State.FAILED, State.FINISHED)
+    assert (killed.state, other.state) == (RunState.FAILED, RunState.FINISHED)
     assert killed.error == "the worker was killed by SIGKILL; tried 2 times"
     assert killed.error_file is not None
     assert killed.error_file.read_text() == killed.error + "\n"
     killed, other = do(sweep)
-    assert (killed.state, other.state) == (State.FINISHED, State.SKIPPED)
+    assert (killed.state, other.state) == (RunState.FINISHED, RunState.SKIPPED)
     assert not (killed.folder / "error.txt").exists()  # type: ignore[operator]
 
 
@@ -119,12 +119,12 @@ def test_a_stop_leaves_checkpoints_that_lose_nothing(values, tmp_path):
             stop.ask("time limit")
 
     stopped = do(sweep, stop=stop, watcher=Stopper(sweep, times=1))[0]
-    assert stopped.state is State.STOPPED
+    assert stopped.state is RunState.STOPPED
     assert stopped.record is not None
     assert stopped.record.ended == "time limit"
     assert 0 < stopped.record.spent < LONG["budget"]
     finished = do(sweep)
-    assert {result.state for result in finished} <= {State.FINISHED, State.SKIPPED}
+    assert {result.state for result in finished} <= {RunState.FINISHED, RunState.SKIPPED}
     for result in finished:
         assert result.record is not None
         assert result.record.accounts["attacker"].lost == 0

@@ -11,8 +11,8 @@ from copycost.errors import ConfigError
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.ray import Ray
-from copycost.sweep.results import State
-from copycost.sweep.schedule import Silent
+from copycost.sweep.results import RunState
+from copycost.sweep.scheduler import Unwatched
 from copycost.sweep.work import CopyVictim, Ended, Outcome, Task
 from tests.sweep.conftest import sweep_of
 from tests.sweep.killing import kill_in_the_middle, saved_at, wait_for_save
@@ -46,7 +46,7 @@ def test_a_killed_worker_is_replaced_and_a_stop_is_clean(values, tmp_path, capfd
     folder = sweep._task(0, sweep.look()[0]).folder
     stop = Stop()
 
-    class Intruder(Silent):
+    class Intruder(Unwatched):
         """Kills the first worker, and stops the sweep when the second is under way."""
 
         def __init__(self) -> None:
@@ -73,7 +73,7 @@ def test_a_killed_worker_is_replaced_and_a_stop_is_clean(values, tmp_path, capfd
     (stopped,) = sweep.run(Ray(), terms, stop=stop, watcher=intruder)
     assert len(intruder.lost) == 1
     assert "died" in intruder.lost[0]
-    assert stopped.state is State.STOPPED
+    assert stopped.state is RunState.STOPPED
     assert stopped.record is not None
     assert stopped.record.ended == "end of the sweep"
     lost = stopped.record.accounts["attacker"].lost
@@ -81,7 +81,7 @@ def test_a_killed_worker_is_replaced_and_a_stop_is_clean(values, tmp_path, capfd
     assert len(stopped.record.resumed) == 1
 
     (finished,) = sweep.run(Ray(), terms)
-    assert finished.state is State.FINISHED
+    assert finished.state is RunState.FINISHED
     assert finished.record is not None
     assert len(finished.record.resumed) == 2
     assert finished.record.accounts["attacker"].lost == lost  # the stop lost nothing

@@ -17,9 +17,9 @@ from copycost.runner.config import RunConfig
 from copycost.runner.folder import exclusive
 from copycost.runner.record import read_record
 from copycost.runner.stopping import Stop
-from copycost.sweep import schedule
+from copycost.sweep import scheduler
 from copycost.sweep.executors.base import Terms
-from copycost.sweep.results import Result, State, counts, sweep_json
+from copycost.sweep.results import Result, RunState, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
 from copycost.sweep.victims import SavedHome
 from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim, perform
@@ -34,7 +34,7 @@ def do(sweep: Sweep, executor: Inline | None = None, stop: Stop | None = None) -
 def test_all_runs_are_done_and_only_once(values, tmp_path):
     first, second = Inline(), Inline()
     results = do(sweep_of(values, tmp_path), first)
-    assert [result.state for result in results] == [State.FINISHED] * 2
+    assert [result.state for result in results] == [RunState.FINISHED] * 2
     assert first.done == ["dfme seed 0", "random-noise seed 0"]
     for result in results:
         assert result.folder is not None
@@ -44,7 +44,7 @@ def test_all_runs_are_done_and_only_once(values, tmp_path):
         assert record.finished
     more = do(sweep_of(values | {"seeds": 2}, tmp_path), second)
     assert [result.state for result in more] == [
-        State.SKIPPED, State.SKIPPED, State.FINISHED, State.FINISHED,
+        RunState.SKIPPED, RunState.SKIPPED, RunState.FINISHED, RunState.FINISHED,
     ]  # fmt: skip
     assert second.done == ["dfme seed 1", "random-noise seed 1"]
     assert len(finished_folders(more)) == 4
@@ -75,7 +75,7 @@ def test_a_run_that_fails_is_loud_keeps_its_traceback_and_lets_the_others_be(val
     assert broken is not None
     (broken / "run.json").mkdir(parents=True)
     failed, other = do(sweep)
-    assert (failed.state, other.state) == (State.FAILED, State.FINISHED)
+    assert (failed.state, other.state) == (RunState.FAILED, RunState.FINISHED)
     assert failed.error is not None
     assert failed.error.startswith("IsADirectoryError: ")
     assert failed.error_file == broken / "error.txt"
@@ -84,7 +84,7 @@ def test_a_run_that_fails_is_loud_keeps_its_traceback_and_lets_the_others_be(val
 
     (broken / "run.json").rmdir()
     mended, _ = do(sweep_of(values, tmp_path))
-    assert mended.state is State.FINISHED
+    assert mended.state is RunState.FINISHED
     assert not (broken / "error.txt").exists()
 
 
@@ -95,7 +95,7 @@ def test_a_users_error_is_one_line(values, tmp_path, monkeypatch):
     monkeypatch.setattr("copycost.sweep.work.copy_model", refused)
     results = do(sweep_of(values, tmp_path))
     assert [(result.state, result.error) for result in results] == [
-        (State.FAILED, f"{attack} cannot. Take another.") for attack in ("dfme", "random-noise")
+        (RunState.FAILED, f"{attack} cannot. Take another.") for attack in ("dfme", "random-noise")
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_victim_is_trained_once_before_its_runs(values, tmp_path):
     results = do(sweep, executor)
     assert executor.done[0] == "victim digits-lenet"
     assert len(executor.done) == 5
-    assert {result.state for result in results} == {State.FINISHED}
+    assert {result.state for result in results} == {RunState.FINISHED}
     # The very folders and names that `copycost audit` would give them.
     for result in results:
         assert result.record is not None
@@ -149,7 +149,7 @@ def test_a_victim_that_only_its_worker_sees_is_a_failure_that_says_so(
     values["shared"] |= {"victim": "digits-lenet", "data": None}
     monkeypatch.setattr(TrainVictim, "run", lambda self, stop: Outcome(Ended.FINISHED))
     results = do(sweep_of(values, tmp_path))
-    assert {result.state for result in results} == {State.FAILED}
+    assert {result.state for result in results} == {RunState.FAILED}
     assert all("do all machines see it?" in (result.error or "") for result in results)
 
 
@@ -157,7 +157,7 @@ def test_a_run_that_only_its_worker_sees_is_a_failure_that_says_so(values, tmp_p
     monkeypatch.setattr(CopyVictim, "run", lambda self, stop: Outcome(Ended.FINISHED))
     sweep = sweep_of(values, tmp_path)
     results = sweep.run(Inline(), Terms(sweep.folder, gpus=False))
-    assert [result.state for result in results] == [State.FAILED] * 2
+    assert [result.state for result in results] == [RunState.FAILED] * 2
     assert all("there is no record in" in (result.error or "") for result in results)
 
 
@@ -193,7 +193,7 @@ def test_a_victim_that_cannot_be_had_fails_its_runs_and_no_others(values, tmp_pa
 
 
 def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
-    monkeypatch.setattr(schedule, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(scheduler, "BUSY_SECONDS", 0.05)
     sweep = sweep_of(values, tmp_path)
     folder = sweep.look()[0].folder
     assert folder is not None
@@ -204,7 +204,7 @@ def test_a_run_in_other_hands_is_waited_for(values, tmp_path, monkeypatch):
         while executor.done.count("dfme seed 0") < 3:
             assert thread.is_alive()
     thread.join(timeout=60)
-    assert [result.state for result in found] == [State.FINISHED] * 2
+    assert [result.state for result in found] == [RunState.FINISHED] * 2
     assert executor.done[:2] == ["dfme seed 0", "random-noise seed 0"]
     assert all(result.record and not result.record.resumed for result in found)
 

@@ -24,8 +24,8 @@ from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
 from copycost.settings import write_settings
 from copycost.sweep.executors.base import Executor, Terms
-from copycost.sweep.results import Result, State
-from copycost.sweep.schedule import Schedule, Watcher
+from copycost.sweep.results import Result, RunState
+from copycost.sweep.scheduler import Scheduler, TaskWatcher
 from copycost.sweep.sweep import Sweep
 from copycost.sweep.victims import home_of
 from copycost.sweep.work import Ended
@@ -60,7 +60,7 @@ class Bench:
         return sum(not (r.finished and self._measure(r).done) for r in self.results)
 
     def run(
-        self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
+        self, executor: Executor, terms: Terms, stop: Stop, watcher: TaskWatcher | None = None
     ) -> None:
         """Do the unfinished runs, then take the missing measurements."""
         self.results = self.sweep.run(executor, terms, stop=stop, watcher=watcher)
@@ -72,12 +72,12 @@ class Bench:
         if not waiting:
             return
         with executor.open(terms) as pool:
-            outcomes = Schedule(pool, stop, watcher).run(list(waiting.values()))
+            outcomes = Scheduler(pool, stop, watcher).run(list(waiting.values()))
         for number, outcome in zip(waiting, outcomes, strict=True):
             if outcome.ended is not Ended.FINISHED:
                 self.results[number] = replace(
                     self.results[number],
-                    state=State(outcome.ended),
+                    state=RunState(outcome.ended),
                     error=outcome.error or None,
                     error_file=outcome.error_file,
                 )
@@ -127,7 +127,7 @@ class Bench:
         return bench_run(
             result.config.seed,
             # The record does not say whether a run finished in this session or before.
-            str(State.FINISHED if result.finished else result.state),
+            str(RunState.FINISHED if result.finished else result.state),
             record,
             self._measure(result).transfer() if record else None,
             self._measure(largest).fresh(result.config.budget) if _finished(largest) else None,

@@ -30,7 +30,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Terms
 from copycost.sweep.executors.local import Local
-from copycost.sweep.results import Result, State
+from copycost.sweep.results import Result, RunState
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ class Command:
         if as_json:
             print_json(result_json(reproduction.plan, results, page))
         self._tell_lost()
-        return self._status([one.config for one in ended if one.state is State.FAILED], lost, stop)
+        failed = [one.config for one in ended if one.state is RunState.FAILED]
+        return self._status(failed, lost, stop)
 
     def _status(self, failed: Sequence[RunConfig], lost: Sequence[RunConfig], stop: Stop) -> int:
         """The exit status: `STOPPED` if work is left besides runs `failed` and diagnoses `lost`."""

@@ -22,7 +22,7 @@ from copycost.settings import read_settings
 from copycost.sweep.executors import EXECUTORS
 from copycost.sweep.executors.base import Executor, Terms
 from copycost.sweep.grid import Grid
-from copycost.sweep.results import Result, State, counts, sweep_json
+from copycost.sweep.results import Result, RunState, counts, sweep_json
 from copycost.sweep.sweep import Sweep, finished_folders
 from copycost.sweep.work import Ended, Outcome, Task
 
@@ -89,7 +89,7 @@ class Command:
         folders = finished_folders(results)
         if not folders:
             return None
-        failed = [result.name for result in results if result.state is State.FAILED]
+        failed = [result.name for result in results if result.state is RunState.FAILED]
         return write_report(folders, self.sweep.folder / "report.html", failed=failed)
 
 
@@ -112,15 +112,15 @@ class Log:
 def exit_status(results: Sequence[Result], stop: Stop) -> int:
     """The exit status of the worst outcome; if a run was stopped, print how to go on."""
     states = {result.state for result in results}
-    if State.STOPPED in states:
+    if RunState.STOPPED in states:
         say(f"Stopped by {stop.reason}. Run the same command again to go on.")
-    return FAILED if State.FAILED in states else STOPPED if State.STOPPED in states else 0
+    return FAILED if RunState.FAILED in states else STOPPED if RunState.STOPPED in states else 0
 
 
 def tell_failures(results: Sequence[Result]) -> None:
     """Print a line for each run that failed, with the path of its traceback."""
     for result in results:
-        if result.state is State.FAILED:
+        if result.state is RunState.FAILED:
             trace = f" Traceback: {result.error_file}" if result.error_file else ""
             say(f"FAILED    {result.name}: {result.error}{trace}")
 

@@ -22,7 +22,7 @@ from copycost.runner.stopping import Stop
 from copycost.studies.vanishing_record import DIAGNOSTIC_FILE, VanishingRecord, read_vanishing
 from copycost.sweep.executors.base import Executor, Terms
 from copycost.sweep.results import Result
-from copycost.sweep.schedule import Watcher
+from copycost.sweep.scheduler import TaskWatcher
 from copycost.sweep.sweep import Sweep
 from copycost.sweep.victims import SavedHome, home_of
 
@@ -93,7 +93,7 @@ class Reproduction:
         return self._lost_in(run) is not None
 
     def run(
-        self, executor: Executor, terms: Terms, stop: Stop, watcher: Watcher | None = None
+        self, executor: Executor, terms: Terms, stop: Stop, watcher: TaskWatcher | None = None
     ) -> list[Result]:
         """Do the runs that are left, keep every finished run's record, and return all results.
 

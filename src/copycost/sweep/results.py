@@ -13,7 +13,7 @@ from copycost.runner.config import RunConfig
 from copycost.runner.record import Record
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """Where a run stands."""
 
     PLANNED = "planned"
@@ -32,7 +32,7 @@ class Result:
 
     name: str
     config: RunConfig
-    state: State
+    state: RunState
     identity: str | None = None
     """None while its victim is not trained: the identity covers the victim's weights."""
     folder: Path | None = None
@@ -46,7 +46,7 @@ class Result:
     @property
     def finished(self) -> bool:
         """Whether its result may be compared with others."""
-        return self.state in (State.FINISHED, State.SKIPPED)
+        return self.state in (RunState.FINISHED, RunState.SKIPPED)
 
     @property
     def queries_left(self) -> int:
@@ -89,9 +89,9 @@ def sweep_json(results: Sequence[Result], report: Path | None) -> dict[str, Any]
 
 
 def counts(results: Sequence[Result]) -> dict[str, int]:
-    """The number of runs in each state that occurs, in the order of `State`."""
+    """The number of runs in each state that occurs, in the order of `RunState`."""
     found = Counter(result.state for result in results)
-    return {str(state): found[state] for state in State if found[state]}
+    return {str(state): found[state] for state in RunState if found[state]}
 
 
 def _text(path: Path | None) -> str | None:

@@ -15,10 +15,10 @@ from copycost.runner.making import check_devices, check_runs
 from copycost.runner.pools import check_pools
 from copycost.runner.record import Record, read_record
 from copycost.runner.stopping import Stop
-from copycost.sweep.executors.base import Executor, Pool, Terms
+from copycost.sweep.executors.base import Executor, Terms, WorkerPool
 from copycost.sweep.grid import names, unique
-from copycost.sweep.results import Result, State
-from copycost.sweep.schedule import RETRIES, Schedule, Watcher
+from copycost.sweep.results import Result, RunState
+from copycost.sweep.scheduler import RETRIES, Scheduler, TaskWatcher
 from copycost.sweep.victims import Home, SavedHome, homes_of
 from copycost.sweep.work import CopyVictim, Ended, Outcome, TrainVictim
 
@@ -77,7 +77,7 @@ class Sweep:
         terms: Terms,
         *,
         stop: Stop | None = None,
-        watcher: Watcher | None = None,
+        watcher: TaskWatcher | None = None,
         retries: int = RETRIES,
     ) -> list[Result]:
         """Train the victims and do all unfinished runs; return one result per run, in order.
@@ -102,9 +102,9 @@ class Sweep:
             tasks = {
                 number: self._task(number, result)
                 for number, result in enumerate(plan)
-                if result.state is State.PLANNED and result.folder
+                if result.state is RunState.PLANNED and result.folder
             }
-            outcomes = Schedule(pool, stop, watcher, retries).run(list(tasks.values()))
+            outcomes = Scheduler(pool, stop, watcher, retries).run(list(tasks.values()))
         ended = dict(zip(tasks, outcomes, strict=True))
         return [
             self._result(number, result, ended.get(number) or failed.get(home))
@@ -115,11 +115,11 @@ class Sweep:
         return [result.config for result in self.look() if not result.finished]
 
     def _train_victims(
-        self, pool: Pool, stop: Stop, watcher: Watcher | None, retries: int
+        self, pool: WorkerPool, stop: Stop, watcher: TaskWatcher | None, retries: int
     ) -> dict[Home, Outcome]:
         """Train the missing victims; return the outcomes of those that failed."""
         tasks = [TrainVictim(f"victim {home.name}", home) for home in self.untrained]
-        outcomes = Schedule(pool, stop, watcher, retries).run(tasks)
+        outcomes = Scheduler(pool, stop, watcher, retries).run(tasks)
         return {
             task.home: replace(outcome, error=f"{task.name}: {outcome.error}")
             for task, outcome in zip(tasks, map(_seen, tasks, outcomes), strict=True)
@@ -133,27 +133,27 @@ class Sweep:
     def _look(self, run: RunConfig, home: Home, name: str) -> Result:
         content_hash = home.content_hash
         if content_hash is None:
-            return Result(name, run, State.PLANNED)
+            return Result(name, run, RunState.PLANNED)
         folder = run_folder(self.root, run, content_hash)
         record = _record(folder)
-        state = State.SKIPPED if record and record.finished else State.PLANNED
+        state = RunState.SKIPPED if record and record.finished else RunState.PLANNED
         return Result(name, run, state, run.identity(content_hash), folder, record)
 
     def _result(self, number: int, before: Result, outcome: Outcome | None) -> Result:
         """The result of a run that stood as `before`, from its outcome or its victim's."""
-        if before.state is State.SKIPPED:
+        if before.state is RunState.SKIPPED:
             return before
         if outcome is None:
-            return replace(before, state=State.STOPPED)
+            return replace(before, state=RunState.STOPPED)
         now = self._look(self.runs[number], self._homes[number], before.name)
-        if outcome.ended is Ended.FINISHED and now.state is not State.SKIPPED:
+        if outcome.ended is Ended.FINISHED and now.state is not RunState.SKIPPED:
             error = f"its worker finished it, but there is no record in {now.folder}"
-            return replace(now, state=State.FAILED, error=f"{error}: do all machines see it?")
+            return replace(now, state=RunState.FAILED, error=f"{error}: do all machines see it?")
         if outcome.ended is not Ended.FAILED:
-            return replace(now, state=State(outcome.ended))
+            return replace(now, state=RunState(outcome.ended))
         return replace(
             now,
-            state=State.FAILED,
+            state=RunState.FAILED,
             error=outcome.error,
             error_file=_existing(outcome.error_file),
         )

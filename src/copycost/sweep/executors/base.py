@@ -1,6 +1,6 @@
 """The interface of an executor: somewhere to start tasks, watch them and stop them.
 
-An executor decides nothing. `copycost.sweep.schedule` decides, alike for all executors, which
+An executor decides nothing. `copycost.sweep.scheduler` decides, alike for all executors, which
 task is next, which is retried and which has failed.
 """
 
@@ -49,7 +49,7 @@ class Job(Protocol):
         ...
 
 
-class Pool(Protocol):
+class WorkerPool(Protocol):
     """Workers that are ready."""
 
     workers: int | None
@@ -72,7 +72,7 @@ class Executor(Protocol):
         """Whether tasks run on this machine, with its devices."""
         ...
 
-    def open(self, terms: Terms) -> AbstractContextManager[Pool]:
+    def open(self, terms: Terms) -> AbstractContextManager[WorkerPool]:
         """Prepare the workers for the block; `ConfigError` if something that they need is missing.
 
         The end of the block stops tasks that are still under way, cleanly where possible.

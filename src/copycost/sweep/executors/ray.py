@@ -21,7 +21,7 @@ from copycost.devices import cores
 from copycost.errors import ConfigError
 from copycost.runner.stopping import Stop
 from copycost.settings import SETTINGS
-from copycost.sweep.executors.base import Pool, Terms, needs, threads_asked
+from copycost.sweep.executors.base import Terms, WorkerPool, needs, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 HERE = "local"
@@ -44,7 +44,7 @@ class Ray:
         return self.address is None
 
     @contextmanager
-    def open(self, terms: Terms) -> Iterator[Pool]:
+    def open(self, terms: Terms) -> Iterator[WorkerPool]:
         """Connect to Ray or start it; at the end of the block Ray ends tasks still under way."""
         try:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # send no usage statistics
@@ -109,7 +109,7 @@ class RayPool:
         """`threads` cores and `gpus` GPUs are reserved for each task."""
         self.workers = workers
         self._ray, self._threads = ray, threads
-        # Ray must not retry by itself: the schedule decides how often.
+        # Ray must not retry by itself: the scheduler decides how often.
         self._remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)(work)
         self._jobs: list[RayJob] = []
 

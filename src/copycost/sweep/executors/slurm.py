@@ -24,7 +24,7 @@ from pydantic.dataclasses import dataclass
 from copycost.errors import ConfigError
 from copycost.runner.stopping import Stop
 from copycost.settings import SETTINGS
-from copycost.sweep.executors.base import Full, Pool, Terms, needs, threads_asked
+from copycost.sweep.executors.base import Full, Terms, WorkerPool, needs, threads_asked
 from copycost.sweep.work import Ended, Outcome, Task, perform
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Slurm:
         return False
 
     @contextmanager
-    def open(self, terms: Terms) -> Iterator[Pool]:
+    def open(self, terms: Terms) -> Iterator[WorkerPool]:
         """Check that Slurm is available; at the end of the block, tell jobs under way to stop."""
         threads = threads_asked(terms)
         cpus = self.cpus or threads or 1

@@ -1,4 +1,4 @@
-"""The policy of the schedule, against workers that follow a script."""
+"""The policy of the scheduler, against workers that follow a script."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from copycost.runner.stopping import Stop
-from copycost.sweep import schedule
+from copycost.sweep import scheduler
 from copycost.sweep.executors.base import Full
-from copycost.sweep.schedule import Schedule
+from copycost.sweep.scheduler import Scheduler
 from copycost.sweep.work import Ended, Outcome, Task
 
 FINISHED, STOPPED = Outcome(Ended.FINISHED), Outcome(Ended.STOPPED)
@@ -72,7 +72,7 @@ def run(
 ) -> list[str]:
     home: Any = None
     tasks = [Scripted(name, home, folder) for name in pool.scripts]
-    found = Schedule(pool, stop or Stop(), **more).run(tasks)
+    found = Scheduler(pool, stop or Stop(), **more).run(tasks)
     return [str(outcome.ended) for outcome in found]
 
 
@@ -86,7 +86,7 @@ class FullPool(ScriptedPool):
 
 
 def test_a_job_that_is_not_taken_is_offered_again(monkeypatch):
-    monkeypatch.setattr(schedule, "FULL_SECONDS", 0.0)
+    monkeypatch.setattr(scheduler, "FULL_SECONDS", 0.0)
     pool = FullPool({name: [FINISHED] for name in "abc"}, workers=None)
     assert run(pool) == ["finished"] * 3
     assert pool.started == ["a", "b", "c"]
@@ -124,7 +124,7 @@ def test_a_clean_stop_that_nobody_here_asked_for_is_no_fault_however_often():
 
 
 def test_a_busy_run_is_tried_later_and_others_go_first(monkeypatch):
-    monkeypatch.setattr(schedule, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(scheduler, "BUSY_SECONDS", 0.05)
     pool = ScriptedPool({"a": [BUSY, BUSY, FINISHED], "b": [FINISHED]}, workers=1)
     assert run(pool) == ["finished", "finished"]
     assert pool.started == ["a", "b", "a", "a"]
@@ -142,7 +142,7 @@ def test_a_busy_run_is_left_alone_for_longer_each_time(monkeypatch):
             nonlocal now
             now += seconds
 
-    monkeypatch.setattr(schedule, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(scheduler, "time", SimpleNamespace(monotonic=lambda: now))
     assert run(Clocked({"a": [BUSY] * 8 + [FINISHED]})) == ["finished"]
     pauses = [later - earlier for earlier, later in pairwise(starts)]
     assert pauses == [6, 11, 21, 41, 81, 161, 301, 301]  # with the second that a look takes
@@ -152,7 +152,7 @@ def test_a_busy_run_is_left_alone_for_longer_each_time(monkeypatch):
 def test_a_stop_reaches_the_workers_and_nothing_more_is_started(last):
     stop = Stop()
 
-    class Watcher(schedule.Silent):
+    class Watcher(scheduler.Unwatched):
         def started(self, task: Task) -> None:
             stop.ask("SIGTERM")
 
@@ -164,7 +164,7 @@ def test_a_stop_reaches_the_workers_and_nothing_more_is_started(last):
 def test_what_was_finished_before_a_stop_stays_finished():
     stop = Stop()
 
-    class Watcher(schedule.Silent):
+    class Watcher(scheduler.Unwatched):
         def ended(self, task: Task, outcome: Outcome, *, again: bool) -> None:
             stop.ask("time limit")
 

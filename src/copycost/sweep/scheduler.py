@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from copycost.runner.stopping import Stop
-from copycost.sweep.executors.base import Full, Job, Pool
+from copycost.sweep.executors.base import Full, Job, WorkerPool
 from copycost.sweep.work import Ended, Outcome, Task, note_failure
 
 RETRIES = 2
@@ -24,7 +24,7 @@ BUSY_MOST = 300.0
 """The longest such pause."""
 
 
-class Watcher(Protocol):
+class TaskWatcher(Protocol):
     """Something that shows tasks as they start and end."""
 
     def started(self, task: Task) -> None:
@@ -34,7 +34,7 @@ class Watcher(Protocol):
         """A task ended; `again`: it will be restarted."""
 
 
-class Silent:
+class Unwatched:
     """Shows nothing."""
 
     def started(self, task: Task) -> None:
@@ -57,15 +57,19 @@ class _Item:
     not_before: float = 0.0
 
 
-class Schedule:
+class Scheduler:
     """Runs tasks until each has a final outcome, or `stop` is asked."""
 
     def __init__(
-        self, pool: Pool, stop: Stop, watcher: Watcher | None = None, retries: int = RETRIES
+        self,
+        pool: WorkerPool,
+        stop: Stop,
+        watcher: TaskWatcher | None = None,
+        retries: int = RETRIES,
     ) -> None:
         """`retries`: times a task is restarted after its worker was lost."""
         self._pool, self._stop, self._retries = pool, stop, retries
-        self._watcher = watcher or Silent()
+        self._watcher = watcher or Unwatched()
         self._waiting: deque[_Item] = deque()
         self._running: list[tuple[_Item, Job]] = []
         self._outcomes: dict[int, Outcome] = {}
@@ -129,7 +133,7 @@ class Schedule:
     def _deserves_another_try(self, item: _Item, outcome: Outcome) -> bool:
         """Whether to try again: a lost worker's task `retries` times, a stopped or busy one always.
 
-        A clean stop that this schedule did not ask for is no fault of the task.
+        A clean stop that this scheduler did not ask for is no fault of the task.
         """
         if outcome.ended is Ended.LOST:
             return item.lost <= self._retries
