@@ -9,7 +9,7 @@ from copycost.report.doubts import doubts
 from copycost.report.groups import group_records
 from copycost.report.headline import headlines
 from copycost.report.page import render
-from copycost.report.runs import Run
+from copycost.report.runs import ReportedRun
 from copycost.report.tariff import Tariff
 from copycost.runner.record import Record
 from copycost.types import Access
@@ -120,7 +120,7 @@ def test_defences_that_nobody_adapted_to_are_flagged(make_record: MakeRecord) ->
 
 def test_the_page_has_the_section_only_with_defences(make_record: MakeRecord) -> None:
     def page(*records: Record) -> str:
-        runs = [Run(f"runs/{i}", record, None) for i, record in enumerate(records)]
+        runs = [ReportedRun(f"runs/{i}", record, None) for i, record in enumerate(records)]
         return render(runs, Tariff(None, None))
 
     plain, defended = make_record("dfme", 0, 0.8), make_record("dfme", 0, 0.5, victim=MAD)

@@ -105,7 +105,7 @@ def _sentence(best: Group, noise: Group | None, groups: Sequence[Group]) -> str:
         return _unfinished_sentence(best)
     if noise is not None and noise.finished and _none_beats_noise(groups):
         return _noise_sentence(best, noise)
-    found = f"With {_price(best)}, {_name(best)} made a copy that agrees with your model on "
+    found = f"With {_price(best)}, {attacker(best)} made a copy that agrees with your model on "
     found += f"{_share(best)} of held-out inputs{_basis(best)}"
     if noise is None or not noise.finished:
         return f"{found}."
@@ -115,15 +115,16 @@ def _sentence(best: Group, noise: Group | None, groups: Sequence[Group]) -> str:
 def _unfinished_sentence(best: Group) -> str:
     spent = wording.count(best.spent.median)
     return (
-        f"No run has finished. Stopped after {spent} of {_planned(best)}, {_name(best)} had made a "
-        f"copy that agrees with your model on {_share(best)} of held-out inputs{_basis(best)}."
+        f"No run has finished. Stopped after {spent} of {_planned(best)}, {attacker(best)} had "
+        f"made a copy that agrees with your model on {_share(best)} of held-out inputs"
+        f"{_basis(best)}."
     )
 
 
 def _noise_sentence(best: Group, noise: Group) -> str:
     return (
         f"No attack did clearly better than random noise: with {_price(best)}, the copy made by "
-        f"{_name(best)} agrees with your model on {_share(best)} of held-out inputs"
+        f"{attacker(best)} agrees with your model on {_share(best)} of held-out inputs"
         f"{_basis(best)}, and the one made by random noise on {_share(noise)}."
     )
 
@@ -146,8 +147,8 @@ def _circumstances(best: Group, groups: Sequence[Group]) -> list[str]:
     if len(variants) > 1:
         chosen = ", ".join(f"{name} {value}" for name, value in best.variant)
         said.append(
-            f"{wording.capital(_name(best))} was run with {len(variants)} choices of its settings; "
-            f"this is the best of them: {chosen}."
+            f"{wording.capital(attacker(best))} was run with {len(variants)} choices of its "
+            f"settings; this is the best of them: {chosen}."
         )
     return said
 
@@ -217,10 +218,6 @@ def _none_beats_noise(groups: Sequence[Group]) -> bool:
         and any(noise.finished for noise in noise_beside(group, groups))
     ]
     return bool(comparable) and all(no_better_than_noise(g, groups) for g in comparable)
-
-
-def _name(group: Group) -> str:
-    return attacker(group)
 
 
 def _planned(group: Group) -> str:

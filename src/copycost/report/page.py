@@ -19,7 +19,7 @@ from copycost.report.groups import Group, group_records
 from copycost.report.headline import Headline, headlines
 from copycost.report.knowledge import MEANINGS, held
 from copycost.report.levels import level_of
-from copycost.report.runs import Run, read_run
+from copycost.report.runs import ReportedRun, read_run
 from copycost.report.table import Row, attacker, labels, rows
 from copycost.report.tariff import Tariff
 
@@ -52,7 +52,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Victim:
+class VictimSection:
     """Everything the page shows about one copied model."""
 
     headline: Headline
@@ -92,7 +92,7 @@ def write_report(
     return path
 
 
-def render(found: Sequence[Run], tariff: Tariff, failed: Sequence[str] = ()) -> str:
+def render(found: Sequence[ReportedRun], tariff: Tariff, failed: Sequence[str] = ()) -> str:
     """The page on `found`; the same runs in the same order give the same page."""
     groups = group_records([run.record for run in found])
     return (
@@ -128,10 +128,10 @@ def templates(*folders: Path) -> Environment:
     return environment
 
 
-def _victim(headline: Headline, groups: Sequence[Group], tariff: Tariff) -> Victim:
+def _victim(headline: Headline, groups: Sequence[Group], tariff: Tariff) -> VictimSection:
     ours = [group for group in groups if headline.is_about(group)]
     names = labels(ours)
-    return Victim(
+    return VictimSection(
         headline=headline,
         tiles=_tiles(headline, tariff),
         facts=runs.victim_facts([record.victim for group in ours for record in group.records]),
@@ -178,7 +178,7 @@ def _results(groups: Sequence[Group], names: Sequence[str]) -> list[figures.Draw
     ]
 
 
-def _holdings(found: Sequence[Run]) -> dict[str, str]:
+def _holdings(found: Sequence[ReportedRun]) -> dict[str, str]:
     """What attackers held, for each class on the page that has an explanation."""
     classes = dict.fromkeys(held(run.record) for run in found)
     return {name: MEANINGS[name] for name in classes if name in MEANINGS}
@@ -213,7 +213,7 @@ def _table(groups: Sequence[Group]) -> Table:
     )
 
 
-def _run_names(found: Sequence[Run], groups: Sequence[Group]) -> list[str]:
+def _run_names(found: Sequence[ReportedRun], groups: Sequence[Group]) -> list[str]:
     """What to call each run: its group's label and its seed."""
     of_record = {
         id(record): label

@@ -39,7 +39,7 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Run:
+class ReportedRun:
     """A record, the folder it came from and the picture beside it."""
 
     folder: str
@@ -49,7 +49,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Setting:
+class ConfigLine:
     """One line of a configuration."""
 
     name: str
@@ -62,18 +62,18 @@ _PATHS = ("victim", "data", "pool")
 """Settings that may be paths."""
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> ReportedRun:
     """Read a run's folder, or the record in it; `RunError` says what is wrong with it."""
     record = read_record(folder)
     folder = folder if folder.is_dir() else folder.parent
-    return Run(folder.resolve().name, record, _samples(folder / SAMPLES_FILE))
+    return ReportedRun(folder.resolve().name, record, _samples(folder / SAMPLES_FILE))
 
 
-def settings(record: Record) -> list[Setting]:
+def settings(record: Record) -> list[ConfigLine]:
     """The full configuration, paths shortened, and which settings the user gave."""
     given, full = flatten(record.given), flatten(record.config)
     told = {name: _without_folders(full[name]) for name in _PATHS if name in full}
-    return [Setting(name, value, name in given) for name, value in (full | told).items()]
+    return [ConfigLine(name, value, name in given) for name, value in (full | told).items()]
 
 
 def _without_folders(value: str) -> str:
