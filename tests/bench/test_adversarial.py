@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from copycost.bench import adversarial
-from copycost.bench.adversarial import Trial, transfer_rate
+from copycost.bench.adversarial import TransferTrial, transfer_rate
 from copycost.datasets.base import Labelled
 from copycost.engine import Engine
 from copycost.errors import Interrupted
@@ -215,7 +215,7 @@ def test_stopped_between_any_steps_it_goes_on_and_nothing_is_asked_again(
 def test_another_trial_is_for_another_purpose(tmp_path, w, inputs):
     def purpose(right: int = N, pgd: PGD | None = None, seed: int = 0) -> dict[str, Any]:
         which: Any = SimpleNamespace(right=torch.arange(N) < right)
-        return Trial(Linear(w, 0.0), which, pgd or PGD(), Engine("cpu"), seed).purpose
+        return TransferTrial(Linear(w, 0.0), which, pgd or PGD(), Engine("cpu"), seed).purpose
 
     usual = purpose()
     assert purpose() == usual

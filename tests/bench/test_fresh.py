@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from copycost.bench import work
-from copycost.bench.fresh import FreshTraining, Recipe, Trained, train_fresh
+from copycost.bench.fresh import FreshRecipe, FreshTraining, Trained, train_fresh
 from copycost.bench.queries import Queries, first_queries
 from copycost.errors import Interrupted, RunError, Unstable
 from copycost.losses import kl
@@ -139,7 +139,7 @@ def in_memory(array: Any) -> bool:
 
 
 def test_a_student_sees_the_first_queries_and_no_other(transfer):
-    recipe = Recipe(passes=4, batch_size=4, kept_out=0.2, checks=2)
+    recipe = FreshRecipe(passes=4, batch_size=4, kept_out=0.2, checks=2)
     spy, queries = Spy(), first_queries(transfer, 15)
     found = train_fresh(recipe, once(spy), queries, recipe.steps(15), 1, CPU)
     (whole,) = transfer.chunks(1_000)
@@ -157,7 +157,7 @@ def once(spy: Spy) -> Callable[[], nn.Module]:
 
 
 def test_steps_follow_the_budget_and_not_what_was_recorded(transfer):
-    recipe = Recipe(passes=2, batch_size=16)
+    recipe = FreshRecipe(passes=2, batch_size=16)
     assert recipe.steps(100) == 13  # 200 / 16, rounded up
     for recorded in (20, 30):
         spy = Spy()
@@ -165,13 +165,13 @@ def test_steps_follow_the_budget_and_not_what_was_recorded(transfer):
         assert [len(x) for x in spy.seen] == [16] * 13
 
 
-def training_on(transfer, recipe: Recipe, steps: int) -> FreshTraining:
+def training_on(transfer, recipe: FreshRecipe, steps: int) -> FreshTraining:
     queries = first_queries(transfer, 43)
     return FreshTraining(recipe, lambda: TinyNet(TINY, 4, 3), queries, steps, 0, CPU)
 
 
 def test_the_rate_follows_the_schedule(transfer):
-    training = training_on(transfer, Recipe(lr=0.2, schedule=Steps((0.5,), 0.1)), steps=4)
+    training = training_on(transfer, FreshRecipe(lr=0.2, schedule=Steps((0.5,), 0.1)), steps=4)
     rates = []
     while not training.finished:
         training.step()
@@ -180,7 +180,7 @@ def test_the_rate_follows_the_schedule(transfer):
 
 
 def test_the_first_step_is_that_of_sgd_by_hand(transfer):
-    recipe = Recipe(lr=0.3, schedule=Constant(), weight_decay=0.05, batch_size=64, kept_out=0)
+    recipe = FreshRecipe(lr=0.3, schedule=Constant(), weight_decay=0.05, batch_size=64, kept_out=0)
     net, queries = TinyNet(TINY, 4, 3), first_queries(transfer, 43)
     x, answer = queries.of(torch.arange(len(queries)), CPU)
     loss = kl(net(x), recover_logits(answer, 4)).mean()
@@ -192,7 +192,7 @@ def test_the_first_step_is_that_of_sgd_by_hand(transfer):
 
 
 def test_a_seed_gives_the_same_student(transfer):
-    queries, recipe = first_queries(transfer, 40), Recipe(batch_size=8)
+    queries, recipe = first_queries(transfer, 40), FreshRecipe(batch_size=8)
 
     def weights(seed: int) -> Tensor:
         found = train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 20, seed, CPU)
@@ -213,7 +213,7 @@ def test_layers_draw_by_the_seed_alone_and_leave_the_process_its_own_numbers(que
         torch.manual_seed(others)
         expected = torch.rand(3)
         torch.manual_seed(others)
-        trained = train_fresh(Recipe(batch_size=8), dropping, queries, 4, 0, CPU)
+        trained = train_fresh(FreshRecipe(batch_size=8), dropping, queries, 4, 0, CPU)
         assert torch.equal(torch.rand(3), expected)
         found.append(list(trained.last.parameters()))
     assert all(map(torch.equal, *found))
@@ -221,7 +221,7 @@ def test_layers_draw_by_the_seed_alone_and_leave_the_process_its_own_numbers(que
 
 @pytest.mark.parametrize("build", [lambda: TinyNet(TINY, 4, 3), dropping])
 def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer, build):
-    recipe, queries = Recipe(batch_size=8, kept_out=0.2, checks=4), first_queries(transfer, 43)
+    recipe, queries = FreshRecipe(batch_size=8, kept_out=0.2, checks=4), first_queries(transfer, 43)
 
     def learn(keeper: KeptTraining | None = None) -> Trained:
         return train_fresh(recipe, build, queries, 20, 0, CPU, keeper)
@@ -241,8 +241,8 @@ def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer, 
 
 
 def test_the_seconds_are_those_of_all_sessions(transfer):
-    saved = training_on(transfer, Recipe(), steps=2).state() | {"seconds": 1000.0}
-    resumed = training_on(transfer, Recipe(), steps=2)
+    saved = training_on(transfer, FreshRecipe(), steps=2).state() | {"seconds": 1000.0}
+    resumed = training_on(transfer, FreshRecipe(), steps=2)
     resumed.restore(saved)
     assert resumed.trained().seconds >= 1000
 
@@ -257,7 +257,7 @@ def test_the_chosen_student_is_the_best_on_the_queries_kept_out(monkeypatch, tra
         return next(answers)
 
     monkeypatch.setattr("copycost.bench.fresh.agreement", agreement)
-    recipe = Recipe(batch_size=8, kept_out=0.2, checks=4)
+    recipe = FreshRecipe(batch_size=8, kept_out=0.2, checks=4)
     queries = first_queries(transfer, 43)
     found = train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 12, 0, CPU)
     assert looked == [8, 8, 8, 8]
@@ -271,7 +271,7 @@ def test_a_check_that_falls_between_two_steps_comes_after_them(monkeypatch, quer
     """Of 10 steps the quarters are at 2.5, 5, 7.5 and 10; the first is made the best."""
     answers = iter([0.9, 0.1, 0.1, 0.1])
     monkeypatch.setattr("copycost.bench.fresh.agreement", lambda *_: next(answers))
-    recipe = Recipe(batch_size=8, kept_out=0.2, checks=4)
+    recipe = FreshRecipe(batch_size=8, kept_out=0.2, checks=4)
     found = train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 10, 0, CPU)
     assert found.chosen_at == 3
 
@@ -284,7 +284,7 @@ def test_a_student_is_held_against_the_answers_to_the_queries_kept_out(monkeypat
         return 0.5
 
     monkeypatch.setattr("copycost.bench.fresh.agreement", noted)
-    recipe = Recipe(batch_size=8, kept_out=0.45, checks=1)
+    recipe = FreshRecipe(batch_size=8, kept_out=0.45, checks=1)
     training = FreshTraining(recipe, lambda: TinyNet(TINY, 4, 3), queries, 1, 0, CPU)
     training.step()
     x, answer = queries.of(training._kept, CPU)
@@ -296,20 +296,22 @@ def test_a_student_is_held_against_the_answers_to_the_queries_kept_out(monkeypat
 
 def test_each_epoch_goes_over_all_that_is_learnt_from_in_an_order_of_its_own(queries):
     spy = Spy()
-    train_fresh(Recipe(batch_size=8, kept_out=0), once(spy), queries, 10, 0, CPU)
+    train_fresh(FreshRecipe(batch_size=8, kept_out=0), once(spy), queries, 10, 0, CPU)
     one, other = torch.cat(spy.seen).flatten(1).split(40)
     assert torch.equal(one.unique(dim=0), other.unique(dim=0))
     assert not torch.equal(one, other)
 
 
 def test_with_no_setting_given_the_recipe_is_the_one_results_were_made_with():
-    assert Recipe() == Recipe(passes=20, batch_size=64, lr=0.05, momentum=0.9, weight_decay=5e-4)
+    assert FreshRecipe() == FreshRecipe(
+        passes=20, batch_size=64, lr=0.05, momentum=0.9, weight_decay=5e-4
+    )
 
 
 def test_the_best_before_a_stop_is_still_the_best_after_it(tmp_path, monkeypatch, transfer):
     answers = iter([0.75, 0.5])
     monkeypatch.setattr("copycost.bench.fresh.agreement", lambda *_: next(answers))
-    recipe, queries = Recipe(batch_size=8, kept_out=0.2, checks=2), first_queries(transfer, 43)
+    recipe, queries = FreshRecipe(batch_size=8, kept_out=0.2, checks=2), first_queries(transfer, 43)
 
     def learn(stop: Stop):
         keeper = KeptTraining(tmp_path / "kept.safetensors", stop)
@@ -322,7 +324,7 @@ def test_the_best_before_a_stop_is_still_the_best_after_it(tmp_path, monkeypatch
 
 def test_with_few_queries_none_is_kept_out_and_none_is_chosen(transfer):
     found = train_fresh(
-        Recipe(), lambda: TinyNet(TINY, 4, 3), first_queries(transfer, 12), 3, 0, CPU
+        FreshRecipe(), lambda: TinyNet(TINY, 4, 3), first_queries(transfer, 12), 3, 0, CPU
     )
     assert (found.learnt, found.kept_out, found.chosen, found.chosen_at) == (12, 0, None, None)
 
@@ -331,11 +333,11 @@ def test_what_cannot_be_learnt_from_is_said(transfer):
     def build() -> nn.Module:
         return TinyNet(TINY, 4, 3)
 
-    assert train_fresh(Recipe(), build, first_queries(transfer, 2), 3, 0, CPU).learnt == 2
+    assert train_fresh(FreshRecipe(), build, first_queries(transfer, 2), 3, 0, CPU).learnt == 2
     with pytest.raises(RunError, match="1 recorded"):
-        train_fresh(Recipe(), build, first_queries(transfer, 1), 3, 0, CPU)
+        train_fresh(FreshRecipe(), build, first_queries(transfer, 1), 3, 0, CPU)
     with pytest.raises(Unstable, match=r"fresh\.lr"):
-        train_fresh(Recipe(lr=1e38), build, first_queries(transfer, 40), 30, 0, CPU)
+        train_fresh(FreshRecipe(lr=1e38), build, first_queries(transfer, 40), 30, 0, CPU)
 
 
 def test_a_last_step_too_far_is_lost_as_well():
@@ -367,7 +369,7 @@ def test_it_learns(tmp_path: Path):
     p = TinyNet(TINY, 4, 9)(x.float() / 255).softmax(1).detach()
     layout = Layout.choose(TINY, 4, Access.PROBABILITIES, Encoding.BYTES)
     queries = Queries(layout, [Arrays(x.numpy(), p.argmax(1).numpy(), p.numpy())])
-    found = train_fresh(Recipe(), lambda: TinyNet(TINY, 4, 3), queries, 200, 0, CPU)
+    found = train_fresh(FreshRecipe(), lambda: TinyNet(TINY, 4, 3), queries, 200, 0, CPU)
     unseen = torch.rand(500, 1, 8, 8, generator=random)
     agreed = (found.last(unseen).argmax(1) == TinyNet(TINY, 4, 9)(unseen).argmax(1)).float().mean()
     assert agreed > 0.7
@@ -382,7 +384,7 @@ def test_a_student_is_looked_at_as_it_will_be_used(queries):
     def build() -> nn.Module:
         return nn.Sequential(nn.Flatten(), next(left), nn.Linear(64, 4))
 
-    recipe = Recipe(batch_size=8, kept_out=0.2, checks=4)
+    recipe = FreshRecipe(batch_size=8, kept_out=0.2, checks=4)
     found = train_fresh(recipe, build, queries, 12, 0, CPU)
     assert found.kept_out == 8
     assert int(norms[0].num_batches_tracked or 0) == 12
@@ -390,7 +392,7 @@ def test_a_student_is_looked_at_as_it_will_be_used(queries):
 
 
 def test_the_second_step_has_the_momentum_of_the_first(queries):
-    recipe = Recipe(lr=0.3, momentum=0.5, schedule=Constant(), weight_decay=0, kept_out=0)
+    recipe = FreshRecipe(lr=0.3, momentum=0.5, schedule=Constant(), weight_decay=0, kept_out=0)
     net = TinyNet(TINY, 4, 3)
     x, answer = queries.of(torch.arange(40), CPU)
     weights = list(net.parameters())
@@ -408,12 +410,12 @@ def test_the_second_step_has_the_momentum_of_the_first(queries):
 
 @pytest.mark.parametrize("change", ["recipe", "queries", "answers", "steps", "seed"])
 def test_another_training_is_for_another_purpose(queries, change):
-    usual = {"recipe": Recipe(), "queries": queries, "steps": 4, "seed": 0}
+    usual = {"recipe": FreshRecipe(), "queries": queries, "steps": 4, "seed": 0}
     fewer = Queries(queries.layout, queries._calls[:3])
     as_many = Queries(
         queries.layout, [call._replace(labels=(call.labels + 1) % 4) for call in queries._calls]
     )
-    others = {"recipe": Recipe(lr=0.01), "queries": fewer, "steps": 5, "seed": 1}
+    others = {"recipe": FreshRecipe(lr=0.01), "queries": fewer, "steps": 5, "seed": 1}
     others |= {"answers": as_many}
 
     def purpose(**settings: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from copycost.bench import carry_out, work
 from copycost.bench.adversarial import TransferRate
 from copycost.bench.carry_out import Bench
-from copycost.bench.fresh import Recipe, Trained
+from copycost.bench.fresh import FreshRecipe, Trained
 from copycost.bench.plan import BenchConfig
 from copycost.bench.work import FreshResult, Measure
 from copycost.metrics.transferability import PGD
@@ -40,7 +40,11 @@ def fresh(budget: int, of: RunConfig) -> FreshResult:
 
 def measure(folder: Path, seed: int = 5, **changes: Any) -> Measure:
     config = RunConfig(victim="digits-lenet", student="lenet", budget=240, seed=seed)
-    settings: dict[str, Any] = {"pgd": PGD(), "recipe": Recipe(), "budgets": (120, 240)} | changes
+    settings: dict[str, Any] = {
+        "pgd": PGD(),
+        "recipe": FreshRecipe(),
+        "budgets": (120, 240),
+    } | changes
     home: Any = None
     return Measure(name="it", home=home, config=config, folder=folder, **settings)
 
@@ -68,10 +72,10 @@ def test_a_fresh_student_has_the_queries_and_steps_of_its_budget_and_the_chance_
     assert asked == {
         "built": ("lenet", "spec", 4, derive(seed, "fresh student")),
         "queries": (tmp_path, budget),
-        "steps": Recipe().steps(budget),
+        "steps": FreshRecipe().steps(budget),
         "chance": derive(seed, "fresh student's lessons"),
     }
-    assert (found.budget, found.steps) == (budget, Recipe().steps(budget))
+    assert (found.budget, found.steps) == (budget, FreshRecipe().steps(budget))
 
 
 def test_all_is_measured_once_the_rate_and_every_fresh_student_are(tmp_path):
@@ -92,7 +96,7 @@ def test_what_was_measured_with_other_settings_counts_for_nothing(tmp_path):
     assert (it.transfer(), it.fresh(120)) == (RATE, fresh(120, it.config))
     assert it.fresh(240) is None
     assert measure(tmp_path, pgd=PGD(steps=3)).transfer() is None
-    assert measure(tmp_path, recipe=Recipe(passes=3)).fresh(120) is None
+    assert measure(tmp_path, recipe=FreshRecipe(passes=3)).fresh(120) is None
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def transfer_rate(
     if the auditor is asked to stop: answers already paid for are kept and not asked again.
     """
     student = load_model(folder / STUDENT_FOLDER)[0].to(engine.device).requires_grad_(False)
-    trial = Trial(student, auditor, pgd, engine, seed)
+    trial = TransferTrial(student, auditor, pgd, engine, seed)
     keeper.begin(trial)
     while not trial.finished:
         try:
@@ -61,7 +61,7 @@ def transfer_rate(
     return trial.rate()
 
 
-class Trial:
+class TransferTrial:
     """The measurement of a transfer rate, between two chunks of held-out inputs."""
 
     def __init__(

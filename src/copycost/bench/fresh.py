@@ -36,7 +36,7 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True, config=SETTINGS)
-class Recipe:
+class FreshRecipe:
     """Settings of supervised training on recorded answers, by SGD."""
 
     passes: float = Field(default=20.0, gt=0)
@@ -78,7 +78,7 @@ class Trained(NamedTuple):
 
 
 def train_fresh(
-    recipe: Recipe,
+    recipe: FreshRecipe,
     build: Callable[[], nn.Module],
     queries: Queries,
     steps: int,
@@ -108,7 +108,7 @@ class FreshTraining:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: FreshRecipe,
         build: Callable[[], nn.Module],
         queries: Queries,
         steps: int,
@@ -185,7 +185,7 @@ class FreshTraining:
 class _Learner:
     """A student with its optimiser."""
 
-    def __init__(self, recipe: Recipe, student: nn.Module, device: torch.device) -> None:
+    def __init__(self, recipe: FreshRecipe, student: nn.Module, device: torch.device) -> None:
         self._recipe = recipe
         self.student = arranged(student.to(device)).train()
         self._optimizer = torch.optim.SGD(
@@ -278,7 +278,7 @@ class _Rows:
         self._chance.set_state(state["chance"])
 
 
-def _split(recipe: Recipe, queries: Queries, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+def _split(recipe: FreshRecipe, queries: Queries, chance: torch.Generator) -> tuple[Tensor, Tensor]:
     """Row numbers to keep out and to learn from, at random; `RunError` if these are too few."""
     kept = int(recipe.kept_out * len(queries))
     if len(queries) - kept < SMALLEST_BATCH:

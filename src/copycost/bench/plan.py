@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from copycost.attacks import ATTACKS
 from copycost.attacks.base import Attack
-from copycost.bench.fresh import Recipe
+from copycost.bench.fresh import FreshRecipe
 from copycost.errors import ConfigError
 from copycost.hashes import text_hash
 from copycost.metrics.transferability import PGD
@@ -44,7 +44,7 @@ class BenchConfig(AuditConfig):
     """Runs of each attack at each budget: seeds first_seed, first_seed + 1, …"""
     pgd: PGD = PGD()
     """How adversarial examples are made on the students."""
-    fresh: Recipe = Recipe()
+    fresh: FreshRecipe = FreshRecipe()
     """How the students of the second track are trained."""
 
     @model_validator(mode="after")

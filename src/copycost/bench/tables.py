@@ -37,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Terms:
+class AttackTerms:
     """What an attack assumes and costs, ready to print."""
 
     attack: str
@@ -65,7 +65,7 @@ def rows(record: BenchRecord) -> list[Row]:
     return [_row(attack, budget) for attack in record.attacks for budget in attack.budgets]
 
 
-def terms(record: BenchRecord) -> list[Terms]:
+def terms(record: BenchRecord) -> list[AttackTerms]:
     """One line for each attack."""
     return [_terms(attack) for attack in record.attacks]
 
@@ -160,9 +160,9 @@ def _row(attack: AttackResult, result: BudgetResult) -> Row:
     )
 
 
-def _terms(attack: AttackResult) -> Terms:
+def _terms(attack: AttackResult) -> AttackTerms:
     queries = wording.plural(attack.queries_per_image, "query", "queries")
-    return Terms(
+    return AttackTerms(
         attack=wording.attack_name(attack.attack),
         kind=attack.kind,
         access=str(attack.access),

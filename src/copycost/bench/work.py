@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from copycost.bench.adversarial import TransferRate, transfer_rate
-from copycost.bench.fresh import Recipe, Trained, refuse_lost, train_fresh
+from copycost.bench.fresh import FreshRecipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
 from copycost.errors import Busy, Interrupted
@@ -57,7 +57,7 @@ class Measure(Task):
     config: RunConfig
     folder: Path
     pgd: PGD
-    recipe: Recipe
+    recipe: FreshRecipe
     budgets: tuple[int, ...]
     """Budgets of the fresh students; empty unless the run has its attack's largest budget."""
 
@@ -159,7 +159,7 @@ def _read(kind: type[F], path: Path) -> F | None:
     return kind.read_from(path, "is damaged", "Delete it to measure again.")
 
 
-def _key(settings: PGD | Recipe) -> str:
+def _key(settings: PGD | FreshRecipe) -> str:
     """The part of a file name that stands for the settings of a measurement."""
     text = json.dumps(write_settings(settings), sort_keys=True)
     return text_hash(text)[:12]
