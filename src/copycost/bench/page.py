@@ -7,31 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from copycost.bench import figures, tables
-from copycost.bench.result import BENCH_FILE, BenchRecord
+from copycost.bench.result import BenchRecord
 from copycost.files import write_atomically
 from copycost.report import runs, wording
+from copycost.report.beside import write_beside
 from copycost.report.doubts import Doubt, by_flag
 from copycost.report.page import templates
 
 PAGE = "index.html"
-PICTURES = ("svg", "png")
 
 
 def write_bench(record: BenchRecord, folder: Path) -> Path:
     """Write record, CSV, figures and page into `folder`; return the page."""
-    pictures = figures.files(record)
-    for ending in PICTURES:
-        if ending not in pictures:
-            (folder / f"bench.{ending}").unlink(missing_ok=True)
     text = json.dumps(record.as_json(), indent=1, ensure_ascii=False) + "\n"
-    contents = {
-        BENCH_FILE: text.encode(),
-        "bench.csv": tables.csv_of(record).encode(),
-        **{f"bench.{ending}": content for ending, content in pictures.items()},
-    }
-    for name, content in contents.items():
-        write_atomically(folder / name, content)
-    write_atomically(folder / PAGE, render(record, list(contents)).encode())
+    contents = {"json": text.encode(), "csv": tables.csv_of(record).encode()}
+    files = write_beside(folder, "bench", {**contents, **figures.files(record)})
+    write_atomically(folder / PAGE, render(record, files).encode())
     return folder / PAGE
 
 

@@ -20,7 +20,6 @@ from copycost.thresholds import knows_nothing, least_budgets
 from copycost.types import Access
 
 VERSION: Literal[1] = 1
-BENCH_FILE = "bench.json"
 QUALITIES = ("accuracy", "agreement", "kl")
 """Measures of a student; those of an ensemble's members have names like 'member 2/accuracy'."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from copycost.bench.result import AttackResult, BenchRecord, BenchRun, BudgetResult, Interval
 from copycost.report import wording
+from copycost.report.beside import as_csv
 
 CSV_COLUMNS = ("attack", "class", "budget", "seed", "track", "name", "value", "record")
 TRACKS = ("own", "fresh, last", "fresh, chosen")
@@ -99,16 +98,15 @@ def missing(record: BenchRecord) -> list[str]:
 
 
 def csv_of(record: BenchRecord) -> str:
-    """Every measurement of every run, in long format and to full precision."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for attack in record.attacks:
-        for budget in attack.budgets:
-            for run in budget.runs:
-                head = (attack.attack, attack.kind, budget.budget, run.seed)
-                writer.writerows((*head, *line, run.id or "") for line in _lines(run))
-    return text.getvalue()
+    """Every measurement of every run as CSV, in long format and to full precision."""
+    lines = (
+        (attack.attack, attack.kind, budget.budget, run.seed, *line, run.id or "")
+        for attack in record.attacks
+        for budget in attack.budgets
+        for run in budget.runs
+        for line in _lines(run)
+    )
+    return as_csv(CSV_COLUMNS, lines)
 
 
 def shares(found: Interval | None, seeds: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from copycost.files import write_atomically
 from copycost.presets.kwon2023 import SCALES
 from copycost.report import wording
+from copycost.report.beside import write_beside
 from copycost.report.doubts import Doubt
 from copycost.report.figures import Drawing
 from copycost.report.page import templates
@@ -21,7 +22,6 @@ from copycost.reproduce.diagnosis_page import diagnosed
 from copycost.reproduce.result import StudyResult
 
 INDEX = "index.html"
-PICTURES = ("svg", "png")
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,8 @@ def _headline(of_paper: Sequence[Shown]) -> str:
 
 def _write_files(result: StudyResult, folder: Path) -> list[str]:
     """Write the study's figure and numbers, remove outdated pictures, return the files' names."""
-    contents: Mapping[str, bytes] = figures.files(result)
-    for ending in PICTURES:
-        if ending not in contents:
-            (folder / f"{result.key}.{ending}").unlink(missing_ok=True)
-    contents = {**contents, "csv": tables.csv_of(result).encode()}
-    for ending, content in contents.items():
-        write_atomically(folder / f"{result.key}.{ending}", content)
-    return [f"{result.key}.{ending}" for ending in contents]
+    contents = {**figures.files(result), "csv": tables.csv_of(result).encode()}
+    return write_beside(folder, result.key, contents)
 
 
 def _doubts(result: StudyResult) -> list[Doubt]:

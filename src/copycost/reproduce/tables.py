@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from statistics import median
 from copycost.claims.base import Finding
 from copycost.presets.kwon2023 import SCALES
 from copycost.report import wording
+from copycost.report.beside import as_csv
 from copycost.report.groups import Spread, spread
 from copycost.report.table import in_words
 from copycost.reproduce.epochs import queries_of_epoch
@@ -70,13 +69,13 @@ class Verdict:
 def csv_of(result: StudyResult) -> str:
     """The values of its panels, accuracy and agreement as CSV, in long format, full precision."""
     names = dict.fromkeys([*(panel.value for panel in result.study.panels), *SHARES])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for series in result.series:
-        for record in series.records:
-            writer.writerows(_lines(result.key, series.label, record, list(names)))
-    return text.getvalue()
+    lines = (
+        line
+        for series in result.series
+        for record in series.records
+        for line in _lines(result.key, series.label, record, list(names))
+    )
+    return as_csv(COLUMNS, lines)
 
 
 def rows(result: StudyResult) -> list[Row]:
