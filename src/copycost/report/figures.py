@@ -268,13 +268,20 @@ def described_curves(
     return " ".join(said + [f"{level.label}: {write(level.value)}." for level in levels])
 
 
+def undated_svg(figure: Figure, title: str | None = None) -> str:
+    """The figure as Matplotlib writes it, with no date and nothing else that may differ."""
+    buffer = io.StringIO()
+    metadata: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    if title is not None:
+        metadata["Title"] = title
+    FigureCanvasSVG(figure)
+    figure.savefig(buffer, format="svg", metadata=metadata)
+    return buffer.getvalue()
+
+
 def inline_svg(figure: Figure, title: str, described: str) -> Markup:
     """The figure as an `<svg>` element for an HTML page, without size, ids or references."""
-    buffer = io.StringIO()
-    none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    FigureCanvasSVG(figure)
-    figure.savefig(buffer, format="svg", metadata=none)
-    drawing = buffer.getvalue()
+    drawing = undated_svg(figure)
     drawing = drawing[drawing.index("<svg") :]
     box = re.search(r'viewBox="[^"]*"', drawing)
     assert box is not None, "Matplotlib gives every drawing a viewBox"

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from copycost.report.figures import FAINT, INK, SETTINGS, drawn_with
+from copycost.report.figures import FAINT, INK, SETTINGS, drawn_with, undated_svg
 
 COLOURS = {INK: "#222222", FAINT: "#888888"}
 """Fixed colours in place of the page's placeholders."""
@@ -29,14 +28,8 @@ def on_paper(salt: str) -> Iterator[None]:
 
 def svg(figure: Figure, title: str | None = None) -> str:
     """The figure as an SVG file without a date."""
-    buffer = io.StringIO()
-    FigureCanvasSVG(figure)
-    metadata: dict[str, str | None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    if title is not None:
-        metadata["Title"] = title
-    figure.savefig(buffer, format="svg", metadata=metadata)
     # Git and editors would strip the blanks that Matplotlib leaves at the ends of lines.
-    return re.sub(r"[ \t]+$", "", buffer.getvalue(), flags=re.MULTILINE)
+    return re.sub(r"[ \t]+$", "", undated_svg(figure, title), flags=re.MULTILINE)
 
 
 def png(figure: Figure) -> bytes:
