@@ -20,12 +20,12 @@ from copycost.benchmark.plan import BUDGET, Plan, random_target
 from copycost.benchmark.result import Overhead, Part
 from copycost.benchmark.settings import CIFAR_RESNET20
 from copycost.engine import Engine
-from copycost.nets import ARCHITECTURES
-from copycost.nets.seeded import build, derive
 from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import BLOCKS_PER_BUDGET, Meter
 from copycost.oracle.range_check import RangeCheck
-from copycost.runner.auditor import Auditor
+from copycost.runner.auditor import Auditor, auditors_account
+from copycost.runner.folder import AUDITOR_FILE
+from copycost.runner.making import fresh_student
 from copycost.runner.run import Run
 from copycost.runner.stopping import Stop
 from copycost.runner.watchers import Display, Silent
@@ -128,14 +128,8 @@ def _run(plan: Plan, engine: Engine, ledger: Ledger, folder: Path) -> tuple[Run,
     """A run of the plan that has not started, and the state of its players."""
     target, config = random_target(plan.setting, engine.device), plan.config()
     meter = Meter(target.victim, access=config.access, budget=config.budget, ledger=ledger)
-    auditor = Auditor(
-        target,
-        (),
-        0,
-        ledger.account("auditor", None, block=len(target.held_out)),
-        folder / "auditor.safetensors",
-        engine.device,
-    )
+    account, cache = auditors_account(ledger, target), folder / AUDITOR_FILE
+    auditor = Auditor(target, (), 0, account, cache, engine.device)
     run = Run(
         folder,
         plan.attack,
@@ -147,9 +141,8 @@ def _run(plan: Plan, engine: Engine, ledger: Ledger, folder: Path) -> tuple[Run,
         stop=Stop(),
         watcher=Silent(),
     )
-    builder = ARCHITECTURES[plan.setting.student]
-    student = build(builder, plan.setting.spec, target.victim.classes, derive(0, "student"))
-    return run, plan.attack.start(student, meter.oracle, engine, 0)
+    student = fresh_student(config, plan.setting.spec, target.victim.classes)
+    return run, plan.attack.start(student, meter.oracle, engine, config.seed)
 
 
 def _timed(step: Callable[[], None], device: torch.device, steps: int) -> float:
