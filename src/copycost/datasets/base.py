@@ -88,6 +88,10 @@ class Labelled:
         """These images, which are decoded already."""
         return self
 
+    def in_range(self, spec: InputSpec) -> Labelled:
+        """These images, decoded; their bytes stand for values in the range of `spec`."""
+        return replace(self.decoded(), low=spec.low, high=spec.high)
+
     def halved(self) -> Labelled:
         """These images at half the size, [N, C, H // 2, W // 2]; each value is a mean of four."""
         return replace(self, inputs=_halved(self.inputs))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -162,8 +161,7 @@ def _data(record: Record, data: str | None) -> Labelled:
     if is_own(victim) and data is None:
         return own_target(victim, named).held_out
     held_out = load(named or preset_named(victim).dataset).test
-    spec = record.victim.spec
-    return replace(held_out.decoded(), low=spec.low, high=spec.high)
+    return held_out.in_range(record.victim.spec)
 
 
 def _watched(

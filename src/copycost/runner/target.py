@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from copycost.datasets.base import Labelled
@@ -47,10 +47,8 @@ class Target:
             check_text(f"the target's {name}", getattr(self, name))
         _check_undefended(self.victim)
         self._check_shape()
-        spec = self.victim.spec
         # Data sets hold bytes; the victim's spec says what range they stand for.
-        held_out = replace(self.held_out.decoded(), low=spec.low, high=spec.high)
-        object.__setattr__(self, "held_out", held_out)
+        object.__setattr__(self, "held_out", self.held_out.in_range(self.victim.spec))
         self._check_labels()
 
     def _check_shape(self) -> None:
