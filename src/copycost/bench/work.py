@@ -11,7 +11,6 @@ from copycost.bench.adversarial import TransferRate, transfer_rate
 from copycost.bench.fresh import FreshRecipe, Trained, refuse_lost, train_fresh
 from copycost.bench.queries import first_queries
 from copycost.engine import Engine
-from copycost.errors import Busy, Interrupted
 from copycost.hashes import text_hash
 from copycost.metrics.transferability import PGD
 from copycost.nets import ARCHITECTURES
@@ -76,13 +75,8 @@ class Measure(Task):
 
     def run(self, stop: Stop) -> Outcome:
         """Take the missing measurements, until all are done or `stop` is asked."""
-        try:
-            with exclusive(self.folder), Ledger(self.folder / LEDGER_FILE) as ledger:
-                self._measure(ledger, stop)
-        except Busy:
-            return Outcome(Ended.BUSY)
-        except Interrupted:
-            return Outcome(Ended.STOPPED)
+        with exclusive(self.folder), Ledger(self.folder / LEDGER_FILE) as ledger:
+            self._measure(ledger, stop)
         return Outcome(Ended.FINISHED)
 
     @property

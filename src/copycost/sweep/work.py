@@ -58,7 +58,10 @@ class Task(ABC):
 
     @abstractmethod
     def run(self, stop: Stop) -> Outcome:
-        """Start or resume it, until it is finished or `stop` is asked."""
+        """Start or resume it, until it is finished or `stop` is asked.
+
+        May raise anything; `perform` makes an outcome of it.
+        """
 
     @property
     @abstractmethod
@@ -74,10 +77,7 @@ class TrainVictim(Task):
 
     def run(self, stop: Stop) -> Outcome:
         """Start or resume the training, unless the trained victim exists."""
-        try:
-            self.home.train(stop)
-        except Interrupted:
-            return Outcome(Ended.STOPPED)
+        self.home.train(stop)
         return Outcome(Ended.FINISHED)
 
     @property
@@ -95,14 +95,9 @@ class CopyVictim(Task):
 
     def run(self, stop: Stop) -> Outcome:
         """Start or resume the run, or find that it is finished."""
-        try:
-            with exclusive(self.folder):
-                pass  # if another process holds the run, there is no need to load the victim
-            record = copy_model(self.config, self.home.load(), self.folder, stop=stop)
-        except Busy:
-            return Outcome(Ended.BUSY)
-        except Interrupted:
-            return Outcome(Ended.STOPPED)
+        with exclusive(self.folder):
+            pass  # if another process holds the run, there is no need to load the victim
+        record = copy_model(self.config, self.home.load(), self.folder, stop=stop)
         return Outcome(Ended.FINISHED if record.finished else Ended.STOPPED)
 
     @property
@@ -117,6 +112,10 @@ def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
     try:
         use_threads(threads)
         outcome = task.run(stop)
+    except Interrupted:
+        return Outcome(Ended.STOPPED)
+    except Busy:
+        return Outcome(Ended.BUSY)
     except Exception as error:
         note_failure(task, traceback.format_exc())
         return Outcome(Ended.FAILED, _in_one_line(error), task.error_file)
