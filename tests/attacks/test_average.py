@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 
 
 def learner() -> nn.Module:
@@ -22,7 +22,7 @@ def change(network: nn.Module, step: int) -> None:
 @pytest.mark.parametrize("every", [1, 3])
 def test_weights_and_buffers_follow_the_formula(every):
     network = learner()
-    average = Average(network, momentum=0.9, every=every)
+    average = WeightAverage(network, momentum=0.9, every=every)
     start = {k: v.clone() for k, v in network.state_dict().items()}
     assert all(torch.equal(v, start[k]) for k, v in average.network.state_dict().items())
     expected = [0.0] * len(start)
@@ -44,7 +44,7 @@ def test_weights_and_buffers_follow_the_formula(every):
 
 def test_shares_no_memory_and_takes_no_gradient():
     network = learner()
-    average = Average(network, momentum=0.5)
+    average = WeightAverage(network, momentum=0.5)
     change(network, 7)
     assert not any(bool((p == 49).all()) for p in average.network.parameters())
     assert not any(p.requires_grad for p in average.network.parameters())
@@ -54,12 +54,12 @@ def test_shares_no_memory_and_takes_no_gradient():
 
 def test_goes_on_from_its_state():
     network = learner()
-    whole, parts = Average(network, 0.8, every=2), Average(network, 0.8, every=2)
+    whole, parts = WeightAverage(network, 0.8, every=2), WeightAverage(network, 0.8, every=2)
     for step in range(1, 4):
         change(network, step)
         whole.follow(network)
         parts.follow(network)
-    resumed = Average(learner(), 0.8, every=2)
+    resumed = WeightAverage(learner(), 0.8, every=2)
     resumed.restore(parts.state())
     for step in range(4, 9):
         change(network, step)

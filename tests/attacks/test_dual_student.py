@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 from copycost.attacks.dual_student import DualStudent, unsquashed
 from copycost.attacks.state import State
 from copycost.engine import Engine
@@ -98,7 +98,7 @@ def test_each_average_follows_its_own_student_as_often_as_told():
     attack = small(average_momentum=0.5, average_every=3)
     s, oracle, _ = begin(attack)
     networks = {name: s.players[name].network for name in ("student", "member 2")}
-    wanted = {name: Average(network, 0.5, every=3) for name, network in networks.items()}
+    wanted = {name: WeightAverage(network, 0.5, every=3) for name, network in networks.items()}
     for _ in range(6):
         attack.step(s, oracle, 16)
         for name, network in networks.items():

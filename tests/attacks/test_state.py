@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.schedules import Constant
@@ -56,7 +56,7 @@ def test_an_attack_that_goes_on_has_its_averages_and_its_next_random_numbers() -
             learner.engine,
             learner,
             learner.engine.random(seed),
-            averages={"student": Average(learner.network, 0.5)},
+            averages={"student": WeightAverage(learner.network, 0.5)},
         )
         for seed, learner in enumerate((player(10.0, 20.0), player(0.0, 0.0)))
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from copycost.flags import Flag
-from copycost.runner.outcome import Outcome
+from copycost.runner.outcome import EndedRun
 from copycost.runner.record import Point
 
 FINE = {"accuracy": 0.9, "agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
@@ -42,7 +42,7 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         "lost": 0,
         "pool": None,
     }
-    return Outcome(**values | more)._flags(steps)
+    return EndedRun(**values | more)._flags(steps)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 
-class Average:
+class WeightAverage:
     """A network whose weights and buffers are the average of another's over time.
 
     Every `every` calls, θ̄ ← momentum · θ̄ + (1 - momentum) · θ. During the first `every` calls it

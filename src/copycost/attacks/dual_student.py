@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.state import State
 from copycost.attacks.through_students import ThroughStudents
@@ -56,7 +56,7 @@ class DualStudent(ThroughStudents):
         if self.average_momentum:
             s.beside["not averaged"] = s.student.network
             s.averages = {
-                name: Average(network, self.average_momentum, self.average_every)
+                name: WeightAverage(network, self.average_momentum, self.average_every)
                 for name, network in networks.items()
             }
             networks = {name: average.network for name, average in s.averages.items()}

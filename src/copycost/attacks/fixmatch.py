@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 from copycost.attacks.knockoff import Knockoff
 from copycost.attacks.pool_attack import PoolState
 from copycost.attacks.views import strong, weak
@@ -57,7 +57,7 @@ class FixMatch(Knockoff):
     ) -> PoolState:
         """The state before the first query, with an average of the student."""
         s = super().begin(pool, student, oracle, engine, seed)
-        s.averages["student"] = Average(s.student.network, self.average)
+        s.averages["student"] = WeightAverage(s.student.network, self.average)
         return s
 
     def learn(self, s: PoolState, rows: Tensor) -> dict[str, Tensor]:

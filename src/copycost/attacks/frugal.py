@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, pad
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
 from copycost.attacks.patience import steadied, suited_lessons
@@ -131,7 +131,7 @@ class Frugal(Guided):
         s = super().start(student, oracle, engine, seed)
         s.memory = Replay(oracle, engine, self.memory_mib)
         if self.average_momentum:
-            s.averages = {"student": Average(s.student.network, self.average_momentum)}
+            s.averages = {"student": WeightAverage(s.student.network, self.average_momentum)}
             s.beside["not averaged"] = s.student.network
         if self.members > 1:
             s.beside |= {name: player.network for name, player in s.more.items()}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from copycost.attacks.average import Average
+from copycost.attacks.average import WeightAverage
 from copycost.attacks.replay import Replay
 from copycost.engine import Engine, restore_optimizer
 from copycost.nets.apart import each
@@ -134,7 +134,7 @@ class State:
     """Further players by name: a second student, a discriminator."""
     memory: Replay | None = None
     """Earlier queries and answers, to be learnt again."""
-    averages: dict[str, Average] = field(default_factory=dict)
+    averages: dict[str, WeightAverage] = field(default_factory=dict)
     """Averages of networks over time, by the player's name."""
     beside: dict[str, nn.Module] = field(default_factory=dict)
     """Networks that are evaluated beside the copy, by name, such as 'ensemble'."""

@@ -44,7 +44,7 @@ from copycost.runner.making import (
     maps_its_range,
     ready_victim,
 )
-from copycost.runner.outcome import Outcome
+from copycost.runner.outcome import EndedRun
 from copycost.runner.pools import load_pool
 from copycost.runner.process import process_lent
 from copycost.runner.record import RECORD_FILE, SAMPLES_FILE, Record, read_record
@@ -214,10 +214,10 @@ class _Job:
                 self.auditor.close()
         spent, lost = (sum(engine.ranks.all(n)) for n in (self.meter.spent, self.meter.lost))
         if self.auditor is not None:
-            outcome = Outcome(
+            ended = EndedRun(
                 config, self.attack, self.run, self.auditor, engine, spent, lost, self.pool
             )
-            record = outcome.record(self.state, self.place.recorder)
+            record = ended.record(self.state, self.place.recorder)
             if record.finished:
                 self._keep(self.state.judged, record)
             if images is not None:

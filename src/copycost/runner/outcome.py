@@ -34,7 +34,7 @@ from copycost.victims.saved import content_hash
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EndedRun:
     """A run that has ended or been stopped, as rank 0 sees it."""
 
     config: RunConfig
