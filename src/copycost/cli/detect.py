@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,8 +44,7 @@ def detect_command(
     from copycost.cli.detect_run import show  # noqa: PLC0415
     from copycost.runner.detecting import detect  # noqa: PLC0415
 
-    more: dict[str, Any] = {"customers": customers, "fixed": threshold, "most": most, "data": data}
-    found = detect(detector, runs, **more)
+    found = detect(detector, runs, customers=customers, fixed=threshold, most=most, data=data)
     show(found)
     if as_json:
         print_json(found.model_dump(mode="json"))

@@ -108,7 +108,7 @@ def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = (
     """Shares in [0, 1] against queries, with percentages on the axis."""
     described = f"{title} against queries. " + described_curves(drawn, levels, wording.percent)
     with inline(title):
-        figure, axes = _axes(6.4, 3.4)
+        figure, axes = _axes(3.4)
         draw_curves(axes, drawn)
         for level in levels:
             draw_level(axes.axhline, level.value)
@@ -120,7 +120,7 @@ def values_figure(title: str, drawn: Sequence[Curve]) -> Drawing:
     """Losses, norms and the like against queries; a log axis where they span decades."""
     described = f"{title} against queries. " + described_curves(drawn, (), wording.plain)
     with inline(title):
-        figure, axes = _axes(6.4, 2.8)
+        figure, axes = _axes(2.8)
         draw_curves(axes, drawn)
         scale_values(axes, drawn)
         return Drawing(title, inline_svg(figure, title, described), legend(drawn, ()))
@@ -193,8 +193,8 @@ def drawn_with(settings: Mapping[Any, Any]) -> Iterator[None]:
         yield
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
+def _axes(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.4, height), layout="constrained")
     axes = figure.add_subplot()
     queries_across(axes)
     return figure, axes
