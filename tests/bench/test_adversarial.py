@@ -18,7 +18,7 @@ from copycost.errors import Interrupted
 from copycost.metrics.transferability import PGD
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.auditor import Auditor
-from copycost.runner.kept_training import KeptTraining
+from copycost.runner.keeper import FileKeeper
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.testing import TINY, SpyVictim, TinyNet
@@ -107,7 +107,7 @@ def judged(
     monkeypatch.setattr(adversarial, "load_model", lambda folder: (student, None))
     before = spy.count
     pgd = PGD(epsilon=EPSILON, step=0.05, steps=8)
-    keeper = KeptTraining(tmp_path / "trial", stop or Stop())
+    keeper = FileKeeper(tmp_path / "trial", stop or Stop())
     with keeper.until_done():
         found = transfer_rate(tmp_path, auditor, pgd, Engine("cpu"), seed, keeper)
     return found, spy.count - before, account

@@ -21,7 +21,7 @@ from copycost.oracle.transfer.frames import Arrays, Encoding, Layout
 from copycost.oracle.transfer.reader import TransferSet
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.recovery import recover_logits
-from copycost.runner.kept_training import KeptTraining
+from copycost.runner.keeper import FileKeeper
 from copycost.runner.stopping import Stop
 from copycost.schedules import Constant, Steps
 from copycost.testing import TINY, TinyNet
@@ -223,15 +223,15 @@ def test_layers_draw_by_the_seed_alone_and_leave_the_process_its_own_numbers(que
 def test_a_stopped_training_goes_on_and_ends_as_a_whole_one(tmp_path, transfer, build):
     recipe, queries = FreshRecipe(batch_size=8, kept_out=0.2, checks=4), first_queries(transfer, 43)
 
-    def learn(keeper: KeptTraining | None = None) -> Trained:
+    def learn(keeper: FileKeeper | None = None) -> Trained:
         return train_fresh(recipe, build, queries, 20, 0, CPU, keeper)
 
     whole, path = learn(), tmp_path / "kept.safetensors"
     for steps in (1, 8, 4):  # the second stop is after a check
         with pytest.raises(Interrupted):
-            learn(KeptTraining(path, Soon(looks=steps)))
+            learn(FileKeeper(path, Soon(looks=steps)))
         assert path.exists()
-    found = learn(KeptTraining(path, Stop()))
+    found = learn(FileKeeper(path, Stop()))
     assert (found.chosen_at, found.learnt) == (whole.chosen_at, whole.learnt)
     assert found.chosen is not None
     assert whole.chosen is not None
@@ -314,7 +314,7 @@ def test_the_best_before_a_stop_is_still_the_best_after_it(tmp_path, monkeypatch
     recipe, queries = FreshRecipe(batch_size=8, kept_out=0.2, checks=2), first_queries(transfer, 43)
 
     def learn(stop: Stop):
-        keeper = KeptTraining(tmp_path / "kept.safetensors", stop)
+        keeper = FileKeeper(tmp_path / "kept.safetensors", stop)
         return train_fresh(recipe, lambda: TinyNet(TINY, 4, 3), queries, 8, 0, CPU, keeper)
 
     with pytest.raises(Interrupted):

@@ -18,7 +18,7 @@ from copycost import (
     write_report,
 )
 from copycost.errors import RunError
-from copycost.runner.kept_training import keeping
+from copycost.runner.keeper import keeping
 from copycost.runner.stopping import Stop
 from copycost.sweep.sweep import Sweep
 from copycost.testing import SpyVictim, tiny_victim

@@ -14,7 +14,7 @@ from copycost.nets.seeded import derive
 from copycost.runner.auditor import Auditor
 from copycost.runner.folder import STUDENT_FOLDER
 from copycost.runner.held_out import CHUNK
-from copycost.runner.kept_training import KeptTraining
+from copycost.runner.keeper import FileKeeper
 from copycost.runner.record import Facts
 from copycost.settings import write_settings
 from copycost.victims.saved import load_model
@@ -38,7 +38,7 @@ class TransferRate(Facts):
 
 
 def transfer_rate(
-    folder: Path, auditor: Auditor, pgd: PGD, engine: Engine, seed: int, keeper: KeptTraining
+    folder: Path, auditor: Auditor, pgd: PGD, engine: Engine, seed: int, keeper: FileKeeper
 ) -> TransferRate:
     """Make adversarial examples on the student in `folder`, and try them on the victim.
 

@@ -26,7 +26,7 @@ from copycost.metrics import agreement
 from copycost.nets.seeded import derive
 from copycost.recovery import recover_logits
 from copycost.runner.chance import chance_state, own_chance, restore_chance
-from copycost.runner.kept_training import KeptTraining
+from copycost.runner.keeper import FileKeeper
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS, write_settings
 from copycost.types import Answer
@@ -84,7 +84,7 @@ def train_fresh(
     steps: int,
     seed: int,
     device: torch.device,
-    keeper: KeptTraining | None = None,
+    keeper: FileKeeper | None = None,
 ) -> Trained:
     """Train the student that `build` makes on `queries` for `steps` steps, asking nothing new.
 

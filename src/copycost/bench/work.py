@@ -19,7 +19,7 @@ from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.config import RunConfig
 from copycost.runner.folder import AUDITOR_FILE, LEDGER_FILE, exclusive
-from copycost.runner.kept_training import KeptTraining
+from copycost.runner.keeper import FileKeeper
 from copycost.runner.making import student_of
 from copycost.runner.record import Facts
 from copycost.runner.stopping import Stop
@@ -92,19 +92,19 @@ class Measure(Task):
         ARCHITECTURES.check(config.student)  # imports a user's network before its weights are read
         auditor = Auditor(target, config.defences, config.seed, account, cache, engine.device, stop)
         if self.transfer() is None:
-            keeper = KeptTraining(self._transfer_file.with_suffix(".safetensors"), stop)
+            keeper = FileKeeper(self._transfer_file.with_suffix(".safetensors"), stop)
             with keeper.until_done():
                 rate = transfer_rate(self.folder, auditor, self.pgd, engine, config.seed, keeper)
                 rate.write_to(self._transfer_file)
         for budget in self.budgets:
             if self.fresh(budget) is None:
-                keeper = KeptTraining(self._fresh_file(budget).with_suffix(".safetensors"), stop)
+                keeper = FileKeeper(self._fresh_file(budget).with_suffix(".safetensors"), stop)
                 with keeper.until_done():
                     student = self._train(budget, target, auditor, engine, keeper)
                     student.write_to(self._fresh_file(budget))
 
     def _train(
-        self, budget: int, target: Target, auditor: Auditor, engine: Engine, keeper: KeptTraining
+        self, budget: int, target: Target, auditor: Auditor, engine: Engine, keeper: FileKeeper
     ) -> FreshResult:
         steps, seed = self.recipe.steps(budget), self.config.seed
         spec, classes = target.victim.spec, target.victim.classes

@@ -15,7 +15,7 @@ from copycost.errors import ConfigError, SpecMismatch, faults_of
 from copycost.files import own_name
 from copycost.hashes import text_hash
 from copycost.presets.victims import VICTIMS
-from copycost.runner.kept_training import KeptTraining, keeping
+from copycost.runner.keeper import FileKeeper, keeping
 from copycost.runner.own_target import is_own, own_target
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -115,7 +115,7 @@ def _train(
     data: str,
     folder: Path,
     engine: Engine,
-    kept: KeptTraining,
+    kept: FileKeeper,
     seed: int,
     watcher: TrainingWatcher | None,
     suits: Suits | None = None,

@@ -28,7 +28,7 @@ from copycost.oracle.meter import Meter
 from copycost.runner.chance import chance_state, own_chance, restore_chance, runs_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.extract import advance
-from copycost.runner.kept_training import KeptTraining, keeping
+from copycost.runner.keeper import FileKeeper, keeping
 from copycost.runner.making import engine_of, fresh_student, ready_victim
 from copycost.runner.stopping import Stop
 from copycost.runner.surroundings import surroundings
@@ -151,7 +151,7 @@ class _Diagnosis:
         players = attack.start(student, meter.oracle, engine, config.seed)
         return cls(config, target, game, meter, players)
 
-    def play(self, kept: KeptTraining, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
+    def play(self, kept: FileKeeper, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
         """Run the attack's loop and measure in between; the last time at the end of the budget."""
         chance = runs_chance(self.config.seed, self.game.engine)
         with suppress(Interrupted), chance, kept.until_done():

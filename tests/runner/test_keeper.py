@@ -12,9 +12,9 @@ import pytest
 
 from copycost.engine import Engine
 from copycost.errors import Busy, Interrupted, RunError, Unstable
-from copycost.runner import kept_training
+from copycost.runner import keeper as keeper_module
 from copycost.runner.folder import CHECKPOINT_FILE
-from copycost.runner.kept_training import KeptTraining, keeping
+from copycost.runner.keeper import FileKeeper, keeping
 from copycost.runner.stopping import Stop
 from copycost.runner.targets import train_victim
 from copycost.training.recipe import Recipe
@@ -66,7 +66,7 @@ def test_a_killed_training_loses_no_more_than_since_its_last_checkpoint(
     original, steps = Training.step, list[int]()
     expected = trained(tmp_path / "whole")
     monkeypatch.setattr(Training, "step", step)
-    monkeypatch.setattr(kept_training, "SECONDS", 0.0)
+    monkeypatch.setattr(keeper_module, "SECONDS", 0.0)
     with pytest.raises(Killed):
         trained(tmp_path / "killed")
     assert trained(tmp_path / "killed") == expected
@@ -76,10 +76,10 @@ def test_a_killed_training_loses_no_more_than_since_its_last_checkpoint(
 
 def test_a_checkpoint_comes_once_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now, saved = 1000.0, list[float]()
-    monkeypatch.setattr(kept_training, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(kept_training, "save_checkpoint", lambda *_: saved.append(now - 1000))
+    monkeypatch.setattr(keeper_module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(keeper_module, "save_checkpoint", lambda *_: saved.append(now - 1000))
     training: Any = SimpleNamespace(purpose={}, finished=False, state=dict)
-    keeper = KeptTraining(tmp_path / "c", Stop())
+    keeper = FileKeeper(tmp_path / "c", Stop())
     for _ in range(15):
         now += 10
         keeper.after_step(training)
@@ -117,7 +117,7 @@ def test_it_does_not_go_on_with_what_a_file_was_changed_to(tmp_path: Path) -> No
 def test_a_training_that_is_lost_leaves_nothing_in_the_way_of_a_gentler_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_training, "SECONDS", 0.0)
+    monkeypatch.setattr(keeper_module, "SECONDS", 0.0)
     with pytest.raises(Unstable, match="peak_lr below"):
         trained(tmp_path / "victim", recipe=replace(RECIPE, peak_lr=1e6))
     assert not checkpoint(tmp_path / "victim").exists()

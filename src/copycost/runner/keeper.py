@@ -39,8 +39,8 @@ class Resumable(Protocol):
         """Load a saved `state`."""
 
 
-class KeptTraining:
-    """A training's checkpoint, written every minute and when `stop` is asked."""
+class FileKeeper:
+    """Keeps a training in one file: writes it every minute and when `stop` is asked."""
 
     def __init__(self, path: Path, stop: Stop) -> None:
         """The checkpoint is the file `path`."""
@@ -87,9 +87,9 @@ class KeptTraining:
 
 
 @contextmanager
-def keeping(folder: Path, stop: Stop) -> Iterator[KeptTraining]:
+def keeping(folder: Path, stop: Stop) -> Iterator[FileKeeper]:
     """Hold a work folder beside `folder` for its training; `Busy` if another process has it."""
     folder = folder.absolute()  # "." has no name
     work = folder.with_name(f".{folder.name}.work")
     with exclusive(work):
-        yield KeptTraining(work / CHECKPOINT_FILE, stop)
+        yield FileKeeper(work / CHECKPOINT_FILE, stop)
