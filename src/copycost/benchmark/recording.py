@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -72,16 +73,13 @@ def _pairs(
     """Windows of a run that records, each with one of a run that does not."""
     target = random_target(plan.setting, device)
     once, places = replace(plan, repetitions=1), (folder / f"bare-{i}" for i in itertools.count())
+    nothing = partial(Window, 0.0, 0)
 
     def bare() -> Window:
         config = plan.config(budget=BUDGET)
-        pairs, _ = take_turns(once, target, _nothing, display, next(places), device, config)
+        pairs, _ = take_turns(once, target, nothing, display, next(places), device, config)
         return pairs[0][0]
 
     config = plan.config(budget=BUDGET, record_queries="bytes")
     pairs, _ = take_turns(plan, target, bare, display, folder / "kept", device, config)
     return pairs
-
-
-def _nothing() -> Window:
-    return Window(0.0, 0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -126,8 +127,7 @@ def take_turns(
     Raises `ConfigError` if a run ends before one window does.
     """
     config = config or plan.config()
-    show = lambda: display.run(config, "timed")  # noqa: E731
-    turns = Turns(plan, device, show, rival, plan.repetitions)
+    turns = Turns(plan, device, partial(display.run, config, "timed"), rival, plan.repetitions)
     number = 0
     while not turns.done:
         before, number = len(turns.pairs), number + 1

@@ -100,7 +100,10 @@ class Drawing:
 
 def curves(groups: Sequence[Group], names: Sequence[str], value: str) -> list[Curve]:
     """The curve of `value` for every group that has one: see `curve_of`."""
-    found = (_curve(g, name, value) for g, name in zip(groups, names, strict=True))
+    found = (
+        curve_of(group.counted, name, value, noise=group.attack == wording.NOISE)
+        for group, name in zip(groups, names, strict=True)
+    )
     return [curve for curve in found if curve is not None]
 
 
@@ -138,10 +141,6 @@ def scale_values(axes: Axes, drawn: Sequence[Curve]) -> None:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _curve(group: Group, label: str, value: str) -> Curve | None:
-    return curve_of(group.counted, label, value, noise=group.attack == wording.NOISE)
 
 
 def curve_of(
