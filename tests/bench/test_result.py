@@ -32,7 +32,7 @@ from copycost.bench.work import FreshResult
 from copycost.errors import RunError
 from copycost.flags import Flag
 from copycost.report import wording
-from copycost.report.levels import Line
+from copycost.report.levels import Level
 from copycost.types import Access
 from tests.bench.made_up import made_up
 from tools.passages.bench import digits_passage
@@ -459,7 +459,7 @@ def test_where_one_class_is_common_agreement_is_held_against_always_giving_it(re
 
 
 def test_each_name_in_the_legend_has_the_line_that_was_drawn_of_it(record, monkeypatch):
-    levels = [Line(0.5, "one"), Line(0.25, "other")]
+    levels = [Level(0.5, "one"), Level(0.25, "other")]
     monkeypatch.setattr(figures, "_levels", lambda *_: levels)
     (curve,) = figures.curves(record, "agreement", "own")
     handles = figures._panel(Figure().add_subplot(), record, "agreement", "own")

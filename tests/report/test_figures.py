@@ -9,7 +9,7 @@ import numpy as np
 
 from copycost.report.figures import curves, shares_figure, values_figure
 from copycost.report.groups import group_records
-from copycost.report.levels import Line
+from copycost.report.levels import Level
 from copycost.report.table import labels
 from copycost.runner.record import Point, Record
 
@@ -48,7 +48,7 @@ def test_what_is_not_finite_or_measured_once_is_not_drawn(make_record: MakeRecor
 def test_figures_tell_in_words_what_they_show(make_record: MakeRecord) -> None:
     groups = group_records([make_record(curve=points((0, 0.1), (150_000, 0.9)))])
     drawn = curves(groups, labels(groups), "agreement")
-    figure = shares_figure("Agreement", drawn, [Line(0.5, "a <level>")])
+    figure = shares_figure("Agreement", drawn, [Level(0.5, "a <level>")])
     assert [key.label for key in figure.legend] == ["DFME (1 run)", "a <level>"]
     svg = figure.svg.replace("\u00a0", " ")
     assert 'role="img" aria-label="Agreement against queries. DFME: from 10.0 % to 90.0 %' in svg

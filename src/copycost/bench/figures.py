@@ -13,7 +13,7 @@ from copycost.bench.result import BenchRecord, BudgetResult, Measured
 from copycost.report import figures as shared
 from copycost.report import stand_alone, wording
 from copycost.report.figures import Curve, Drawing
-from copycost.report.levels import Line, draw_level, level_of
+from copycost.report.levels import Level, draw_levels, level_of
 
 PANELS = {
     ("agreement", "own"): "Agreement of the attack's own student",
@@ -67,7 +67,7 @@ def _of(result: BudgetResult, track: str) -> Measured:
     return result.own if track == "own" else result.fresh["last"]
 
 
-def _levels(record: BenchRecord, quality: str) -> Sequence[Line]:
+def _levels(record: BenchRecord, quality: str) -> Sequence[Level]:
     """Reference lines: the victim's accuracy, or the agreement of one class for all inputs."""
     return [] if record.victim is None else [level_of(record.victim, quality, "the victim")]
 
@@ -92,8 +92,7 @@ def _panel(axes: Axes, record: BenchRecord, quality: str, track: str) -> dict[st
     found = curves(record, quality, track)
     if not found:
         return {}
-    drawn = zip(found, shared.draw_curves(axes, found), strict=True)
     levels = _levels(record, quality)
-    return {curve.label: line for curve, line in drawn} | {
-        level.label: draw_level(axes.axhline, level.value) for level in levels
-    }
+    labels = [curve.label for curve in found] + [level.label for level in levels]
+    lines = shared.draw_curves(axes, found) + draw_levels(axes.axhline, levels)
+    return dict(zip(labels, lines, strict=True))

@@ -26,7 +26,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from copycost.report import wording
 from copycost.report.groups import Group
-from copycost.report.levels import DASH, Line, draw_level
+from copycost.report.levels import Level, draw_levels
 from copycost.runner.record import Point, Record
 
 INK, FAINT, NOISE = "#010203", "#040506", "#070809"
@@ -107,14 +107,13 @@ def curves(groups: Sequence[Group], names: Sequence[str], value: str) -> list[Cu
     return [curve for curve in found if curve is not None]
 
 
-def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Line] = ()) -> Drawing:
+def shares_figure(title: str, drawn: Sequence[Curve], levels: Sequence[Level] = ()) -> Drawing:
     """Shares in [0, 1] against queries, with percentages on the axis."""
     described = f"{title} against queries. " + described_curves(drawn, levels, wording.percent)
     with inline(title):
         figure, axes = _axes(3.4)
         draw_curves(axes, drawn)
-        for level in levels:
-            draw_level(axes.axhline, level.value)
+        draw_levels(axes.axhline, levels)
         scale_shares(axes)
         return Drawing(title, inline_svg(figure, title, described), legend(drawn, levels))
 
@@ -237,7 +236,7 @@ def _looks(drawn: Sequence[Curve]) -> Iterator[tuple[str, str]]:
             attacks += 1
 
 
-def legend(drawn: Sequence[Curve], levels: Sequence[Line]) -> list[Key]:
+def legend(drawn: Sequence[Curve], levels: Sequence[Level]) -> list[Key]:
     """One entry for every curve and level."""
     found = [
         Key(
@@ -247,7 +246,7 @@ def legend(drawn: Sequence[Curve], levels: Sequence[Line]) -> list[Key]:
         )
         for curve, (colour, dash) in zip(drawn, _looks(drawn), strict=True)
     ]
-    return found + [Key(level.label, VARIABLES[INK], DASH) for level in levels]
+    return found + [Key(level.label, VARIABLES[INK], level.dash) for level in levels]
 
 
 def _spans_decades(drawn: Sequence[Curve]) -> bool:
@@ -256,7 +255,7 @@ def _spans_decades(drawn: Sequence[Curve]) -> bool:
 
 
 def described_curves(
-    drawn: Sequence[Curve], levels: Sequence[Line], write: Callable[[float], str]
+    drawn: Sequence[Curve], levels: Sequence[Level], write: Callable[[float], str]
 ) -> str:
     """A text alternative to the figure: both ends of every curve, and every level."""
     said = [

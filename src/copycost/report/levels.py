@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -17,29 +17,37 @@ NEARLY_EVEN = 1.1
 
 
 @dataclass(frozen=True)
-class Line:
+class Level:
     """A level to compare the curves with, such as the victim's own accuracy."""
 
     value: float
     label: str
+    dash: str = DASH
+    """As in SVG's `stroke-dasharray`."""
 
 
-def level_of(victim: VictimFacts, value: str, called: str) -> Line:
+def level_of(victim: VictimFacts, value: str, called: str) -> Level:
     """The level of `value`: accuracy is compared with the victim's, which is `called` so.
 
     Agreement is compared with what always giving one class reaches.
     """
     if value == "accuracy":
-        return Line(victim.accuracy, called)
+        return Level(victim.accuracy, called)
     if victim.one_answer * victim.classes < NEARLY_EVEN:
-        return Line(1 / victim.classes, f"one in {victim.classes}, by chance")
-    return Line(victim.one_answer, "always the commonest class")
+        return Level(1 / victim.classes, f"one in {victim.classes}, by chance")
+    return Level(victim.one_answer, "always the commonest class")
 
 
-def draw_level(across: Callable[..., Line2D], value: float, dash: str = DASH) -> Line2D:
-    """Draw a line in the text's colour at `value`; `across` is `axhline` or `axvline` of axes."""
+def draw_levels(across: Callable[..., Line2D], levels: Sequence[Level]) -> list[Line2D]:
+    """Draw lines in the text's colour; `across` is `axhline` or `axvline` of axes.
+
+    Returns the lines, in the order of `levels`.
+    """
     colour = matplotlib.rcParams["text.color"]
-    return across(value, color=colour, linestyle=pattern(dash), linewidth=1.2)
+    return [
+        across(level.value, color=colour, linestyle=pattern(level.dash), linewidth=1.2)
+        for level in levels
+    ]
 
 
 def pattern(dash: str) -> tuple[float, tuple[float, ...]]:

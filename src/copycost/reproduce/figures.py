@@ -21,7 +21,7 @@ from copycost.report import figures as shared
 from copycost.report import wording
 from copycost.report.figures import INK, LINES, VARIABLES, Drawing, Key
 from copycost.report.groups import spread
-from copycost.report.levels import draw_level, pattern
+from copycost.report.levels import Level, draw_levels, pattern
 from copycost.report.stand_alone import on_paper, png, svg
 from copycost.report.table import in_words
 from copycost.reproduce.epochs import queries_of_epoch
@@ -35,15 +35,6 @@ NAME_WIDTH = 75
 """Characters in one line of a row's name; there is room for two lines."""
 LEVEL_DASHES = ("3 2", "8 3", "1 2")
 """One per victim, as in SVG's `stroke-dasharray`."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """A victim's own accuracy, which no copy of it can be expected to pass."""
-
-    value: float
-    label: str
-    dash: str
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ def _course(result: StudyResult, panel: Panel) -> Plot | None:
     def draw(axes: Axes) -> None:
         shared.queries_across(axes)
         shared.draw_curves(axes, drawn)
-        _draw_levels(axes.axhline, levels)
+        draw_levels(axes.axhline, levels)
         if panel.value in SHARES:
             shared.scale_shares(axes)
         else:
@@ -117,7 +108,7 @@ def _course(result: StudyResult, panel: Panel) -> Plot | None:
         panel.title,
         COURSE_HEIGHT,
         draw,
-        shared.legend(drawn, ()) + _keys(levels),
+        shared.legend(drawn, levels),
         _with(levels, said),
     )
 
@@ -136,7 +127,7 @@ def _final(result: StudyResult, panel: Panel) -> Plot | None:
             axes.plot(values, [height] * len(values), "o", color=LINES[0], alpha=0.6)
             axes.plot([median(values)], [height], "|", color=LINES[1], markersize=15, mew=2)
         _name_rows(axes, named[::-1])
-        _draw_levels(axes.axvline, levels)
+        draw_levels(axes.axvline, levels)
         axes.grid(visible=True, axis="x")
         axes.set_xlabel(f"{panel.value}: each run a dot, their median a bar")
         if panel.value in SHARES:
@@ -144,7 +135,7 @@ def _final(result: StudyResult, panel: Panel) -> Plot | None:
 
     said = f"{panel.title} at the end, by series. {'. '.join(named)}."
     height = 0.9 + ROW_HEIGHT * len(rows)
-    return Plot(panel.title, height, draw, _keys(levels), _with(levels, said))
+    return Plot(panel.title, height, draw, shared.legend((), levels), _with(levels, said))
 
 
 def _budget(result: StudyResult, panel: Panel) -> Plot | None:
@@ -163,7 +154,7 @@ def _budget(result: StudyResult, panel: Panel) -> Plot | None:
             axes.plot([budget] * len(values), values, "o", color=LINES[0], alpha=0.6)
         budgets, middles = zip(*((b, median(values)) for b, values, _ in found), strict=True)
         axes.plot(budgets, middles, "-", color=LINES[0])
-        _draw_levels(axes.axhline, levels)
+        draw_levels(axes.axhline, levels)
         _budgets_across(axes, budgets)
         if panel.value in SHARES:
             shared.scale_shares(axes)
@@ -173,7 +164,8 @@ def _budget(result: StudyResult, panel: Panel) -> Plot | None:
         for b, values, lost in found
     ]
     described = f"{panel.title} at the end, by budget. {'. '.join(said)}."
-    legend = [Key("median; each run a dot", VARIABLES[LINES[0]], "none"), *_keys(levels)]
+    key = Key("median; each run a dot", VARIABLES[LINES[0]], "none")
+    legend = [key, *shared.legend((), levels)]
     return Plot(panel.title, COURSE_HEIGHT, draw, legend, _with(levels, described))
 
 
@@ -231,15 +223,6 @@ def _levels(result: StudyResult, panel: Panel) -> list[Level]:
         Level(accuracy, f"victim on {data}: {wording.percent(accuracy)}", dash)
         for (data, accuracy), dash in zip(victims, LEVEL_DASHES, strict=False)
     ]
-
-
-def _draw_levels(across: Callable[..., Line2D], levels: Sequence[Level]) -> None:
-    for level in levels:
-        draw_level(across, level.value, level.dash)
-
-
-def _keys(levels: Sequence[Level]) -> list[Key]:
-    return [Key(level.label, VARIABLES[INK], level.dash) for level in levels]
 
 
 def _with(levels: Sequence[Level], said: str) -> str:
