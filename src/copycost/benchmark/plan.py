@@ -15,6 +15,7 @@ from copycost.errors import ConfigError
 from copycost.nets import ARCHITECTURES, GENERATORS
 from copycost.nets.seeded import build, derive, seeded
 from copycost.runner.config import RunConfig
+from copycost.runner.making import fresh_student
 from copycost.runner.target import Target
 from copycost.settings import read_settings
 from copycost.victims.module import ModuleVictim
@@ -108,7 +109,7 @@ def random_target(setting: Setting, device: torch.device) -> Target:
 def plain_loop(plan: Plan, victim: nn.Module, device: torch.device) -> PlainDFME:
     """The plain loop on the same networks, sizes and victim as the run."""
     spec, attack = plan.setting.spec, plan.attack
-    student = build(ARCHITECTURES[plan.setting.student], spec, CLASSES, derive(0, "student"))
+    student = fresh_student(plan.config(), spec, CLASSES)
     with seeded(derive(0, "generator")):
         generator = GENERATORS[attack.generator](spec, attack.latent, attack.width)
     return PlainDFME(victim, student, generator, attack, spec, device)
