@@ -27,21 +27,15 @@ def learn(
     those of the trial are others. Raises `ConfigError` if one fails, as a user's own may.
     """
     try:
-        _learn(adaptations, config, classes, device)
+        for place, adaptation in enumerate(adaptations):
+            seed = derive(config.seed, f"adaptation {place}")
+            adaptation.learn(_Trial(config, classes, adaptations[:place]), classes, seed, device)
+        _Trial(config, classes, adaptations)(torch.zeros(2, classes, device=device))
     except CopycostError:
         raise
     except Exception as error:
         said = f"{' + '.join(config.adaptations)} raised {type(error).__name__}: {error}"
         raise ConfigError(f"adaptations: {said}") from error
-
-
-def _learn(
-    adaptations: Sequence[Adaptation], config: RunConfig, classes: int, device: torch.device
-) -> None:
-    for place, adaptation in enumerate(adaptations):
-        seed = derive(config.seed, f"adaptation {place}")
-        adaptation.learn(_Trial(config, classes, adaptations[:place]), classes, seed, device)
-    _Trial(config, classes, adaptations)(torch.zeros(2, classes, device=device))
 
 
 class _Trial:
