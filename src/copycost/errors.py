@@ -7,7 +7,8 @@ one message and exits with status 2. In Python, settings that pydantic reads rai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
@@ -125,6 +126,17 @@ class Interrupted(Exception):
             message
             or "Stopped, as was asked, before there was a result. The same call goes on from here."
         )
+
+
+@contextmanager
+def told_as_faults(whose: str) -> Iterator[None]:
+    """Within the block, what a user's own code raises becomes a `ConfigError`; `whose` names it."""
+    try:
+        yield
+    except (CopycostError, Interrupted):
+        raise
+    except Exception as error:  # it may raise anything
+        raise ConfigError(f"{whose} raised {type(error).__name__}: {error}") from error
 
 
 class VictimFailed(CopycostError):

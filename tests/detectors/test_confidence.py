@@ -66,3 +66,11 @@ def test_without_the_models_own_probabilities_it_says_what_to_do() -> None:
     detector.study(stream(torch.rand(200)))
     with pytest.raises(ConfigError, match="model's own probabilities"):
         list(detector.looks(unknown))
+
+
+def test_the_same_probabilities_computed_in_two_ways_are_equal() -> None:
+    """A service that rounds gives many equal ones; the auditor keeps their logarithms."""
+    given = torch.tensor([0.3, 0.36, 0.45]).repeat(100)
+    kept = given.log().exp()
+    assert not torch.equal(kept, given)
+    assert max(look.suspicion for look in looks(kept, given)) < 0.02

@@ -31,6 +31,11 @@ def test_the_first_alarm_ends_the_watch() -> None:
     assert watch(Brightest(), batches(0.1, 0.5, 0.25), 0.5, 99) == Verdict(None, 0.5, 12)
 
 
+def test_suspicions_may_be_negative() -> None:
+    assert watch(Brightest(), batches(-0.75, -0.5), 0.5, 99) == Verdict(None, -0.5, 8)
+    assert watch(Brightest(), batches(-0.75, -0.25), -0.5, 99) == Verdict(8, -0.25, 8)
+
+
 def test_no_more_than_so_many_queries_are_watched() -> None:
     assert watch(Brightest(), batches(0.25, 0.5, 0.75), 0.6, 8) == Verdict(None, 0.5, 8)
     assert watch(Brightest(), batches(0.25, 0.5, 0.75), 0.6, 10) == Verdict(10, 0.75, 10)

@@ -36,6 +36,11 @@ class Look(NamedTuple):
 class Detector(ABC):
     """Watches the queries of one customer at a time; it changes no answer."""
 
+    @property
+    def studies(self) -> bool:
+        """Whether it has something to learn from an honest customer."""
+        return type(self).study is not Detector.study
+
     def study(self, stream: Stream) -> None:  # noqa: B027 -- most know what is suspicious
         """Learn from the `stream` of an honest customer, before anybody is judged.
 

@@ -16,6 +16,8 @@ WINDOW = 100
 """Latest queries that are compared with customers'."""
 EVERY = 10
 """Queries between two looks."""
+DECIMALS = 6
+"""Of probabilities. The same one computed in two ways may be off by a bit, and equals count."""
 
 
 class Confidence(Detector):
@@ -56,4 +58,4 @@ def _sure(seen: Seen) -> npt.NDArray[np.float32]:
             "confidence needs the model's own probabilities. They are recorded at probabilities, "
             "logits or top-k access, without defences: leave other runs out."
         )
-    return seen.sure.float().cpu().numpy()
+    return seen.sure.float().cpu().numpy().round(DECIMALS)

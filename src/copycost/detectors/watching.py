@@ -33,7 +33,7 @@ def shared_out(detector: Detector, count: int) -> tuple[Tensor, Tensor]:
     What a detector has studied it finds usual, so customers of one that studies ask about the other
     half: their threshold would else be one that new customers cross.
     """
-    if type(detector).study is Detector.study:
+    if not detector.studies:
         return torch.empty(0, dtype=torch.int64), torch.arange(count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
     return order[: count // 2], order[count // 2 :]
@@ -62,7 +62,7 @@ def watch(detector: Detector, stream: Stream, threshold: float, most: int) -> Ve
     """Look at `stream` until the first alarm: a suspicion above `threshold`; at `most` queries."""
     highest, counted = None, _Counted(stream, most)
     for look in detector.looks(counted):
-        highest = max(look.suspicion, highest or 0.0)
+        highest = look.suspicion if highest is None else max(look.suspicion, highest)
         if look.suspicion > threshold:
             return Verdict(look.queries, highest, look.queries)
     return Verdict(None, highest, counted.seen)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from copycost.datasets import load
 from copycost.datasets.base import Labelled
-from copycost.detectors import CUSTOMERS, DETECTORS, MOST
+from copycost.detectors import CUSTOMERS, MOST
 from copycost.detectors.base import Detector, Seen
+from copycost.detectors.checked import Checked
 from copycost.detectors.watching import honest, shared_out, threshold, watch
 from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath
@@ -94,7 +95,7 @@ def detect(
     places = [Path(folder) for folder in folders]
     records = [read_record(place) for place in places]
     first = _only_victim(records)
-    kind = DETECTORS[detector]()
+    kind = Checked(detector)
     held_out, labels, sure = _held_out(first, places[0], data)
     studied, asked = shared_out(kind, len(labels))
     kind.study(honest(held_out.floats, labels, sure, studied, seed=0))
