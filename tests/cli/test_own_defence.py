@@ -46,6 +46,12 @@ class Broken(Gate):
         return p / self.missing
 
 
+class Lost(Gate):
+    @classmethod
+    def read(cls, text):
+        return {}[text]
+
+
 class Alone(Defence):
     def __init__(self, victim):
         super().__init__(victim, "alone")
@@ -97,6 +103,7 @@ def test_it_stands_in_front_of_the_victim_in_audits_and_sweeps(copycost, tmp_pat
     [
         ("own_defences:Gate:2", "needs a share from 0 to 1, .*: own_defences:Gate:NUMBER"),
         ("own_defences:Gates:0.5", "no defence at 'own_defences:Gates': .*Write MODULE:NAME"),
+        ("own_defences:Lost:0.5", "defence own_defences:Lost:0.5 raised KeyError: '0.5'"),
         ("own_defences:plain:0.5", "'own_defences:plain' is no defence, but 3"),
         ("own_defences:Gate", "no defence 'own_defences'"),
     ],

@@ -223,6 +223,21 @@ def test_renormalise_cuts_negative_values():
     assert renormalise(torch.tensor([[-1.0, 1.0, 1.0]])).tolist() == [[0.0, 0.5, 0.5]]
 
 
+def test_renormalise_hides_no_fault():
+    fault = torch.tensor([[torch.nan, 0.5, 0.5], [torch.inf, 0.0, 0.0]])
+    assert renormalise(fault).isfinite().all(dim=1).tolist() == [False, False]
+
+
+def test_a_defence_that_makes_nan_is_told_and_not_taken_for_no_preference():
+    class Logarithms(Noise):
+        def perturb(self, p):
+            return p * p.log()
+
+    victim = ScriptedVictim(torch.tensor([1.0, 0.0]), Access.PROBABILITIES)
+    with pytest.raises(SpecMismatch, match="NaN or infinity in 3 of 3 answers"):
+        Logarithms(victim, 0.1)(images(3))
+
+
 def test_renormalise_keeps_the_ratios_of_what_is_more_than_one():
     assert renormalise(torch.tensor([[2.0, 1.0, 1.0]])).tolist() == [[0.5, 0.25, 0.25]]
 

@@ -83,7 +83,10 @@ class Defence(Victim):
 
 
 def renormalise(p: Tensor) -> Tensor:
-    """Clip rows [N, K] at 0 and scale each to sum to one; a row of zeros becomes uniform."""
+    """Clip rows [N, K] at 0 and scale each to sum to one; a row of zeros becomes uniform.
+
+    NaN stays NaN, for the check of answers to find.
+    """
     p = p.clamp(min=0)
     total = p.sum(dim=1, keepdim=True)
-    return torch.where(total > 0, p / total.clamp(min=1e-30), 1 / p.shape[1])
+    return torch.where(total == 0, 1 / p.shape[1], p / total.clamp(min=1e-30))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from copycost.defences import DEFENCES
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, told_as_faults
 from copycost.nets.seeded import derive
 from copycost.victims.base import Victim
 
@@ -29,9 +29,11 @@ def read_defence(text: str) -> tuple[Any, float]:
     if not name and text in DEFENCES:
         name, number = text, ""
     kind = DEFENCES[name or text]
-    try:
-        return kind, kind.read(number)
-    except ValueError:
-        raise ConfigError(
-            f"defence {text} needs {kind.wanted}, after the colon: {name}:{kind.argument.upper()}."
-        ) from None
+    with told_as_faults(f"defence {text}"):
+        try:
+            return kind, kind.read(number)
+        except ValueError:
+            raise ConfigError(
+                f"defence {text} needs {kind.wanted}, after the colon: "
+                f"{name}:{kind.argument.upper()}."
+            ) from None
