@@ -12,11 +12,12 @@ from copycost.adaptations import ADAPTATIONS, invert, invert_blind
 from copycost.adaptations.base import Adaptation, Ask
 from copycost.adaptations.stack import idle, queries_per_input, read_adaptation, read_adaptations
 from copycost.defences.base import Defence
-from copycost.errors import BudgetExceeded, ConfigError
+from copycost.errors import BudgetExceeded, ConfigError, Interrupted
 from copycost.oracle.meter import Meter
-from copycost.runner.adapting import learn
+from copycost.runner.adapting import check_adapted, learn
 from copycost.runner.config import RunConfig
-from copycost.testing import SpyVictim, tiny_victim
+from copycost.runner.stopping import Stop
+from copycost.testing import TINY, SpyVictim, tiny_victim
 from copycost.types import Access, Answer
 
 EXAMPLES = {"invert": "invert", "invert-blind": "invert-blind", "average": "average:3"}
@@ -159,6 +160,7 @@ def test_what_is_none_is_refused(text: str, said: str) -> None:
         (["invert"], {"access": "label"}, "invert needs probabilities, and only labels"),
         (["invert"], {"defences": ()}, "invert has nothing to undo without defences. Leave it"),
         (["average:2", "invert"], {"access": "label"}, "invert needs probabilities"),
+        (["invert-blind"], {"access": "logits", "defences": ()}, "blind has nothing to undo"),
     ],
 )
 def test_one_with_nothing_to_do_is_refused(texts: list[str], more: Any, said: str) -> None:
@@ -226,11 +228,107 @@ class Fails(Adaptation):
         return lambda x: ask(x).missing  # type: ignore[attr-defined]
 
 
+def tried(run: RunConfig) -> None:
+    check_adapted(learnt(run), run, TINY, 4, CPU)
+
+
 def test_a_users_own_is_named_by_its_place_and_tried_before_anything_is_asked() -> None:
     for text in (f"{__name__}:Fails", f"{__name__}:Fails:3"):
-        run = config(text)
         with pytest.raises(ConfigError, match=r"adaptations: .*:Fails.* raised AttributeError"):
-            learnt(run)
+            tried(config(text))
+
+
+class Own(Fails):
+    """One that does as it is told in `value`."""
+
+    value: str
+
+    @classmethod
+    def read(cls, text: str) -> Any:
+        """Fails at some texts."""
+        made = cls()
+        made.value = text
+        return {"none": None}[text] if text in ("none", "lost") else made
+
+    @property
+    def queries_per_input(self) -> Any:
+        """A number, or not."""
+        return {"free": 0, "half": 0.5}.get(self.value, 1)
+
+    def idle(self, access: Access, defended: bool) -> str:
+        """Fails at one text."""
+        return str(1 / 0) if self.value == "idle" else ""
+
+    def through(self, ask: Ask) -> Ask:
+        """Wrong in one way or another, or right for images only."""
+
+        def asked(x: torch.Tensor) -> Any:
+            access, labels, scores = ask(x.flip(3))
+            assert scores is not None
+            return {
+                "image": Answer(access, labels, scores),
+                "nothing": None,
+                "fewer": Answer.unpack(access, scores[1:]),
+                "classes": Answer.unpack(access, scores[:, 1:]),
+                "labels": Answer(access, labels[1:], scores),
+                "label": Answer(Access.LABEL, labels, None),
+                "nan": Answer(access, labels, scores * torch.nan),
+            }[self.value]
+
+        return asked
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("lost", r":Own:lost raised KeyError: 'lost'"),
+        ("none", r":Own:none: expected `read` to make one, got None"),
+        ("free", r":Own:free: expected a whole number of queries per input, 1 or more, got 0"),
+        ("half", r":Own:half: expected a whole number of queries per input, 1 or more, got 0\.5"),
+        ("idle", r":Own:idle raised ZeroDivisionError"),
+    ],
+)
+def test_faults_of_a_users_own_are_told_with_those_of_the_settings(value: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        RunConfig.read({"adaptations": [f"{__name__}:Own:{value}"], "defences": ["rounding:1"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("nothing", "got a NoneType"),
+        ("fewer", r"got probabilities \[1, 4\]"),
+        ("classes", r"got probabilities \[2, 3\]"),
+        ("labels", r"got labels \[1\]"),
+        ("label", r"got label \[2\]"),
+        ("nan", "got NaN or infinity"),
+    ],
+)
+def test_what_a_users_own_makes_of_answers_is_looked_at(value: str, said: str) -> None:
+    wanted = rf"Own:{value}: expected an Answer of finite probabilities \[2, 4\] .*, {said}"
+    with pytest.raises(ConfigError, match=wanted):
+        tried(config(f"{__name__}:Own:{value}"))
+
+
+def test_a_users_own_is_tried_on_inputs_of_the_victims_shape() -> None:
+    tried(config(f"{__name__}:Own:image"))
+    tried(config("average:2", access="label"))
+    tried(config("invert", access="top-k"))
+
+
+def test_a_budget_below_the_cost_of_an_input_is_refused() -> None:
+    said = r"with average:2 \+ average:3 an input costs 6 queries, and the budget is 5"
+    with pytest.raises(ValidationError, match=said):
+        config("average:2", "average:3", budget=5)
+    assert config("average:2", "average:3", budget=6).inputs == 1
+
+
+@pytest.mark.parametrize("name", ["invert", "invert-blind"])
+def test_learning_ends_when_the_run_is_to_stop(name: str) -> None:
+    run, stop = config(name), Stop()
+    stop.ask("Ctrl-C")
+    with pytest.raises(Interrupted):
+        learn(read_adaptations(run.adaptations), run, 4, CPU, stop)
 
 
 def test_without_adaptations_a_run_has_the_identity_it_always_had() -> None:

@@ -32,8 +32,11 @@ class InvertBlind(Invert):
     """
 
     def idle(self, access: Access, defended: bool) -> str:
-        """It needs probabilities; whether they are the victim's own it does not know."""
-        return super().idle(access, defended=True)
+        """It needs probabilities; whether they are the victim's own it does not know.
+
+        No defence gives logits, so those are the victim's own.
+        """
+        return super().idle(access, defended=access is not Access.LOGITS)
 
     def learn(self, released: Trial, classes: int, seed: int, device: torch.device) -> None:
         """Train the network on what `suspects` release; the run's own defences are not tried."""

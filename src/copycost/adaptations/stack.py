@@ -7,7 +7,7 @@ from math import prod
 
 from copycost.adaptations import ADAPTATIONS
 from copycost.adaptations.base import Adaptation
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, told_as_faults
 from copycost.types import Access
 
 
@@ -19,28 +19,47 @@ def read_adaptations(texts: Sequence[str]) -> list[Adaptation]:
 def read_adaptation(text: str) -> Adaptation:
     """The one named `NAME`, `NAME:VALUE`, `MODULE:CLASS` or `MODULE:CLASS:VALUE`.
 
-    Raises `ConfigError` for an unknown name or an invalid value.
+    Raises `ConfigError` for an unknown name or an invalid value, and for the faults of a user's
+    own.
     """
     parts = text.split(":")
     named = 1 if parts[0] in ADAPTATIONS else 2
     name, value = ":".join(parts[:named]), ":".join(parts[named:])
     kind = ADAPTATIONS[name]
-    try:
-        return kind.read(value)
-    except ValueError:
-        form = f"{name}:{kind.argument.upper()}" if kind.argument else name
+    with told_as_faults(f"adaptation {text}"):
+        try:
+            made = kind.read(value)
+        except ValueError:
+            form = f"{name}:{kind.argument.upper()}" if kind.argument else name
+            raise ConfigError(
+                f"adaptation {text} needs {kind.wanted} after its name: {form}."
+            ) from None
+        _check(text, made)
+    return made
+
+
+def _check(text: str, made: object) -> None:
+    if not isinstance(made, Adaptation):
+        raise ConfigError(f"adaptation {text}: expected `read` to make one, got {made!r:.60}.")
+    each = made.queries_per_input
+    if not (isinstance(each, int) and each >= 1):
         raise ConfigError(
-            f"adaptation {text} needs {kind.wanted} after its name: {form}."
-        ) from None
+            f"adaptation {text}: expected a whole number of queries per input, 1 or more, got "
+            f"{each!r:.60}."
+        )
 
 
 def idle(texts: Sequence[str], access: Access, *, defended: bool) -> list[str]:
-    """A line for each of the named ones that can do nothing with answers at `access`."""
+    """A line for each of the named ones that can do nothing with answers at `access`.
+
+    Raises `ConfigError` if one cannot say so, as a user's own.
+    """
     lines = []
     for text, adaptation in zip(texts, read_adaptations(texts), strict=True):
-        why = adaptation.idle(access, defended)
+        with told_as_faults(f"adaptation {text}"):
+            why = adaptation.idle(access, defended)
+            access = adaptation.gives(access)
         lines += [f"{text} {why}. Leave it out"] if why else []
-        access = adaptation.gives(access)
     return lines
 
 

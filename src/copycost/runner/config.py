@@ -219,11 +219,21 @@ class RunConfig(BaseModel):
     @field_validator("adaptations")
     @classmethod
     def _known_adaptations(cls, texts: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        """Check their names, and that each has something to do."""
+        """Check their names, that the budget pays for an input, and that each can do something."""
         problems = [fault for text in texts for fault in faults_of(partial(read_adaptation, text))]
+        problems = problems or _unpaid(texts, info.data.get("budget"))
         access, defences = info.data.get("access"), info.data.get("defences")
         if not problems and access is not None and defences is not None:
-            problems = idle(texts, Access(access), defended=bool(defences))
+            told = partial(idle, texts, Access(access), defended=bool(defences))
+            problems = faults_of(told) or told()
         if problems:
             raise ValueError("\n".join(problems))
         return texts
+
+
+def _unpaid(adaptations: tuple[str, ...], budget: int | None) -> list[str]:
+    each = queries_per_input(read_adaptations(adaptations))
+    if budget is None or each <= budget:
+        return []
+    names = " + ".join(adaptations)
+    return [f"with {names} an input costs {each:,} queries, and the budget is {budget:,}"]

@@ -21,7 +21,7 @@ from copycost.oracle.meter import Meter
 from copycost.oracle.transfer.recorder import Recorder
 from copycost.pool import Pool
 from copycost.ranks import Ranks
-from copycost.runner.adapting import learn
+from copycost.runner.adapting import check_adapted, learn
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.chance import runs_chance
 from copycost.runner.config import RunConfig
@@ -81,8 +81,8 @@ def copy_model(
     Without a `stop`, the first Ctrl-C, SIGTERM or SIGHUP stops the run after a step, saves it, and
     then takes its usual effect; the same call resumes the run. `Stop(max_minutes)` sets a time
     limit, and handles signals within `stop.on_signals()`: the record of the stopped run is
-    returned. A stop while the auditor asks about the held-out data, before the attacker's first
-    query, leaves no record and raises `Interrupted`.
+    returned. A stop before the attacker's first query, while an adaptation learns or the auditor
+    asks about the held-out data, leaves no record and raises `Interrupted`.
 
     Only one run at a time uses the process: threads that call this take turns. On return,
     PyTorch's switches and the mode of the victim's module are as they were before.
@@ -179,7 +179,9 @@ class _Job:
         oracle = meter.oracle
         attack.check(oracle)
         check_student(config, oracle.spec, oracle.classes, place.engine.device)
-        learn(adaptations, config, oracle.classes, place.engine.device)
+        learn(adaptations, config, oracle.classes, place.engine.device, stop)
+        if adaptations:
+            check_adapted(adaptations, config, oracle.spec, oracle.classes, place.engine.device)
         student = fresh_student(config, oracle.spec, oracle.classes)
         # Before the auditor asks, so that a generator or pool that does not fit costs nothing.
         state = attack.start_with(pool, student, oracle, place.engine, config.seed)

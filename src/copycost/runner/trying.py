@@ -22,7 +22,7 @@ def check_student(config: RunConfig, spec: InputSpec, classes: int, device: torc
     """
     with own_chance(config.seed, device):
         student = fresh_student(config, spec, classes).to(device)
-        x = _inputs(spec).to(device)
+        x = two_inputs(spec).to(device)
         for training in (False, True):
             _check(config.student, student.train(training), x, classes)
 
@@ -50,7 +50,7 @@ def _in_short(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def _inputs(spec: InputSpec) -> Tensor:
+def two_inputs(spec: InputSpec) -> Tensor:
     """Two different inputs [2, *shape], which span the range or name tokens in turn."""
     shape = (SMALLEST_BATCH, *spec.shape)
     if spec.vocabulary is not None:
