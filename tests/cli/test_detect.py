@@ -110,6 +110,9 @@ def test_what_cannot_be_looked_at_is_refused(copycost, runs: list[str], tmp_path
         *runs, "--detector", "prado"
     )
     copy_model(tiny_config(**NOISE, budget=64), tiny_target(), tmp_path / "silent")
+    unnamed = said(str(tmp_path / "silent"))
+    assert "data: the record of tiny does not name the data" in unnamed
+    assert "Name that by --data" in unnamed
     assert "against one victim, got digits-lenet, tiny" in said(runs[0], str(tmp_path / "silent"))
     assert "answers to 120 held-out inputs, and the data have 445" in said(
         str(tmp_path / "silent"), "--data", "digits"

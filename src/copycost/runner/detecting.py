@@ -17,6 +17,7 @@ from copycost.detectors.checked import Checked
 from copycost.detectors.watching import honest, shared_out, threshold, watch
 from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath
+from copycost.presets.victims import VICTIMS
 from copycost.runner.checkpoint import load_checkpoint
 from copycost.runner.folder import AUDITOR_FILE
 from copycost.runner.own_target import is_own, own_target
@@ -161,6 +162,11 @@ def _data(record: Record, data: str | None) -> Labelled:
     victim, named = record.config["victim"], data or record.config.get("data")
     if is_own(victim) and data is None:
         return own_target(victim, named).held_out
+    if named is None and victim not in VICTIMS:  # a run made from Python
+        raise ConfigError(
+            f"data: the record of {record.victim.name} does not name the data that copies were "
+            "judged on. Name that by --data (in Python, data=…), as NAME or NAME:PATH."
+        )
     held_out = load(named or preset_named(victim).dataset).test
     return held_out.in_range(record.victim.spec)
 
