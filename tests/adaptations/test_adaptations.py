@@ -145,6 +145,7 @@ def test_of_labels_the_commonest_is_taken() -> None:
         ("average:2.5", "needs a whole number"),
         ("invert:3", "invert:3 needs nothing after its name: invert"),
         ("invrt", "no adaptation 'invrt'.*Did you mean 'invert'"),
+        ("avrage:4", "no adaptation 'avrage'.*Did you mean 'average'"),
         ("json:loads", "'json:loads' is no adaptation"),
         ("no_such:Thing", "no adaptation at 'no_such:Thing'"),
     ],

@@ -23,7 +23,8 @@ def read_adaptation(text: str) -> Adaptation:
     own.
     """
     parts = text.split(":")
-    named = 1 if parts[0] in ADAPTATIONS else 2
+    own = parts[0] not in ADAPTATIONS and parts[1:2] and parts[1].isidentifier()
+    named = 2 if own else 1
     name, value = ":".join(parts[:named]), ":".join(parts[named:])
     kind = ADAPTATIONS[name]
     with told_as_faults(f"adaptation {text}"):
