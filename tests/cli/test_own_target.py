@@ -13,13 +13,16 @@ import pytest
 from tests.sweep.conftest import Inline
 
 from copycost.cli import bench_run
+from copycost.cli.audit_run import auditors_share
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
+from copycost.oracle.access import check_access
 from copycost.runner.config import RunConfig
 from copycost.runner.own_target import own_hash
 from copycost.runner.targets import load_target
 from copycost.sweep.sweep import Sweep
 from copycost.sweep.victims import OwnHome, homes_of
+from copycost.types import Access
 
 SERVICE = """
 import numpy as np
@@ -46,6 +49,10 @@ def target():
 
 def broken():
     raise KeyError("token")
+
+
+def impossible():
+    return InputSpec((8, 8))
 
 
 def module():
@@ -184,6 +191,36 @@ def test_what_the_function_raises_is_one_line_and_says_where(tmp_path, folder):
         f"{folder / 'own_service.py'}, line {line}."
     )
     assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_a_file_in_the_place_of_all_runs_is_one_error_before_anything_is_asked(copycost, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    code, _, err = copycost("audit", *words(file))
+    assert code == 2
+    assert f"{file / 'runs'}: expected a folder to write in" in " ".join(err.split())
+    assert "failed" not in err
+    assert sys.modules["own_service"].asked == []
+
+
+def test_of_few_held_out_inputs_no_more_than_all_are_asked_again() -> None:
+    assert "about 100 held-out inputs: at most 400 a run" in auditors_share(100)
+
+
+def test_a_model_that_says_labels_has_no_lower_access() -> None:
+    with pytest.raises(SpecMismatch, match=r"use access label$"):
+        check_access(Access.LABEL, Access.PROBABILITIES, 5, 10)
+
+
+def test_what_a_library_raises_is_told_by_the_users_own_line(tmp_path, folder):
+    line = SERVICE.splitlines().index("    return InputSpec((8, 8))") + 1
+    with pytest.raises(ConfigError) as raised:
+        load_target("own_service:impossible", None, tmp_path, Engine("cpu"))
+    (problem,) = raised.value.problems
+    assert problem == (
+        "victim: own_service:impossible() raised ValidationError: an image's shape is (C, H, W), "
+        f"got (8, 8), in {folder / 'own_service.py'}, line {line}."
+    )
 
 
 def test_what_copycost_refuses_in_the_function_is_said_as_it_is(tmp_path):

@@ -16,6 +16,7 @@ from copycost.cli.summary import Failure, audit_json, audit_table
 from copycost.cli.training_lines import TrainingLines
 from copycost.engine import Engine, use_threads
 from copycost.errors import ConfigError, CopycostError, Interrupted
+from copycost.files import ensure_writable
 from copycost.flags import AT_THE_END
 from copycost.oracle.ledger import spent_in
 from copycost.ranks import launched
@@ -90,6 +91,7 @@ class Job:
             remind(self.runs)
             self.target = self._target()
             self._leave_out(Interface.of(self.target.victim))
+            ensure_writable(self.out)  # or every run would fail by itself
             say(plan(self.runs))
             if not self.target.victim.free:
                 say(auditors_share(len(self.target.held_out)))
@@ -207,7 +209,7 @@ def plan(runs: Sequence[RunConfig]) -> str:
 def auditors_share(held_out: int) -> str:
     """What judging the copies costs on top, where asking costs money."""
     # A sample at the end, and one before if a run nearby has answers, which may turn out stale.
-    most = 2 * held_out + 2 * AT_THE_END
+    most = 2 * held_out + 2 * min(held_out, AT_THE_END)
     return (
         f"On top come the auditor's queries about {held_out:,} held-out inputs: at most {most:,} a "
         "run, and fewer for runs that take over an earlier one's answers."

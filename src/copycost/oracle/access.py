@@ -15,7 +15,7 @@ def check_access(computed: Access, released: Access, k: int, classes: int) -> No
         raise SpecMismatch(
             f"a victim that computes at least {released}",
             f"one that computes {computed}",
-            f"use access {computed} or lower",
+            f"use access {computed}" + ("" if computed is Access.LABEL else " or lower"),
         )
     if released is Access.TOP_K and not 1 <= k <= classes:
         raise SpecMismatch(

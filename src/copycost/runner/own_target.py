@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from os import sep
+from pathlib import Path
+from sysconfig import get_paths
 from traceback import extract_tb
 
 from copycost.errors import ConfigError, CopycostError
 from copycost.registry import Registry
 from copycost.runner.target import Target
+from copycost.settings import explained
 
 TARGETS: Registry[Callable[[], object]] = Registry("function that returns a target", {}, callable)
 """Users bring all of them."""
+LIBRARIES = tuple(
+    f"{folder}{sep}"
+    for folder in (
+        *(get_paths()[kind] for kind in ("stdlib", "purelib", "platlib")),
+        Path(__file__).parents[1],
+    )
+)
+"""Where code lies that is not the user's."""
 
 
 def is_own(victim: str) -> bool:
@@ -56,8 +68,15 @@ def _called(place: str) -> object:
     except CopycostError:
         raise
     except Exception as error:  # of the user's own code, which may raise anything
-        where = extract_tb(error.__traceback__)[-1]
+        what = " ".join(explained(error).split())
         raise ConfigError(
-            f"victim: {place}() raised {type(error).__name__}: {error}, in {where.filename}, "
-            f"line {where.lineno}."
+            f"victim: {place}() raised {type(error).__name__}: {what}, in {_where(error)}."
         ) from error
+
+
+def _where(error: Exception) -> str:
+    """The innermost line of the user's code that `error` came through, not of a library's."""
+    frames = extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
+    last = (own or frames)[-1]
+    return f"{last.filename}, line {last.lineno}"
