@@ -188,6 +188,8 @@ def test_queries_to_a_share_are_the_least_budget_that_reaches_it():
         "queries to 80%": 1000.0,
         "seeds that never reach 50%": 0.0,
         "seeds that never reach 80%": 0.0,
+        "seeds that never reach 90%": 1.0,
+        "seeds that never reach 95%": 1.0,
     }
     assert found.holds is None
 
@@ -212,6 +214,7 @@ def test_queries_to_a_share_are_told_for_every_seed_alone():
         "queries to 90%, first seed": 100.0,
         "queries to 90%, last seed to reach it": 100.0,
         "seeds that never reach 90%": 1.0,
+        "seeds that never reach 95%": 2.0,
     }
 
 
@@ -275,7 +278,9 @@ def test_where_either_has_one_seed_nothing_is_said_of_how_far_they_are_apart(bes
 
 def test_a_victim_that_knows_nothing_is_reached_by_nobody():
     nothing = [course(victim=0.0, accuracy=[0.1, 0.2, 0.3, 0.4, 0.5])]
-    assert QueriesTo().judge({"A": nothing}).measured == {}
+    assert QueriesTo().judge({"A": nothing}).measured == {
+        f"seeds that never reach {share}": 1.0 for share in ("50%", "80%", "90%", "95%")
+    }
 
 
 def test_one_run_that_is_not_comparable_is_enough():

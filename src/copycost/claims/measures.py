@@ -70,7 +70,8 @@ class QueriesTo:
     def judge(self, courses: Courses) -> Finding:
         """The smallest budget whose median reaches each share, and the range over single seeds.
 
-        Shares that are not reached are left out; seeds that never reach one are counted.
+        A budget that no median or no seed reaches is left out; how many seeds never reach a share
+        is always said, so that a share which none reaches does not look as if nobody had looked.
         """
         middles = least_budgets(
             (runs[0].budget, middle(_share_of_victim(run) for run in runs))
@@ -86,7 +87,7 @@ class QueriesTo:
             if reached:
                 measured[f"queries to {share}, first seed"] = min(reached)
                 measured[f"queries to {share}, last seed to reach it"] = max(reached)
-                measured[f"seeds that never reach {share}"] = float(len(alone) - len(reached))
+            measured[f"seeds that never reach {share}"] = float(len(alone) - len(reached))
         return finding(self.text, None, measured)
 
 
