@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from copycost.bench.result import BenchRecord, read_bench
+from copycost.bench.result import BenchRecord, Interval, read_bench
 from copycost.bench.tables import rows
+from copycost.claims.base import overlapping
 from copycost.pool import IN_DISTRIBUTION
 from copycost.report import wording
 from copycost.report.groups import spread
@@ -124,24 +126,53 @@ def _passage(path: Path) -> str:
 def _worth_of_queries(record: BenchRecord) -> str:
     """By budget, whose queries teach a fresh student most, and whose no more than noise's."""
     lines = ["What the queries alone are worth, by the median agreement of fresh students:", ""]
-    taught: dict[int, dict[str, float]] = {}
+    for queries, found in sorted(_taught(record).items()):
+        noise = found.pop(wording.NOISE, None)
+        found.pop(IN_DISTRIBUTION, None)
+        if found:
+            said = [_worth_most(found), *([_worth_little(found, noise)] if noise else [])]
+            lines.append(f"- At {queries:,} queries, {' '.join(said)}")
+    return "\n".join(lines)
+
+
+def _taught(record: BenchRecord) -> dict[int, dict[str, Interval]]:
+    """What fresh students agree on, by the budget and the attack that asked."""
+    taught: dict[int, dict[str, Interval]] = {}
     for attack in record.attacks:
         for budget in attack.budgets:
             if found := budget.fresh["last"].get("agreement"):
-                taught.setdefault(budget.budget, {})[attack.attack] = found.median
-    for queries, medians in sorted(taught.items()):
-        noise = medians.pop(wording.NOISE, 0.0)
-        others = {name: value for name, value in medians.items() if name != IN_DISTRIBUTION}
-        if not others:
-            continue
-        best = max(others, key=lambda name: others[name])
-        poor = [wording.attack_name(name) for name, value in others.items() if value <= noise]
-        lines.append(
-            f"- At {queries:,} queries, those of {wording.attack_name(best)} are worth most "
-            f"({wording.percent(others[best])}). Worth no more than random noise's "
-            f"({wording.percent(noise)}): {wording.listing(poor) or 'none'}."
-        )
-    return "\n".join(lines)
+                taught.setdefault(budget.budget, {})[attack.attack] = found
+    return taught
+
+
+def _worth_most(found: Mapping[str, Interval]) -> str:
+    """The best median; a few seeds do not tell it from medians whose ranges overlap with its."""
+    best = max(found, key=lambda name: found[name].median)
+    said = (
+        f"those of {wording.attack_name(best)} are worth most "
+        f"({wording.percent(found[best].median)})"
+    )
+    alike = _names(name for name in found if name != best and _alike(found[name], found[best]))
+    return f"{said}; its range over seeds overlaps with that of {alike}." if alike else f"{said}."
+
+
+def _worth_little(found: Mapping[str, Interval], noise: Interval) -> str:
+    poor = [name for name, one in found.items() if one.median <= noise.median]
+    unsure = _names(name for name in found if name not in poor and _alike(found[name], noise))
+    said = (
+        f"Worth no more than random noise's ({wording.percent(noise.median)}): "
+        f"{_names(poor) or 'none'}"
+    )
+    perhaps = f"; worth more, but perhaps by chance, as ranges overlap: {unsure}" if unsure else ""
+    return f"{said}{perhaps}."
+
+
+def _alike(one: Interval, other: Interval) -> bool:
+    return overlapping((one.low, one.high), (other.low, other.high))
+
+
+def _names(attacks: Iterable[str]) -> str:
+    return wording.listing([wording.attack_name(name) for name in attacks])
 
 
 def _note(record: BenchRecord) -> str:
