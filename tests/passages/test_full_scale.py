@@ -117,6 +117,13 @@ def test_the_figure_tells_kinds_of_images_apart(write: Write, tmp_path: Path) ->
     assert "Frugal (coordinates, winners), 1,000,001 queries" in drawn
 
 
+def test_agreement_is_drawn_beside_accuracy(write: Write, tmp_path: Path) -> None:
+    write("frugal", 0.8, 1_000_000)
+    drawn = curves_figure(tmp_path) or ""
+    assert ">accuracy</text>" in drawn
+    assert ">agreement</text>" in drawn
+
+
 def test_every_victim_that_was_copied_is_told_of(write: Write, tmp_path: Path) -> None:
     write("frugal", 0.8, 1_000_000)
     write("dfme", 0.4, 2_000_000, victim={"accuracy": 0.914})

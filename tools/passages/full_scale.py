@@ -80,26 +80,31 @@ def estimates_passage(results: Path) -> str:
 
 
 def curves_figure(results: Path) -> str | None:
-    """Accuracy of every run over its queries, as SVG; None without records."""
+    """Accuracy and agreement of every run over its queries, as SVG; None without records."""
     groups = _groups(results)
     if not groups:
         return None
     with on_paper("full-scale"):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-        axes = figure.subplots()
-        for colour, group in zip(LINES, groups, strict=False):
-            for record in group.records:
-                _draw(axes, record, colour)
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        accuracy, agreement = figure.subplots(1, 2)
+        _draw_all(accuracy, groups, "accuracy")
+        _draw_all(agreement, groups, "agreement")
         # A victim that was trained again, on another machine, has another accuracy.
         for number, victim in enumerate(sorted({group.victim.accuracy for group in groups})):
             label = "_" if number else "the victim"  # once in the legend
-            axes.axhline(victim, color="grey", linestyle="--", linewidth=0.8, label=label)
-        axes.set_ylabel("accuracy")
-        scale_shares(axes)
-        queries_across(axes)
-        handles, labels = axes.get_legend_handles_labels()
+            accuracy.axhline(victim, color="grey", linestyle="--", linewidth=0.8, label=label)
+        handles, labels = accuracy.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
         return svg(figure)
+
+
+def _draw_all(axes: Axes, groups: Sequence[Group], value: str) -> None:
+    for colour, group in zip(LINES, groups, strict=False):
+        for record in group.records:
+            _draw(axes, record, value, colour)
+    axes.set_ylabel(value)
+    scale_shares(axes)
+    queries_across(axes)
 
 
 def _estimates(record: Record) -> str:
@@ -112,9 +117,9 @@ def _estimates(record: Record) -> str:
     )
 
 
-def _draw(axes: Axes, record: Record, colour: str) -> None:
+def _draw(axes: Axes, record: Record, value: str, colour: str) -> None:
     queries = [point.queries for point in record.curve]
-    values = [point.values["accuracy"] for point in record.curve]
+    values = [point.values[value] for point in record.curve]
     kinds = drawn_kinds(record).strip("–").replace("`", "")
     name = attack_name(record.attack) + f" ({kinds})" * bool(kinds)
     label = f"{name}, {record.budget:,} queries, seed {record.seed}"

@@ -204,7 +204,8 @@ FIGURES: Registry[Callable[[Path], str | None]] = Registry(
     "figure",
     {
         "full-scale": Entry(
-            "tools.passages.full_scale:curves_figure", "accuracy over queries at a paper's scale"
+            "tools.passages.full_scale:curves_figure",
+            "accuracy and agreement at a paper's scale",
         ),
         "precision-correlation": Entry(
             "tools.passages.precision_figure:correlation_figure",
