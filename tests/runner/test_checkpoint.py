@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import safetensors.torch
@@ -9,6 +9,13 @@ import torch
 from copycost.errors import RunError
 from copycost.runner import checkpoint
 from copycost.runner.checkpoint import VERSION, Saver, load_checkpoint, save_checkpoint
+
+
+class Size(NamedTuple):
+    """Of a grid."""
+
+    rows: int
+    columns: int
 
 
 def test_everything_comes_back_with_its_type(tmp_path):
@@ -34,6 +41,23 @@ def test_everything_comes_back_with_its_type(tmp_path):
     assert loaded["optimizer"][1] == {"momentum": None}
     assert loaded["betas"] == (0.9, 0.999)
     assert (loaded["text"], loaded["flag"], loaded["infinite"]) == ("ä", True, float("inf"))
+
+
+def test_names_that_look_alike_are_two(tmp_path):
+    state: Any = {"a/b": torch.tensor(1), "a": {"b": torch.tensor(2)}}
+    state |= {"c": {1: torch.tensor(3), "1": torch.tensor(4)}}
+    save_checkpoint(tmp_path / "c", state)
+    assert load_checkpoint(tmp_path / "c") == state
+
+
+def test_a_named_tuple_comes_back_as_an_equal_tuple(tmp_path):
+    save_checkpoint(tmp_path / "c", {"size": Size(2, 3)})
+    assert load_checkpoint(tmp_path / "c") == {"size": Size(2, 3)}
+
+
+def test_keys_that_could_not_be_read_back_are_refused_at_once(tmp_path):
+    with pytest.raises(TypeError, match=r"keys of the dict at /a: use strings or integers"):
+        save_checkpoint(tmp_path / "c", {"a": {(1, 2): 3}})
 
 
 def test_none_where_there_is_none(tmp_path):

@@ -110,16 +110,20 @@ def _checksum(tensors: dict[str, Tensor], structure: str) -> str:
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     """JSON for `value`; its tensors are put into `tensors`, named by their path in it."""
     if isinstance(value, Tensor):
+        while name in tensors:  # of {"a/b": …, "a": {"b": …}}, or of the keys 1 and "1"
+            name += "'"
         # A copy, because safetensors refuses tensors that share memory.
         tensors[name] = value.detach().to("cpu", copy=True).contiguous()
         return {"tensor": name}
     if isinstance(value, dict):
         # Keys keep their type: an optimiser counts its weights with integers.
+        if any(not isinstance(key, str | int) for key in value):
+            raise TypeError(f"cannot save all keys of the dict at {name}: use strings or integers")
         items = [[key, _flatten(v, f"{name}/{key}", tensors)] for key, v in value.items()]
         return {"dict": items}
     if isinstance(value, list | tuple):
         items = [_flatten(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
-        return {type(value).__name__: items}
+        return {"tuple" if isinstance(value, tuple) else "list": items}
     if value is None or isinstance(value, bool | int | float | str):
         return {"value": value}
     raise TypeError(f"cannot save {type(value).__name__} at {name}")
