@@ -67,6 +67,15 @@ def test_every_write_waits_for_the_disk(tmp_path):
     assert found == [2, "wal"]  # 2: FULL
 
 
+def test_without_a_block_a_charge_reserves_no_more_than_itself(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        account = ledger.account("attacker", 1000)
+        for charged in (1, 2):
+            account.charge(1)
+            assert spent_in(path, "attacker") == charged
+
+
 def test_refuses_before_anything_is_charged():
     account = Ledger().account("attacker", 10)
     account.charge(8)
@@ -318,9 +327,11 @@ def test_an_account_holds_the_file_even_when_its_ledger_is_gone(tmp_path):
 def test_a_ledger_that_could_not_be_opened_holds_nothing(tmp_path):
     path = tmp_path / "l"
     path.write_bytes(b"this is not a database" * 100)
+    refusals = []  # kept, with all that their tracebacks refer to
     for _ in range(2):
-        with pytest.raises(RunError, match="not a ledger"):
+        with pytest.raises(RunError, match="not a ledger") as refused:
             Ledger(path)
+        refusals.append(refused)
     path.unlink()
     path.mkdir()
     for _ in range(2):
