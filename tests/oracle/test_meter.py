@@ -35,7 +35,7 @@ def test_counts_inputs_and_refuses_the_one_too_many():
         oracle(images(4))
     assert spy.count == oracle.spent == 7
     oracle(images(3))
-    assert spy.count == oracle.spent == 10
+    assert spy.count == oracle.spent == oracle.budget == 10
 
 
 def test_wrong_inputs_are_refused_uncharged():
@@ -109,9 +109,11 @@ def test_paid_queries_are_written_one_request_at_a_time(tmp_path):
     with Ledger(tmp_path / "l") as ledger:
         victim = SpyVictim(tiny_victim())
         victim.free = False
-        CountedOracle(victim, access="logits", budget=100_000, ledger=ledger)(images(6))
+        oracle = CountedOracle(victim, access="logits", budget=100_000, ledger=ledger)
+        for n in (6, 1):
+            oracle(images(n))
     with Ledger(tmp_path / "l") as ledger:
-        assert ledger.account("attacker", 100_000).lost == 6
+        assert ledger.account("attacker", 100_000).lost == 7
 
 
 @pytest.mark.parametrize("budget", [0, -3])
