@@ -183,6 +183,21 @@ def test_a_resumed_run_says_when_it_began_and_counts_the_seconds_of_all_sessions
     assert record.curve[-1].seconds > 5000
 
 
+def test_a_run_that_goes_on_elsewhere_says_what_is_other_there(tmp_path):
+    run_until(tmp_path, 1000)
+    saved = load_checkpoint(tmp_path / CHECKPOINT_FILE)
+    assert saved is not None
+    here = saved["machine"]
+    there = {"machine": here | {"torch": "1.2.3", "threads": "64", "cuda": "9.9"}}
+    save_checkpoint(tmp_path / CHECKPOINT_FILE, saved | there)
+    first = run_until(tmp_path, 1700).resumed[-1]
+    assert first.endswith(
+        f"; threads {here['threads']} instead of 64; torch {here['torch']} instead of 1.2.3; "
+        f"cuda {here.get('cuda', 'none')} instead of 9.9"
+    )
+    assert "instead of" not in copy_model(tiny_config(), tiny_target(), tmp_path).resumed[-1]
+
+
 def test_after_a_crash_nothing_charged_is_forgotten(tmp_path):
     config, spy = tiny_config(), SpyVictim(tiny_victim())
     for at in (100, 1700, 2400):

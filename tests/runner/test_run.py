@@ -91,6 +91,7 @@ def test_where_losses_are_looked_at_seldom_the_steps_since_the_last_look_are_nam
     """As on a GPU."""
     run, state, meter = begun(tmp_path)
     monkeypatch.setattr(state, "engine", Elsewhere(state.engine))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
     for loss in [1.0] * 5 + [float("nan")] + [1.0] * 3:
         meter._account.charge(20)
         run.after_step(state, {"student/gap": torch.tensor(loss)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,20 @@ def check_ledgers(folder: Path, ranks: Ranks, spent: int, saved: dict[str, Any] 
         )
 
 
-def went_on(at: int, ahead: int) -> str:
-    """The record's line on resuming at `at` queries, after `ahead` more were charged in vain."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+def went_on(saved: dict[str, Any], spent: int, machine: Mapping[str, str]) -> str:
+    """The record's line on resuming from `saved`, empty if there was no checkpoint yet.
+
+    It names the queries that were charged in vain since then, up to `spent`, and what the session
+    finds changed on its `machine`: results may then differ from those of a run in one piece.
+    """
+    now, at = datetime.now(UTC).isoformat(timespec="seconds"), saved.get("spent", 0)
     line = f"{now}: went on from {at:,} queries"
-    if ahead:
-        line += f" after a crash; {ahead:,} queries charged since then brought nothing"
-    return line
+    if spent > at:
+        line += f" after a crash; {spent - at:,} queries charged since then brought nothing"
+    before = saved.get("machine", machine)  # which older checkpoints did not keep
+    return "; ".join([line, *_changes(before, machine)])
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    pairs = {name: (now.get(name, "none"), before.get(name, "none")) for name in {**before, **now}}
+    return [f"{name} {new} instead of {old}" for name, (new, old) in pairs.items() if new != old]

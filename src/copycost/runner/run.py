@@ -23,6 +23,7 @@ from copycost.runner.folder import CHECKPOINT_FILE, own
 from copycost.runner.record import Point
 from copycost.runner.resuming import check_ledgers, own_part, went_on
 from copycost.runner.stopping import Stop
+from copycost.runner.surroundings import machine
 from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 from copycost.runner.watchers import Watcher
 from copycost.victims.base import Victim
@@ -69,11 +70,9 @@ class Run:
         self.finished = False
         """Whether the attack has nothing left to do; set at the end of the loop."""
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._saver = Saver()
+        self._saver, self._trail, self._next = Saver(), Trail(), 1
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
-        self._trail = Trail()
-        self._next = 1
         self._before = self._rest = 0.0
         self._clock = self._saved_at = time.monotonic()
 
@@ -102,7 +101,7 @@ class Run:
             self._restore(state, saved)
         elif self._meter.spent:
             self._write_off_since(spent=0, lost=0)
-            self.resumed.append(went_on(0, self.spent))
+            self.resumed.append(went_on({}, self.spent, {}))
         self._trail.begin(self.spent)
         self._clock = self._saved_at = time.monotonic()
         if not self.curve:
@@ -236,6 +235,7 @@ class Run:
             "started": self.started,
             "resumed": self.resumed,
             "spent": self.spent,
+            "machine": machine(state.engine.device),
         }
 
     def _restore(self, state: State, saved: dict[str, Any]) -> None:
@@ -245,9 +245,9 @@ class Run:
         self._next = saved["next"]
         self.curve = [Point.model_validate(point) for point in saved["curve"]]
         self._before, self.started = saved["seconds"], saved["started"]
-        self.resumed = list(saved["resumed"])
         self._write_off_since(*saved["account"])  # the same on all ranks at that moment
-        self.resumed.append(went_on(saved["spent"], self.spent - saved["spent"]))
+        line = went_on(saved, self.spent, machine(state.engine.device))
+        self.resumed = [*saved["resumed"], line]
 
     def _restore_own(self, state: State, saved: dict[str, Any]) -> None:
         """Restore this rank's part; if it is missing, draw anew, and all ranks drop their sums."""

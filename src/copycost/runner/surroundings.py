@@ -32,6 +32,11 @@ def surroundings(device: torch.device, arithmetic: dict[str, str], ranks: int = 
     )
 
 
+def machine(device: torch.device) -> dict[str, str]:
+    """What a run's next session may find changed, by name: hardware, threads, versions."""
+    return {"hardware": _hardware(device), "threads": str(torch.get_num_threads())} | _versions()
+
+
 def _hardware(device: torch.device) -> str:
     # Processors of one name may differ in vector width, and so in speed.
     cpu = f"{os.cpu_count()} x {_cpu_model()} ({torch.backends.cpu.get_cpu_capability()})"
