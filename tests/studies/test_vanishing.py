@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import math
 from io import BytesIO
@@ -24,6 +25,7 @@ from copycost.gradients.quality import true_gradient
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.meter import CountedOracle
+from copycost.runner import kept_training
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AGAIN, RECORD_FILE, read_record
 from copycost.runner.stopping import Stop
@@ -341,6 +343,22 @@ def test_a_stopped_diagnosis_goes_on_to_what_it_would_have_been(
     assert found.seconds >= found.measuring > 0
     assert diagnose(run_of(), tiny_target(), tmp_path / "d", QUICK) == found
     assert not list(tmp_path.rglob("checkpoint*")), "what is finished needs none"
+
+
+def test_what_a_full_disk_did_not_take_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kept_training, "SECONDS", 0.0)
+    grid = QUICK.model_copy(update=FLOAT32_ALONE)
+    with monkeypatch.context() as disk:
+        disk.setattr(VanishingRecord, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            diagnose(run_of(), tiny_target(), tmp_path / "d", grid)
+    monkeypatch.setattr(DFME, "step", full)
+    assert diagnose(run_of(), tiny_target(), tmp_path / "d", grid).finished
 
 
 def test_another_diagnosis_in_its_place_is_refused(tmp_path: Path) -> None:

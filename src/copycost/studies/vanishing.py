@@ -76,9 +76,7 @@ def diagnose(
     if earlier is not None:
         return earlier
     with keeping(folder, stop := stop or Stop()) as kept:
-        record = _Diagnosis.prepare(config, target, grid).play(kept, stop, say)
-        record.write(folder)
-    return record
+        return _Diagnosis.prepare(config, target, grid).play(folder, kept, stop, say)
 
 
 def _check(config: RunConfig, target: Target) -> None:
@@ -151,8 +149,13 @@ class _Diagnosis:
         players = attack.start(student, meter.oracle, engine, config.seed)
         return cls(config, target, game, meter, players)
 
-    def play(self, kept: FileKeeper, stop: Stop, say: Callable[[str], None]) -> VanishingRecord:
-        """Run the attack's loop and measure in between; the last time at the end of the budget."""
+    def play(
+        self, folder: Path, kept: FileKeeper, stop: Stop, say: Callable[[str], None]
+    ) -> VanishingRecord:
+        """Run the attack's loop and measure in between; the last time at the end of the budget.
+
+        Writes the record into `folder`, before the checkpoint is deleted.
+        """
         chance = runs_chance(self.config.seed, self.game.engine)
         with suppress(Interrupted), chance, kept.until_done():
             kept.begin(self)
@@ -166,7 +169,8 @@ class _Diagnosis:
                 kept.after_step(self)
             if self.moments[-1].queries != self.oracle.spent:
                 self._look(say)
-        return self._record("finished" if self.finished else stop.reason)
+            return self._written(folder, "finished")
+        return self._written(folder, stop.reason)
 
     @property
     def oracle(self) -> Oracle:
@@ -227,6 +231,11 @@ class _Diagnosis:
             f"{moment.queries:,} queries: true gradient {moment.true.middle:.3g}, estimate "
             f"{moment.estimate.middle:.3g} (medians), looked at in {took:.0f} s"
         )
+
+    def _written(self, folder: Path, ended: str) -> VanishingRecord:
+        record = self._record(ended)
+        record.write(folder)
+        return record
 
     def _record(self, ended: str) -> VanishingRecord:
         engine, config = self.game.engine, self.config
