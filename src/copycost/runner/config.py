@@ -71,7 +71,8 @@ def takes_pool(attack: str) -> bool:
 def read_attack(name: str, settings: Mapping[str, JsonValue], inputs: int) -> Attack:
     """The attack of this name, with `settings`, else what suits so many inputs, else defaults."""
     kind = ATTACKS[name]
-    attack: Attack = read_settings(kind, {**kind.suited(inputs), **settings})
+    # A budget that pays for no input is refused later, by its number: see `Attack.check_budget`.
+    attack: Attack = read_settings(kind, {**kind.suited(max(1, inputs)), **settings})
     return attack
 
 
