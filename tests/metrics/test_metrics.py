@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
+from copycost.metrics import accuracy, agreement, commonest_share, mean_kl, mean_l1
 
 
 def test_kl_by_hand_counts_from_the_victim():
@@ -23,6 +23,12 @@ def test_kl_by_hand_counts_from_the_victim():
 def test_what_the_victim_never_says_costs_nothing():
     victim = torch.tensor([[1.0, 0.0]]).log()  # 0 · (-∞ - …) is no number
     assert mean_kl(victim, torch.tensor([[0.5, 0.5]]).log()) == pytest.approx(math.log(2))
+
+
+def test_distance_by_hand():
+    one = torch.tensor([[0.5, 0.5, 0.0], [0.9, 0.1, 0.0]])
+    other = torch.tensor([[0.25, 0.5, 0.25], [0.0, 0.1, 0.9]])
+    assert mean_l1(one, other) == pytest.approx((0.5 + 1.8) / 2)
 
 
 def test_shares():
