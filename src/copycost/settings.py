@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     ConfigDict,
     GetCoreSchemaHandler,
     TypeAdapter,
@@ -85,6 +86,12 @@ def explain(error: ValidationError, prefix: str = "") -> list[str]:
     # Pydantic also reports a list as too short when all its items are wrong.
     told = [f for f in faults if f["type"] != "too_short" or f["input"] in ((), [])] or faults
     return [_line(fault, prefix) for fault in told]
+
+
+def explain_fields(error: ValidationError, kind: type[BaseModel]) -> list[str]:
+    """`explain`, and which fields `kind` has if it was given one that it has not."""
+    stray = [f for f in error.errors() if f["type"] == "extra_forbidden" and len(f["loc"]) == 1]
+    return [*explain(error), *([f"Known: {', '.join(kind.model_fields)}."] if stray else [])]
 
 
 def truths(values: Mapping[str, Any], found: object, prefix: str = "") -> list[str]:

@@ -63,7 +63,15 @@ def test_the_same_run_written_otherwise_is_one_run(values):
         ),
         ({"variants": {"dfme": {"colour": [1]}}}, ["dfme.colour: there is no such setting"]),
         ({"axes": {"device": ["cpu", "cuda:1"]}}, ["GPU of its own"]),
-        ({"colour": 1, "seeds": 0, "attacks": ["dfm"]}, ["colour", "seeds", "Did you mean 'dfme'"]),
+        ({"budgett": 1}, ["budgett: there is no such setting", "Known: attacks, seeds, "]),
+        (
+            {"shared": {"colour": 1}},
+            ["colour: there is no such setting", "Known: attack, settings, victim, "],
+        ),
+        (
+            {"colour": 1, "seeds": 0, "attacks": ["dfm"]},
+            ["colour", "seeds: ", "Did you mean 'dfme'"],
+        ),
     ],
 )
 def test_every_fault_is_named(values, more, expected):

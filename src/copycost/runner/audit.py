@@ -42,7 +42,7 @@ from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.watchers import Display, NoDisplay
-from copycost.settings import Several, explain, listed, truths
+from copycost.settings import Several, explain_fields, listed, truths
 
 FLOOR_ATTACK = "random-noise"
 
@@ -80,7 +80,7 @@ class AuditConfig(BaseModel):
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(*explain(error)) from None
+            raise ConfigError(*explain_fields(error, cls)) from None
         in_runs = faults_of(partial(for_each, config._runs(), RunConfig.read))
         problems = dict.fromkeys([*truths(values, config), *in_runs])
         if problems:

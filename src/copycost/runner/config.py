@@ -37,7 +37,7 @@ from copycost.oracle.access import check_access
 from copycost.pool import IN_DISTRIBUTION
 from copycost.settings import (
     Several,
-    explain,
+    explain_fields,
     listed,
     read_settings,
     truths,
@@ -130,7 +130,7 @@ class RunConfig(BaseModel):
         try:
             config = cls.model_validate(values)
         except ValidationError as error:
-            lines = [line for text in explain(error) for line in text.split("\n")]
+            lines = [line for text in explain_fields(error, cls) for line in text.split("\n")]
             raise ConfigError(*lines) from None
         problems = truths(values, config)
         if problems:
