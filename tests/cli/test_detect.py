@@ -109,6 +109,7 @@ def test_what_cannot_be_looked_at_is_refused(copycost, runs: list[str], tmp_path
     assert "There is no detector 'prado'. Known: prada, confidence. Did you" in said(
         *runs, "--detector", "prado"
     )
+    assert "threshold: expected a number, got nan" in said(*runs, "--threshold", "nan")
     copy_model(tiny_config(**NOISE, budget=64), tiny_target(), tmp_path / "silent")
     unnamed = said(str(tmp_path / "silent"))
     assert "data: the record of tiny does not name the data" in unnamed

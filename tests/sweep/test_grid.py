@@ -66,7 +66,7 @@ def test_the_same_run_written_otherwise_is_one_run(values):
         ({"budgett": 1}, ["budgett: there is no such setting", "Known: attacks, seeds, "]),
         (
             {"shared": {"colour": 1}},
-            ["colour: there is no such setting", "Known: attack, settings, victim, "],
+            ["colour: there is no such setting", "Known: attack, settings, "],
         ),
         (
             {"colour": 1, "seeds": 0, "attacks": ["dfm"]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -93,6 +94,8 @@ def detect(
     several victims, and `RunError` for runs without recorded queries, or whose held-out data are
     others.
     """
+    if fixed is not None and not isfinite(fixed):
+        raise ConfigError(f"threshold: expected a number, got {fixed}.")
     places = [Path(folder) for folder in folders]
     records = [read_record(place) for place in places]
     first = _only_victim(records)
