@@ -55,6 +55,14 @@ def with_more_beside(spec: InputSpec, classes: int) -> nn.Module:
     return nn.Sequential(nn.Linear(spec.shape[-1], classes), Tupled())
 
 
+def not_returned(spec: InputSpec, classes: int) -> None:
+    nn.Linear(spec.size, classes)
+
+
+def not_built(spec: InputSpec, classes: int) -> nn.Module:
+    raise RuntimeError("no weights")
+
+
 def by_chance(spec: InputSpec, classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(spec.size, classes))
 
@@ -82,6 +90,12 @@ def target_of(spec: InputSpec) -> tuple[SpyVictim, Target]:
         ),
         (not_finite, TINY, "got NaN or infinity"),
         (with_more_beside, TINY, "got a tuple"),
+        (
+            not_returned,
+            TINY,
+            r"torch.nn.Module from.*got a NoneType; mend its builder",
+        ),
+        (not_built, TINY, "got RuntimeError: no weights; mend its builder"),
     ],
 )
 def test_a_student_that_does_not_fit_costs_nothing(

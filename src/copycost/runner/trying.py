@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from copycost.attacks.base import SMALLEST_BATCH
-from copycost.errors import SpecMismatch
+from copycost.errors import CopycostError, SpecMismatch
 from copycost.runner.chance import own_chance
 from copycost.runner.config import RunConfig
 from copycost.runner.making import fresh_student
@@ -21,10 +21,24 @@ def check_student(config: RunConfig, spec: InputSpec, classes: int, device: torc
     may have. The numbers that layers such as dropout draw go on as if nothing had happened.
     """
     with own_chance(config.seed, device):
-        student = fresh_student(config, spec, classes).to(device)
+        student = _built(config, spec, classes).to(device)
         x = two_inputs(spec).to(device)
         for training in (False, True):
             _check(config.student, student.train(training), x, classes)
+
+
+def _built(config: RunConfig, spec: InputSpec, classes: int) -> nn.Module:
+    """The student, if its builder makes a module."""
+    wanted, advice = f"a torch.nn.Module from the student {config.student}", "mend its builder"
+    try:
+        student = fresh_student(config, spec, classes)
+    except CopycostError:
+        raise
+    except Exception as error:  # whatever its code may raise
+        raise SpecMismatch(wanted, _in_short(error), advice) from error
+    if not isinstance(student, nn.Module):
+        raise SpecMismatch(wanted, f"a {type(student).__name__}", advice)
+    return student
 
 
 def _check(name: str, student: nn.Module, x: Tensor, classes: int) -> None:
