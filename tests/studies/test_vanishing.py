@@ -25,7 +25,7 @@ from copycost.gradients.quality import true_gradient
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.meter import CountedOracle
-from copycost.runner import kept_training
+from copycost.runner import keeper
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import AGAIN, RECORD_FILE, read_record
 from copycost.runner.stopping import Stop
@@ -351,7 +351,7 @@ def test_what_a_full_disk_did_not_take_is_not_done_again(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(kept_training, "SECONDS", 0.0)
+    monkeypatch.setattr(keeper, "SECONDS", 0.0)
     grid = QUICK.model_copy(update=FLOAT32_ALONE)
     with monkeypatch.context() as disk:
         disk.setattr(VanishingRecord, "write", full)
