@@ -54,6 +54,7 @@ def slowly(x: Tensor, labels: Tensor) -> list[tuple[int, float]]:
 @pytest.mark.parametrize("batch", [1, 7, 400])
 def test_it_is_the_papers_algorithm(batch: int) -> None:
     x, labels = images(400)
+    x[1:20] = x[0]  # what is asked again is not kept again
     x[200:] = 0.5 + 0.1 * x[200:]  # another kind of query from here on
     found, expected = looks(x, labels, batch), slowly(x, labels)
     assert [queries for queries, _ in found] == [queries for queries, _ in expected]
@@ -69,8 +70,9 @@ def test_it_judges_nobody_by_few_distances_and_looks_now_and_then() -> None:
     assert found == list(range(found[0], 301, EVERY))
     assert LEAST < found[0] <= LEAST + 20
     assert looks(x[:100], labels[:100]) == []
-    seldom = torch.arange(300) // 9  # nine of each class are too few to count
+    seldom = torch.arange(300) // 10  # ten of each class have nine distances, too few to count
     assert looks(x, seldom) == []
+    assert looks(x, torch.arange(300) // 11) != []
 
 
 def test_one_kind_of_query_is_less_suspicious_than_two() -> None:

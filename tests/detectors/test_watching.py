@@ -31,6 +31,15 @@ def test_the_first_alarm_ends_the_watch() -> None:
     assert watch(Brightest(), batches(0.1, 0.5, 0.25), 0.5, 99) == Verdict(None, 0.5, 12)
 
 
+def test_what_was_read_after_the_alarm_was_not_watched() -> None:
+    class Impatient(Detector):
+        def looks(self, stream: Stream) -> Iterator[Look]:
+            for inputs, _, _ in stream:
+                yield from (Look(n, n / 10) for n in range(1, len(inputs) + 1))
+
+    assert watch(Impatient(), batches(0.5), 0.15, 99) == Verdict(2, 0.2, 2)
+
+
 def test_suspicions_may_be_negative() -> None:
     assert watch(Brightest(), batches(-0.75, -0.5), 0.5, 99) == Verdict(None, -0.5, 8)
     assert watch(Brightest(), batches(-0.75, -0.25), -0.5, 99) == Verdict(8, -0.25, 8)
