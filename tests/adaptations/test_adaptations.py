@@ -172,6 +172,12 @@ def test_one_with_nothing_to_do_is_refused(texts: list[str], more: Any, said: st
     assert said in line
 
 
+def test_one_may_leave_nothing_to_do_for_the_next() -> None:
+    """The first fills in what top-k hides."""
+    (line,) = idle(["invert", "invert"], Access.TOP_K, defended=False)
+    assert "nothing to undo" in line
+
+
 def test_top_k_hides_enough_to_be_inverted() -> None:
     run = config("invert", defences=(), access="top-k")
     meter = metered(run)
