@@ -12,6 +12,7 @@ from copycost.adaptations import ADAPTATIONS, invert, invert_blind
 from copycost.adaptations.base import Adaptation, Ask
 from copycost.adaptations.stack import idle, queries_per_input, read_adaptation, read_adaptations
 from copycost.defences.base import Defence
+from copycost.defences.stack import defend
 from copycost.errors import BudgetExceeded, ConfigError, Interrupted
 from copycost.oracle.meter import Meter
 from copycost.runner.adapting import check_adapted, learn
@@ -218,8 +219,36 @@ def test_an_attacker_does_not_know_a_defences_random_numbers(seed: int) -> None:
             return ask
 
     learn([Looks()], run, 2, CPU)
-    real = Meter(Numbered(tiny_victim(classes=2), 1, seed), access="probabilities", budget=9)
+    defended = defend(tiny_victim(classes=2), run.defences, seed)
+    real = Meter(defended, access="probabilities", budget=9)
     assert not torch.equal(seen[0], real.oracle(images(1)).pack())
+
+
+class Doubles(Adaptation):
+    """Doubles what is released, and notes what a trial released before that."""
+
+    def __init__(self) -> None:
+        self.seen: list[torch.Tensor] = []
+
+    read = None  # type: ignore[assignment]
+
+    def learn(self, released: Ask, *_: Any) -> None:
+        """Of one answer."""
+        self.seen.append(released(torch.zeros(1, 4)).pack())
+
+    def through(self, ask: Ask) -> Ask:
+        """Twice the scores."""
+        return lambda x: Answer.unpack(Access.TOP_K, 2 * ask(x).pack())
+
+
+def test_each_learns_by_what_those_before_it_make_of_what_is_released() -> None:
+    first, second = Doubles(), Doubles()
+    run = config(access="top-k", defences=())
+    learn([first, second], run, 4, CPU)
+    assert [one.seen[0].tolist() for one in (first, second)] == [
+        [[0.25, 0.25, 0, 0]],
+        [[0.5, 0.5, 0, 0]],
+    ]
 
 
 class Fails(Adaptation):
