@@ -13,7 +13,7 @@ from torch import Tensor
 from copycost.datasets import load
 from copycost.datasets.base import Labelled
 from copycost.detectors import CUSTOMERS, MOST
-from copycost.detectors.base import Detector, Seen
+from copycost.detectors.base import Detector, Seen, Stream
 from copycost.detectors.checked import Checked
 from copycost.detectors.watching import honest, shared_out, threshold, watch
 from copycost.errors import ConfigError, RunError
@@ -104,12 +104,7 @@ def detect(
     studied, asked = shared_out(kind, len(labels))
     kind.study(honest(held_out.floats, labels, sure, studied, seed=0))
     streams = [honest(held_out.floats, labels, sure, asked, seed) for seed in range(customers)]
-    limit = threshold(kind, streams) if fixed is None else fixed
-    if limit is None:
-        raise ConfigError(
-            f"threshold: an honest customer asks about {len(asked):,} held-out inputs, which are "
-            f"too few for {detector} to judge one by. Set a threshold."
-        )
+    limit = _fair(kind, detector, streams, len(asked)) if fixed is None else fixed
     # A threshold that is the highest of them is crossed by none.
     watched = [] if fixed is None else [watch(kind, stream, limit, most) for stream in streams]
     return Detection(
@@ -128,6 +123,17 @@ def detect(
         ],
         surroundings=surroundings(torch.device("cpu"), {}),
     )
+
+
+def _fair(kind: Detector, name: str, streams: Sequence[Stream], each: int) -> float:
+    """The threshold that no honest customer's stream of `each` queries crosses."""
+    found = threshold(kind, streams)
+    if found is None:
+        raise ConfigError(
+            f"threshold: an honest customer asks about {each:,} held-out inputs, which are too few "
+            f"for {name} to judge one by. Set a threshold."
+        )
+    return found
 
 
 def _only_victim(records: Sequence[Record]) -> Record:
