@@ -105,6 +105,26 @@ def test_all_kinds_of_defences_are_suspected_and_none_too() -> None:
         read_defence(name)
 
 
+@pytest.mark.parametrize(
+    ("kind", "least", "most"),
+    [
+        ("rounding", 1, 3),
+        ("noise", 0.01, 0.3),
+        ("reverse-sigmoid", 0.05, 1),
+        ("mad", 0.2, 1.2),
+        ("mad-argmax", 0.2, 1.2),
+    ],
+)
+def test_defences_are_suspected_of_the_strengths_that_the_docs_say(
+    kind: str, least: float, most: float
+) -> None:
+    named = [name.split(":") for names in suspects(generator(0)) for name in names]
+    numbers = [float(number) for name, number in named if name == kind]
+    spare = 0.05 * (most - least)
+    assert least <= min(numbers) < least + spare
+    assert most - spare < max(numbers) <= most
+
+
 def test_it_does_not_know_whether_there_is_a_defence() -> None:
     assert InvertBlind().idle(Access.PROBABILITIES, defended=False) == ""
     assert "only labels" in InvertBlind().idle(Access.LABEL, defended=True)
