@@ -105,6 +105,21 @@ def test_all_kinds_of_defences_are_suspected_and_none_too() -> None:
         read_defence(name)
 
 
+def test_it_learns_by_sets_of_several_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    class Noted(Inverse):
+        def forward(self, released: Tensor, sets: int = 1) -> Tensor:
+            sizes.append(len(released) // sets)
+            return super().forward(released, sets)
+
+    monkeypatch.setattr(invert_blind, "Inverse", Noted)
+    monkeypatch.setattr(invert_blind, "STEPS", 3)
+    monkeypatch.setattr(invert_blind, "EACH", 2)
+    InvertBlind().learn(Trial(), K, 0, CPU)
+    assert sizes == list(invert_blind.SIZES)
+
+
 @pytest.mark.parametrize(
     ("kind", "least", "most"),
     [
