@@ -247,6 +247,7 @@ def test_renormalise_keeps_the_ratios_of_what_is_more_than_one():
     [
         "rounding", "rounding:", "rounding:x", "rounding:1.5", "rounding:8", "rounding:-1",
         "noise:-1", "noise:inf", "noise:nan", "reverse-sigmoid:-1", "mad:x", "mad-argmax:",
+        "noise:2:3",
     ],
 )  # fmt: skip
 def test_bad_numbers_are_refused(text):

@@ -25,10 +25,10 @@ def defend(victim: Victim, defences: Iterable[str], seed: int = 0) -> Victim:
 
 def read_defence(text: str) -> tuple[Any, float]:
     """The class and the number of `NAME:NUMBER`, e.g. `rounding:2`. Raises `ConfigError`."""
-    name, _, number = text.rpartition(":")
-    if not name and text in DEFENCES:
-        name, number = text, ""
-    kind = DEFENCES[name or text]
+    name, _, number = text.partition(":")
+    if name not in DEFENCES and ":" in number:
+        name, _, number = text.rpartition(":")
+    kind = DEFENCES[name]
     with told_as_faults(f"defence {text}"):
         try:
             return kind, kind.read(number)
