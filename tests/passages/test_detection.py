@@ -38,11 +38,11 @@ def test_alarms_of_all_seeds_of_some_and_of_none(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "detection").mkdir()
     found.write_to(tmp_path / "detection" / "a.json")
-    other = {"detector": "confidence", "threshold": 0.2, "runs": runs[3:7]}
+    other = {"detector": "confidence", "threshold": 0.2, "queries_each": 223, "runs": runs[3:7]}
     found.model_copy(update=other).write_to(tmp_path / "detection" / "b.json")
     note, lines, made = detection_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
     assert "`prada` above 0.0625 and `confidence` above 0.2, the highest of 20 honest" in note
-    assert "who asked 445 queries each" in note
+    assert "who asked 445 and 223 queries each" in note
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.split("\n")[2:]]
     assert cells == [
         ["DFME, label", "5,999", "91.0 % (90.0–92.0 %)", "after 130 (120–150)", "–"],

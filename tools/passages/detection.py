@@ -33,10 +33,10 @@ def _victim(found: Detection) -> tuple[str, str, str]:
 def _of_one_victim(found: Sequence[Detection]) -> str:
     first = found[0]
     limits = listing([f"`{one.detector}` above {plain(one.threshold)}" for one in found])
+    asked = listing([*dict.fromkeys(count(one.queries_each) for one in found)])
     note = (
         f"`{first.victim}`, {first.dataset}. An alarm is raised by {limits}, the highest of "
-        f"{plural(first.customers, 'honest customer')} who asked {count(first.queries_each)} "
-        "queries each."
+        f"{plural(first.customers, 'honest customer')} who asked {asked} queries each."
     )
     by_run = {run.id: run for one in found for run in one.runs}
     runs = sorted(by_run.values(), key=_kind)

@@ -179,11 +179,15 @@ class Frugal(Guided):
         if self.candidates == 1:
             return images
         p = self.logits(s, images).softmax(dim=2)
-        doubt = ranks.rows(disagreement(p) if self.members > 1 else entropy(p[0]))
+        doubt = ranks.rows(self.doubt(p))
         vote = ranks.rows(p.mean(dim=0).argmax(dim=1))
         turns = vote if self.balanced else torch.zeros_like(vote)
         order = by_turns(doubt, turns, p.shape[2])
         return ranks.share(ranks.rows(images)[order[: n * ranks.count]])
+
+    def doubt(self, p: Tensor) -> Tensor:
+        """How much is to be learnt [N] from candidates, if M students say [M, N, K] of them."""
+        return disagreement(p) if self.members > 1 else entropy(p[0])
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """`n` images of all kinds, equally likely; ranks together draw what one alone would."""
