@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from copycost.detectors.base import Detector, Look, Seen, Stream
-from copycost.detectors.watching import Verdict, honest, shared_out, threshold, watch
+from copycost.detectors.watching import HeldOut, Verdict, honest, studied, threshold, watch
 
 
 class Brightest(Detector):
@@ -53,38 +53,53 @@ def test_no_more_than_so_many_queries_are_watched() -> None:
 
 def test_the_threshold_is_the_highest_of_any_honest_customer() -> None:
     streams = [batches(0.25, 0.5), batches(0.75, 0.125), []]
-    assert threshold(Brightest(), streams) == 0.75
-    assert threshold(Brightest(), [[], []]) is None
+    assert threshold((Brightest(), stream) for stream in streams) == 0.75
+    assert threshold([(Brightest(), []), (Brightest(), [])]) is None
+
+
+def numbered() -> HeldOut:
+    """700 inputs that are their own labels."""
+    x, labels = torch.arange(700.0).view(700, 1), torch.arange(700)
+    return HeldOut(lambda which: x[which], labels, labels / 700)
+
+
+def asked_by(stream: Stream) -> list[int]:
+    asked: list[int] = []
+    for inputs, labels, sure in stream:
+        assert sure is not None
+        assert torch.equal(inputs.flatten().long(), labels)
+        assert torch.equal(labels / 700, sure)
+        asked += labels.tolist()
+    return asked
 
 
 def test_an_honest_customer_asks_each_thing_once_in_an_order_of_its_own() -> None:
-    x, labels = torch.arange(700.0).view(700, 1), torch.arange(700)
-    sure, among = labels / 700, torch.arange(20, 700)
-    orders = []
-    for seed in (0, 1, 0):
-        parts = list(honest(lambda which: x[which], labels, sure, among, seed))
-        asked = torch.cat([part.inputs for part in parts]).flatten()
-        assert torch.equal(asked.long(), torch.cat([part.labels for part in parts]))
-        known = [part.sure for part in parts if part.sure is not None]
-        assert torch.equal(asked / 700, torch.cat(known))
-        assert torch.equal(asked.sort().values, x.flatten()[20:])
-        orders.append(asked)
-    assert torch.equal(orders[0], orders[2])
-    assert not torch.equal(orders[0], orders[1])
+    orders = [asked_by(honest(Brightest(), numbered(), seed)) for seed in (0, 1, 0)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(700))
+    assert orders[0] == orders[2] != orders[1]
+    assert studied(Brightest(), 700) == 0
+
+
+class Studious(Brightest):
+    """Remembers whom it has studied."""
+
+    known: Sequence[int] = ()
+
+    def study(self, stream: Stream) -> None:
+        """Take it in."""
+        self.known = asked_by(stream)
 
 
 def test_customers_do_not_ask_about_what_was_studied() -> None:
-    class Student(Brightest):
-        def study(self, stream: Stream) -> None:
-            """Takes it in."""
-
-    studied, asked = shared_out(Student(), 31)
-    assert (len(studied), len(asked)) == (15, 16)
-    assert torch.equal(torch.cat([studied, asked]).sort().values, torch.arange(31))
-    assert not torch.equal(studied, torch.arange(15))
-    studied, asked = shared_out(Brightest(), 31)
-    assert len(studied) == 0
-    assert torch.equal(asked, torch.arange(31))
+    known = []
+    for seed in range(2):
+        detector = Studious()
+        asked = asked_by(honest(detector, numbered(), seed))
+        assert sorted([*asked, *detector.known]) == list(range(700))
+        assert len(detector.known) == studied(detector, 700) == 350
+        known.append(set(detector.known))
+    assert known[0] != known[1]
+    assert studied(Studious(), 31) == 15
 
 
 def test_what_is_not_watched_is_not_seen() -> None:

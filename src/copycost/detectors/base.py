@@ -42,10 +42,7 @@ class Detector(ABC):
         return type(self).study is not Detector.study
 
     def study(self, stream: Stream) -> None:  # noqa: B027 -- most know what is suspicious
-        """Learn from the `stream` of an honest customer, before anybody is judged.
-
-        For one that defines this, a half of the held-out data is kept for it.
-        """
+        """Learn from the `stream` of an honest customer, once, before anybody is judged."""
 
     @abstractmethod
     def looks(self, stream: Stream) -> Iterator[Look]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from copycost.detectors.base import Detector, Seen, Stream
-
-Inputs = Callable[[Tensor], Tensor]
-"""Indices [n] -> inputs [n, *shape] of the held-out data, in the range of the victim's inputs."""
 
 BATCH = 256
 
@@ -27,34 +24,53 @@ class Verdict(NamedTuple):
     """Queries that were looked at."""
 
 
-def shared_out(detector: Detector, count: int) -> tuple[Tensor, Tensor]:
-    """Indices of the held-out data, `count` in all: what it studies, and what customers ask about.
+class HeldOut(NamedTuple):
+    """The N inputs that copies were judged on, and what the victim says of them."""
 
-    What a detector has studied it finds usual, so customers of one that studies ask about the other
-    half: their threshold would else be one that new customers cross.
+    inputs: Callable[[Tensor], Tensor]
+    """Indices [n] -> inputs [n, *shape], in the range of the victim's inputs."""
+    labels: Tensor
+    """[N]."""
+    sure: Tensor | None
+    """[N], the victim's probability of its first choice; None where it is not known."""
+
+    def asked(self, which: Tensor) -> Iterator[Seen]:
+        """A customer who asks about those at the indices `which` [n], in this order."""
+        for at in range(0, len(which), BATCH):
+            part = which[at : at + BATCH]
+            sure = None if self.sure is None else self.sure[part]
+            yield Seen(self.inputs(part), self.labels[part], sure)
+
+
+def studied(detector: Detector, count: int) -> int:
+    """How many of `count` held-out inputs the `detector` studies before it judges a customer.
+
+    What it has studied it finds usual, so the customer asks about the others: the threshold would
+    else be one that new customers cross.
     """
-    if not detector.studies:
-        return torch.empty(0, dtype=torch.int64), torch.arange(count)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-    return order[: count // 2], order[count // 2 :]
+    return count // 2 if detector.studies else 0
 
 
-def honest(inputs: Inputs, labels: Tensor, sure: Tensor | None, among: Tensor, seed: int) -> Stream:
-    """A customer who asks about each input `among` the held-out ones once, in a random order.
+def honest(detector: Detector, held_out: HeldOut, seed: int) -> Stream:
+    """A customer, and what the `detector` studies first: held-out inputs, each once, by chance.
 
-    `labels` and `sure`, [N], are the victim's, `among` has indices. Such customers are simpler than
-    real ones, who may ask again about the same thing, or about similar ones.
+    Such customers are simpler than real ones, who may ask again about the same thing, or about
+    similar ones.
     """
-    order = among[torch.randperm(len(among), generator=torch.Generator().manual_seed(seed))]
-    parts = (order[at : at + BATCH] for at in range(0, len(order), BATCH))
-    return (
-        Seen(inputs(part), labels[part], None if sure is None else sure[part]) for part in parts
-    )
+    count = len(held_out.labels)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    known = studied(detector, count)
+    if known:
+        detector.study(held_out.asked(order[:known]))
+    return held_out.asked(order[known:])
 
 
-def threshold(detector: Detector, customers: Sequence[Stream]) -> float | None:
-    """The highest suspicion of any of the honest `customers`; None if none could be judged."""
-    found = [look.suspicion for stream in customers for look in detector.looks(stream)]
+def threshold(customers: Iterable[tuple[Detector, Stream]]) -> float | None:
+    """The highest suspicion of any honest customer, each before a detector of its own.
+
+    None if none could be judged.
+    """
+    found = [look.suspicion for one, stream in customers for look in one.looks(stream)]
     return max(found, default=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from copycost.datasets.base import Labelled
 from copycost.detectors import CUSTOMERS, MOST
 from copycost.detectors.base import Detector, Seen, Stream
 from copycost.detectors.checked import Checked
-from copycost.detectors.watching import honest, shared_out, threshold, watch
+from copycost.detectors.watching import HeldOut, honest, studied, threshold, watch
 from copycost.errors import ConfigError, RunError
 from copycost.files import AnyPath
 from copycost.presets.victims import VICTIMS
@@ -69,7 +69,7 @@ class Detection(Facts):
     calibrated: bool
     """Whether it is the highest suspicion of an honest customer, who thus raises no alarm."""
     customers: int
-    """Honest ones, who ask once about each held-out input that the detector has not studied."""
+    """Honest ones, who ask once about each held-out input that the detector did not study first."""
     queries_each: int
     false_alarms: int
     """Honest customers who raised one."""
@@ -88,25 +88,26 @@ def detect(
 ) -> Detection:
     """Show the recorded queries of the runs in `folders` to the `detector` of this name.
 
-    The threshold is `fixed`, or the highest suspicion of any of so many honest `customers`, whose
-    queries are held-out data that copies were judged on, a half of them if the detector studies
-    the other; `data` names them where the record does not. Raises `ConfigError` for runs against
-    several victims, and `RunError` for runs without recorded queries, or whose held-out data are
-    others.
+    The threshold is `fixed`, or the highest suspicion of any of so many honest `customers`. Their
+    queries are the held-out data that copies were judged on, or a random half if the detector
+    studies the other; before the runs it studies all. `data` names those data where the record does
+    not. Raises `ConfigError` for runs against several victims, and `RunError` for runs without
+    recorded queries, or whose held-out data are others.
     """
     if fixed is not None and not isfinite(fixed):
         raise ConfigError(f"threshold: expected a number, got {fixed}.")
     places = [Path(folder) for folder in folders]
     records = [read_record(place) for place in places]
     first = _only_victim(records)
-    kind = Checked(detector)
-    held_out, labels, sure = _held_out(first, places[0], data)
-    studied, asked = shared_out(kind, len(labels))
-    kind.study(honest(held_out.floats, labels, sure, studied, seed=0))
-    streams = [honest(held_out.floats, labels, sure, asked, seed) for seed in range(customers)]
-    limit = _fair(kind, detector, streams, len(asked)) if fixed is None else fixed
+    kind, *before = (Checked(detector) for _ in range(1 + customers))
+    held_out = _held_out(first, places[0], data)
+    crowd = [(one, honest(one, held_out, seed)) for seed, one in enumerate(before)]
+    count = len(held_out.labels)
+    each = count - studied(kind, count)
+    limit = _fair(crowd, detector, each) if fixed is None else fixed
     # A threshold that is the highest of them is crossed by none.
-    watched = [] if fixed is None else [watch(kind, stream, limit, most) for stream in streams]
+    watched = [] if fixed is None else [watch(*one, limit, most) for one in crowd]
+    kind.study(held_out.asked(torch.arange(count)))
     return Detection(
         detector=detector,
         victim=first.victim.name,
@@ -115,7 +116,7 @@ def detect(
         threshold=limit,
         calibrated=fixed is None,
         customers=customers,
-        queries_each=len(asked),
+        queries_each=each,
         false_alarms=sum(verdict.alarm is not None for verdict in watched),
         runs=[
             _watched(kind, record, place, limit, most)
@@ -125,13 +126,13 @@ def detect(
     )
 
 
-def _fair(kind: Detector, name: str, streams: Sequence[Stream], each: int) -> float:
-    """The threshold that no honest customer's stream of `each` queries crosses."""
-    found = threshold(kind, streams)
+def _fair(crowd: Iterable[tuple[Detector, Stream]], detector: str, each: int) -> float:
+    """The threshold that no honest customer, of `each` queries, crosses."""
+    found = threshold(crowd)
     if found is None:
         raise ConfigError(
             f"threshold: an honest customer asks about {each:,} held-out inputs, which are too few "
-            f"for {name} to judge one by. Set a threshold."
+            f"for {detector} to judge one by. Set a threshold."
         )
     return found
 
@@ -149,10 +150,8 @@ def _only_victim(records: Sequence[Record]) -> Record:
     return records[0]
 
 
-def _held_out(
-    record: Record, folder: Path, data: str | None
-) -> tuple[Labelled, Tensor, Tensor | None]:
-    """The data that copies were judged on, the victim's labels [N], and how sure it is [N]."""
+def _held_out(record: Record, folder: Path, data: str | None) -> HeldOut:
+    """The data that copies were judged on, with the victim's answers."""
     held_out = _data(record, data)
     saved = load_checkpoint(folder / AUDITOR_FILE) or {}
     labels = saved.get("labels")
@@ -164,7 +163,8 @@ def _held_out(
             f"{len(held_out):,}: they are not what copies were judged on. Name that by --data."
         )
     log_p = saved.get("log_p")
-    return held_out, labels.cpu(), None if log_p is None else log_p.cpu().exp().amax(dim=1)
+    sure = None if log_p is None else log_p.cpu().exp().amax(dim=1)
+    return HeldOut(held_out.floats, labels.cpu(), sure)
 
 
 def _data(record: Record, data: str | None) -> Labelled:
