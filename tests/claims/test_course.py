@@ -130,12 +130,17 @@ def test_ends_lower(here, there, holds):
 
 
 def test_better_early_looks_at_its_share_only():
-    ahead = course(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5])
-    behind = course(accuracy=[0.4, 0.9, 0.9, 0.9, 0.9])
+    ahead = course(accuracy=[0.5, 0.5, 0.5, 0.5, 0.5], agreement=[0.6, 0.5, 0.5, 0.5, 0.5])
+    behind = course(accuracy=[0.4, 0.9, 0.9, 0.9, 0.9], agreement=[0.7, 0.9, 0.9, 0.9, 0.9])
     claim = BetterEarly("A", "B", before=0.2)
     found = claim.judge({"A": [ahead], "B": [behind]})
-    assert found.holds is True
-    assert found.measured == {"early accuracy, A": 0.5, "early accuracy, B": 0.4}
+    assert found.holds is True, "by accuracy; agreement is only shown"
+    assert found.measured == {
+        "early accuracy, A": 0.5,
+        "early accuracy, B": 0.4,
+        "early agreement, A": 0.6,
+        "early agreement, B": 0.7,
+    }
     assert BetterEarly("A", "B", before=0.4).judge({"A": [ahead], "B": [behind]}).holds is False
     # Nothing is measured within the first tenth of these runs.
     found = BetterEarly("A", "B").judge({"A": [ahead], "B": [behind]})
@@ -143,9 +148,12 @@ def test_better_early_looks_at_its_share_only():
 
 
 def test_flat_after_takes_the_farthest_point_from_the_end():
-    run = course(accuracy=[0.50, 0.795, 0.81, 0.805, 0.80])
+    run = course(accuracy=[0.50, 0.795, 0.81, 0.805, 0.80], agreement=[0.5, 0.75, 0.8, 0.8, 0.8])
     found = FlatAfter("A", after=0.4).judge({"A": [run]})
-    assert found.measured == {"farthest from the end, A": pytest.approx(0.01)}
+    assert found.measured == {
+        "farthest from the end, A": pytest.approx(0.01),
+        "farthest from the end in agreement, A": pytest.approx(0.05),
+    }
     assert FlatAfter("A", after=0.4, within=0.011).judge({"A": [run]}).holds is True
     assert FlatAfter("A", after=0.4, within=0.009).judge({"A": [run]}).holds is False
     assert FlatAfter("A", after=0.2, within=0.011).judge({"A": [run]}).holds is False

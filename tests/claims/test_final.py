@@ -230,14 +230,20 @@ def test_a_grid_tells_what_each_axis_moves_with_the_other_fixed():
     """Over the first 0.3 at either of the second; over the second 0.1 at either of the first."""
     places = {"B": (10.0, 1.0), "C": (1.0, 2.0), "D": (10.0, 2.0), "A": (1.0, 1.0)}
     ends = {"D": 0.7, "C": 0.4, "A": 0.5, "B": 0.8}
-    found = Grid("x", "y", places).judge({name: ending(end) for name, end in ends.items()})
+    runs = {
+        name: [course(accuracy=[0.1] * 4 + [end], agreement=[0.1] * 4 + [end / 2])]
+        for name, end in ends.items()
+    }
+    found = Grid("x", "y", places).judge(runs)
     assert found.holds is None
     assert found.measured == {
         "moved by x": pytest.approx(0.3),
+        "moved in agreement by x": pytest.approx(0.15),
         "x that ends highest": 10.0,
         "x, least tried": 1.0,
         "x, most tried": 10.0,
         "moved by y": pytest.approx(0.1),
+        "moved in agreement by y": pytest.approx(0.05),
         "y that ends highest": 1.0,
         "y, least tried": 1.0,
         "y, most tried": 2.0,

@@ -67,11 +67,17 @@ def test_of_two_rates_the_one_that_moves_more_is_named_and_an_optimum_at_the_edg
     best = {"0.0001": 0.9, "0.0005": 0.6, "0.0025": 0.3}
     better = {"0.03": 0.01, "0.1": 0.02, "0.3": 0.0}
     grid = {f"generator {g}, student {s}": best[g] + better[s] for g in best for s in better}
-    _, found = answer(made_up("learning-rates", values=by_label(grid)))
+
+    def values(label: str, seed: int, share: float) -> dict[str, float]:
+        accuracy = grid[label]
+        return {**measured(label, seed, share), "accuracy": accuracy, "agreement": accuracy / 2}
+
+    _, found = answer(made_up("learning-rates", values=values))
     assert found.endswith(
         "the generator's rate matters more: with the other fixed it moves the median accuracy by "
-        "60.0 points, the student's rate by 2.0 (medians over the other's values). The best lies "
-        "at the edge of the grid by the generator's rate, 0.0001, so that better may lie beyond."
+        "60.0 points, the student's rate by 2.0, and agreement by 30.0 and 1.0 (medians over the "
+        "other's values). The best lies at the edge of the grid by the generator's rate, 0.0001, "
+        "so that better may lie beyond."
     )
     inside = grid | {"generator 0.0005, student 0.1": 0.95}
     _, found = answer(made_up("learning-rates", values=by_label(inside)))

@@ -111,7 +111,7 @@ class Finding:
     """False where a published number is about other data, networks or budgets than the runs."""
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The lowest and the highest over seeds, of numbers in `measured` that are medians of several
-    seeds. Final accuracies and agreements are left out: they are a series', not a claim's."""
+    seeds. Not of all final accuracies and agreements: a page has those beside the series."""
 
     @property
     def gap(self) -> float | None:
@@ -216,23 +216,23 @@ def compared(
     what: str,
     found: Mapping[str, Sequence[float]],
     ahead: Callable[[float, float], bool],
-    beside: Mapping[str, float] | None = None,
+    beside: Mapping[str, Sequence[float]] | None = None,
     *,
     way: Callable[[float, float], object] | None = None,
     chance: bool = False,
 ) -> Finding:
     """Judge whether the first of two series is `ahead` of the second, by medians over seeds.
 
-    `found` holds one number per seed, by the name of the series; `what` names this number. The
-    numbers in `beside` are only shown. Chance may have decided if pairs of seeds, one of each
-    series, say different things by `way`, as a rule `ahead`; or if `chance` says so.
+    `found` holds one number per seed, by the name of the series; `what` names this number. Those
+    in `beside`, by their full names, are only shown. Chance may have decided if pairs of seeds, one
+    of each series, say different things by `way`, as a rule `ahead`; or if `chance` says so.
     """
-    seeds = {f"{what}, {name}": values for name, values in found.items()}
+    seeds = {f"{what}, {name}": values for name, values in found.items()} | dict(beside or {})
     medians = {name: middle(values) for name, values in seeds.items()}
     pairs = [pair for pair in product(*found.values()) if all(map(math.isfinite, pair))]
     overlap = chance or divided((way or ahead)(*pair) for pair in pairs)
-    holds = ahead(*medians.values())
-    return finding(text, holds, {**medians, **(beside or {})}, seeds=seeds, overlap=overlap)
+    holds = ahead(*map(middle, found.values()))
+    return finding(text, holds, medians, seeds=seeds, overlap=overlap)
 
 
 def within(share: float) -> str:

@@ -122,13 +122,19 @@ class BetterEarly:
         return f"{self.series} is ahead of {self.than} in the first {self.before:.0%} of the run"
 
     def judge(self, courses: Courses) -> Finding:
-        """Compare the medians over seeds of the mean accuracy in this share of the budget."""
+        """Compare the medians over seeds of the mean accuracy in this share of the budget.
+
+        Agreement is shown beside it.
+        """
         names = (self.series, self.than)
-        early = {
-            name: [run.mean("accuracy", 0, self.before) for run in courses[name]] for name in names
-        }
+        early, agreed = (self._means(courses, value) for value in ("accuracy", "agreement"))
         chance = any_lost(courses, *names) or none_learnt(courses, early)
-        return compared(self.text, "early accuracy", early, gt, chance=chance)
+        beside = {f"early agreement, {name}": found for name, found in agreed.items()}
+        return compared(self.text, "early accuracy", early, gt, beside, chance=chance)
+
+    def _means(self, courses: Courses, value: str) -> dict[str, list[float]]:
+        names = (self.series, self.than)
+        return {name: [run.mean(value, 0, self.before) for run in courses[name]] for name in names}
 
 
 @dataclass(frozen=True)
@@ -150,21 +156,25 @@ class FlatAfter:
 
         A student that never learns is flat, too, so chance may have decided then.
         """
-        found = [self._farthest(run) for run in courses[self.series]]
+        found, agreed = (
+            [self._farthest(run, value) for run in courses[self.series]]
+            for value in ("accuracy", "agreement")
+        )
         name, near = f"farthest from the end, {self.series}", self.within + ROUNDING
+        beside = f"farthest from the end in agreement, {self.series}"
         unlearnt = none_learnt(courses, finals(courses, self.series))
         apart = divided(one <= near for one in found if isfinite(one))
         return finding(
             self.text,
             middle(found) <= near,
-            {name: middle(found)},
-            seeds={name: found},
+            {name: middle(found), beside: middle(agreed)},
+            seeds={name: found, beside: agreed},
             overlap=apart or unlearnt or any_lost(courses, self.series),
         )
 
-    def _farthest(self, run: Course) -> float:
+    def _farthest(self, run: Course, value: str) -> float:
         if run.diverged:  # its single point would look flat
             return nan
-        end = run.final("accuracy")
-        later = zip(run.queries, run.of("accuracy"), strict=True)
+        end = run.final(value)
+        later = zip(run.queries, run.of(value), strict=True)
         return max(abs(v - end) for q, v in later if q >= self.after * run.budget)

@@ -141,7 +141,8 @@ def _ends(
     way: Callable[[float, float], object] | None = None,
 ) -> Finding:
     """Compare two series by their final accuracies; agreement is shown beside them."""
-    found, beside = finals(courses, *names), agreements(courses, *names)
+    found = finals(courses, *names)
+    beside = {f"agreement, {n}": [run.final("agreement") for run in courses[n]] for n in names}
     chance = none_learnt(courses, found)
     return compared(text, "accuracy", found, ahead, beside, way=way, chance=chance)
 

@@ -151,18 +151,25 @@ class Grid:
 
     def judge(self, courses: Courses) -> Finding:
         """The distance from best to worst over one setting: its median over values of the other."""
-        medians = {self.places[name]: middle(v) for name, v in finals(courses, *courses).items()}
+        medians, agreed = (self._medians(courses, value) for value in ("accuracy", "agreement"))
         best = max(medians, key=lambda place: medians[place])
         measured: dict[str, float] = {}
         for axis, name in enumerate((self.first, self.second)):
             values = [place[axis] for place in medians]
             measured |= {
                 f"moved by {name}": _moved(medians, axis),
+                f"moved in agreement by {name}": _moved(agreed, axis),
                 f"{name} that ends highest": best[axis],
                 f"{name}, least tried": min(values),
                 f"{name}, most tried": max(values),
             }
         return finding(self.text, None, measured)
+
+    def _medians(self, courses: Courses, value: str) -> dict[tuple[float, float], float]:
+        return {
+            self.places[name]: middle(run.final(value) for run in runs)
+            for name, runs in courses.items()
+        }
 
 
 def _moved(medians: Mapping[tuple[float, float], float], axis: int) -> float:

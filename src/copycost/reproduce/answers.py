@@ -91,12 +91,21 @@ def _grid(finding: Finding) -> str:
     edges = [name for name in moved if found[f"{name} that ends highest"] in _tried(found, name)]
     said = (
         f"{more} matters more: with the other fixed it moves the median accuracy by "
-        f"{100 * most:.1f} points, {less} by {100 * least:.1f} (medians over the other's values)."
+        f"{100 * most:.1f} points, {less} by {100 * least:.1f}{_agreeing(found, more, less)} "
+        "(medians over the other's values)."
     )
     if not edges:
         return f"{said} The best lies inside of the grid."
     where = wording.listing([f"{n}, {found[f'{n} that ends highest']:g}," for n in edges])
     return f"{said} The best lies at the edge of the grid by {where} so that better may lie beyond."
+
+
+def _agreeing(found: Mapping[str, float], more: str, less: str) -> str:
+    """What both move agreement by, where it was measured."""
+    most, least = (found.get(f"moved in agreement by {name}") for name in (more, less))
+    if most is None or least is None:
+        return ""
+    return f", and agreement by {100 * most:.1f} and {100 * least:.1f}"
 
 
 def _tried(found: Mapping[str, float], name: str) -> tuple[float, float]:
