@@ -375,7 +375,8 @@ def better_fresh(attack: AttackResult, by: float) -> Iterator[BudgetResult]:
     for budget in attack.budgets:
         last = dict(budget.fresh["last"])
         if found := last.get("agreement"):
-            last["agreement"] = found.model_copy(update={"median": found.median + by})
+            higher = {name: getattr(found, name) + by for name in ("low", "median", "high")}
+            last["agreement"] = found.model_copy(update=higher)
         yield budget.model_copy(update={"fresh": budget.fresh | {"last": last}})
 
 

@@ -130,7 +130,7 @@ def test_an_attacker_who_adapts(copycost, runs_folder, monkeypatch):
         (["--adapt", "average"], "needs a whole number of times, 2 or more"),
         (["--adapt", "inverse"], "There is no adaptation 'inverse'"),
         (["--adapt", "average:301"], "600 queries do not pay for one step"),
-        (["--adapt", "average:601"], "600 queries do not pay for one step"),
+        (["--adapt", "average:601"], "an input costs 601 queries, and the budget is 600"),
         (["--defence", "mad:1", "--adapt", "invert", "--access", "label"], "only labels are"),
     ],
 )

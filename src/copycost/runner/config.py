@@ -71,8 +71,7 @@ def takes_pool(attack: str) -> bool:
 def read_attack(name: str, settings: Mapping[str, JsonValue], inputs: int) -> Attack:
     """The attack of this name, with `settings`, else what suits so many inputs, else defaults."""
     kind = ATTACKS[name]
-    # A budget that pays for no input is refused later, by its number: see `Attack.check_budget`.
-    attack: Attack = read_settings(kind, {**kind.suited(max(1, inputs)), **settings})
+    attack: Attack = read_settings(kind, {**kind.suited(inputs), **settings})
     return attack
 
 
