@@ -22,6 +22,7 @@ from copycost.cli import (
     reproduce,
     sweep,
     train,
+    verify,
 )
 from copycost.cli.output import complain, print_text
 from copycost.errors import ConfigError, CopycostError
@@ -75,6 +76,7 @@ app.command("train-victim")(train.train_command)
 app.command("bench")(bench.bench_command)
 app.command("reproduce")(reproduce.reproduce_command)
 app.command("detect")(detect.detect_command)
+app.command("verify")(verify.verify_command)
 app.command("report")(report.report_command)
 app.command("benchmark")(benchmark.benchmark_command)
 app.command("list")(listing.list_command)
