@@ -46,6 +46,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "detection": Entry(
             "tools.passages.detection:detection_passage", "when a detector notices attacks"
         ),
+        "ownership": Entry(
+            "tools.passages.ownership:ownership_passage", "which models are called copies"
+        ),
         "frugal-twentieth": Entry(
             "tools.passages.frugal:twentieth_passage", "Frugal at a twentieth of DFME's queries"
         ),

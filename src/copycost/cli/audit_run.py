@@ -88,7 +88,7 @@ class Job:
     def run(self) -> None:
         """Load the victim, and do the runs that are not finished."""
         with suppress(Interrupted):
-            remind(self.runs)
+            remind(run.victim for run in self.runs)
             self.target = self._target()
             self._leave_out(Interface.of(self.target.victim))
             ensure_writable(self.out)  # or every run would fail by itself

@@ -64,7 +64,7 @@ class Command:
     def run(self, deadline: float | None, as_json: bool) -> int:
         """Run the comparison, write the page, print the results and return the exit status."""
         ensure_writable(self.folder)
-        remind(self.bench.sweep.runs)
+        remind(run.victim for run in self.bench.sweep.runs)
         stop = stop_at(deadline)
         with stop.on_signals():
             self.bench.run(Local(), self.terms, stop, Log())

@@ -73,7 +73,7 @@ class Command:
         if self.sweep.repeated:
             repeated = wording.plural(self.sweep.repeated, "run is", "runs are")
             say(f"{repeated} named more than once; each is done once.")
-        remind(self.sweep.runs)
+        remind(run.victim for run in self.sweep.runs)
         stop = stop_at(deadline)
         with stop.on_signals():
             results = self.sweep.run(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from copycost.cli.notice import remind
 from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.training_lines import TrainingLines
 from copycost.engine import Engine
@@ -42,6 +43,7 @@ class Command:
         as_json: bool,
     ) -> int:
         """Compare, and print what was found; return the exit status."""
+        remind([*suspects, self.victim, *controls])
         models = [suspect_named(place, self.engine) for place in suspects]
         with self.stop.on_signals():
             try:
