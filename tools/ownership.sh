@@ -9,13 +9,13 @@ out="${1:?where the runs are: tools/ownership.sh OUT}"
 mkdir -p results/ownership "$out/verified"
 
 # Innocent models: trained like the victim, with other random numbers; and copies of one of them.
-# Controls have the seeds 1 to 5.
+# Controls have the seeds 1 to 10.
 innocent() {
-  for seed in 6 7 8 9 10; do
+  for seed in 11 12 13 14 15; do
     place="$out/innocent/$1/seed-$seed"
     [ -e "$place/card.json" ] || copycost train-victim "$1" --seed "$seed" --threads 1 --out "$place" > /dev/null
   done
-  copycost sweep --out "$out/innocent/$1-copies" --victim "$out/innocent/$1/seed-6" --data "$2" \
+  copycost sweep --out "$out/innocent/$1-copies" --victim "$out/innocent/$1/seed-11" --data "$2" \
     --student gap-cnn --budget 6000 --attack frugal --evaluations 1 --seeds 3 --threads 1 --device cpu
 }
 verify() {

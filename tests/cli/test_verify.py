@@ -14,13 +14,17 @@ from copycost.types import InputSpec
 from copycost.victims.saved import Card, save_model
 
 OWN = """
-from copycost import Labelled
+from functools import partial
+
 from copycost.testing import tiny_victim
 from tests.runner.conftest import tiny_target
 
 
-def target():
-    return tiny_target(tiny_victim(seed=7))
+def mine(seed=0):
+    return tiny_target(tiny_victim(seed=seed))
+
+
+theirs, first, second, third = (partial(mine, seed) for seed in (7, 8, 9, 10))
 """
 COPY = (
     "audit", "--student", "lenet", "--budget", "2000", "--device", "cpu", "--threads", "1",
@@ -85,17 +89,22 @@ def test_controls_of_a_listed_victim_are_trained_and_a_runs_student_is_known(
     assert json.loads(again) == found
 
 
-def test_ones_own_models(few, own_modules, tmp_path: Path) -> None:
+def test_ones_own_models(few, own_modules) -> None:
     own_modules(own_models=OWN)
-    code, _, err = few("own_models:target", "--victim", "own_models:target")
+    asked = ("own_models:theirs", "own_models:mine", "--victim", "own_models:mine")
+    code, _, err = few(*asked)
     assert code == 2
-    assert "expected 3 independent models or more, got 0" in err
-    code, _, err = few(
-        "own_models:target", "--victim", "own_models:target",
-        *("--control", "own_models:target") * 3,
-    )  # fmt: skip
+    assert "expected 3 independent models or more, got 0" in " ".join(err.split())
+    places = [f"own_models:{name}" for name in ("first", "second", "third", "mine")]
+    named = [word for place in places for word in ("--control", place)]
+    code, printed, err = few(*asked, *named[:6], "--json")
     assert code == 0, err
-    assert err.count("own_models:target decides what is asked. Go on only if you own") == 1
+    other, same = json.loads(printed)["suspects"]
+    assert other["agreement"] < same["agreement"] == 1
+    assert err.count("own_models:mine decides what is asked. Go on only if you own") == 1
+    code, _, err = few(*asked, *named)
+    assert code == 2
+    assert "expected models other than the victim" in " ".join(err.split())
 
 
 def test_bad_input_is_one_line(few, tmp_path: Path) -> None:

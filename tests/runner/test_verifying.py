@@ -22,17 +22,22 @@ from copycost.victims.function import FunctionVictim
 CONTROLS = [tiny_victim(seed=seed) for seed in range(1, 6)]
 
 
+def nearly(by: float) -> Victim:
+    """The victim, with weights that are a little off."""
+    victim = tiny_victim()
+    weights = victim.module.get_parameter("second")
+    with torch.no_grad():
+        weights.add_(by * torch.randn(weights.shape, generator=torch.Generator().manual_seed(0)))
+    return victim
+
+
 def found(folder: Path, *suspects: Victim, **more: object) -> Verification:
     given = {"probes": 300, "device": "cpu"} | more
     return verify(tiny_victim(), [Suspect(one) for one in suspects], CONTROLS, folder, **given)  # type: ignore[arg-type]
 
 
 def test_a_copy_is_told_from_an_independent_model(tmp_path: Path) -> None:
-    own = tiny_victim()
-    nearly = tiny_victim()
-    with torch.no_grad():
-        nearly.module.get_parameter("second").add_(0.1)
-    verified = found(tmp_path, own, nearly, tiny_victim(seed=9))
+    verified = found(tmp_path, tiny_victim(), nearly(by=0.1), tiny_victim(seed=9))
     same, close, other = verified.suspects
     assert (same.agreement, same.copy_of) == (1.0, True)
     assert 0.9 < close.agreement <= 1
@@ -57,11 +62,13 @@ def test_agreement_is_the_share_of_equal_classes_on_balanced_images(tmp_path: Pa
 
 
 def test_a_suspect_that_does_not_agree_more_than_every_control_is_no_copy(tmp_path: Path) -> None:
-    alike = [tiny_victim(seed=1)] * 3 + [tiny_victim()]
-    (one,) = verify(
-        tiny_victim(), [Suspect(tiny_victim())], alike, tmp_path, probes=50, device="cpu"
-    ).suspects
-    assert not one.copy_of
+    controls = [*[tiny_victim(seed=1)] * 30, nearly(by=0.02)]
+    less, more = verify(
+        tiny_victim(), [Suspect(nearly(by=0.2)), Suspect(tiny_victim())], controls, tmp_path,
+        probes=300, device="cpu",
+    ).suspects  # fmt: skip
+    assert max(less.p, more.p) < 0.01
+    assert (less.copy_of, more.copy_of) == (False, True)
 
 
 class Service:

@@ -2,7 +2,7 @@
 
 PROBES = 1000
 """Images that every model is asked about."""
-CONTROLS = 5
+CONTROLS = 10
 """Independent models that are trained for a victim preset."""
 LEAST_CONTROLS = 3
 """Fewer say too little of how far independent models differ."""

@@ -89,14 +89,15 @@ def verify(
     like it the better: with the same data, architecture and recipe, and another seed. Only labels
     are compared, so a suspect may be behind any API. It is asked every image once, the victim four
     times as many. Answers of models that cost money are kept in `folder`, with an account, and the
-    same call goes on after a stop (`Interrupted`). Raises `ConfigError` for too few controls, and
-    `SpecMismatch` for models with other inputs or classes than the victim's.
+    same call goes on after a stop (`Interrupted`). Raises `ConfigError` for too few controls, or if
+    the victim is among them, and `SpecMismatch` for models with other inputs or classes.
     """
     check_controls(len(controls))
     _check(victim, [*controls, *(one.model for one in suspects)])
     asking = _Asking(Path(folder), Engine(device), stop or Stop())
     drawn = candidates(victim.spec, probes, seed)
     own = _shown(victim, drawn)
+    _check_others(own, [_shown(control, drawn) for control in controls])
     labels, victim_queries = asking.ask(own)
     chosen = in_turns(labels, victim.classes, probes)
     images, labels = drawn[chosen], labels[chosen]
@@ -138,6 +139,16 @@ def _check(victim: Victim, others: Sequence[Victim]) -> None:
                 f"a model of inputs {list(ours[0])} and {ours[1]} classes, as {victim.name}",
                 f"inputs {list(theirs[0])} and {theirs[1]} classes in {other.name}",
                 "leave it out: it cannot be compared with this victim",
+            )
+
+
+def _check_others(own: Target, controls: Sequence[Target]) -> None:
+    """Raise if the victim, which is `own`, is among the `controls`: no copy would agree more."""
+    for control in controls:
+        if control.content_hash == own.content_hash:
+            raise ConfigError(
+                f"controls: expected models other than the victim, got {control.victim.name}, "
+                "which is the same. Name one that was trained independently."
             )
 
 
