@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from copycost.noise import Noise
+from copycost.ownership import probes
 from copycost.ownership.probes import CHUNK, candidates, in_turns
 from copycost.types import InputSpec
 
@@ -22,6 +25,20 @@ def test_they_depend_on_nothing_but_shape_and_seed() -> None:
 def test_all_are_different() -> None:
     drawn = candidates(SPEC, CHUNK, seed=0)
     assert len(drawn.flatten(1).unique(dim=0)) == 4 * CHUNK
+
+
+def test_few_large_images_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+
+    def counted(spec: InputSpec, n: int, random: Noise) -> torch.Tensor:
+        drawn.append(n)
+        return torch.zeros(n, *spec.shape)
+
+    monkeypatch.setattr(probes, "untrained", counted)
+    candidates(InputSpec(shape=(1, 512, 512)), 2, seed=0)
+    candidates(InputSpec(shape=(1, 2048, 2048)), 1, seed=0)
+    candidates(SPEC, CHUNK // 4 + 1, seed=0)
+    assert drawn == [4, 4, 1, 1, 1, 1, CHUNK, 4]
 
 
 def test_classes_take_turns() -> None:

@@ -13,6 +13,9 @@ from copycost.types import InputSpec
 CANDIDATES = 4
 """Images drawn for each probe, so that most classes have their share."""
 CHUNK = 256
+"""Images that are drawn, or asked about, at once."""
+PIXELS = 2**20
+"""Most pixels drawn at once: some hundred bytes of memory each."""
 
 
 def candidates(spec: InputSpec, probes: int, seed: int) -> Tensor:
@@ -22,9 +25,10 @@ def candidates(spec: InputSpec, probes: int, seed: int) -> Tensor:
     on which innocent models happen to agree, beyond choosing a number.
     """
     random, left = Noise(seed, torch.device("cpu")), CANDIDATES * probes
+    most = min(CHUNK, max(1, PIXELS // (spec.shape[1] * spec.shape[2])))
     drawn = []
     while left:
-        x = untrained(spec, min(left, CHUNK), random)
+        x = untrained(spec, min(left, most), random)
         drawn.append(((x - spec.low) / (spec.high - spec.low) * 255).round().to(torch.uint8))
         left -= len(x)
     return torch.cat(drawn)
