@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from copycost.cli import options
-from copycost.ownership import CONTROLS, PROBES
+from copycost.ownership import CONTROLS, LEAST_CONTROLS, PROBES
 
 
 def verify_command(
@@ -30,7 +30,10 @@ def verify_command(
         typer.Option(help="A model trained independently of yours; give it several times."),
     ] = None,
     controls: Annotated[
-        int, typer.Option(min=1, help="Controls trained for a listed victim, if none is named.")
+        int,
+        typer.Option(
+            min=LEAST_CONTROLS, help="Controls trained for a listed victim, if none is named."
+        ),
     ] = CONTROLS,
     probes: Annotated[
         int, typer.Option(min=10, help="Images that every suspect and control is asked about.")

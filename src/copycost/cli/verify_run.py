@@ -12,7 +12,7 @@ from copycost.cli.notice import remind
 from copycost.cli.output import STOPPED, console, print_json, say
 from copycost.cli.training_lines import TrainingLines
 from copycost.engine import Engine
-from copycost.errors import Interrupted
+from copycost.errors import ConfigError, Interrupted
 from copycost.presets.victims import VICTIMS
 from copycost.report import wording
 from copycost.runner.own_target import is_own
@@ -43,6 +43,11 @@ class Command:
         as_json: bool,
     ) -> int:
         """Compare, and print what was found; return the exit status."""
+        if self.data is not None and self.victim not in VICTIMS:
+            raise ConfigError(
+                f"data: {self.victim} is not trained here, so it needs none, got {self.data}. "
+                "Leave --data out."
+            )
         remind([*suspects, self.victim, *controls])
         models = [suspect_named(place, self.engine) for place in suspects]
         with self.stop.on_signals():
