@@ -114,7 +114,7 @@ def test_bad_input_is_one_line(few, tmp_path: Path) -> None:
         ((place, "--victim", "digit-cnn"), "Did you mean 'digits-cnn'?"),
         ((place, "--victim", place, "--control", place), "or more, got 1"),
         ((place, "--victim", place, "--data", "digits"), "Leave --data out"),
-        ((place, "--victim", "digits-cnn", "--controls", "2"), "x>=3"),
+        ((place, "--victim", "digits-cnn", "--controls", "2"), "or equal to 3"),
     ):
         code, _, err = few(*words)
         assert code == 2
