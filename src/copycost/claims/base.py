@@ -140,17 +140,15 @@ def middle(values: Iterable[float]) -> float:
     return median(found) if found else math.nan
 
 
-def finals(courses: Courses, *names: str) -> dict[str, list[float]]:
-    """Final accuracies of each series, one per seed, by its name."""
-    return {name: [run.final("accuracy") for run in courses[name]] for name in names}
+def finals(courses: Courses, *names: str, value: str = "accuracy") -> dict[str, list[float]]:
+    """The final `value` of each series, one per seed, by its name."""
+    return {name: [run.final(value) for run in courses[name]] for name in names}
 
 
 def agreements(courses: Courses, *names: str) -> dict[str, float]:
     """Median final agreement of each series, to show beside its accuracy."""
-    return {
-        f"agreement, {name}": middle(run.final("agreement") for run in courses[name])
-        for name in names
-    }
+    found = finals(courses, *names, value="agreement")
+    return {f"agreement, {name}": middle(values) for name, values in found.items()}
 
 
 def finding(

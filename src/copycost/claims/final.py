@@ -142,7 +142,8 @@ def _ends(
 ) -> Finding:
     """Compare two series by their final accuracies; agreement is shown beside them."""
     found = finals(courses, *names)
-    beside = {f"agreement, {n}": [run.final("agreement") for run in courses[n]] for n in names}
+    agreed = finals(courses, *names, value="agreement")
+    beside = {f"agreement, {name}": values for name, values in agreed.items()}
     chance = none_learnt(courses, found)
     return compared(text, "accuracy", found, ahead, beside, way=way, chance=chance)
 

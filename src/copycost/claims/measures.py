@@ -166,10 +166,8 @@ class Grid:
         return finding(self.text, None, measured)
 
     def _medians(self, courses: Courses, value: str) -> dict[tuple[float, float], float]:
-        return {
-            self.places[name]: middle(run.final(value) for run in runs)
-            for name, runs in courses.items()
-        }
+        found = finals(courses, *courses, value=value)
+        return {self.places[name]: middle(values) for name, values in found.items()}
 
 
 def _moved(medians: Mapping[tuple[float, float], float], axis: int) -> float:
