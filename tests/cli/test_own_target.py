@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from tests.sweep.conftest import Inline
 
 from copycost.cli import bench_run
@@ -181,16 +182,28 @@ def test_the_ceiling_needs_its_data_from_python_and_asks_nothing_before(copycost
     assert sys.modules["own_service"].asked == []
 
 
-def test_what_the_function_raises_is_one_line_and_says_where(tmp_path, folder):
-    line = SERVICE.splitlines().index('    raise KeyError("token")') + 1
+@pytest.mark.parametrize(
+    ("name", "raises", "said", "kind"),
+    [
+        ("broken", '    raise KeyError("token")', "KeyError: 'token'", KeyError),
+        (
+            "impossible",
+            "    return InputSpec((8, 8))",  # the user's own line, not the library's
+            "ValidationError: an image's shape is (C, H, W), got (8, 8)",
+            ValidationError,
+        ),
+    ],
+)
+def test_what_the_function_raises_is_one_line_and_says_where(
+    tmp_path, folder, name, raises, said, kind
+):
+    line = SERVICE.splitlines().index(raises) + 1
     with pytest.raises(ConfigError) as raised:
-        load_target("own_service:broken", None, tmp_path, Engine("cpu"))
+        load_target(f"own_service:{name}", None, tmp_path, Engine("cpu"))
     (problem,) = raised.value.problems
-    assert problem == (
-        "victim: own_service:broken() raised KeyError: 'token', in "
-        f"{folder / 'own_service.py'}, line {line}."
-    )
-    assert isinstance(raised.value.__cause__, KeyError)
+    where = f"{folder / 'own_service.py'}, line {line}"
+    assert problem == f"victim: own_service:{name}() raised {said}, in {where}."
+    assert isinstance(raised.value.__cause__, kind)
 
 
 def test_a_file_in_the_place_of_all_runs_is_one_error_before_anything_is_asked(copycost, tmp_path):
@@ -210,17 +223,6 @@ def test_of_few_held_out_inputs_no_more_than_all_are_asked_again() -> None:
 def test_a_model_that_says_labels_has_no_lower_access() -> None:
     with pytest.raises(SpecMismatch, match=r"use access label$"):
         check_access(Access.LABEL, Access.PROBABILITIES, 5, 10)
-
-
-def test_what_a_library_raises_is_told_by_the_users_own_line(tmp_path, folder):
-    line = SERVICE.splitlines().index("    return InputSpec((8, 8))") + 1
-    with pytest.raises(ConfigError) as raised:
-        load_target("own_service:impossible", None, tmp_path, Engine("cpu"))
-    (problem,) = raised.value.problems
-    assert problem == (
-        "victim: own_service:impossible() raised ValidationError: an image's shape is (C, H, W), "
-        f"got (8, 8), in {folder / 'own_service.py'}, line {line}."
-    )
 
 
 def test_what_copycost_refuses_in_the_function_is_said_as_it_is(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.passages.conftest import cells_of
 from tests.report.conftest import MakeRecord
 from tools.passages.defences import defences_passage
 from tools.passages.markdown import NOT_RUN
@@ -44,7 +45,7 @@ def test_the_price_to_users_stands_beside_what_attackers_reach(
         "Frugal + invert, probabilities, 6,000 queries",
         "Frugal, label, 6,000 queries",
     ]
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    cells = cells_of(lines)
     sets = ["none", "`rounding:2`", "`noise:0.1` → `rounding:1`", "`mad:1`"]
     assert [row[0] for row in cells] == sets
     assert [row[2:] for row in cells] == [

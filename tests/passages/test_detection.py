@@ -5,14 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from copycost.runner.detecting import Detection, Watched
-from copycost.runner.record import Surroundings
+from tests.passages.conftest import AROUND, cells_of
 from tools.passages.detection import detection_passage
 from tools.passages.markdown import NOT_RUN
-
-AROUND = Surroundings(
-    hardware="a test machine", device="cpu", threads=1, versions={"torch": "2.8"},
-    commit="0123abc", arithmetic={},
-)  # fmt: skip
 
 
 def watched(attack: str, seed: int, alarm: int | None, queries: int = 5_999) -> Watched:
@@ -43,8 +38,7 @@ def test_alarms_of_all_seeds_of_some_and_of_none(tmp_path: Path) -> None:
     note, lines, made = detection_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
     assert "`prada` above 0.0625 and `confidence` above 0.2, the highest of 20 honest" in note
     assert "who asked 445 and 223 queries each" in note
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.split("\n")[2:]]
-    assert cells == [
+    assert cells_of(lines.split("\n")[2:]) == [
         ["DFME, label", "5,999", "91.0 % (90.0–92.0 %)", "after 130 (120–150)", "–"],
         [
             "DisGUIDE, label",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from copycost.runner.suspects import Made
 from copycost.runner.verifying import Compared, Suspected, Verification
-from tests.passages.test_detection import AROUND
+from tests.passages.conftest import AROUND, cells_of
 from tools.passages.markdown import NOT_RUN
 from tools.passages.ownership import ownership_passage
 
@@ -44,8 +44,7 @@ def test_copies_come_first_and_innocent_models_after_them(tmp_path: Path) -> Non
     note, lines, made = ownership_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
     assert note.startswith("`a net`: 5 independent models agree with it on 50.0 % to 54.0 % of 1,0")
     assert made.startswith("*Measured on a test machine")
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.split("\n")[2:]]
-    assert cells == [
+    assert cells_of(lines.split("\n")[2:]) == [
         ["DFME, label, 6,000 queries", "90.0 %", "40.0 %", "0.9", "0 of 1"],
         [
             "Frugal, label, 6,000 queries",
