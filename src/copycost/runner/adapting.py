@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from copycost.adaptations.base import Adaptation, Ask
-from copycost.errors import ConfigError, Interrupted, told_as_faults
+from copycost.errors import ConfigError, told_as_faults
 from copycost.nets.seeded import derive
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.runner.config import RunConfig
@@ -107,6 +107,5 @@ class _Trial:
         return rehearsal(self._unless_stopped)
 
     def _unless_stopped(self, logits: Tensor) -> Tensor:
-        if self._stop.reason:
-            raise Interrupted
+        self._stop.heed()
         return logits

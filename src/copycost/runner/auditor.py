@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from copycost.errors import Interrupted
 from copycost.metrics import accuracy, agreement, commonest_share, mean_kl
 from copycost.nets.modes import evaluated
 from copycost.oracle.ledger import Account, Ledger
@@ -82,8 +81,7 @@ class Auditor:
 
     def heed_stop(self) -> None:
         """Raise `Interrupted` if a stop was asked for."""
-        if self._stop.reason:
-            raise Interrupted
+        self._stop.heed()
 
     def close(self) -> None:
         """At the end of a run, ask a function again, to tell whether it has changed meanwhile."""

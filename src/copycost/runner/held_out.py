@@ -213,8 +213,7 @@ class HeldOutAnswers:
         victim.restore(kept["state"])
         try:
             for which in batches[len(answers) :]:
-                if self._stop.reason:
-                    raise Interrupted
+                self._stop.heed()
                 x = self._target.held_out.floats(which, self._device)
                 with self._account.charging(len(x)):
                     answers.append(victim(x))

@@ -45,6 +45,11 @@ class Stop:
         """Ask to stop at the end of the current step."""
         self._asked = self._asked or reason
 
+    def heed(self) -> None:
+        """Raise `Interrupted` if a stop was asked for."""
+        if self.reason:
+            raise Interrupted
+
     def agree(self, ranks: Ranks) -> None:
         """Ask to stop if any rank was asked to. All ranks must call it, once a step."""
         if ranks.several and ranks.largest(bool(self.reason)):

@@ -11,9 +11,8 @@ from copycost.files import own_name
 from copycost.runner.folder import STUDENT_FOLDER
 from copycost.runner.own_target import is_own, own_target
 from copycost.runner.record import RECORD_FILE, Facts, read_record
-from copycost.types import Access
+from copycost.runner.targets import as_victim
 from copycost.victims.base import Victim
-from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import CARD_FILE, load_model
 
 
@@ -47,19 +46,13 @@ def suspect_named(text: str, engine: Engine) -> Suspect:
     folder = Path(text)
     if (folder / STUDENT_FOLDER / CARD_FILE).exists():
         made = _made(folder) if (folder / RECORD_FILE).exists() else None
-        return Suspect(_loaded(folder / STUDENT_FOLDER, own_name(folder), engine), made)
+        copy = load_model(folder / STUDENT_FOLDER)
+        return Suspect(as_victim(*copy, own_name(folder), engine), made)
     if (folder / CARD_FILE).exists():
-        return Suspect(_loaded(folder, own_name(folder), engine))
+        return Suspect(as_victim(*load_model(folder), own_name(folder), engine))
     raise ConfigError(
         f"{text}: expected the folder of a run or of a saved model, or MODULE:FUNCTION that "
         "returns a target."
-    )
-
-
-def _loaded(folder: Path, name: str, engine: Engine) -> Victim:
-    module, card = load_model(folder)
-    return ModuleVictim(
-        module, card.spec, card.classes, Access.LOGITS, name=name, device=engine.device
     )
 
 

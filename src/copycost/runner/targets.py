@@ -154,10 +154,15 @@ def _saved_target(folder: Path, data: str | None, engine: Engine) -> Target:
 def _target(module: nn.Module, card: Card, name: str, data: str, engine: Engine) -> Target:
     dataset = load(data)
     _check_classes(card, name, dataset)
-    victim = ModuleVictim(
+    victim = as_victim(module, card, name, engine)
+    return Target(victim, dataset.test, dataset.provenance, card.architecture, dataset.origin)
+
+
+def as_victim(module: nn.Module, card: Card, name: str, engine: Engine) -> ModuleVictim:
+    """A loaded model, which answers on the engine's device."""
+    return ModuleVictim(
         module, card.spec, card.classes, Access.LOGITS, name=name, device=engine.device
     )
-    return Target(victim, dataset.test, dataset.provenance, card.architecture, dataset.origin)
 
 
 def _check_classes(card: Card, name: str, dataset: Dataset) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from copycost.datasets.base import Labelled
 from copycost.engine import Engine
-from copycost.errors import ConfigError, Interrupted, SpecMismatch
+from copycost.errors import ConfigError, SpecMismatch
 from copycost.files import AnyPath
 from copycost.hashes import hash_of, text_hash
 from copycost.metrics import accuracy
@@ -177,32 +177,28 @@ class _Asking:
 
     def ask(self, target: Target) -> tuple[Tensor, int]:
         """The classes [N] of all images, and the queries charged for them."""
+        self._stop.heed()
+        parts = torch.split(torch.arange(len(target.held_out)), CHUNK)
         if target.victim.free:
-            found = torch.cat([self._part(target, at) for at in self._places(target)])
+            found = torch.cat([self._classes(target, part) for part in parts])
             return found, len(found)
         asked = hash_of(target.held_out.inputs)
         place = self._folder / f"asked-{text_hash(f'{target.content_hash} {asked}')[:12]}"
         with exclusive(place), disk_faults_told(place), Ledger(place / "ledger.sqlite") as ledger:
-            return self._paid(target, ledger.account("auditor", None), place / ANSWERS_FILE)
+            return self._paid(target, parts, ledger.account("auditor", None), place / ANSWERS_FILE)
 
-    def _paid(self, target: Target, account: Account, place: Path) -> tuple[Tensor, int]:
+    def _paid(
+        self, target: Target, parts: Sequence[Tensor], account: Account, place: Path
+    ) -> tuple[Tensor, int]:
         kept: list[Tensor] = (load_checkpoint(place) or {"classes": []})["classes"]
-        for at in self._places(target)[len(kept) :]:
-            with account.charging(min(CHUNK, len(target.held_out) - at)):
-                kept.append(self._part(target, at))
+        for part in parts[len(kept) :]:
+            self._stop.heed()
+            with account.charging(len(part)):
+                kept.append(self._classes(target, part))
             save_checkpoint(place, {"classes": kept})
-            self._heed_stop()
         account.settle()
         return torch.cat(kept), account.spent
 
-    def _places(self, target: Target) -> range:
-        self._heed_stop()
-        return range(0, len(target.held_out), CHUNK)
-
-    def _part(self, target: Target, at: int) -> Tensor:
-        x = target.held_out.floats(slice(at, at + CHUNK), self.engine.device)
+    def _classes(self, target: Target, part: Tensor) -> Tensor:
+        x = target.held_out.floats(part, self.engine.device)
         return labels_of(target.victim, target.victim(x)).cpu()
-
-    def _heed_stop(self) -> None:
-        if self._stop.reason:
-            raise Interrupted

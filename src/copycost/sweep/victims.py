@@ -11,7 +11,7 @@ from pathlib import Path
 
 from copycost.datasets import DATASETS
 from copycost.engine import Engine
-from copycost.errors import Busy, ConfigError, Interrupted, for_each
+from copycost.errors import Busy, ConfigError, for_each
 from copycost.files import own_name
 from copycost.runner.config import RunConfig
 from copycost.runner.own_target import check_own, is_own, own_hash, own_target
@@ -131,5 +131,4 @@ def _known(data: str) -> str:
 
 def _wait(stop: Stop) -> None:
     time.sleep(POLL_SECONDS)
-    if stop.reason:
-        raise Interrupted
+    stop.heed()
