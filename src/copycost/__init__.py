@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from copycost.runner.stopping import Stop
     from copycost.runner.target import Target
     from copycost.runner.transfers import read_transfer_set
-    from copycost.types import Access, InputSpec
+    from copycost.types import Access, InputSpec, Modality
     from copycost.victims.function import FunctionVictim
     from copycost.victims.module import ModuleVictim
     from copycost.victims.saved import Card, load_model, save_model
@@ -47,6 +47,7 @@ _PLACES = {
     "Labelled": "copycost.datasets.base:Labelled",
     "Ledger": "copycost.oracle.ledger:Ledger",
     "Meter": "copycost.oracle.meter:Meter",
+    "Modality": "copycost.types:Modality",
     "ModuleVictim": "copycost.victims.module:ModuleVictim",
     "Oracle": "copycost.oracle.base:Oracle",
     "Record": "copycost.runner.record:Record",
@@ -77,6 +78,7 @@ __all__ = [
     "Labelled",
     "Ledger",
     "Meter",
+    "Modality",
     "ModuleVictim",
     "Oracle",
     "Record",

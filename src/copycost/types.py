@@ -116,6 +116,11 @@ class InputSpec:
         """The middle of the range."""
         return (self.low + self.high) / 2
 
+    @property
+    def in_levels(self) -> bool:
+        """Whether 256 levels of the range, one byte a value, are fine enough: images' are."""
+        return self.modality is Modality.IMAGE and self.vocabulary is None
+
     def check_shape(self, x: Tensor) -> None:
         """Raise `SpecMismatch` unless `x` is a batch [N, *shape] of the right kind of number.
 

@@ -20,6 +20,7 @@ from copycost.runner.extract import advance
 from copycost.settings import read_settings
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 from copycost.types import InputSpec
+from copycost.victims.base import Victim
 
 POOLED = [name for name, attack in ATTACKS.items() if issubclass(attack, PoolAttack)]
 SMALL = {
@@ -36,8 +37,8 @@ SMALL = {
 class Seen(SpyVictim):
     """Keeps every input."""
 
-    def __init__(self) -> None:
-        super().__init__(tiny_victim())
+    def __init__(self, victim: Victim | None = None) -> None:
+        super().__init__(victim or tiny_victim())
         self.inputs: list[Tensor] = []
 
     def answer(self, x: Tensor) -> Tensor:

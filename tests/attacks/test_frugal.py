@@ -14,7 +14,7 @@ from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.frugal import Frugal, by_turns, log_shares
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.replay import Batch
-from copycost.attacks.sources import leaves, shapes, uniform
+from copycost.attacks.sources import leaves, shapes, sparse, uniform
 from copycost.attacks.untrained import composed, coordinates, of_kinds, patches
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
@@ -28,7 +28,7 @@ from copycost.oracle.rehearsal import Rehearsal
 from copycost.ranks import Ranks
 from copycost.runner.config import MOST_QUERIES
 from copycost.settings import read_settings
-from copycost.testing import SpyVictim, tiny_victim
+from copycost.testing import SpyVictim, TinyNet, tiny_victim
 from copycost.types import Access, Answer, InputSpec, Modality
 
 SPEC = InputSpec((1, 8, 8))
@@ -263,17 +263,34 @@ def test_the_floor_is_noise_and_nothing_else():
             read_settings(RandomNoise, {"distribution": distribution})
 
 
-def test_frugal_asks_noise_of_other_things_than_images_too():
+def test_other_things_than_images_are_rows_and_lessons_leave_them_as_they_were(monkeypatch):
+    spec = InputSpec((3, 4), low=-2.0, modality=Modality.TABULAR)
+    victim = Seen(tiny_victim(spec=spec))
+    oracle = CountedOracle(victim, access="probabilities", budget=40)
+    attack = Frugal(batch_size=20, rows=(sparse,), shift=0.5, flip=True, student_steps=2)
+    attack.check(oracle)
+    s = attack.start(TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), seed=1)
+    learnt = []
+
+    def teach(_attack, _state, lesson, _raised):
+        learnt.append(lesson)
+        return {}
+
+    monkeypatch.setattr(Frugal, "teach", teach)
+    attack.step(s, oracle, 20)
+    asked = torch.cat(victim.inputs)
+    assert float((asked == -2.0).float().mean()) > 0.25
+    for row in torch.cat([lesson.images for lesson in learnt]):
+        assert bool((row == asked).all(dim=(1, 2)).any()), "a row was moved or rounded"
+
+
+def test_a_generator_and_kinds_of_images_are_not_for_rows():
     spec = InputSpec((12,), modality=Modality.TABULAR)
-    oracle = CountedOracle(tiny_victim(spec=spec), access="probabilities", budget=100)
-    Frugal(sources=(uniform,)).check(oracle)
-    moved, mirrored = (
-        Frugal(sources=(uniform,), **how) for how in ({"shift": 0.1}, {"flip": True})
-    )
-    for needy in (Frugal(), moved, mirrored):
-        with pytest.raises(SpecMismatch, match="expected a victim of images"):
-            needy.check(oracle)
-    assert Frugal(sources=(uniform,), generated=True).needs_images
+    with pytest.raises(SpecMismatch, match="expected a victim of images"):
+        Frugal(generated=True).check_spec(spec)
+    for rows in (["winners"], ["sparse", "leaves"], []):
+        with pytest.raises(ConfigError, match="rows: expected one or more of levelled, normal, sp"):
+            read_settings(Frugal, {"rows": rows})
 
 
 @pytest.mark.parametrize("asked_now", [12, 7], ids=["a batch", "the end of a budget"])

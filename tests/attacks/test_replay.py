@@ -24,7 +24,7 @@ from copycost.oracle.meter import CountedOracle
 from copycost.ranks import Ranks
 from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.testing import tiny_victim
-from copycost.types import Access, Answer, InputSpec
+from copycost.types import Access, Answer, InputSpec, Modality
 
 SPEC = InputSpec((1, 2, 2), low=-1.0, high=3.0)
 
@@ -91,6 +91,16 @@ def test_images_come_back_within_half_a_level_and_in_range():
     SPEC.check_range(drawn.images)
     gaps = (drawn.images.flatten(1)[:, None] - images.flatten(1)[None]).abs().amax(dim=2)
     assert float(gaps.amin(dim=1).max()) <= 4 / 510 + 1e-6
+
+
+def test_rows_come_back_as_they_were_and_count_four_bytes_a_value():
+    spec = InputSpec((5,), low=-1.0, high=3.0, modality=Modality.TABULAR)
+    oracle = CountedOracle(tiny_victim(spec=spec, classes=3), access="label", budget=10**9)
+    replay = Replay(oracle, Engine("cpu"), 1)
+    assert replay.capacity == MEBIBYTE // (4 * 5 + 8)
+    rows = -1 + 4 * torch.rand(1, 5, generator=torch.Generator().manual_seed(0))
+    replay.put(Batch(rows, Answer(Access.LABEL, torch.tensor([2]), None)))
+    assert torch.equal(replay.draw(1, Engine("cpu").random(0)).images, rows)
 
 
 @pytest.mark.parametrize("access", list(Access))

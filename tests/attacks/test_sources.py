@@ -7,12 +7,15 @@ import torch
 
 from copycost.attacks import sources
 from copycost.attacks.sources import (
+    SHAPELESS,
     SOURCES,
     fields,
     knowledge_of,
     leaves,
+    levelled,
     normal,
     shapes,
+    sparse,
     textured,
     uniform,
 )
@@ -28,7 +31,7 @@ from copycost.attacks.untrained import (
     winners,
 )
 from copycost.engine import Engine
-from copycost.types import InputSpec
+from copycost.types import InputSpec, Modality
 
 SPEC = InputSpec((3, 12, 16), low=-1.0, high=3.0)
 N = 2_000
@@ -97,7 +100,9 @@ def test_images_differ_and_a_seed_repeats_them(name):
 
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_what_is_drawn_by_rules_is_no_mere_noise(name):
-    drawn = name not in {"uniform", "normal", "untrained", "coordinates", "winners"}
+    drawn = name not in {
+        "uniform", "normal", "levelled", "sparse", "untrained", "coordinates", "winners",
+    }  # fmt: skip
     holds = "procedural images" if drawn else "strictly data-free"
     assert knowledge_of((SOURCES[name],)) == holds
     assert knowledge_of((SOURCES["uniform"], SOURCES[name])) == holds
@@ -113,6 +118,30 @@ def test_a_third_of_normal_values_lie_at_the_ends(random):
     x = normal(SPEC, N, random)
     outside = 0.3173  # of a normal variable, beyond one standard deviation
     assert float(((x == -1) | (x == 3)).float().mean()) == pytest.approx(outside, abs=0.005)
+
+
+def test_kinds_for_any_shape_take_any_and_repeat_with_others(random):
+    for shape in [(7,), (2, 3), (1,)]:
+        spec = InputSpec(shape, low=-1.0, high=3.0, modality=Modality.TABULAR)
+        for kind in SHAPELESS:
+            x = kind(spec, 50, random)
+            assert x.shape == (50, *shape)
+            spec.check_range(x)
+
+
+def test_inputs_have_levels_of_their_own(random):
+    x = levelled(InputSpec((400,), modality=Modality.TABULAR), N, random)
+    assert float(x.mean(dim=1).std()) > 0.15, "of independent values it would be below 0.015"
+    assert 0.45 < float(x.mean()) < 0.55
+
+
+def test_sparse_inputs_have_few_values_or_many(random):
+    x = sparse(InputSpec((400,), low=-1.0, high=3.0, modality=Modality.TABULAR), N, random)
+    filled = x > -1.0
+    share = filled.float().mean(dim=1)
+    assert float(share.mean()) == pytest.approx(1 / 3, abs=0.02)  # of the square of a uniform
+    assert float((share < 0.25).float().mean()) == pytest.approx(0.5, abs=0.04)
+    assert float(x[filled].mean()) == pytest.approx(1.0, abs=0.02)
 
 
 def test_fields_are_smooth_and_noise_is_not(random):

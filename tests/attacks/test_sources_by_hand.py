@@ -54,6 +54,15 @@ def paled(images: Tensor, d: Noise) -> Tensor:
     return torch.stack([grey + shares[:, 0] ** 2 * (images[:, c] - grey) for c in range(C)], 1)
 
 
+def sparse(d: Noise) -> Tensor:
+    shares, chances, values = d.uniform(N, 1, 1, 1), d.uniform(N, C, H, W), d.uniform(N, C, H, W)
+    images = torch.full((N, C, H, W), LOW)
+    for i, c, row, column in product(range(N), range(C), range(H), range(W)):
+        if float(chances[i, c, row, column]) < float(shares[i]) ** 2:
+            images[i, c, row, column] = LOW + (HIGH - LOW) * float(values[i, c, row, column])
+    return images
+
+
 def fields(d: Noise) -> Tensor:
     total = d.normal(N, C, H, W) * d.uniform(N, 1, 1, 1) ** 2
     for height, width in ((2, 2), (4, 4)):  # 8 would be more than the longer side
@@ -184,6 +193,8 @@ BY_HAND: dict[str, Callable[[Noise], Tensor]] = {
     "winners": lambda d: paled(filmed(flat_winners(d), d), d),
     "composed": lambda d: paled(laid_over(either, d), d),
     "patches": lambda d: paled(laid_over(lambda d: filmed(flat_winners(d), d), d), d),
+    "levelled": lambda d: exposed(d.normal(N, C, H, W), d),
+    "sparse": sparse,
     "fields": fields,
     "leaves": leaves,
     "textured": lambda d: paled(filmed(leaves(d), d), d),

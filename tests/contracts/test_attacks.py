@@ -317,7 +317,7 @@ def test_a_victim_of_other_things_than_images_is_refused_or_attacked(name):
     oracle = CountedOracle(tiny_victim(spec=spec), access="probabilities", budget=300)
     if not make(name).needs_images:
         pool = Pool(torch.rand(400, 12).mul(255).byte(), spec, "numbers")
-        attack = make(name)
+        attack = make(name, generator="mlp") if hasattr(make(name), "generator") else make(name)
         attack.check(oracle)
         given = pool if attack.needs_pool else None
         s = attack.start_with(given, TinyNet(spec, 4, seed=5), oracle, Engine("cpu"), 1)
@@ -328,3 +328,9 @@ def test_a_victim_of_other_things_than_images_is_refused_or_attacked(name):
     with pytest.raises(SpecMismatch, match="expected a victim of images"):
         make(name).check(oracle)
     assert oracle.spent == 0
+
+
+def test_a_victim_of_tokens_is_refused(name):
+    spec = InputSpec((12,), modality=Modality.TEXT, vocabulary=1_000)
+    with pytest.raises(SpecMismatch, match="expected a victim of numbers, got one of 1,000 tokens"):
+        make(name).check_spec(spec)

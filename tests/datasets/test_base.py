@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from copycost.datasets.base import Dataset, Labelled
-from copycost.errors import DataError
+from copycost.errors import DataError, SpecMismatch
+from copycost.types import InputSpec, Modality
 
 
 def _labelled(n: int = 4, shape: tuple[int, ...] = (3, 2, 5), top: int = 1) -> Labelled:
@@ -32,11 +33,11 @@ def test_floats_of_a_slice_and_of_indices() -> None:
 
 def test_labelled_names_every_fault_at_once() -> None:
     with pytest.raises(DataError) as caught:
-        Labelled(torch.zeros(3, 1, 2, 2), torch.zeros(2, dtype=torch.int32))
+        Labelled(torch.zeros(3, 1, 2, 2).half(), torch.zeros(2, dtype=torch.int32))
     message = str(caught.value)
-    assert "uint8" in message
+    assert "images as uint8 [N, C, H, W] or numbers as float32" in message
     assert "int64" in message
-    assert "each of 3 images, got 2" in message
+    assert "each of 3 inputs, got 2" in message
 
 
 def test_arrays_are_told_where_they_are_taken() -> None:
@@ -53,14 +54,28 @@ def test_arrays_are_told_where_they_are_taken() -> None:
 @pytest.mark.parametrize("labels", [np.array([0.0, 1.9]), np.array([True, False]), ["a", "b"]])
 def test_labels_are_not_cut_off(labels: Any) -> None:
     images: Any = np.zeros((2, 1, 2, 2), dtype=np.uint8)
-    with pytest.raises(DataError, match="uint8 images and integer labels, got uint8 and"):
+    with pytest.raises(DataError, match="or floats, and integer labels, got uint8 and"):
         Labelled.from_arrays(images, labels)
-    with pytest.raises(DataError, match="got float64 and int64"):
-        Labelled.from_arrays(images / 255, np.arange(2))
+    with pytest.raises(DataError, match="got int16 and int64"):
+        Labelled.from_arrays(images.astype(np.int16), np.arange(2))
+
+
+def test_numbers_are_kept_as_they_are_in_any_shape() -> None:
+    rows: Any = np.array([[-1.0, 0.1], [2.5, 3.0], [0.0, 1 / 3]])
+    data = Labelled.from_arrays(rows, np.array([0, 1, 1]))
+    assert data.inputs.dtype == torch.float32
+    assert data.shape == (2,)
+    assert torch.equal(data.floats(torch.tensor([2, 0])), torch.tensor(rows[[2, 0]]).float())
+    spec = InputSpec((2,), low=-1.0, high=3.0, modality=Modality.TABULAR)
+    assert torch.equal(data.in_range(spec).floats(), torch.tensor(rows).float())
+    with pytest.raises(SpecMismatch, match=r"inputs in \[0, 1\], got values from -1 to 3"):
+        data.in_range(InputSpec((2,), modality=Modality.TABULAR))
+    with pytest.raises(DataError, match=r"got torch.float32 \[3\]"):
+        Labelled(torch.rand(3), torch.zeros(3, dtype=torch.int64))
 
 
 def test_no_images_is_an_error() -> None:
-    with pytest.raises(DataError, match="at least one image"):
+    with pytest.raises(DataError, match="at least one input"):
         Labelled(torch.zeros(0, 1, 2, 2, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
 
 

@@ -190,7 +190,7 @@ def test_npz_layouts(
         ({"x_test": np.zeros((6, 3, 4, 3), dtype=np.uint8)}, r"got \[6, 3, 4, 3\]"),
         ({"y_test": np.zeros((6, 3), dtype=np.int64)}, "not one-hot"),
         ({"y_test": np.zeros(6)}, "got float64"),
-        ({"y_test": np.zeros(5, dtype=np.int64)}, "each of 6 images, got 5"),
+        ({"y_test": np.zeros(5, dtype=np.int64)}, "each of 6 inputs, got 5"),
         ({"y_test": np.full(6, -1)}, "got -1 to -1"),
         ({"x_test": np.array([{}])}, "plain arrays"),
     ],
@@ -204,7 +204,7 @@ def test_other_npz_contents_are_refused(tmp_path: Path, change: dict[str, Any], 
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_labels_of_another_number_name_file_and_part(tmp_path: Path, part: str) -> None:
     np.savez(tmp_path / "own.npz", **(_arrays((6, 4, 5)) | {f"y_{part}": np.zeros(5, dtype=int)}))
-    with pytest.raises(DataError, match=rf"own\.npz: x_{part} and y_{part}: .* 6 images, got 5"):
+    with pytest.raises(DataError, match=rf"own\.npz: x_{part} and y_{part}: .* 6 inputs, got 5"):
         load(f"npz:{tmp_path / 'own.npz'}")
 
 

@@ -191,6 +191,12 @@ class Attack(ABC):
 
     def check_spec(self, spec: InputSpec) -> None:
         """Raise `SpecMismatch` if the attack cannot query inputs of `spec`. Takes no memory."""
+        if spec.vocabulary is not None:
+            raise SpecMismatch(
+                "a victim of numbers",
+                f"one of {spec.vocabulary:,} tokens",
+                "no attack draws tokens yet; let the victim take numbers, such as counts of words",
+            )
         if self.needs_images and spec.modality is not Modality.IMAGE:
             raise SpecMismatch(
                 f"a victim of images for {type(self).__name__}",

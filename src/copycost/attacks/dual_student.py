@@ -45,6 +45,11 @@ class DualStudent(ThroughStudents):
     """Steps of the attack between two updates of the averages."""
 
     @property
+    def needs_images(self) -> bool:
+        """False: students disagree on anything that a generator makes."""
+        return False
+
+    @property
     def queries_per_image(self) -> int:
         """n_S: one query per student step."""
         return self.student_steps

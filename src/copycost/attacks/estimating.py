@@ -40,6 +40,11 @@ class Estimating(Generative):
     """Mode of the student's batch norms at the points of the estimate."""
 
     @property
+    def needs_images(self) -> bool:
+        """False: any generator's output has a gradient to be estimated."""
+        return False
+
+    @property
     def estimator(self) -> Estimator:
         """How the generator's gradient is estimated: by forward differences."""
         return forward_difference

@@ -15,7 +15,13 @@ from copycost.attacks.ensemble import Vote
 from copycost.attacks.guided import Guided
 from copycost.attacks.patience import steadied, suited_lessons
 from copycost.attacks.replay import Batch, Replay
-from copycost.attacks.sources import NOISE, SourcesSetting, knowledge_of
+from copycost.attacks.sources import (
+    ShapelessSetting,
+    SourcesSetting,
+    knowledge_of,
+    levelled,
+    sparse,
+)
 from copycost.attacks.state import Player, State
 from copycost.attacks.untrained import Source, coordinates, of_kinds, untrained
 from copycost.attacks.views import weak
@@ -27,7 +33,7 @@ from copycost.oracle.base import Oracle
 from copycost.oracle.rehearsal import Rehearsal
 from copycost.schedules import Cosine, ScheduleSetting
 from copycost.settings import SETTINGS
-from copycost.types import Access, InputSpec
+from copycost.types import Access, InputSpec, Modality
 
 RECENT_BATCHES = 4
 """Batches of answers that count as recent when a lesson is drawn."""
@@ -55,7 +61,9 @@ class Frugal(Guided):
     members: int = Field(default=2, ge=1)
     """M, number of students; a single one queries what it is least sure of."""
     sources: SourcesSetting = (untrained, coordinates)
-    """Kinds of candidates, equally likely."""
+    """Kinds of candidates, equally likely, for a victim of images."""
+    rows: ShapelessSetting = (levelled, sparse)
+    """Kinds of candidates for a victim of other things, such as a table's rows."""
     generated: bool = False
     """Whether a generator that maximises the students' disagreement makes one more kind."""
     candidates: int = Field(default=4, ge=1)
@@ -109,8 +117,8 @@ class Frugal(Guided):
 
     @property
     def needs_images(self) -> bool:
-        """Whether inputs must be images: unless it only queries noise and learns it unchanged."""
-        return self.generated or bool(self.shift) or self.flip or not set(self.sources) <= NOISE
+        """Whether inputs must be images: if a generator makes some of them."""
+        return self.generated
 
     @property
     def assumed(self) -> str:
@@ -163,7 +171,7 @@ class Frugal(Guided):
 
     def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
         """The lesson with weak views in place of some images: their answers should be close."""
-        if not self.shift and not self.flip:
+        if spec.modality is not Modality.IMAGE or not (self.shift or self.flip):
             return lesson
         views = weak(lesson.images, spec, s.random, self.shift, self.flip)
         kept = s.random.uniform(len(views), 1, 1, 1) < self.as_asked
@@ -191,7 +199,8 @@ class Frugal(Guided):
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """`n` images of all kinds, equally likely; ranks together draw what one alone would."""
-        kinds = (*self.sources, self._made_by(s, n)) if self.generated else self.sources
+        named = self.sources if spec.modality is Modality.IMAGE else self.rows
+        kinds = (*named, self._made_by(s, n)) if self.generated else named
         return of_kinds(kinds, spec, n, random)
 
     def _made_by(self, s: State, most: int) -> Source:

@@ -19,7 +19,6 @@ from copycost.attacks.state import Player, State
 from copycost.engine import Engine
 from copycost.nets import GENERATORS
 from copycost.nets.generator import Generator, squash
-from copycost.nets.images import image_shape
 from copycost.nets.seeded import derive, seeded
 from copycost.noise import Noise
 from copycost.oracle.base import Oracle
@@ -49,7 +48,7 @@ class Generative(Attack):
 
     @property
     def needs_images(self) -> bool:
-        """True: generators make nothing but images."""
+        """True, unless an attack leaves it to the architecture of its `generator`."""
         return True
 
     @property
@@ -95,7 +94,7 @@ class Generative(Attack):
             return []
         noise = [s.normal(n, self.latent) for _ in range(batches)]
         with self.feeding(s) as generator:
-            made = generator.each(noise, math.prod(image_shape(oracle.spec)[1:]))
+            made = generator.each(noise, math.prod(oracle.spec.shape[1:]))
         images = torch.cat([self.pictures(x, oracle.spec, s.random) for x in made])
         return Batch(images, oracle(images)).split(n)
 

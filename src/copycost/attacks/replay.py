@@ -19,7 +19,7 @@ MEBIBYTE = 2**20
 
 
 class Batch(NamedTuple):
-    """Images [N, *shape] in the spec's range, and what the oracle released for them."""
+    """Inputs [N, *shape] in the spec's range, and what the oracle released for them."""
 
     images: Tensor
     answer: Answer
@@ -34,9 +34,10 @@ class Batch(NamedTuple):
 
 
 class Replay:
-    """The latest queried images and their answers: first in, first out, of bounded size.
+    """The latest queried inputs and their answers: first in, first out, of bounded size.
 
-    Images are kept as bytes, the nearest of 256 levels of their range. Scores stay float32: half
+    Images are kept as bytes, the nearest of 256 levels of their range, other inputs as they are.
+    Scores stay float32: half
     precision cannot distinguish probabilities near the floor of 1e-7, and K numbers take little
     memory beside an image. At label access only the label is kept, as int64.
 
@@ -50,15 +51,16 @@ class Replay:
         Raises `ConfigError` if not a single image fits.
         """
         self._spec, self._access, self._ranks = oracle.spec, oracle.access, engine.ranks
-        row = oracle.spec.size + room(oracle, 1).nbytes
+        kind = torch.uint8 if oracle.spec.in_levels else torch.float32
+        row = oracle.spec.size * kind.itemsize + room(oracle, 1).nbytes
         self.capacity = min(mebibytes * MEBIBYTE // row, oracle.budget * engine.ranks.count)
         if not self.capacity:
             raise ConfigError(
-                f"memory_mib: one image with its answer takes {row:,} bytes, more than "
+                f"memory_mib: one input with its answer takes {row:,} bytes, more than "
                 f"{mebibytes:,} MiB. Raise it."
             )
         self._images = torch.empty(
-            (self.capacity, *oracle.spec.shape), dtype=torch.uint8, device=engine.device
+            (self.capacity, *oracle.spec.shape), dtype=kind, device=engine.device
         )
         self._answers = room(oracle, self.capacity, engine.device)
         self._put = 0
@@ -69,7 +71,8 @@ class Replay:
 
     def put(self, batch: Batch) -> None:
         """Keep a batch, in place of the oldest images if the memory is full."""
-        images = self._ranks.rows(quantise(batch.images, self._spec))
+        images = quantise(batch.images, self._spec) if self._spec.in_levels else batch.images
+        images = self._ranks.rows(images)
         kept = self._ranks.rows(batch.answer.pack())
         first = max(0, len(images) - self.capacity)
         places = torch.arange(self._put + first, self._put + len(images), device=images.device)
@@ -87,7 +90,9 @@ class Replay:
             back = random.integers(n, below=min(window, len(self)))
             latest = (self._put - 1 - back) % self.capacity
             which = torch.where(random.uniform(n) < recent, latest, which)
-        images = dequantise(self._images[which], self._spec)
+        images = self._images[which]
+        if self._spec.in_levels:
+            images = dequantise(images, self._spec)
         return Batch(images, Answer.unpack(self._access, self._answers[which]))
 
     def label_counts(self, classes: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Sources of images made from random numbers alone: no data, and nothing learnt."""
+"""Sources of inputs made from random numbers alone: no data, and nothing learnt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import torch
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -42,6 +42,23 @@ def normal(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """
     values = spec.middle + spec.half * random.normal(n, *spec.shape)
     return values.clamp(spec.low, spec.high)
+
+
+def levelled(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Normal values, each input with a spread and a level of its own."""
+    return exposed(random.normal(n, *spec.shape), spec, random)
+
+
+def sparse(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """The lowest value almost everywhere, and uniform values in a share of each input's places.
+
+    Rows of a table look like this where most of its columns count or mark something. Shares are
+    squares of uniform numbers: half of them are below a quarter.
+    """
+    share = random.uniform(n, *(1,) * len(spec.shape)) ** 2
+    filled = random.uniform(n, *spec.shape) < share
+    values = uniform(spec, n, random)
+    return torch.where(filled, values, torch.full_like(values, spec.low))
 
 
 def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -126,11 +143,17 @@ def shapes(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 SOURCES: Registry[Source] = Registry(
-    "source of images",
+    "source of inputs",
     {
         "uniform": Entry("copycost.attacks.sources:uniform", "independent values over the range"),
         "normal": Entry(
             "copycost.attacks.sources:normal", "independent normal values, cut to the range"
+        ),
+        "levelled": Entry(
+            "copycost.attacks.sources:levelled", "normal values of a spread and level for each"
+        ),
+        "sparse": Entry(
+            "copycost.attacks.sources:sparse", "mostly the lowest value, some uniform ones"
         ),
         "untrained": Entry(
             "copycost.attacks.untrained:untrained", "by untrained convolutional networks"
@@ -158,7 +181,9 @@ SOURCES: Registry[Source] = Registry(
 )
 
 NOISE = frozenset({uniform, normal})
-"""Kinds whose values are independent, so that inputs need not be images."""
+"""Kinds whose values are independent."""
+SHAPELESS = NOISE | {levelled, sparse}
+"""Kinds for inputs of any shape; the others draw images."""
 DRAWN = frozenset({composed, patches, fields, leaves, textured, shapes})
 """Kinds that follow rules about what images look like: that objects occlude one another is such
 a rule, even where untrained networks draw the outlines."""
@@ -178,3 +203,13 @@ def _names(given: object) -> object:
 
 
 SourcesSetting = Annotated[tuple[SourceSetting, ...], BeforeValidator(_names)]
+
+
+def _for_any_shape(given: tuple[Source, ...]) -> tuple[Source, ...]:
+    if not given or not set(given) <= SHAPELESS:
+        names = ", ".join(sorted(SOURCES.name_of(kind) for kind in SHAPELESS))
+        raise ValueError(f"expected one or more of {names}; others draw images")
+    return given
+
+
+ShapelessSetting = Annotated[SourcesSetting, AfterValidator(_for_any_shape)]

@@ -190,10 +190,11 @@ def _deviation(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def exposed(x: Tensor, spec: InputSpec, random: Noise) -> Tensor:
-    """Any numbers [N, C, H, W] as images in range, each with its own contrast and brightness."""
-    deviation = _deviation(x.flatten(1), axes=(1,)).clamp(min=1e-3).view(-1, 1, 1, 1)
-    contrast = 2 * torch.exp(0.7 * random.normal(len(x), 1, 1, 1))
-    light = 0.7 * random.normal(len(x), 1, 1, 1)
+    """Any numbers [N, ...] as inputs in range, each with its own contrast and brightness."""
+    each = (len(x), *(1,) * (x.ndim - 1))
+    deviation = _deviation(x.flatten(1), axes=(1,)).clamp(min=1e-3).view(each)
+    contrast = 2 * torch.exp(0.7 * random.normal(*each))
+    light = 0.7 * random.normal(*each)
     return in_range(torch.sigmoid(contrast * (x / deviation + light)), spec)
 
 

@@ -1,4 +1,4 @@
-"""A data set: images as bytes, their labels, and where they came from."""
+"""A data set: images as bytes or rows of numbers, their labels, and where they came from."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from copycost.types import InputSpec
 # eq=False: comparing tensors gives a tensor, so a generated __eq__ could only raise.
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """N images and their labels. Raises `DataError` if the two do not fit together."""
+    """N inputs and their labels. Raises `DataError` if the two do not fit together."""
 
     inputs: Tensor
-    """[N, C, H, W], uint8: a quarter of the memory of floats, and of the transfer."""
+    """Images as bytes, uint8 [N, C, H, W]: a quarter of the memory of floats, and of the transfer.
+    Or numbers in the range of the victim's inputs, float32 [N, *shape]."""
     labels: Tensor
     """[N], int64, from 0."""
     low: float = 0.0
@@ -37,29 +38,34 @@ class Labelled:
             came = f"{type(x).__name__} and {type(y).__name__}"
             raise DataError(f"expected tensors, got {came}; of arrays take Labelled.from_arrays")
         problems = []
-        if x.dtype != torch.uint8 or x.ndim != 4:
-            problems.append(f"expected uint8 images [N, C, H, W], got {x.dtype} {list(x.shape)}")
+        if not _is_bytes_of_images(x) and not _is_numbers(x):
+            problems.append(
+                "expected images as uint8 [N, C, H, W] or numbers as float32 [N, ...], "
+                f"got {x.dtype} {list(x.shape)}"
+            )
         if y.dtype != torch.int64 or y.ndim != 1:
             problems.append(f"expected int64 labels [N], got {y.dtype} {list(y.shape)}")
         if x.ndim and y.ndim and len(x) != len(y):
-            problems.append(f"expected a label for each of {len(x):,} images, got {len(y):,}")
+            problems.append(f"expected a label for each of {len(x):,} inputs, got {len(y):,}")
         if x.numel() == 0:
-            problems.append("expected at least one image, got none")
+            problems.append("expected at least one input, got none")
         if problems:
             raise DataError("; ".join(problems))
 
     @classmethod
-    def from_arrays(cls, images: npt.NDArray[np.uint8], labels: npt.NDArray[Any]) -> Labelled:
-        """From `images` [N, C, H, W], uint8, and integer `labels` [N]; copies if it must.
+    def from_arrays(cls, inputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Labelled:
+        """From images [N, C, H, W], uint8, or floating numbers [N, ...], and integer labels [N].
 
-        Raises `DataError` for other types of numbers: values are never rounded or clipped.
+        Numbers become float32. Raises `DataError` for other types: values are never rounded to
+        bytes or clipped.
         """
-        images, labels = np.asarray(images), np.asarray(labels)
-        if images.dtype != np.uint8 or not np.issubdtype(labels.dtype, np.integer):
-            came = f"{images.dtype} and {labels.dtype}"
-            raise DataError(f"expected uint8 images and integer labels, got {came}")
+        inputs, labels = np.asarray(inputs), np.asarray(labels)
+        numbers = np.issubdtype(inputs.dtype, np.floating)
+        if not (numbers or inputs.dtype == np.uint8) or not np.issubdtype(labels.dtype, np.integer):
+            came = f"{inputs.dtype} and {labels.dtype}"
+            raise DataError(f"expected uint8 images or floats, and integer labels, got {came}")
         # PyTorch warns about memory that it may not write to, such as a file's buffer.
-        inputs = np.require(images, requirements=["C", "W"])
+        inputs = np.require(inputs, np.float32 if numbers else None, requirements=["C", "W"])
         return cls(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))
 
     def __len__(self) -> int:
@@ -68,16 +74,19 @@ class Labelled:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[C, H, W] of one image."""
+        """The shape of one input; [C, H, W] of an image."""
         return tuple(self.inputs.shape[1:])
 
     def floats(
         self, which: slice | Tensor = slice(None), device: torch.device | str | None = None
     ) -> Tensor:
-        """Images [n, C, H, W] as float32 in [low, high], on `device` (where they are, if None).
+        """Inputs [n, *shape] as float32, on `device` (where they are, if None).
 
-        `which` is a slice, or int64 indices [n] or a mask [N] on the images' device.
+        Those of images are in [low, high]. `which` is a slice, or int64 indices [n] or a mask [N]
+        on the inputs' device.
         """
+        if self.inputs.is_floating_point():
+            return self.inputs[which].to(device)
         # Moved first: bytes cross to an accelerator four times faster than floats.
         shares = self.inputs[which].to(device).to(torch.float32) / 255
         if (self.low, self.high) == (0.0, 1.0):
@@ -89,8 +98,14 @@ class Labelled:
         return self
 
     def in_range(self, spec: InputSpec) -> Labelled:
-        """These images, decoded; their bytes stand for values in the range of `spec`."""
-        return replace(self.decoded(), low=spec.low, high=spec.high)
+        """These inputs, decoded; bytes stand for values in the range of `spec`.
+
+        Raises `SpecMismatch` for numbers outside it.
+        """
+        ready = self.decoded()
+        if ready.inputs.is_floating_point():
+            spec.check_range(ready.inputs)
+        return replace(ready, low=spec.low, high=spec.high)
 
     def halved(self) -> Labelled:
         """These images at half the size, [N, C, H // 2, W // 2]; each value is a mean of four."""
@@ -138,6 +153,14 @@ class Undecoded(Labelled):
         channels, height, width = self._shape
         smaller = (channels, height // 2, width // 2)
         return Undecoded(smaller, self.labels, lambda: _halved(self._decode()))
+
+
+def _is_bytes_of_images(x: Tensor) -> bool:
+    return x.dtype == torch.uint8 and x.ndim == 4
+
+
+def _is_numbers(x: Tensor) -> bool:
+    return x.dtype == torch.float32 and x.ndim > 1
 
 
 def _halved(images: Tensor) -> Tensor:

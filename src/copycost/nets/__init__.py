@@ -30,6 +30,10 @@ class GeneratorBuilder(Protocol):
 ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
     "architecture",
     {
+        "mlp": Entry(
+            "copycost.nets.perceptron:mlp",
+            "two hidden layers of 256 units with batch norm, for numbers of any shape",
+        ),
         "gap-cnn": Entry(
             "copycost.nets.lenet:gap_cnn",
             "three 3x3 convolutions with batch norm, global average pooling; 24 k parameters",
@@ -73,6 +77,10 @@ GENERATORS: Registry[GeneratorBuilder] = Registry(
         "dfme": Entry(
             "copycost.nets.dfme_generator:DFMEGenerator",
             "the generator of DFME, DisGUIDE and Dual Student, for sizes that divide by 4",
+        ),
+        "mlp": Entry(
+            "copycost.nets.perceptron:MLPGenerator",
+            "two hidden layers with batch norm, for numbers of any shape",
         ),
     },
 )

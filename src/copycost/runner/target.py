@@ -26,7 +26,7 @@ class Target:
 
     victim: Victim
     held_out: Labelled
-    """Labelled inputs; their bytes are mapped to the range of the victim's inputs."""
+    """Labelled inputs; bytes are mapped to the range of the victim's inputs, numbers lie in it."""
     dataset: str
     """Provenance of the held-out data, e.g. 'CIFAR-10 (JPEG q75)'."""
     architecture: str = "unknown"
@@ -41,13 +41,14 @@ class Target:
             self.held_out,
             Labelled,
             "held-out data as copycost.Labelled(inputs, labels)",
-            "inputs uint8 [N, C, H, W], labels int64 [N]; of a data set take its `.test`",
+            "inputs uint8 [N, C, H, W] or float32 [N, ...], labels int64 [N]; of a data set take "
+            "its `.test`",
         )
         for name in ("dataset", "architecture", "origin"):
             check_text(f"the target's {name}", getattr(self, name))
         _check_undefended(self.victim)
         self._check_shape()
-        # Data sets hold bytes; the victim's spec says what range they stand for.
+        # Images are bytes; the victim's spec says what range they stand for.
         object.__setattr__(self, "held_out", self.held_out.in_range(self.victim.spec))
         self._check_labels()
 

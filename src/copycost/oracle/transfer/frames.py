@@ -32,7 +32,7 @@ from pydantic import BaseModel, ConfigDict
 from copycost.errors import RunError
 from copycost.files import write_atomically
 from copycost.settings import explained
-from copycost.types import Access, InputSpec, Modality
+from copycost.types import Access, InputSpec
 
 MAGIC = b"CCQ1"
 HEADER = struct.Struct("<4sIQI")
@@ -65,9 +65,7 @@ class Layout(BaseModel):
     @classmethod
     def choose(cls, spec: InputSpec, classes: int, access: Access, wanted: Encoding) -> Self:
         """The layout with the `wanted` encoding; only images can be stored as bytes."""
-        fits = wanted is Encoding.BYTES and spec.modality is Modality.IMAGE
-        fits = fits and spec.vocabulary is None
-        encoding = Encoding.BYTES if fits else Encoding.EXACT
+        encoding = wanted if spec.in_levels else Encoding.EXACT
         return cls(spec=spec, classes=classes, access=access, encoding=encoding)
 
     @property
