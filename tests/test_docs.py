@@ -25,6 +25,8 @@ from copycost.engine import Engine
 from copycost.oracle.meter import CountedOracle
 from copycost.presets.victims import VICTIMS
 from copycost.runner.audit import AuditConfig
+from copycost.runner.config import RunConfig
+from copycost.runner.copy_model import copy_model
 from copycost.runner.own_target import own_target
 from copycost.runner.record import read_record
 from copycost.settings import read_settings
@@ -158,6 +160,17 @@ def test_the_function_that_the_docs_ask_is_copied(
     assert {record.victim.answers_from for record, _ in scope["found"]} == {"regression-v1"}
     assert {record.accounts["auditor"].spent for record, _ in scope["found"]} == {2 * 112}
     assert (tmp_path / "report.html").stat().st_size > 0
+
+
+def test_the_model_of_a_table_that_the_docs_show_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = blocks(DOCS / "tables.md", "python")
+    target = load(code, tmp_path / "tumours.py", monkeypatch).target()
+    config = RunConfig(victim="tumours", attack="frugal", student="mlp", budget=100, device="cpu")
+    record = copy_model(config, target, tmp_path / "run")
+    assert record.victim.accuracy > 0.9
+    assert record.result["agreement"] > 0.8
 
 
 def test_the_attack_that_the_docs_add_spends_what_it_says(

@@ -187,6 +187,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
             "tools.passages.scaling:predicted_passage",
             "steps of two processes, measured and by the formula",
         ),
+        "tables": Entry(
+            "tools.passages.tables:tables_passage", "what copies of models of rows reach"
+        ),
         "vanishing-verdict": Entry(
             "tools.passages.vanishing:verdict_passage",
             "what the diagnoses of gradients say, in words",

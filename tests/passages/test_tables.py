@@ -1,0 +1,46 @@
+"""The tables of copies of models of rows, from records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.passages.conftest import cells_of
+from tests.report.conftest import MakeRecord
+from tools.passages.markdown import NOT_RUN
+from tools.passages.tables import tables_passage
+
+
+def test_attacks_are_rows_and_models_columns(make_record: MakeRecord, tmp_path: Path) -> None:
+    assert tables_passage(tmp_path) == NOT_RUN
+    runs = [
+        ("cells", "forest", "frugal", 0, 0.9, "probabilities", 300),
+        ("cells", "forest", "frugal", 1, 0.8, "probabilities", 300),
+        ("cells", "boosting", "frugal", 0, 0.7, "probabilities", 300),
+        ("cells", "forest", "frugal", 0, 0.6, "label", 300),
+        ("cells", "forest", "dfme", 0, 0.5, "probabilities", 6_000),
+        ("words", "forest", "frugal", 0, 0.4, "probabilities", 300),
+    ]
+    for place, (data, model, attack, seed, agreement, access, budget) in enumerate(runs):
+        facts = {"dataset": data, "architecture": model, "name": f"{data}-{model}",
+                 "content_hash": f"{data}-{model}", "commonest_label": 0.25}  # fmt: skip
+        record = make_record(attack, seed, agreement, access=access, budget=budget, victim=facts)
+        folder = tmp_path / "tables" / str(place)
+        folder.mkdir(parents=True)
+        record.write(folder)
+    note, cells, other, words, seeds, made = (
+        tables_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
+    )
+    assert note == "**cells**: the best constant answer is right in 25.0 %."
+    assert other.startswith("**words**")
+    assert "seed" in seeds
+    assert made.startswith("*Measured on")
+    rows = cells_of(cells.split("\n"))
+    assert [cell.split(",")[0] for cell in rows[0][1:]] == ["`boosting`", "`forest`"]
+    assert [row[0] for row in rows[2:]] == [
+        "DFME, 6,000 queries", "Frugal, 300 queries", "Frugal, labels, 300 queries",
+    ]  # fmt: skip
+    assert [row[1].split(" / ")[0] for row in rows[2:]] == ["–", "70.0 %", "–"]
+    assert [row[2].split(" / ")[0] for row in rows[2:]] == [
+        "50.0 %", "85.0 % (80.0–90.0 %)", "60.0 %",
+    ]  # fmt: skip
+    assert cells_of(words.split("\n"))[2][1].startswith("40.0 %")
