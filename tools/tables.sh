@@ -8,17 +8,21 @@ out="${1:?where to: tools/tables.sh OUT}"
 export PYTHONPATH=".${PYTHONPATH:+:$PYTHONPATH}" # for tools.tables
 
 sweep() {
-  copycost sweep --out "$out/$1" --victim "tools.tables:$1" --student mlp --seeds 3 --threads 1 \
-    --device cpu "${@:2}"
+  copycost sweep --out "$out/$1" --victim "tools.tables:$1" --student "$2" --seeds 3 \
+    --threads 1 --device cpu --evaluations 3 "${@:3}"
 }
 for data in cancer speech questions; do
   for model in logistic forest boosting; do
     victim="${data}_$model"
-    sweep "$victim" --attack frugal --budget 300 --budget 1000 --budget 3000 --budget 10000 \
-      --evaluations 3 --access probabilities --access label
-    sweep "$victim" --attack random-noise --budget 3000 --evaluations 3
+    sweep "$victim" mlp --attack frugal --budget 300 --budget 1000 --budget 3000 \
+      --budget 10000 --access probabilities --access label
+    if [ "$model" = logistic ]; then
+      sweep "$victim" linear --attack frugal --budget 100 --budget 300 --budget 1000 \
+        --budget 3000 --access probabilities --access label
+    fi
+    sweep "$victim" mlp --attack random-noise --budget 3000
     # With twenty times the queries. DFME has no published settings for inputs that are no images.
-    sweep "$victim" --attack dfme --budget 60000 --evaluations 3 \
+    sweep "$victim" mlp --attack dfme --budget 60000 \
       --set dfme.generator=mlp --set dfme.batch_size=64
   done
 done

@@ -37,7 +37,9 @@ def test_attacks_are_rows_and_models_columns(make_record: MakeRecord, tmp_path: 
     rows = cells_of(cells.split("\n"))
     assert [cell.split(",")[0] for cell in rows[0][1:]] == ["`boosting`", "`forest`"]
     assert [row[0] for row in rows[2:]] == [
-        "DFME, 6,000 queries", "Frugal, 300 queries", "Frugal, labels, 300 queries",
+        "DFME into `resnet18-8x`, 6,000 queries",
+        "Frugal into `resnet18-8x`, 300 queries",
+        "Frugal into `resnet18-8x`, labels, 300 queries",
     ]  # fmt: skip
     assert [row[1].split(" / ")[0] for row in rows[2:]] == ["–", "70.0 %", "–"]
     assert [row[2].split(" / ")[0] for row in rows[2:]] == [

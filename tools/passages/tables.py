@@ -41,13 +41,14 @@ def _data(group: Group) -> str:
     return group.setting.data
 
 
-def _attack(group: Group) -> tuple[bool, str, int]:
-    return by_labels(group), group.attack, group.setting.budget
+def _attack(group: Group) -> tuple[bool, str, str, int]:
+    return by_labels(group), group.attack, group.setting.student, group.setting.budget
 
 
-def _in_words(attack: tuple[bool, str, int]) -> str:
-    labels, name, budget = attack
-    return f"{attack_name(name)}{', labels' if labels else ''}, {budget:,} queries"
+def _in_words(attack: tuple[bool, str, str, int]) -> str:
+    labels, name, student, budget = attack
+    told = ", labels" if labels else ""
+    return f"{attack_name(name)} into `{student}`{told}, {budget:,} queries"
 
 
 def _model(victim: VictimFacts) -> str:

@@ -30,6 +30,9 @@ class GeneratorBuilder(Protocol):
 ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
     "architecture",
     {
+        "linear": Entry(
+            "copycost.nets.perceptron:linear", "softmax regression, for numbers of any shape"
+        ),
         "mlp": Entry(
             "copycost.nets.perceptron:mlp",
             "two hidden layers of 256 units with batch norm, for numbers of any shape",

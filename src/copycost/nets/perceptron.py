@@ -1,4 +1,4 @@
-"""Multilayer perceptrons, for inputs whose values have no place, such as a table's rows."""
+"""Linear models and perceptrons, for inputs whose values have no place, such as a table's rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from copycost.types import InputSpec
 
 HIDDEN = (256, 256)
 """Units of the student's hidden layers."""
+
+
+def linear(spec: InputSpec, classes: int) -> nn.Sequential:
+    """Softmax regression: inputs [N, *shape] to logits [N, K]."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(spec.size, classes))
 
 
 def mlp(spec: InputSpec, classes: int) -> nn.Sequential:
