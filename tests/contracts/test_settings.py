@@ -21,6 +21,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "label_loss": ("kl",),
     "recovery": ("minimum",),
     "floor": (0.05,),
+    "generator": ("mlp",),
     "estimator": ("central",),
     "epsilon": (0.5,),
     "generator_mode": ("eval",),
@@ -38,15 +39,15 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 """Values to try where no number can be made of the default."""
 SWITCHES: dict[tuple[str, str], dict[str, Any]] = {
     **{("frugal", name): {"generated": True} for name in
-       ("generator_lr", "latent", "width", "generator_steps", "diversity")},
+       ("generator", "generator_lr", "latent", "width", "generator_steps", "diversity")},
     ("frugal", "as_asked"): {"flip": True},
     **{("dfms-hl", name): {"like": "shapes"} for name in ("epochs", "gan_steps", "proxies_asked")},
     ("dual-student", "average_momentum"): {"average_every": 1},
 }  # fmt: skip
 """What must be on for a setting to matter."""
 TOLD_ELSEWHERE = {
-    "generator": "there is one architecture",
     "memory_mib": "a bound that a short run does not reach: test_replay, test_pool_methods",
+    "rows": "of inputs that are no images: test_frugal",
     "grey_every": "of images in colour: test_disguide",
     "student_mode": "the tiny student has no batch norm: test_dfme, test_maze",
 }
