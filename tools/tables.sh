@@ -28,7 +28,6 @@ for data in cancer speech questions; do
 done
 # Records say which commit they were made at, so nothing changes in the repository until all are.
 for run in "$out"/*/*-seed*; do
-  place="results/tables/$(basename "$(dirname "$run")")/$(basename "$run")"
-  mkdir -p "$place"
-  cp "$run/record.json" "$place/"
+  mkdir -p "results/tables/$(basename "$run")"
+  cp "$run/record.json" "results/tables/$(basename "$run")/"
 done

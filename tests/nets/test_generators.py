@@ -12,7 +12,7 @@ from copycost.nets import GENERATORS
 from copycost.nets.dfme_generator import DFMEGenerator
 from copycost.nets.generator import squash
 from copycost.nets.seeded import seeded
-from copycost.types import InputSpec
+from copycost.types import InputSpec, Modality
 
 
 def make(shape=(1, 8, 8), latent=16, width=8, seed=0, **range_):
@@ -116,3 +116,17 @@ def test_every_setting_that_cannot_be_used_is_named():
     with pytest.raises(ConfigError) as caught:
         make(latent=0, width=7)
     assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3), (1, 8, 9)])
+def test_a_perceptron_makes_numbers_of_any_shape_with_mean_0_and_variance_1(shape):
+    modality = Modality.IMAGE if len(shape) == 3 else Modality.TABULAR
+    with seeded(0):
+        generator = GENERATORS["mlp"](InputSpec(shape, modality=modality), latent=16, width=8)
+    x = generator.train()(noise(200, 16))
+    assert x.shape == (200, *shape)
+    torch.testing.assert_close(x.mean(0), torch.zeros(shape), atol=1e-3, rtol=0)
+    torch.testing.assert_close(x.var(0, unbiased=False), torch.ones(shape), atol=1e-2, rtol=0)
+    for size in ({"latent": 0}, {"width": 0}):
+        with pytest.raises(ConfigError, match="expected latent and width of at least 1"):
+            GENERATORS["mlp"](InputSpec(shape, modality=modality), **size)

@@ -25,7 +25,7 @@ from copycost.victims.saved import load_model
 from tests.stops import StopAt
 
 SPEC = InputSpec((12,), low=-1.0, high=1.0, modality=Modality.TABULAR)
-FRUGAL: dict[str, Any] = {"attack": "frugal", "budget": 600}
+FRUGAL: dict[str, Any] = {"attack": "frugal", "budget": 600, "settings": {"student_steps": 20}}
 DFME = {"generator": "mlp", "batch_size": 32, "width": 8, "latent": 8, "student_steps": 2}
 
 

@@ -162,13 +162,13 @@ def _place(group: Group) -> tuple[str, bool, str]:
     return group.victim.dataset, by_labels(group), group.attack
 
 
-def over_seeds(groups: Sequence[Group]) -> str:
+def over_seeds(groups: Sequence[Group], inputs: str = "images") -> str:
     """The number of seeds that the numbers of a table are taken over, as a sentence."""
     seeds = sorted({len(group.seeds) for group in groups})
     number = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     alone = " (without a range: one)" if seeds[0] == 1 < seeds[-1] else ""
     over = f"Median and range over {number} seeds{alone}"
-    return f"{over}; agreement with the victim on held-out images."
+    return f"{over}; agreement with the victim on held-out {inputs}."
 
 
 def reached(group: Group) -> list[str]:

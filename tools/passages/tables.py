@@ -20,7 +20,7 @@ def tables_passage(results: Path) -> str:
     if not groups:
         return NOT_RUN
     found = [list(alike) for _, alike in groupby(sorted(groups, key=_data), key=_data)]
-    return "\n\n".join([*map(_of_one_table, found), over_seeds(groups), made_by(groups)])
+    return "\n\n".join([*map(_of_one_table, found), over_seeds(groups, "rows"), made_by(groups)])
 
 
 def _of_one_table(groups: Sequence[Group]) -> str:
