@@ -5,13 +5,14 @@
 #   tools/tables.sh OUT   runs under OUT; their records go to results/tables
 set -euo pipefail
 out="${1:?where to: tools/tables.sh OUT}"
-export PYTHONPATH=".${PYTHONPATH:+:$PYTHONPATH}" # for tools.tables
+export PYTHONPATH=".${PYTHONPATH:+:$PYTHONPATH}" # for tools.tables and tools.equations
 
 sweep() {
   copycost sweep --out "$out/$1" --victim "tools.tables:$1" --student "$2" --seeds 3 \
     --threads 1 --device cpu --evaluations 3 "${@:3}"
 }
-for data in cancer speech questions; do
+for one in cancer:31 speech:81 questions:301; do # columns, and one more
+  data="${one%:*}" enough="${one#*:}"
   for model in logistic forest boosting; do
     victim="${data}_$model"
     sweep "$victim" mlp --attack frugal --budget 300 --budget 1000 --budget 3000 \
@@ -19,6 +20,8 @@ for data in cancer speech questions; do
     if [ "$model" = logistic ]; then
       sweep "$victim" linear --attack frugal --budget 100 --budget 300 --budget 1000 \
         --budget 3000 --access probabilities --access label
+      sweep "$victim" linear --attack tools.equations:EquationSolving --budget "$enough" \
+        --budget "$((2 * enough))"
     fi
     sweep "$victim" mlp --attack random-noise --budget 3000
     # With twenty times the queries. DFME has no published settings for inputs that are no images.
