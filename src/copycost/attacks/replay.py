@@ -37,18 +37,17 @@ class Replay:
     """The latest queried inputs and their answers: first in, first out, of bounded size.
 
     Images are kept as bytes, the nearest of 256 levels of their range, other inputs as they are.
-    Scores stay float32: half
-    precision cannot distinguish probabilities near the floor of 1e-7, and K numbers take little
-    memory beside an image. At label access only the label is kept, as int64.
+    Scores stay float32: half precision cannot distinguish probabilities near the floor of 1e-7, and
+    K numbers take little memory beside an image. At label access only the label is kept, as int64.
 
-    With several ranks, each keeps the images of all, so that R ranks draw what one would, and
+    With several ranks, each keeps the inputs of all, so that R ranks draw what one would, and
     one checkpoint serves them all.
     """
 
     def __init__(self, oracle: Oracle, engine: Engine, mebibytes: int) -> None:
         """Allocate `mebibytes` on the engine's device, but no more than the budget can fill.
 
-        Raises `ConfigError` if not a single image fits.
+        Raises `ConfigError` if not a single input fits.
         """
         self._spec, self._access, self._ranks = oracle.spec, oracle.access, engine.ranks
         kind = torch.uint8 if oracle.spec.in_levels else torch.float32
