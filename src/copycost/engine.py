@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,7 @@ from copycost.devices import Devices, check_modes, cores, usable
 from copycost.errors import ConfigError
 from copycost.noise import Noise
 from copycost.parts import in_parts
-from copycost.ranks import Ranks, launched
+from copycost.ranks import Ranks, disband, launched
 from copycost.switches import full_precision
 from copycost.synced_norm import synchronised
 from copycost.types import Compile, Precision
@@ -237,6 +238,7 @@ def _join(
         plugins=[precision, TorchElasticEnvironment()],
     )
     fabric.launch()
+    atexit.register(disband)
     ranks = Ranks(fabric.global_rank, fabric.world_size)
     ranks.wait()  # Rank 0 hosts the rendezvous: if it failed earlier, the others would hang.
     return fabric, ranks

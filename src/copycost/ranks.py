@@ -6,6 +6,7 @@ never through a GPU's stream, so that they wait for no device; tensors stay on t
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -170,6 +171,18 @@ def leave() -> None:
     """Remove torchrun's variables, which this process's children would inherit."""
     for name in TOLD:
         os.environ.pop(name, None)
+
+
+def disband() -> None:
+    """End this process's part in the group of ranks, if it has joined one.
+
+    For the end of the process: threads of a group that is left to the interpreter's own end abort
+    it now and then, and `torchrun` then takes a finished run for a failed one.
+    """
+    _host_group.cache_clear()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+        gc.collect()  # networks that were wrapped hold the group, in cycles
 
 
 @cache
