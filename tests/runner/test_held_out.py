@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -12,8 +13,10 @@ import torch
 
 from copycost.errors import Busy, Interrupted
 from copycost.locks import Lock
-from copycost.oracle.ledger import Ledger
+from copycost.oracle.ledger import Account, Ledger
+from copycost.runner import held_out
 from copycost.runner.auditor import Auditor
+from copycost.runner.checkpoint import save_checkpoint
 from copycost.runner.copy_model import copy_model
 from copycost.runner.record import Record
 from copycost.runner.stopping import Stop
@@ -205,6 +208,35 @@ def test_the_end_is_asked_once_however_often_the_run_is_resumed(tmp_path, monkey
     record = service.copied(tmp_path / "run")
     assert service.asked == asked == record.accounts["auditor"].spent + 320
     assert record.accounts["auditor"].spent == 3 * PASS
+
+
+@pytest.mark.parametrize("act", [1, 3], ids=["all answers", "those at the end"])
+def test_answers_are_kept_before_their_charge_is_settled(tmp_path, monkeypatch, act):
+    """A copy of the folder between the two is what a process leaves that is killed there."""
+    acts, left = list[str](), tmp_path / "later" / "left"
+
+    def noted(name: str) -> None:
+        acts.append(name)
+        if len(acts) == act + 1:
+            shutil.copytree(tmp_path / "run", left)
+
+    def kept(path: Path, content: dict[str, Any]) -> None:
+        noted("kept")
+        save_checkpoint(path, content)
+
+    def settled(account: Account) -> None:
+        if account.name == "auditor":
+            noted("settled")
+        settle(account)
+
+    settle, service = Account.settle, Service()
+    with monkeypatch.context() as patched:
+        patched.setattr(held_out, "save_checkpoint", kept)
+        patched.setattr(Account, "settle", settled)
+        service.copied(tmp_path / "run")
+    assert acts == ["kept", "settled"] * 2
+    record = service.copied(left)
+    assert record.accounts["auditor"].spent == 3 * PASS  # each was asked, and charged, once
 
 
 def test_a_module_in_this_process_is_not_asked_at_the_end(tmp_path):

@@ -114,9 +114,8 @@ class HeldOutAnswers:
         x = self._target.held_out.floats(self.sample, self._device)
         with self._account.charging(len(x)):
             end = labels_of(victim, victim(x))
-        self._account.settle()
         self._saved["end"] = end
-        save_checkpoint(self._cache, self._saved)
+        self._keep(self._saved)
 
     def _turn(self) -> AbstractContextManager[object]:
         """Wait for a run beside this one that is asking the same, so that this one may borrow."""
@@ -139,10 +138,9 @@ class HeldOutAnswers:
             saved = self._borrowed() or self._ask_all()
         except BaseException:
             if account.spent:
-                self._keep()
+                self._keep({"asked": self._asked})
             raise
-        account.settle()
-        save_checkpoint(self._cache, saved)
+        self._keep(saved)
         return saved
 
     def _borrowed(self) -> dict[str, Any] | None:
@@ -219,7 +217,7 @@ class HeldOutAnswers:
                     answers.append(victim(x))
                 if time.monotonic() - self._kept_at >= KEEP_EVERY_SECONDS:
                     self._asked[purpose] = {"answers": answers, "state": victim.state()}
-                    self._keep()
+                    self._keep({"asked": self._asked})
         finally:
             self._asked[purpose] = {"answers": answers, "state": victim.state()}
         return torch.cat(answers)
@@ -228,9 +226,13 @@ class HeldOutAnswers:
         """How many answers there are so far."""
         return sum(len(answer) for one in self._asked.values() for answer in one["answers"])
 
-    def _keep(self) -> None:
-        """Save the answers so far, then settle the account."""
-        save_checkpoint(self._cache, {"asked": self._asked})
+    def _keep(self, answers: dict[str, Any]) -> None:
+        """Save the `answers`, all or those so far, then settle the account.
+
+        Not the other way round: a process killed between the two would have settled for answers
+        that it does not have, and ask, and pay, again.
+        """
+        save_checkpoint(self._cache, answers)
         self._account.settle()
         self._kept_at = time.monotonic()
 
