@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +15,11 @@ from copycost.bench import adversarial
 from copycost.bench.adversarial import TransferTrial, transfer_rate
 from copycost.datasets.base import Labelled
 from copycost.engine import Engine
-from copycost.errors import Interrupted
+from copycost.errors import Interrupted, VictimFailed
 from copycost.metrics.transferability import PGD
 from copycost.oracle.ledger import Ledger, spent_in
 from copycost.runner.auditor import Auditor
+from copycost.runner.checkpoint import load_checkpoint, save_checkpoint
 from copycost.runner.keeper import FileKeeper
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
@@ -210,6 +212,79 @@ def test_stopped_between_any_steps_it_goes_on_and_nothing_is_asked_again(
     left_out = {"auditor_spent"}  # each session has a ledger of its own
     assert found.model_dump(exclude=left_out) == whole.model_dump(exclude=left_out)
     assert not (tmp_path / "trial").exists()
+
+
+@pytest.mark.parametrize("question", [3, 4, 5, 6])  # the second chunk's two, and so on
+def test_what_a_crash_makes_it_ask_again_counts(tmp_path, monkeypatch, w, inputs, question):
+    """A copy of the folder while the victim answers is what a killed process leaves."""
+    monkeypatch.setattr(adversarial, "CHUNK", 16)
+    nets = Linear(w, 0.0), Linear(w, 1.0)
+    folder, left, asked, ask = tmp_path / "run", tmp_path / "left", list[int](), Auditor.labels_of
+    folder.mkdir()
+
+    def noted(auditor: Auditor, x: Tensor) -> Tensor:
+        answer = ask(auditor, x)
+        asked.append(len(x))
+        if len(asked) == question:
+            shutil.copytree(folder, left)
+        return answer
+
+    monkeypatch.setattr(Auditor, "labels_of", noted)
+    with Ledger(folder / "ledger") as ledger:
+        whole, _, _ = judged(folder, monkeypatch, inputs, *nets, ledger=ledger)
+    with Ledger(left / "ledger") as ledger:
+        found, _, account = judged(left, monkeypatch, inputs, *nets, ledger=ledger)
+        assert account.lost > 0
+    assert found.asked == account.spent - 2 * N > whole.asked
+    counts = {"asked", "auditor_spent"}
+    assert found.model_dump(exclude=counts) == whole.model_dump(exclude=counts)
+
+
+def test_what_others_ask_while_it_is_put_down_does_not_count(tmp_path, monkeypatch, w, inputs):
+    monkeypatch.setattr(adversarial, "CHUNK", 16)
+    nets = Linear(w, 0.0), Linear(w, 1.0)
+    with Ledger(tmp_path / "ledger") as ledger:
+        with pytest.raises(Interrupted):
+            judged(tmp_path, monkeypatch, inputs, *nets, stop=Soon(looks=20), ledger=ledger)
+        with ledger.account("auditor", None).charging(9):
+            pass
+        found, _, account = judged(tmp_path, monkeypatch, inputs, *nets, ledger=ledger)
+    assert (found.asked, account.spent) == (2 * N, 2 * N + 9 + 2 * N)
+
+
+def test_a_question_that_the_victim_fails_to_answer_counts(tmp_path, monkeypatch, w, inputs):
+    ask, calls = Auditor.labels_of, list[int]()
+
+    def failing(auditor: Auditor, x: Tensor) -> Tensor:
+        calls.append(len(x))
+        if len(calls) == 2:
+            with auditor.account.charging(len(x)):
+                raise VictimFailed("no answer")
+        return ask(auditor, x)
+
+    monkeypatch.setattr(Auditor, "labels_of", failing)
+    nets = Linear(w, 0.0), Linear(w, 1.0)
+    with Ledger(tmp_path / "ledger") as ledger:
+        with pytest.raises(VictimFailed):
+            judged(tmp_path, monkeypatch, inputs, *nets, ledger=ledger)
+        found, _, account = judged(tmp_path, monkeypatch, inputs, *nets, ledger=ledger)
+    assert found.asked == account.spent - 2 * N == 4 * N
+    (tmp_path / "whole").mkdir()
+    whole, _, _ = judged(tmp_path / "whole", monkeypatch, inputs, *nets)
+    assert (found.on_victim, found.by_chance) == (whole.on_victim, whole.by_chance)
+
+
+def test_a_trial_that_was_stopped_by_an_older_version_goes_on(tmp_path, monkeypatch, w, inputs):
+    monkeypatch.setattr(adversarial, "CHUNK", 16)
+    nets = Linear(w, 0.0), Linear(w, 1.0)
+    with pytest.raises(Interrupted):
+        judged(tmp_path, monkeypatch, inputs, *nets, stop=Soon(looks=20))
+    kept = load_checkpoint(tmp_path / "trial")
+    assert kept is not None
+    del kept["training"]["spent"]
+    save_checkpoint(tmp_path / "trial", kept)
+    found, _, _ = judged(tmp_path, monkeypatch, inputs, *nets)
+    assert found.asked == 2 * N
 
 
 def test_another_trial_is_for_another_purpose(tmp_path, w, inputs):

@@ -32,7 +32,7 @@ class TransferRate(Facts):
     by_chance: float | None
     """The same share for the victim after equally large changes in random directions."""
     asked: int
-    """Queries to the victim for this measure, charged to the run's auditor account."""
+    """Queries charged to the run's auditor account for this measure, lost ones included."""
     auditor_spent: int
     """The total charged to that account afterwards."""
 
@@ -52,13 +52,21 @@ def transfer_rate(
     student = load_model(folder / STUDENT_FOLDER)[0].to(engine.device).requires_grad_(False)
     trial = TransferTrial(student, auditor, pgd, engine, seed)
     keeper.begin(trial)
-    while not trial.finished:
-        try:
+    trial.asking = True
+    try:
+        while not trial.finished:
+            _keep(trial, keeper, auditor)
             trial.step()
-        finally:
-            auditor.account.settle()
-        keeper.keep(trial)
+    finally:
+        trial.asking = False
+        _keep(trial, keeper, auditor)
     return trial.rate()
+
+
+def _keep(trial: TransferTrial, keeper: FileKeeper, auditor: Auditor) -> None:
+    """Save the trial, then settle: a process killed between the two asks nothing again."""
+    keeper.keep(trial)
+    auditor.account.settle()
 
 
 class TransferTrial:
@@ -78,6 +86,8 @@ class TransferTrial:
         }
         self._tried = self._asked = 0
         self._changed = [0, 0, 0]
+        self.asking = False
+        """Whether all that the account is charged from now on is for this trial."""
 
     @property
     def finished(self) -> bool:
@@ -85,11 +95,19 @@ class TransferTrial:
         return self._tried == len(self._which)
 
     def step(self) -> None:
-        """Try the next chunk of inputs; if interrupted, the victim was not asked about them."""
+        """Try the next chunk of inputs; if interrupted, the victim was not asked about them.
+
+        Whatever it raises, the same chunk is tried next.
+        """
         rows = self._which[self._tried : self._tried + CHUNK]
-        before = self._auditor.account.spent
-        moved = self._moved(rows)
-        self._asked += self._auditor.account.spent - before
+        before, drawn = self._auditor.account.spent, self._random.state()
+        try:
+            moved = self._moved(rows)
+        except BaseException:
+            self._random.restore(drawn)
+            raise
+        finally:
+            self._asked += self._auditor.account.spent - before
         self._tried += len(rows)
         self._changed = [sum(counts) for counts in zip(self._changed, moved, strict=True)]
 
@@ -114,13 +132,20 @@ class TransferTrial:
             "asked": self._asked,
             "changed": self._changed,
             "random": self._random.state(),
+            "spent": self._auditor.account.spent if self.asking else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Resume from a saved `state`."""
+        """Resume from a saved `state`.
+
+        What was charged since, if the trial was asking, was for a chunk that a crash cut short.
+        """
         self._tried, self._asked = state["tried"], state["asked"]
         self._changed = state["changed"]
         self._random.restore(state["random"])
+        spent = state.get("spent")  # older versions did not save it
+        if spent is not None:
+            self._asked += max(0, self._auditor.account.spent - spent)
 
     def _moved(self, rows: Tensor) -> list[int]:
         """How many labels change on held-out `rows`: victim's, student's, victim's by chance."""
