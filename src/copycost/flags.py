@@ -13,6 +13,8 @@ from statistics import median
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from copycost.adaptations import AGAINST_CHANCE
+from copycost.defences import DRAWN
 from copycost.thresholds import ROUNDING, knows_nothing
 
 SEEDS_ENOUGH = 3
@@ -165,9 +167,24 @@ def noise_does_as_well(attack: Iterable[float], noise: Iterable[float]) -> list[
     return [Flag("noise-does-as-well", detail)]
 
 
-def no_adaptive_attack(defences: Sequence[str]) -> list[Flag]:
-    """No attacker did anything about the defences."""
-    return [Flag("no-adaptive-attack", f"behind {' + '.join(defences)}")] if defences else []
+def no_adaptive_attack(defences: Sequence[str], tried: Sequence[Sequence[str]] = ()) -> list[Flag]:
+    """No attacker did anything that can undo the defences.
+
+    `tried` has the adaptations of every attacker in this setting. Of a defence of the user's own it
+    is not known whether it draws random numbers, so averaging alone clears it of no doubt.
+    """
+    drawn = any(_name(text) in DRAWN for text in defences)
+    if not defences or any(drawn or not set(map(_name, one)) <= AGAINST_CHANCE for one in tried):
+        return []
+    detail = f"behind {' + '.join(defences)}"
+    if tried:
+        texts = dict.fromkeys(text for one in tried for text in one)
+        detail += f"; tried: {', '.join(texts)}, which undoes noise alone"
+    return [Flag("no-adaptive-attack", detail)]
+
+
+def _name(text: str) -> str:
+    return text.partition(":")[0]
 
 
 def too_few_seeds(seeds: Sequence[int]) -> list[Flag]:

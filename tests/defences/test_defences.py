@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from copycost.defences import DEFENCES
+from copycost.defences import DEFENCES, DRAWN
 from copycost.defences.base import renormalise
 from copycost.defences.noise import Noise
 from copycost.defences.reverse_sigmoid import ReverseSigmoid
@@ -25,7 +25,7 @@ EXAMPLES = {
     "mad": "mad:0.5",
     "mad-argmax": "mad-argmax:0.5",
 }
-DETERMINISTIC = set(EXAMPLES) - {"noise"}
+DETERMINISTIC = set(EXAMPLES) - DRAWN
 
 
 def images(n):
@@ -66,6 +66,11 @@ def test_batch_equals_row_by_row(name):
         whole = CountedOracle(defended, access=access, budget=99, k=2)(x)
         parts = [CountedOracle(defended, access=access, budget=99, k=2)(row) for row in x.split(1)]
         assert torch.equal(whole.labels, torch.cat([part.labels for part in parts]))
+
+
+def test_the_same_question_gets_another_answer_from_those_that_draw_alone(name):
+    x, defended = images(50), defend(tiny_victim(), [EXAMPLES[name]])
+    assert torch.equal(defended(x), defended(x)) == (name in DETERMINISTIC)
 
 
 def test_what_stands_in_other_rows_changes_no_answer(name):

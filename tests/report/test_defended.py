@@ -118,6 +118,33 @@ def test_defences_that_nobody_adapted_to_are_flagged(make_record: MakeRecord) ->
     assert len(flagged(naive, elsewhere)) == 1
 
 
+AVERAGE = {"adaptations": ["average:4"]}
+
+
+def test_averaging_alone_is_no_adapting_to_defences_that_draw_nothing(
+    make_record: MakeRecord,
+) -> None:
+    def flagged(*records: Record) -> list[str]:
+        found = doubts(group_records(records))
+        return [d.flag.detail for d in found if d.flag.name == FLAG]
+
+    averaged = make_record("frugal", 0, 0.6, victim=MAD, config=AVERAGE)
+    twice = make_record("frugal", 0, 0.6, victim=MAD, config={"adaptations": ["average:2"]})
+    inverted = make_record("dfme", 0, 0.5, victim=MAD, config=INVERT)
+    both = make_record("dfme", 0, 0.5, victim=MAD, config={"adaptations": ["average:4", "invert"]})
+    assert flagged(averaged) == ["behind mad:1; tried: average:4, which undoes noise alone"]
+    assert (
+        flagged(averaged, twice)
+        == ["behind mad:1; tried: average:4, average:2, which undoes noise alone"] * 2
+    )
+    assert flagged(averaged, inverted) == flagged(both) == []
+    assert flagged(make_record("frugal", 0, 0.6, victim=TWO, config=AVERAGE)) == []
+    own = {"defences": ("own_defences:Gate:0.9",), "defended_accuracy": 0.9}
+    assert flagged(make_record("frugal", 0, 0.6, victim=own, config=AVERAGE)) == [
+        "behind own_defences:Gate:0.9; tried: average:4, which undoes noise alone"
+    ]
+
+
 def test_the_page_has_the_section_only_with_defences(make_record: MakeRecord) -> None:
     def page(*records: Record) -> str:
         runs = [ReportedRun(f"runs/{i}", record, None) for i, record in enumerate(records)]

@@ -28,3 +28,6 @@ ADAPTATIONS: Registry[type[Adaptation]] = Registry(
     },
     own=derived_from("copycost.adaptations.base:Adaptation"),
 )
+
+AGAINST_CHANCE = frozenset({"average"})
+"""Those listed that make more of several answers than of one only where these differ."""

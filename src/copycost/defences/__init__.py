@@ -36,3 +36,6 @@ DEFENCES: Registry[type[Defence]] = Registry(
     },
     own=derived_from("copycost.defences.base:Defence"),
 )
+
+DRAWN = frozenset({"noise"})
+"""Those listed that draw random numbers for every answer, so that several tell more than one."""

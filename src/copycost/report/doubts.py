@@ -71,10 +71,10 @@ def _of_group(group: Group, groups: Sequence[Group]) -> list[Flag]:
 def _no_adaptive_attack(group: Group, groups: Sequence[Group]) -> list[Flag]:
     """Flag a group behind defences if no attacker adapted to them; using labels alone counts."""
     setting = group.setting
-    adapted = any(other.adaptations for other in groups if other.setting == setting)
-    if setting.access is Access.LABEL or adapted:
+    if setting.access is Access.LABEL:
         return []
-    return flags.no_adaptive_attack(setting.defences)
+    tried = [g.adaptations for g in groups if g.setting == setting and g.adaptations]
+    return flags.no_adaptive_attack(setting.defences, tried)
 
 
 def _of_runs(group: Group, name: str) -> Iterator[Doubt]:

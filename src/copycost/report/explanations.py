@@ -217,7 +217,9 @@ EXPLANATIONS = {
         title="No attacker adapted to the defences",
         raised_if=(
             "the victim is behind defences, more than labels are released, and no run with the "
-            "same victim, defences, access, student and budget has adaptations."
+            "same victim, defences, access, student and budget has adaptations. `average` alone "
+            "counts only if `noise` is among the defences: answers that do not change are no "
+            "better on average."
         ),
         why=(
             "Attackers are to be taken to know a defence. One that can be undone only looks good "
