@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,3 +97,93 @@ def test_a_student_must_be_a_builder():
     assert "own_nets:linear" in ARCHITECTURES
     assert MINE in ATTACKS
     assert MINE not in list(ATTACKS)
+
+
+RAISING = """
+from extreme_noise import ExtremeNoise
+
+ASKED = 96
+
+
+class Raising(ExtremeNoise):
+    def step(self, s, oracle, n):
+        if oracle.spent >= ASKED:
+            raise KeyError("of my own")
+        return super().step(s, oracle, n)
+
+
+class Reading(Raising):
+    def step(self, s, oracle, n):
+        open("/nowhere/weights.npz")
+
+
+class Greedy(ExtremeNoise):
+    def step(self, s, oracle, n):
+        return super().step(s, oracle, oracle.budget + 1)
+"""
+
+
+@pytest.fixture
+def audited(copycost, tmp_path) -> Callable[..., tuple[int, dict[str, Any], str]]:
+    """An audit of two attacks, one of one's own: exit status, what is printed, what is said."""
+
+    def run(attack: str, *more: str) -> tuple[int, dict[str, Any], str]:
+        code, out, err = copycost(
+            "audit", "--victim", "digits-lenet", "--budget", "320", "--device", "cpu",
+            "--student", "own_nets:linear", "--attack", attack, "--attack", "random-noise",
+            "--set", f"{attack}.batch_size=32", "--evaluations", "5", "--seeds", "1",
+            "--out", str(tmp_path / "runs"), "--json", *more,
+        )  # fmt: skip
+        return code, json.loads(out) if out else {}, err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("attack", "error", "last_line"),
+    [
+        ("Raising", "KeyError: 'of my own'", "KeyError: 'of my own'"),
+        ("Reading", "FileNotFoundError: [Errno 2]", "FileNotFoundError: [Errno 2]"),
+        ("Greedy", "321 more queries would cross", "copycost.errors.BudgetExceeded: 321"),
+    ],
+)
+def test_an_attack_that_raises_is_loud_and_alone_and_its_traceback_is_kept(
+    audited, own_modules, tmp_path, attack, error, last_line
+):
+    own_modules(raising=RAISING)
+    code, told, err = audited(f"raising:{attack}")
+    assert code == 1
+    assert [(run["attack"], run["ended"]) for run in told["runs"]] == [("random-noise", "finished")]
+    (failed,) = told["failed"]
+    assert (failed["attack"], failed["seed"]) == (f"raising:{attack}", 0)
+    assert failed["error"].startswith(error)
+    file = Path(failed["error_file"])
+    assert file.parent.name.startswith(f"raising.{attack}-seed0-")
+    trace = file.read_text()
+    assert trace.startswith("Traceback (most recent call last)")
+    assert "raising.py" in trace
+    assert trace.splitlines()[-1].startswith(last_line)
+    (line,) = [line for line in err.splitlines() if line.startswith("error:")]
+    assert line == (
+        f"error: raising:{attack} seed 0: {failed['error']} Its traceback is in {file}."
+    )
+    assert "1 of 2 runs failed: see above." in err
+    assert "Traceback (most" not in err
+    page = Path(told["report"]).read_text().replace("\u00a0", " ")
+    assert f"1 run failed and is not on this page: raising:{attack} seed 0." in page
+
+
+def test_once_the_attack_is_mended_the_same_command_goes_on(audited, own_modules, tmp_path):
+    own_modules(raising=RAISING)
+    _, told, _ = audited("raising:Raising", "--record-queries", "bytes")
+    file = Path(told["failed"][0]["error_file"])
+    sys.modules.pop("raising")
+    own_modules(raising=RAISING.replace("ASKED = 96", "ASKED = 320"))
+    code, told, err = audited("raising:Raising", "--record-queries", "bytes")
+    assert code == 0, err
+    assert told["failed"] == []
+    record = json.loads((file.parent / "record.json").read_text())
+    (line,) = record["resumed"]
+    assert "went on from" in line
+    assert record["accounts"]["attacker"]["spent"] <= 320
+    assert not file.exists()

@@ -18,6 +18,7 @@ from copycost.nets.seeded import derive
 from copycost.oracle.ledger import Ledger
 from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.config import RunConfig
+from copycost.runner.failing import ERROR_FILE
 from copycost.runner.folder import AUDITOR_FILE, LEDGER_FILE, exclusive
 from copycost.runner.keeper import FileKeeper
 from copycost.runner.making import student_of
@@ -26,7 +27,7 @@ from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import read_transfer_set
 from copycost.settings import write_settings
-from copycost.sweep.work import ERROR_FILE, Ended, Outcome, Task
+from copycost.sweep.work import Ended, Outcome, Task
 
 
 class FreshResult(Facts):

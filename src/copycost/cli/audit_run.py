@@ -15,7 +15,7 @@ from copycost.cli.stopping import stop_at
 from copycost.cli.summary import Failure, audit_json, audit_table
 from copycost.cli.training_lines import TrainingLines
 from copycost.engine import Engine, use_threads
-from copycost.errors import ConfigError, CopycostError, Interrupted
+from copycost.errors import ConfigError, Interrupted
 from copycost.files import ensure_writable
 from copycost.flags import AT_THE_END
 from copycost.oracle.ledger import spent_in
@@ -25,6 +25,7 @@ from copycost.report.page import write_report
 from copycost.report.tariff import Tariff
 from copycost.runner.audit import AuditConfig, audit, audit_folder, run_folder
 from copycost.runner.config import RunConfig
+from copycost.runner.failing import ERROR_FILE, in_one_line, unexpected
 from copycost.runner.fitting import Interface, faults
 from copycost.runner.folder import LEDGER_FILE
 from copycost.runner.making import check_devices, check_runs
@@ -178,9 +179,12 @@ class Job:
         if unable:
             say(f"Left out, because they cannot run on this victim: {'; '.join(unable.values())}.")
 
-    def _fail(self, run: RunConfig, error: CopycostError) -> None:
-        self.failed.append(Failure(run.attack, run.seed, " ".join(str(error).split())))
-        complain(f"{self.failed[-1].run}: {self.failed[-1].error}")
+    def _fail(self, run: RunConfig, error: Exception) -> None:
+        assert self.target is not None, "a run has a victim"
+        file = run_folder(self.out, run, self.target.content_hash).resolve() / ERROR_FILE
+        noted = str(file) if unexpected(error) and file.exists() else None
+        self.failed.append(Failure(run.attack, run.seed, in_one_line(error), noted))
+        complain(self.failed[-1].told)
 
 
 def slower_than_need_be(first: RunConfig, device: str) -> str:

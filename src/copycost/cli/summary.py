@@ -16,16 +16,24 @@ from copycost.runner.record import Record
 
 
 class Failure(NamedTuple):
-    """A run of an audit that diverged or could not resume."""
+    """A run of an audit that diverged, could not resume, or whose attack raised an error."""
 
     attack: str
     seed: int
     error: str
+    error_file: str | None = None
+    """The file with the traceback of an attack's error."""
 
     @property
     def run(self) -> str:
         """The run's name in what is printed."""
         return f"{self.attack} seed {self.seed}"
+
+    @property
+    def told(self) -> str:
+        """What is printed of it, in one line."""
+        trace = f" Its traceback is in {self.error_file}." if self.error_file else ""
+        return f"{self.run}: {self.error}{trace}"
 
 
 def audit_table(records: Sequence[Record]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from pydantic import (
 
 from copycost.attacks import ATTACKS
 from copycost.errors import (
+    BudgetExceeded,
     Busy,
     ConfigError,
     CopycostError,
@@ -36,6 +38,7 @@ from copycost.hashes import text_hash
 from copycost.ranks import Ranks
 from copycost.runner.config import RunConfig, takes_pool
 from copycost.runner.copy_model import copy_model
+from copycost.runner.failing import ERROR_FILE, note_failure, unexpected
 from copycost.runner.fitting import Interface, check_fits
 from copycost.runner.folder import kept_record
 from copycost.runner.record import Record
@@ -47,7 +50,7 @@ from copycost.settings import Several, explain_fields, listed, truths
 FLOOR_ATTACK = "random-noise"
 
 
-Failed = Callable[[RunConfig, CopycostError], None]
+Failed = Callable[[RunConfig, Exception], None]
 """Called with the configuration of a run that failed, and its error."""
 
 
@@ -153,8 +156,10 @@ def audit(
     """Do all `runs` that are not finished yet, each in its own folder under `root`.
 
     `ranks` are the processes that do them together, all of which call this. `failed` is called for
-    a run that diverges or cannot go on from what is stored, and the others go on; without it, or
-    with several ranks, the run's error ends the audit.
+    a run that diverges, cannot go on from what is stored, or whose attack raises an error, and the
+    others go on; the traceback of an attack's error is written to `ERROR_FILE` in the run's folder.
+    Without it, or with several ranks, the run's error ends the audit. What other runs would meet as
+    well ends it always, such as a victim that fails or a full disk.
 
     Returns the records with their folders, those of earlier sessions too if `stop` ends this one
     early; a run without a record is left out. Without a `stop`, signals end an audit as they end
@@ -173,10 +178,12 @@ def audit(
             asked.agree(ranks)
             if not asked.reason:
                 with (
-                    _alone(config, None if ranks.several else failed),
+                    _alone(config, folder, None if ranks.several else failed),
                     display.run(config, f"{number}/{len(runs)}") as watcher,
                 ):
                     record = copy_model(config, target, folder, stop=asked, watcher=watcher)
+                    if record.finished:
+                        (folder / ERROR_FILE).unlink(missing_ok=True)  # from an earlier try
             record = record or kept_record(folder, config, target)
             if record is not None:
                 done.append((record, folder))
@@ -184,18 +191,28 @@ def audit(
 
 
 @contextmanager
-def _alone(config: RunConfig, failed: Failed | None) -> Iterator[None]:
+def _alone(config: RunConfig, folder: Path, failed: Failed | None) -> Iterator[None]:
     """Around one run, which may be interrupted or, if `failed` is given, fail."""
     try:
         yield
     except Interrupted:
         pass
-    except (RunError, Unstable) as error:
-        # The process that is busy with this run would only collide with us at the next one. On a
-        # full disk the next one would ask about the held-out data and fail as well.
-        if failed is None or isinstance(error, Busy | DiskFailed):
+    except Exception as error:  # a user's own attack may raise anything
+        if failed is None or _meets_all(error):
             raise
+        if unexpected(error):
+            note_failure(folder / ERROR_FILE, traceback.format_exc())
         failed(config, error)
+
+
+def _meets_all(error: Exception) -> bool:
+    """Whether the other runs would most likely meet this error as well."""
+    # The process that is busy with this run would only collide with us at the next one. On a
+    # full disk the next one would ask about the held-out data and fail as well.
+    if isinstance(error, Busy | DiskFailed):
+        return True
+    of_one_run = RunError | Unstable | BudgetExceeded
+    return isinstance(error, CopycostError) and not isinstance(error, of_one_run)
 
 
 def run_folder(root: Path, config: RunConfig, victim_hash: str) -> Path:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from copycost.runner.failing import note_failure
 from copycost.runner.stopping import Stop
 from copycost.sweep.executors.base import Full, Job, WorkerPool
-from copycost.sweep.work import Ended, Outcome, Task, note_failure
+from copycost.sweep.work import Ended, Outcome, Task
 
 RETRIES = 2
 """Times a task is restarted after its worker was lost."""
@@ -143,7 +144,7 @@ class Scheduler:
         if outcome.ended is Ended.LOST and item.lost > self._retries:
             times = "once" if item.lost == 1 else f"{item.lost} times"
             text = f"{outcome.error}; tried {times}"
-            note_failure(item.task, text + "\n")
+            note_failure(item.task.error_file, text + "\n")
             return Outcome(Ended.FAILED, text, item.task.error_file)
         if outcome.ended in (Ended.BUSY, Ended.LOST):
             return Outcome(Ended.STOPPED)  # the sweep was stopped; the next one retries it

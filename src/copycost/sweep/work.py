@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import traceback
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from copycost.engine import use_threads
-from copycost.errors import Busy, CopycostError, Interrupted
-from copycost.files import write_atomically
+from copycost.errors import Busy, Interrupted
 from copycost.ranks import leave
 from copycost.runner.config import RunConfig
 from copycost.runner.copy_model import copy_model
+from copycost.runner.failing import ERROR_FILE, in_one_line, note_failure
 from copycost.runner.folder import exclusive
 from copycost.runner.stopping import Stop
 from copycost.sweep.victims import Home, SavedHome
-
-ERROR_FILE = "error.txt"
 
 
 class Ended(StrEnum):
@@ -117,20 +114,8 @@ def perform(task: Task, stop: Stop, threads: int | None = None) -> Outcome:
     except Busy:
         return Outcome(Ended.BUSY)
     except Exception as error:
-        note_failure(task, traceback.format_exc())
-        return Outcome(Ended.FAILED, _in_one_line(error), task.error_file)
+        note_failure(task.error_file, traceback.format_exc())
+        return Outcome(Ended.FAILED, in_one_line(error), task.error_file)
     if outcome.ended is Ended.FINISHED:
         task.error_file.unlink(missing_ok=True)  # from an earlier try
     return outcome
-
-
-def note_failure(task: Task, text: str) -> None:
-    """Write `text` to the task's error file, if the disk allows it."""
-    with suppress(OSError):
-        write_atomically(task.error_file, text.encode())
-
-
-def _in_one_line(error: Exception) -> str:
-    """The error's text in one line; for errors that are not copycost's, with the type."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, CopycostError) else f"{type(error).__name__}: {text}"
