@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, told_as_faults
 
 T = TypeVar("T")
 
@@ -100,6 +100,30 @@ class Registry(Mapping[str, T], Generic[T]):
         near = difflib.get_close_matches(name, self._entries, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return f"There is no {self.kind} {name!r}. Known: {', '.join(self._entries)}.{hint}"
+
+
+def read_named(kinds: Registry[type[Any]], text: str) -> tuple[Any, Any]:
+    """The class that `text` names, and what its `read` makes of the value after the name.
+
+    `text` is `NAME`, `NAME:VALUE`, `MODULE:CLASS` or `MODULE:CLASS:VALUE`. The class says what its
+    value must be, `wanted`, and by which word to name it, `argument`, '' if it takes none.
+
+    Raises `ConfigError` for an unknown name, for a value that `read` refuses by `ValueError`, and
+    for whatever else a user's own class raises.
+    """
+    parts = text.split(":")
+    own = parts[0] not in kinds and parts[1:2] and parts[1].isidentifier()
+    named = 2 if own else 1
+    name, value = ":".join(parts[:named]), ":".join(parts[named:])
+    kind = kinds[name]
+    with told_as_faults(f"{kinds.kind} {text}"):
+        try:
+            return kind, kind.read(value)
+        except ValueError:
+            form = f"{name}:{kind.argument.upper()}" if kind.argument else name
+            raise ConfigError(
+                f"{kinds.kind} {text} needs {kind.wanted} after its name: {form}."
+            ) from None
 
 
 def derived_from(base: str) -> Callable[[object], bool]:

@@ -101,11 +101,15 @@ def test_it_stands_in_front_of_the_victim_in_audits_and_sweeps(copycost, tmp_pat
 @pytest.mark.parametrize(
     ("defence", "said"),
     [
-        ("own_defences:Gate:2", "needs a share from 0 to 1, .*: own_defences:Gate:NUMBER"),
+        (
+            "own_defences:Gate:2",
+            "needs a share from 0 to 1 after its name: own_defences:Gate:NUMBER",
+        ),
         ("own_defences:Gates:0.5", "no defence at 'own_defences:Gates': .*Write MODULE:NAME"),
         ("own_defences:Lost:0.5", "defence own_defences:Lost:0.5 raised KeyError: '0.5'"),
         ("own_defences:plain:0.5", "'own_defences:plain' is no defence, but 3"),
-        ("own_defences:Gate", "no defence 'own_defences'"),
+        ("own_defences:Gate", "needs a share from 0 to 1 after its name: own_defences:Gate:NUMBER"),
+        ("own_defences:Gate:0.5:1", "needs a share from 0 to 1 after its name"),
     ],
 )
 def test_what_is_none_is_refused(defence: str, said: str) -> None:

@@ -8,6 +8,7 @@ from math import prod
 from copycost.adaptations import ADAPTATIONS
 from copycost.adaptations.base import Adaptation
 from copycost.errors import ConfigError, told_as_faults
+from copycost.registry import read_named
 from copycost.types import Access
 
 
@@ -17,26 +18,15 @@ def read_adaptations(texts: Sequence[str]) -> list[Adaptation]:
 
 
 def read_adaptation(text: str) -> Adaptation:
-    """The one named `NAME`, `NAME:VALUE`, `MODULE:CLASS` or `MODULE:CLASS:VALUE`.
+    """The one that `text` names: see `read_named`, whose errors it raises.
 
-    Raises `ConfigError` for an unknown name or an invalid value, and for the faults of a user's
-    own.
+    Raises `ConfigError` as well for the faults of a user's own.
     """
-    parts = text.split(":")
-    own = parts[0] not in ADAPTATIONS and parts[1:2] and parts[1].isidentifier()
-    named = 2 if own else 1
-    name, value = ":".join(parts[:named]), ":".join(parts[named:])
-    kind = ADAPTATIONS[name]
+    _, made = read_named(ADAPTATIONS, text)
     with told_as_faults(f"adaptation {text}"):
-        try:
-            made = kind.read(value)
-        except ValueError:
-            form = f"{name}:{kind.argument.upper()}" if kind.argument else name
-            raise ConfigError(
-                f"adaptation {text} needs {kind.wanted} after its name: {form}."
-            ) from None
         _check(text, made)
-    return made
+    adaptation: Adaptation = made
+    return adaptation
 
 
 def _check(text: str, made: object) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from copycost.defences import DEFENCES
-from copycost.errors import ConfigError, told_as_faults
 from copycost.nets.seeded import derive
+from copycost.registry import read_named
 from copycost.victims.base import Victim
 
 
@@ -24,16 +24,5 @@ def defend(victim: Victim, defences: Iterable[str], seed: int = 0) -> Victim:
 
 
 def read_defence(text: str) -> tuple[Any, float]:
-    """The class and the number of `NAME:NUMBER`, e.g. `rounding:2`. Raises `ConfigError`."""
-    name, _, number = text.partition(":")
-    if name not in DEFENCES and ":" in number:
-        name, _, number = text.rpartition(":")
-    kind = DEFENCES[name]
-    with told_as_faults(f"defence {text}"):
-        try:
-            return kind, kind.read(number)
-        except ValueError:
-            raise ConfigError(
-                f"defence {text} needs {kind.wanted}, after the colon: "
-                f"{name}:{kind.argument.upper()}."
-            ) from None
+    """The class and the number of `NAME:NUMBER`, e.g. `rounding:2`; raises as `read_named`."""
+    return read_named(DEFENCES, text)
