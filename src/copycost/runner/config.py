@@ -224,8 +224,10 @@ class RunConfig(BaseModel):
         problems = problems or _unpaid(texts, info.data.get("budget"))
         access, defences = info.data.get("access"), info.data.get("defences")
         if not problems and access is not None and defences is not None:
-            told = partial(idle, texts, Access(access), defended=bool(defences))
-            problems = faults_of(told) or told()
+            try:
+                problems = idle(texts, Access(access), defended=bool(defences))
+            except ConfigError as error:
+                problems = error.problems
         if problems:
             raise ValueError("\n".join(problems))
         return texts

@@ -144,8 +144,9 @@ def _check(victim: Victim, others: Sequence[Victim]) -> None:
 
 def _check_others(own: Target, controls: Sequence[Target]) -> None:
     """Raise if the victim, which is `own`, is among the `controls`: no copy would agree more."""
+    ours = own.content_hash  # hashes all weights
     for control in controls:
-        if control.content_hash == own.content_hash:
+        if control.content_hash == ours:
             raise ConfigError(
                 f"controls: expected models other than the victim, got {control.victim.name}, "
                 "which is the same. Name one that was trained independently."
