@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from copycost.adaptations.base import Adaptation
 from copycost.adaptations.stack import read_adaptations
 from copycost.attacks.base import Attack
 from copycost.attacks.state import State
@@ -166,16 +168,7 @@ class _Job:
         pool = load_pool(config, attack, place.target.victim.spec)
         api = _api(config, place, attack)
         adaptations = read_adaptations(config.adaptations)
-        meter = Meter(
-            api,
-            access=config.access,
-            budget=config.budget // ranks.count,
-            ledger=place.ledger,
-            k=config.top_k,
-            recorder=place.recorder,
-            defences=config.defences,
-            adaptations=adaptations,
-        )
+        meter = _meter(config, place, api, adaptations)
         oracle = meter.oracle
         attack.check(oracle)
         check_student(config, oracle.spec, oracle.classes, place.engine.device)
@@ -263,6 +256,22 @@ def _api(config: RunConfig, place: _Place, attack: Attack) -> Victim:
     # Each rank's defences draw their own random numbers; rank 0's are those of a single process.
     seed = derive(config.seed, f"defences of rank {rank}") if rank else config.seed
     return defend(ready, config.defences, seed)
+
+
+def _meter(
+    config: RunConfig, place: _Place, api: Victim, adaptations: Sequence[Adaptation]
+) -> Meter:
+    """What counts the attacker's queries to `api`; each rank has its share of the budget."""
+    return Meter(
+        api,
+        access=config.access,
+        budget=config.budget // place.engine.ranks.count,
+        ledger=place.ledger,
+        k=config.top_k,
+        recorder=place.recorder,
+        defences=config.defences,
+        adaptations=adaptations,
+    )
 
 
 def _auditor(config: RunConfig, place: _Place, stop: Stop) -> Auditor:
