@@ -37,7 +37,7 @@ def target():
     global made
     made += 1
     data = load_dataset("digits")
-    x, y = data.train.floats().flatten(1).numpy(), data.train.labels.numpy()
+    x, y = data.train.values().flatten(1).numpy(), data.train.labels.numpy()
     means = np.stack([x[y == label].mean(axis=0) for label in range(10)])
 
     def nearest(x):

@@ -55,7 +55,7 @@ def test_train_and_test_share_no_image() -> None:
 
 def test_every_image_has_contrast_in_its_middle() -> None:
     data = house_numbers(500, 10)
-    luma = (data.train.floats() * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+    luma = (data.train.values() * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
     middle = luma[:, 4:28, 8:24].flatten(1)
     spread = middle.quantile(0.95, dim=1) - middle.quantile(0.05, dim=1)
     assert float(spread.min()) > 0.08

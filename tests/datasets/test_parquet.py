@@ -174,5 +174,5 @@ def test_real_cifar10_jpeg(tmp_path: Path) -> None:
     assert data.spec.shape == (3, 32, 32)
     assert data.train.labels.bincount().tolist() == [300] * 10
     # CIFAR-10's well-known channel means, as far as 3,000 images can show them.
-    means = data.train.floats().mean(dim=(0, 2, 3)).tolist()
+    means = data.train.values().mean(dim=(0, 2, 3)).tolist()
     assert means == pytest.approx([0.491, 0.482, 0.447], abs=0.02)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from copycost.detectors.base import Seen
 from copycost.detectors.prada import EVERY, LEAST, Prada, normality
+from copycost.errors import ConfigError
 
 
 def images(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -86,6 +87,11 @@ def test_queries_that_are_all_the_same_are_not_judged() -> None:
     """Their distances do not vary, and a test of normality says nothing of them."""
     x, labels = images(1)
     assert looks(x.expand(400, -1, -1, -1), labels.expand(400)) == []
+
+
+def test_tokens_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"tokens have none\. Choose confidence"):
+        looks(torch.ones(20, 6, dtype=torch.int64), torch.zeros(20, dtype=torch.int64))
 
 
 def test_outliers_are_left_out() -> None:

@@ -36,7 +36,7 @@ def auditor(tmp_path) -> Auditor:
 
 def test_the_commonest_class_is_counted(auditor):
     student = TinyNet(TINY, 4, seed=3)
-    chosen = student(tiny_target().held_out.floats()).argmax(1).tolist()
+    chosen = student(tiny_target().held_out.values()).argmax(1).tolist()
     share = max(chosen.count(k) for k in range(4)) / 120
     assert auditor.evaluate(student)["commonest class"] == share
     linear = nn.Linear(64, 4)
@@ -55,7 +55,7 @@ def test_the_divergence_is_counted_from_the_victim(tmp_path, output):
     account, place = Ledger().account("auditor", None), tmp_path / "auditor"
     target, student = tiny_target(tiny_victim(output)), TinyNet(TINY, 4, seed=3)
     auditor = Auditor(target, (), 0, account, place, torch.device("cpu"))
-    x = target.held_out.floats()
+    x = target.held_out.values()
     p, q = tiny_victim().module(x).softmax(1).detach(), student(x).softmax(1).detach()
     by_hand = float((p * (p / q).log()).sum(1).mean())
     assert auditor.evaluate(student)["kl"] == pytest.approx(by_hand, rel=1e-4)
@@ -66,7 +66,7 @@ def test_a_class_that_the_victim_excludes_adds_nothing_to_the_divergence(tmp_pat
     victim = FunctionVictim(lambda x: [[0.0, 1.0, 0.0, 0.0]] * len(x), TINY, 4, "probabilities")
     target, student = tiny_target(victim), TinyNet(TINY, 4, seed=3)
     auditor = Auditor(target, (), 0, account, place, torch.device("cpu"))
-    by_hand = -float(student(target.held_out.floats()).detach().log_softmax(1)[:, 1].mean())
+    by_hand = -float(student(target.held_out.values()).detach().log_softmax(1)[:, 1].mean())
     assert auditor.evaluate(student)["kl"] == pytest.approx(by_hand, rel=1e-4)
 
 
@@ -89,7 +89,7 @@ def test_what_users_see_is_told_beside_what_the_model_knows(tmp_path):
         tiny_target(), ("noise:2",), 0, account, tmp_path / "auditor", torch.device("cpu")
     ).facts()
     api = defend(tiny_victim(), ["noise:2"], seed=derive(0, "auditor"))
-    x, labels = tiny_target().held_out.floats(), tiny_target().held_out.labels
+    x, labels = tiny_target().held_out.values(), tiny_target().held_out.labels
     first, second = api(x).argmax(1), api(x).argmax(1)
     assert facts.accuracy == 0.9
     assert facts.defended_accuracy == accuracy(first, labels) < 0.7
@@ -133,7 +133,7 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
     values = auditor.evaluate(victim.module)
     assert (values["agreement"], values["accuracy"]) == (1.0, 0.9)  # it is wrong on one in ten
     assert float(auditor.right.double().mean()) == 0.9
-    x = tiny_target(victim).held_out.floats()
+    x = tiny_target(victim).held_out.values()
     assert torch.equal(auditor.labels_of(x), victim.module(x).argmax(1))
 
 

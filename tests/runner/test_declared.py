@@ -50,7 +50,7 @@ def test_held_out_images_come_in_the_range_that_was_declared(tmp_path: Path) -> 
     ranged = Target(ModuleVictim(Ranged(), spec, 4), plain.held_out, "noise")
     record = copy_model(tiny_config(**CONFIG), ranged, tmp_path / "ranged")
     assert record.victim.accuracy == usual.victim.accuracy > 0.8
-    x = ranged.held_out.floats()
+    x = ranged.held_out.values()
     assert (float(x.min()), float(x.max())) == (-1.0, 3.0)
 
 
@@ -80,7 +80,7 @@ def test_the_unit_of_the_inputs_makes_no_difference_to_the_copy(
     scaled = replace(plain, victim=ModuleVictim(Scaled(), spec, 4))
     record = copy_model(config, scaled, tmp_path / "scaled")
     assert record.result == usual.result
-    x = scaled.held_out.floats()
+    x = scaled.held_out.values()
     copies = [load_model(tmp_path / run / "student")[0] for run in ("usual", "scaled")]
     assert torch.equal(copies[1](x), copies[0](x / 256))
 

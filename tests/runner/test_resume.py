@@ -317,7 +317,7 @@ def test_what_a_run_leaves(tmp_path):
     assert card.test_accuracy == record.result["accuracy"]
     assert not module.training
     runtime = pytest.importorskip("onnxruntime")
-    x = tiny_target().held_out.floats()
+    x = tiny_target().held_out.values()
     session = runtime.InferenceSession(tmp_path / ONNX_FILE, providers=["CPUExecutionProvider"])
     (exported,) = session.run(["logits"], {"input": x.numpy()})
     with torch.no_grad():
@@ -332,8 +332,8 @@ def test_the_student_is_the_last_one_and_the_curve_ends_with_it(tmp_path):
     record = copy_model(tiny_config(), tiny_target(), tmp_path)
     module, _ = load_model(tmp_path / STUDENT_FOLDER)
     target = tiny_target()
-    chosen = module(target.held_out.floats()).argmax(1)
-    agreement = (chosen == target.victim(target.held_out.floats()).argmax(1)).float().mean()
+    chosen = module(target.held_out.values()).argmax(1)
+    agreement = (chosen == target.victim(target.held_out.values()).argmax(1)).float().mean()
     assert record.result["agreement"] == pytest.approx(float(agreement), abs=1e-6)
     assert record.curve[-1].queries == record.spent
     assert record.curve[0].queries == 0
@@ -357,8 +357,8 @@ def test_of_several_networks_the_one_that_counts_is_saved_and_all_are_scored(
     module, card = load_model(tmp_path / STUDENT_FOLDER)
     assert card.content_hash == record.student_hash
     target = tiny_target()
-    chosen = module(target.held_out.floats()).argmax(1)
-    agreement = (chosen == target.victim(target.held_out.floats()).argmax(1)).float().mean()
+    chosen = module(target.held_out.values()).argmax(1)
+    agreement = (chosen == target.victim(target.held_out.values()).argmax(1)).float().mean()
     assert record.result["agreement"] == pytest.approx(float(agreement), abs=1e-6)
     for quantity in ("accuracy", "agreement", "kl", "commonest class"):
         scored = {name for name in record.result if name.endswith(f"/{quantity}")}

@@ -52,7 +52,7 @@ def test_frugal_copies_rows_and_leaves_all_but_a_picture(tmp_path: Path) -> None
     assert record.victim.accuracy == 1.0, "held-out rows were changed"
     assert not (tmp_path / SAMPLES_FILE).exists()
     student, _ = load_model(tmp_path / STUDENT_FOLDER)
-    x = target.held_out.floats()
+    x = target.held_out.values()
     with torch.no_grad():
         logits = student(x)
     assert float((logits.argmax(1) == target.held_out.labels).float().mean()) == pytest.approx(

@@ -57,7 +57,7 @@ def test_images_that_are_not_decoded_yet_can_judge(tmp_path: Path) -> None:
     spec = InputSpec((1, 8, 8), low=-1.0, high=1.0)
     victim = ModuleVictim(module, spec, 2, output="logits", name="mine")
     held_out = Target(victim, data.train, data.provenance).held_out
-    assert held_out.floats()[0].min() == -1.0
+    assert held_out.values()[0].min() == -1.0
     assert held_out.labels.tolist() == [0, 1]
 
 

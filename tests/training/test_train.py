@@ -98,7 +98,7 @@ def test_the_module_returned_evaluates_in_float32_with_plain_strides(tiny):
 def test_first_step_is_that_of_nesterov_sgd_by_hand(tiny):
     recipe = Recipe("lenet", 1, batch_size=70, peak_lr=0.3, warm_up=0.0, weight_decay=0.01)
     module = prepare(recipe, tiny, 3)
-    loss = nn.functional.cross_entropy(module(tiny.train.floats()), tiny.train.labels)
+    loss = nn.functional.cross_entropy(module(tiny.train.values()), tiny.train.labels)
     gradients = torch.autograd.grad(loss, list(module.parameters()))
     expected = [
         # A first momentum buffer is the gradient itself, so Nesterov adds 0.9 of it.

@@ -78,7 +78,9 @@ class TransferTrial:
         """Try nothing yet. The arguments are those of `transfer_rate`."""
         self._student, self._auditor, self._pgd = student, auditor, pgd
         self._random = engine.random(derive(seed, "adversarial examples"))
-        self._which = auditor.right.cpu().nonzero().flatten()
+        # Tokens have no size, so none is a little larger: nothing is tried.
+        tokens = auditor.target.victim.spec.vocabulary is not None
+        self._which = auditor.right.cpu().nonzero().flatten()[: 0 if tokens else None]
         self.purpose: dict[str, Any] = {
             "pgd": write_settings(pgd),
             "seed": seed,
@@ -152,7 +154,7 @@ class TransferTrial:
         auditor, device = self._auditor, self._random.device
         held_out, spec = auditor.target.held_out, auditor.target.victim.spec
         bounds = (spec.low, spec.high)
-        labels, x = held_out.labels.to(device)[rows], held_out.floats(rows, device)
+        labels, x = held_out.labels.to(device)[rows], held_out.values(rows, device)
         start = 2 * self._random.uniform(len(x), *spec.shape) - 1
         made = self._pgd.against(self._interruptible, x, labels, bounds, start)
         noisy = self._pgd.near(x, start.sign(), bounds)

@@ -1,4 +1,4 @@
-"""A data set: images as bytes or rows of numbers, their labels, and where they came from."""
+"""A data set: images as bytes, numbers or tokens, their labels, and where they came from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from torch.nn.functional import avg_pool2d
 from copycost.errors import DataError
 from copycost.types import InputSpec
 
+_KEPT_AS = {"f": np.float32, "i": np.int64, "u": np.int64}
+"""Types in which inputs are kept, by NumPy's kinds; bytes stay bytes."""
+
 
 # eq=False: comparing tensors gives a tensor, so a generated __eq__ could only raise.
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class Labelled:
 
     inputs: Tensor
     """Images as bytes, uint8 [N, C, H, W]: a quarter of the memory of floats, and of the transfer.
-    Or numbers in the range of the victim's inputs, float32 [N, *shape]."""
+    Or numbers in the range of the victim's inputs, float32 [N, *shape]; or tokens, int64."""
     labels: Tensor
     """[N], int64, from 0."""
     low: float = 0.0
@@ -40,8 +43,8 @@ class Labelled:
         problems = []
         if not _is_bytes_of_images(x) and not _is_numbers(x):
             problems.append(
-                "expected images as uint8 [N, C, H, W] or numbers as float32 [N, ...], "
-                f"got {x.dtype} {list(x.shape)}"
+                "expected images as uint8 [N, C, H, W], numbers as float32 [N, ...] or tokens as "
+                f"int64 [N, ...], got {x.dtype} {list(x.shape)}"
             )
         if y.dtype != torch.int64 or y.ndim != 1:
             problems.append(f"expected int64 labels [N], got {y.dtype} {list(y.shape)}")
@@ -54,18 +57,22 @@ class Labelled:
 
     @classmethod
     def from_arrays(cls, inputs: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Labelled:
-        """From images [N, C, H, W], uint8, or floating numbers [N, ...], and integer labels [N].
+        """From inputs [N, ...] and integer labels [N].
 
-        Numbers become float32. Raises `DataError` for other types: values are never rounded to
+        Inputs are images as uint8 [N, C, H, W], numbers as floats, which become float32, or tokens
+        as other whole numbers. Raises `DataError` for other types: values are never rounded to
         bytes or clipped.
         """
         inputs, labels = np.asarray(inputs), np.asarray(labels)
-        numbers = np.issubdtype(inputs.dtype, np.floating)
-        if not (numbers or inputs.dtype == np.uint8) or not np.issubdtype(labels.dtype, np.integer):
+        kept = _KEPT_AS.get(inputs.dtype.kind)
+        if kept is None or not np.issubdtype(labels.dtype, np.integer):
             came = f"{inputs.dtype} and {labels.dtype}"
-            raise DataError(f"expected uint8 images or floats, and integer labels, got {came}")
+            raise DataError(
+                f"expected uint8 images, floats or tokens, and integer labels, got {came}"
+            )
+        kept = np.uint8 if inputs.dtype == np.uint8 else kept
         # PyTorch warns about memory that it may not write to, such as a file's buffer.
-        inputs = np.require(inputs, np.float32 if numbers else None, requirements=["C", "W"])
+        inputs = np.require(inputs, kept, requirements=["C", "W"])
         return cls(torch.from_numpy(inputs), torch.from_numpy(labels.astype(np.int64)))
 
     def __len__(self) -> int:
@@ -77,15 +84,15 @@ class Labelled:
         """The shape of one input; [C, H, W] of an image."""
         return tuple(self.inputs.shape[1:])
 
-    def floats(
+    def values(
         self, which: slice | Tensor = slice(None), device: torch.device | str | None = None
     ) -> Tensor:
-        """Inputs [n, *shape] as float32, on `device` (where they are, if None).
+        """Inputs [n, *shape] as a victim takes them, on `device` (where they are, if None).
 
-        Those of images are in [low, high]. `which` is a slice, or int64 indices [n] or a mask [N]
-        on the inputs' device.
+        They are float32, those of images in [low, high]; tokens are int64. `which` is a slice, or
+        int64 indices [n] or a mask [N] on the inputs' device.
         """
-        if self.inputs.is_floating_point():
+        if self.inputs.dtype != torch.uint8:
             return self.inputs[which].to(device)
         # Moved first: bytes cross to an accelerator four times faster than floats.
         shares = self.inputs[which].to(device).to(torch.float32) / 255
@@ -100,10 +107,11 @@ class Labelled:
     def in_range(self, spec: InputSpec) -> Labelled:
         """These inputs, decoded; bytes stand for values in the range of `spec`.
 
-        Raises `SpecMismatch` for numbers outside it.
+        Raises `SpecMismatch` for numbers or tokens outside it, or of the wrong kind.
         """
         ready = self.decoded()
-        if ready.inputs.is_floating_point():
+        spec.check_shape(ready.values(slice(1)))
+        if ready.inputs.dtype != torch.uint8:
             spec.check_range(ready.inputs)
         return replace(ready, low=spec.low, high=spec.high)
 
@@ -160,7 +168,7 @@ def _is_bytes_of_images(x: Tensor) -> bool:
 
 
 def _is_numbers(x: Tensor) -> bool:
-    return x.dtype == torch.float32 and x.ndim > 1
+    return x.dtype in (torch.float32, torch.int64) and x.ndim > 1
 
 
 def _halved(images: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.stats import shapiro
 
 from copycost.detectors.base import Detector, Look, Stream
+from copycost.errors import ConfigError
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,10 +34,18 @@ class Prada(Detector):
     """
 
     def looks(self, stream: Stream) -> Iterator[Look]:
-        """Test after every `EVERY` queries, from more than `LEAST` distances on."""
+        """Test after every `EVERY` queries, from more than `LEAST` distances on.
+
+        Raises `ConfigError` for tokens.
+        """
         classes: dict[int, _Class] = {}
         queries = 0
         for inputs, labels, _ in stream:
+            if not inputs.is_floating_point():
+                raise ConfigError(
+                    "prada compares distances between inputs, and tokens have none. Choose "
+                    "confidence."
+                )
             flat = inputs.flatten(1).float().cpu().numpy()
             for x, label in zip(flat, labels.tolist(), strict=True):
                 classes.setdefault(label, _Class()).see(x)

@@ -117,7 +117,7 @@ class Auditor:
         with evaluated(student):
             return torch.cat(
                 [
-                    student(held_out.floats(slice(at, at + CHUNK), self._device)).float()
+                    student(held_out.values(slice(at, at + CHUNK), self._device)).float()
                     for at in range(0, len(held_out), CHUNK)
                 ]
             )

@@ -164,7 +164,7 @@ def _held_out(record: Record, folder: Path, data: str | None) -> HeldOut:
         )
     log_p = saved.get("log_p")
     sure = None if log_p is None else log_p.cpu().exp().amax(dim=1)
-    return HeldOut(held_out.floats, labels.cpu(), sure)
+    return HeldOut(held_out.values, labels.cpu(), sure)
 
 
 def _data(record: Record, data: str | None) -> Labelled:

@@ -111,7 +111,7 @@ class HeldOutAnswers:
         victim = self._target.victim
         if isinstance(victim, ModuleVictim) or "end" in self._saved:
             return
-        x = self._target.held_out.floats(self.sample, self._device)
+        x = self._target.held_out.values(self.sample, self._device)
         with self._account.charging(len(x)):
             end = labels_of(victim, victim(x))
         self._saved["end"] = end
@@ -212,7 +212,7 @@ class HeldOutAnswers:
         try:
             for which in batches[len(answers) :]:
                 self._stop.heed()
-                x = self._target.held_out.floats(which, self._device)
+                x = self._target.held_out.values(which, self._device)
                 with self._account.charging(len(x)):
                     answers.append(victim(x))
                 if time.monotonic() - self._kept_at >= KEEP_EVERY_SECONDS:

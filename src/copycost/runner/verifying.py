@@ -201,5 +201,5 @@ class _Asking:
         return torch.cat(kept), account.spent
 
     def _classes(self, target: Target, part: Tensor) -> Tensor:
-        x = target.held_out.floats(part, self.engine.device)
+        x = target.held_out.values(part, self.engine.device)
         return labels_of(target.victim, target.victim(x)).cpu()

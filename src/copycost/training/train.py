@@ -169,7 +169,7 @@ def accuracy(
     with evaluated(module), torch.inference_mode():
         for start in range(0, len(labelled), batch_size):
             rows = slice(start, start + batch_size)
-            found = module(labelled.floats(rows, device)).argmax(1)
+            found = module(labelled.values(rows, device)).argmax(1)
             right += (found == labelled.labels[rows].to(device)).sum()
     return int(right) / len(labelled)
 
