@@ -20,9 +20,11 @@ from copycost.types import InputSpec, Modality
 SPECS = [((1, 8, 8), 10), ((3, 16, 12), 4), ((2, 9, 11), 2)]
 LARGE = ("resnet18-8x", "resnet34-8x", "wrn-28-10")  # from 11 M parameters: once is enough
 SHAPELESS = ("linear", "mlp")
+OF_TOKENS = ("bag-of-tokens", "text-cnn")
+FOR_IMAGES = [name for name in ARCHITECTURES if name not in OF_TOKENS]
 CASES = [
     (name, shape, classes)
-    for name in ARCHITECTURES
+    for name in FOR_IMAGES
     for shape, classes in (SPECS[1:2] if name in LARGE else [*SPECS, ((3, 32, 32), 10)])
 ]
 
@@ -49,11 +51,39 @@ def test_logits_gradients_and_independence_of_neighbours(name, shape, classes):
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in SHAPELESS])
+@pytest.mark.parametrize("name", [name for name in FOR_IMAGES if name not in SHAPELESS])
 def test_images_only(name):
     spec = InputSpec((16,), modality=Modality.TABULAR)
     with pytest.raises(SpecMismatch, match="images"):
         ARCHITECTURES[name](spec, 3)
+
+
+@pytest.mark.parametrize("name", OF_TOKENS)
+def test_tokens_become_logits_and_none_is_nothing(name):
+    spec = InputSpec((6,), modality=Modality.TEXT, vocabulary=50)
+    module = build(ARCHITECTURES[name], spec, 4, seed=0)
+    x = torch.randint(1, 50, (5, 6), generator=torch.Generator().manual_seed(0))
+    logits = module.train()(x)
+    assert logits.shape == (5, 4)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in module.parameters())
+    x[:, 4:] = 0
+    module.eval()
+    with torch.no_grad():
+        together = module(x)
+        torch.testing.assert_close(together, torch.cat([module(row[None]) for row in x]))
+        assert torch.equal(module(x.view(5, 2, 3)), together)
+        longer = torch.cat([x, torch.zeros(5, 3, dtype=torch.int64)], dim=1)
+        torch.testing.assert_close(module(longer), together)  # none, however often, is nothing
+        swapped = module(x[:, [1, 0, *range(2, 6)]])
+    assert torch.allclose(swapped, together, atol=1e-5) == (name == "bag-of-tokens")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_tokens_and_numbers_have_different_nets(name):
+    tokens = InputSpec((1, 8, 8), modality=Modality.TEXT, vocabulary=50)
+    with pytest.raises(SpecMismatch, match=r"bag-of-tokens|choose mlp for numbers, gap-cnn"):
+        ARCHITECTURES[name](InputSpec((1, 8, 8)) if name in OF_TOKENS else tokens, 3)
 
 
 def count(name, shape=(3, 32, 32), classes=10):
@@ -196,7 +226,7 @@ def test_a_fresh_copy_shares_the_shape_and_nothing_else(name):
             assert not torch.equal(copies[0][k], copies[2][k])
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name != "linear"])
+@pytest.mark.parametrize("name", [name for name in FOR_IMAGES if name != "linear"])
 @pytest.mark.parametrize("training", [True, False])
 def test_working_in_place_changes_no_number_and_not_what_it_is_given(name, training):
     spec = InputSpec((3, 16, 12))

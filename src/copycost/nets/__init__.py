@@ -37,6 +37,13 @@ ARCHITECTURES: Registry[Callable[[InputSpec, int], nn.Module]] = Registry(
             "copycost.nets.perceptron:mlp",
             "two hidden layers of 256 units with batch norm, for numbers of any shape",
         ),
+        "bag-of-tokens": Entry(
+            "copycost.nets.text:BagOfTokens", "a perceptron on summed embeddings, for tokens"
+        ),
+        "text-cnn": Entry(
+            "copycost.nets.text:TextCNN",
+            "filters over two to four neighbours of Kim (2014), for tokens",
+        ),
         "gap-cnn": Entry(
             "copycost.nets.lenet:gap_cnn",
             "three 3x3 convolutions with batch norm, global average pooling; 24 k parameters",

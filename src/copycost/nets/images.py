@@ -15,7 +15,8 @@ def image_shape(spec: InputSpec, at_least: int = 1) -> tuple[int, int, int]:
         raise SpecMismatch(
             "images (C, H, W)",
             f"inputs of modality {spec.modality.value}",
-            "this net is convolutional; choose mlp, or one of your own for that kind of input",
+            "this net is convolutional; choose mlp for numbers, bag-of-tokens for tokens, or one "
+            "of your own",
         )
     channels, height, width = spec.shape
     if min(height, width) < at_least:

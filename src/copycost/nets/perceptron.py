@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from copycost.errors import ConfigError
+from copycost.errors import ConfigError, SpecMismatch
 from copycost.nets.generator import Generator
 from copycost.types import InputSpec
 
@@ -15,16 +15,30 @@ HIDDEN = (256, 256)
 
 
 def linear(spec: InputSpec, classes: int) -> nn.Sequential:
-    """Softmax regression: inputs [N, *shape] to logits [N, K]."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(spec.size, classes))
+    """Softmax regression: inputs [N, *shape] to logits [N, K]; `SpecMismatch` for tokens."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(_numbers(spec), classes))
 
 
 def mlp(spec: InputSpec, classes: int) -> nn.Sequential:
-    """Linear layers with batch norm and ReLU between: inputs [N, *shape] to logits [N, K]."""
+    """Linear layers with batch norm and ReLU between: inputs [N, *shape] to logits [N, K].
+
+    Raises `SpecMismatch` for tokens.
+    """
     layers: list[nn.Module] = [nn.Flatten()]
-    for inside, outside in pairwise((spec.size, *HIDDEN)):
+    for inside, outside in pairwise((_numbers(spec), *HIDDEN)):
         layers += (nn.Linear(inside, outside), nn.BatchNorm1d(outside), nn.ReLU(inplace=True))
     return nn.Sequential(*layers, nn.Linear(HIDDEN[-1], classes))
+
+
+def _numbers(spec: InputSpec) -> int:
+    """How many numbers one input has, if it has numbers."""
+    if spec.vocabulary is not None:
+        raise SpecMismatch(
+            "a victim of numbers",
+            f"one of {spec.vocabulary:,} tokens",
+            "tokens have no size; choose bag-of-tokens, text-cnn or a student of your own",
+        )
+    return spec.size
 
 
 class MLPGenerator(Generator):
