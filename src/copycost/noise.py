@@ -44,9 +44,9 @@ class Noise:
         """Numbers [n, *shape] uniform in [0, 1), float32."""
         return self._rows(torch.rand, n, *shape)
 
-    def integers(self, n: int, below: int) -> Tensor:
-        """Whole numbers [n] uniform in [0, below), int64."""
-        return self._rows(partial(torch.randint, below), n)
+    def integers(self, n: int, below: int, *shape: int) -> Tensor:
+        """Whole numbers [n, *shape] uniform in [0, below), int64."""
+        return self._rows(partial(torch.randint, below), n, *shape)
 
     def places(self, n: int) -> Tensor:
         """Indices [n], int64, of this rank's `n` rows in the whole batch."""

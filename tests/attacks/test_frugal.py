@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.attacks.pools import Seen
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from copycost.attacks.base import STRICTLY_DATA_FREE
@@ -14,7 +15,7 @@ from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.frugal import Frugal, by_turns, log_shares
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.replay import Batch
-from copycost.attacks.sources import leaves, shapes, sparse, uniform
+from copycost.attacks.sources import leaves, phrases, shapes, sparse, uniform
 from copycost.attacks.untrained import composed, coordinates, of_kinds, patches
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
@@ -22,6 +23,7 @@ from copycost.losses import class_entropy, disagreement
 from copycost.nets import ARCHITECTURES
 from copycost.nets.generator import squash
 from copycost.nets.seeded import build
+from copycost.nets.text import BagOfTokens
 from copycost.oracle.base import Oracle
 from copycost.oracle.meter import CountedOracle
 from copycost.oracle.rehearsal import Rehearsal
@@ -30,6 +32,7 @@ from copycost.runner.config import MOST_QUERIES
 from copycost.settings import read_settings
 from copycost.testing import SpyVictim, TinyNet, tiny_victim
 from copycost.types import Access, Answer, InputSpec, Modality
+from copycost.victims.module import ModuleVictim
 
 SPEC = InputSpec((1, 8, 8))
 
@@ -282,6 +285,34 @@ def test_other_things_than_images_are_rows_and_lessons_leave_them_as_they_were(m
     assert float((asked == -2.0).float().mean()) > 0.25
     for row in torch.cat([lesson.images for lesson in learnt]):
         assert bool((row == asked).all(dim=(1, 2)).any()), "a row was moved or rounded"
+
+
+@pytest.mark.parametrize("modality", [Modality.TEXT, Modality.TABULAR])
+def test_tokens_are_asked_about_whatever_they_stand_for(modality):
+    spec = InputSpec((6,), modality=modality, vocabulary=50)
+    victim = ModuleVictim(BagOfTokens(spec, 4), spec, 4)
+    seen: list[Tensor] = []
+    victim.module.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    oracle = CountedOracle(victim, access="probabilities", budget=400)
+    attack = Frugal(batch_size=200, texts=(phrases,), shift=0.5, flip=True, student_steps=2)
+    attack.check(oracle)
+    s = attack.start(BagOfTokens(spec, 4), oracle, Engine("cpu"), seed=1)
+    attack.step(s, oracle, 200)
+    (asked,) = seen
+    spec.check_shape(asked)
+    assert 0.2 < float((asked == 0).float().mean()) < 0.7, "texts are of all lengths"
+    drawn = attack.samples(s, oracle, 8)
+    spec.check_shape(drawn)
+    with pytest.raises(
+        SpecMismatch, match="expected a victim of numbers for Frugal, got one of 50"
+    ):
+        Frugal(generated=True).check_spec(spec)
+
+
+def test_kinds_of_numbers_are_not_for_texts():
+    for texts in (["sparse"], ["phrases", "leaves"], []):
+        with pytest.raises(ConfigError, match="texts: expected one or more of phrases, uniform"):
+            read_settings(Frugal, {"texts": texts})
 
 
 def test_a_generator_and_kinds_of_images_are_not_for_rows():

@@ -9,12 +9,13 @@ from tests.attacks.pools import Seen
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.sources import normal
 from copycost.engine import Engine
+from copycost.errors import SpecMismatch
 from copycost.losses import cross_entropy, l1, l2
 from copycost.nets import ARCHITECTURES
 from copycost.nets.seeded import build
 from copycost.oracle.meter import CountedOracle
 from copycost.runner.config import read_attack
-from copycost.types import Access, InputSpec
+from copycost.types import Access, InputSpec, Modality
 
 
 def begin(access: str = "probabilities", **settings):
@@ -23,6 +24,13 @@ def begin(access: str = "probabilities", **settings):
     oracle = CountedOracle(victim, access=access, budget=1_000)
     student = build(ARCHITECTURES["gap-cnn"], InputSpec((1, 8, 8)), 4, seed=3)
     return attack, attack.start(student, oracle, Engine("cpu"), seed=1), oracle, victim
+
+
+def test_normal_values_are_no_tokens():
+    spec = InputSpec((6,), modality=Modality.TEXT, vocabulary=50)
+    RandomNoise().check_spec(spec)
+    with pytest.raises(SpecMismatch, match="expected a victim of numbers for RandomNoise"):
+        RandomNoise(distribution=normal).check_spec(spec)
 
 
 @pytest.mark.parametrize("access", ["probabilities", "label"])

@@ -166,6 +166,20 @@ def test_an_attacks_memory_has_the_bound_that_was_asked_for(attack: Attack):
     assert replay.capacity == MEBIBYTE // (64 + 4 * 4) < 100_000
 
 
+def test_tokens_are_kept_as_they_are_in_four_bytes_each():
+    spec = InputSpec((6,), modality=Modality.TEXT, vocabulary=70_000)
+    victim = tiny_victim(spec=InputSpec((6,), modality=Modality.TABULAR), classes=3)
+    victim.spec = spec
+    oracle = CountedOracle(victim, access="label", budget=10**9)
+    replay = Replay(oracle, Engine("cpu"), 2)
+    assert replay.capacity == 2 * MEBIBYTE // (6 * 4 + 8)
+    tokens = torch.randint(0, 70_000, (50, 6), generator=torch.Generator().manual_seed(0))
+    replay.put(Batch(tokens, Answer(Access.LABEL, torch.arange(50), None)))
+    drawn = replay.draw(200, Engine("cpu").random(1))
+    assert drawn.images.dtype == torch.int64
+    assert torch.equal(drawn.images, tokens[drawn.answer.labels])
+
+
 def test_a_bound_under_one_image_is_an_error():
     oracle = CountedOracle(tiny_victim(spec=InputSpec((3, 1024, 512))), access="label", budget=9)
     with pytest.raises(ConfigError, match=r"memory_mib.*1,572,872 bytes"):

@@ -17,6 +17,7 @@ from copycost.attacks import ATTACKS
 from copycost.attacks.base import SMALLEST_BATCH, Attack
 from copycost.engine import Engine
 from copycost.errors import AccessTooLow, ConfigError, SpecMismatch
+from copycost.nets.text import BagOfTokens
 from copycost.oracle.adapted import AdaptedOracle
 from copycost.oracle.base import Oracle
 from copycost.oracle.meter import CountedOracle, Meter
@@ -25,6 +26,7 @@ from copycost.runner.extract import advance
 from copycost.settings import read_settings, write_settings
 from copycost.testing import TINY, SpyVictim, TinyNet, tiny_victim
 from copycost.types import Access, InputSpec, Modality
+from copycost.victims.module import ModuleVictim
 
 # Small enough for thousands of steps in a test; an attack that has no such setting ignores it.
 SMALL = {
@@ -330,7 +332,18 @@ def test_a_victim_of_other_things_than_images_is_refused_or_attacked(name):
     assert oracle.spent == 0
 
 
-def test_a_victim_of_tokens_is_refused(name):
+def test_a_victim_of_tokens_is_refused_or_attacked(name):
     spec = InputSpec((12,), modality=Modality.TEXT, vocabulary=1_000)
-    with pytest.raises(SpecMismatch, match="expected a victim of numbers, got one of 1,000 tokens"):
-        make(name).check_spec(spec)
+    attack = make(name)
+    if not attack.takes_tokens:
+        with pytest.raises(SpecMismatch, match=r"a victim of numbers for .*, got one of 1,000 tok"):
+            attack.check_spec(spec)
+        return
+    victim = ModuleVictim(BagOfTokens(spec, 4).eval(), spec, 4)
+    oracle = CountedOracle(victim, access="probabilities", budget=300)
+    attack.check(oracle)
+    s = attack.start(BagOfTokens(spec, 4), oracle, Engine("cpu"), 1)
+    while not attack.done(s, oracle):
+        advance(attack, s, oracle)
+    assert oracle.spent == 300
+    assert bool(weights(s).isfinite().all())

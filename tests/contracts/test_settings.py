@@ -48,6 +48,7 @@ SWITCHES: dict[tuple[str, str], dict[str, Any]] = {
 TOLD_ELSEWHERE = {
     "memory_mib": "a bound that a short run does not reach: test_replay, test_pool_methods",
     "rows": "of inputs that are no images: test_frugal",
+    "texts": "of inputs that are tokens: test_frugal",
     "grey_every": "of images in colour: test_disguide",
     "student_mode": "the tiny student has no batch norm: test_dfme, test_maze",
 }

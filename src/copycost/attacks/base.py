@@ -68,6 +68,11 @@ class Attack(ABC):
         return False
 
     @property
+    def takes_tokens(self) -> bool:
+        """Whether inputs may be tokens, which have no size and no neighbours."""
+        return False
+
+    @property
     def assumed(self) -> str:
         """What the attacker has with these settings; `knowledge`, unless they change it."""
         return self.knowledge
@@ -191,11 +196,11 @@ class Attack(ABC):
 
     def check_spec(self, spec: InputSpec) -> None:
         """Raise `SpecMismatch` if the attack cannot query inputs of `spec`. Takes no memory."""
-        if spec.vocabulary is not None:
+        if spec.vocabulary is not None and not self.takes_tokens:
             raise SpecMismatch(
-                "a victim of numbers",
+                f"a victim of numbers for {type(self).__name__}",
                 f"one of {spec.vocabulary:,} tokens",
-                "no attack draws tokens yet; let the victim take numbers, such as counts of words",
+                "choose frugal or random-noise",
             )
         if self.needs_images and spec.modality is not Modality.IMAGE:
             raise SpecMismatch(

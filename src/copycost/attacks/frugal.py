@@ -18,8 +18,10 @@ from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import (
     ShapelessSetting,
     SourcesSetting,
+    TokensSetting,
     knowledge_of,
     levelled,
+    phrases,
     sparse,
 )
 from copycost.attacks.state import Player, State
@@ -64,6 +66,8 @@ class Frugal(Guided):
     """Kinds of candidates, equally likely, for a victim of images."""
     rows: ShapelessSetting = (levelled, sparse)
     """Kinds of candidates for a victim of other things, such as a table's rows."""
+    texts: TokensSetting = (phrases,)
+    """Kinds of candidates for a victim of tokens."""
     generated: bool = False
     """Whether a generator that maximises the students' disagreement makes one more kind."""
     candidates: int = Field(default=4, ge=1)
@@ -121,6 +125,11 @@ class Frugal(Guided):
         return self.generated
 
     @property
+    def takes_tokens(self) -> bool:
+        """Whether inputs may be tokens: unless a generator makes some of them."""
+        return not self.generated
+
+    @property
     def assumed(self) -> str:
         """Strictly data-free, unless some source follows rules about what images look like."""
         return knowledge_of(self.sources)
@@ -171,7 +180,7 @@ class Frugal(Guided):
 
     def _moved(self, s: State, spec: InputSpec, lesson: Batch) -> Batch:
         """The lesson with weak views in place of some images: their answers should be close."""
-        if spec.modality is not Modality.IMAGE or not (self.shift or self.flip):
+        if not spec.in_levels or not (self.shift or self.flip):
             return lesson
         views = weak(lesson.images, spec, s.random, self.shift, self.flip)
         kept = s.random.uniform(len(views), 1, 1, 1) < self.as_asked
@@ -199,9 +208,14 @@ class Frugal(Guided):
 
     def _mixed(self, s: State, spec: InputSpec, n: int, random: Noise) -> Tensor:
         """`n` images of all kinds, equally likely; ranks together draw what one alone would."""
-        named = self.sources if spec.modality is Modality.IMAGE else self.rows
+        named = self._named(spec)
         kinds = (*named, self._made_by(s, n)) if self.generated else named
         return of_kinds(kinds, spec, n, random)
+
+    def _named(self, spec: InputSpec) -> tuple[Source, ...]:
+        if spec.vocabulary is not None:
+            return self.texts
+        return self.sources if spec.modality is Modality.IMAGE else self.rows
 
     def _made_by(self, s: State, most: int) -> Source:
         """The generator as a kind that always makes `most` images, however few are needed.

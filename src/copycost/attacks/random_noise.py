@@ -64,6 +64,11 @@ class RandomNoise(Attack):
             "clip": 1.0,
         }
 
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether inputs may be tokens: if they are drawn uniformly."""
+        return self.distribution is uniform
+
     def loss_at(self, access: Access) -> Loss:
         """`label_loss` at label access, `loss` above it."""
         return self.label_loss if access is Access.LABEL else self.loss

@@ -13,7 +13,7 @@ from copycost.errors import ConfigError
 from copycost.levels import dequantise, quantise
 from copycost.noise import Noise
 from copycost.oracle.base import Oracle
-from copycost.types import Answer
+from copycost.types import Answer, InputSpec
 
 MEBIBYTE = 2**20
 
@@ -33,6 +33,12 @@ class Batch(NamedTuple):
         return [Batch(x, Answer(access, label, score)) for x, label, score in rows]
 
 
+def _kept_as(spec: InputSpec) -> torch.dtype:
+    if spec.vocabulary is not None:
+        return torch.int32
+    return torch.uint8 if spec.in_levels else torch.float32
+
+
 class Replay:
     """The latest queried inputs and their answers: first in, first out, of bounded size.
 
@@ -50,7 +56,7 @@ class Replay:
         Raises `ConfigError` if not a single input fits.
         """
         self._spec, self._access, self._ranks = oracle.spec, oracle.access, engine.ranks
-        kind = torch.uint8 if oracle.spec.in_levels else torch.float32
+        kind = _kept_as(oracle.spec)
         row = oracle.spec.size * kind.itemsize + room(oracle, 1).nbytes
         self.capacity = min(mebibytes * MEBIBYTE // row, oracle.budget * engine.ranks.count)
         if not self.capacity:
@@ -71,7 +77,7 @@ class Replay:
     def put(self, batch: Batch) -> None:
         """Keep a batch, in place of the oldest images if the memory is full."""
         images = quantise(batch.images, self._spec) if self._spec.in_levels else batch.images
-        images = self._ranks.rows(images)
+        images = self._ranks.rows(images).to(self._images.dtype)
         kept = self._ranks.rows(batch.answer.pack())
         first = max(0, len(images) - self.capacity)
         places = torch.arange(self._put + first, self._put + len(images), device=images.device)
@@ -92,6 +98,8 @@ class Replay:
         images = self._images[which]
         if self._spec.in_levels:
             images = dequantise(images, self._spec)
+        if self._spec.vocabulary is not None:
+            images = images.long()
         return Batch(images, Answer.unpack(self._access, self._answers[which]))
 
     def label_counts(self, classes: int) -> Tensor:

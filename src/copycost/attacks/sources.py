@@ -31,7 +31,9 @@ SHAPES = 50
 
 
 def uniform(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Independent values, uniform over the range."""
+    """Independent values, uniform over the range, or tokens, uniform over the vocabulary."""
+    if spec.vocabulary is not None:
+        return random.integers(n, spec.vocabulary, *spec.shape)
     return spec.low + spec.span * random.uniform(n, *spec.shape)
 
 
@@ -59,6 +61,19 @@ def sparse(spec: InputSpec, n: int, random: Noise) -> Tensor:
     filled = random.uniform(n, *spec.shape) < share
     values = uniform(spec, n, random)
     return torch.where(filled, values, torch.full_like(values, spec.low))
+
+
+def phrases(spec: InputSpec, n: int, random: Noise) -> Tensor:
+    """Independent tokens in the first places, and none, token 0, in the rest.
+
+    Lengths are uniform in their logarithm, from 1 up to all places: short texts say most of what
+    single tokens do. Of numbers, the rest are the lowest.
+    """
+    values = uniform(spec, n, random)
+    length = torch.exp(random.uniform(n, 1) * math.log(spec.size + 1)).floor()
+    filled = torch.arange(spec.size, device=random.device) < length
+    none = spec.low if spec.vocabulary is None else 0
+    return torch.where(filled.view(n, *spec.shape), values, torch.full_like(values, none))
 
 
 def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
@@ -155,6 +170,9 @@ SOURCES: Registry[Source] = Registry(
         "sparse": Entry(
             "copycost.attacks.sources:sparse", "mostly the lowest value, some uniform ones"
         ),
+        "phrases": Entry(
+            "copycost.attacks.sources:phrases", "independent tokens, as many as each text has"
+        ),
         "untrained": Entry(
             "copycost.attacks.untrained:untrained", "by untrained convolutional networks"
         ),
@@ -184,6 +202,8 @@ NOISE = frozenset({uniform, normal})
 """Kinds whose values are independent."""
 SHAPELESS = NOISE | {levelled, sparse}
 """Kinds for inputs of any shape; the others draw images."""
+OF_TOKENS = frozenset({uniform, phrases})
+"""Kinds for inputs of tokens."""
 DRAWN = frozenset({composed, patches, fields, leaves, textured, shapes})
 """Kinds that follow rules about what images look like: that objects occlude one another is such
 a rule, even where untrained networks draw the outlines."""
@@ -205,11 +225,17 @@ def _names(given: object) -> object:
 SourcesSetting = Annotated[tuple[SourceSetting, ...], BeforeValidator(_names)]
 
 
-def _for_any_shape(given: tuple[Source, ...]) -> tuple[Source, ...]:
-    if not given or not set(given) <= SHAPELESS:
-        names = ", ".join(sorted(SOURCES.name_of(kind) for kind in SHAPELESS))
-        raise ValueError(f"expected one or more of {names}; others draw images")
-    return given
+def _only(known: frozenset[Source]) -> AfterValidator:
+    """Accept one or more kinds that are all among those `known`."""
+
+    def checked(given: tuple[Source, ...]) -> tuple[Source, ...]:
+        if not given or not set(given) <= known:
+            names = ", ".join(sorted(SOURCES.name_of(kind) for kind in known))
+            raise ValueError(f"expected one or more of {names}; others draw other things")
+        return given
+
+    return AfterValidator(checked)
 
 
-ShapelessSetting = Annotated[SourcesSetting, AfterValidator(_for_any_shape)]
+ShapelessSetting = Annotated[SourcesSetting, _only(SHAPELESS)]
+TokensSetting = Annotated[SourcesSetting, _only(OF_TOKENS)]

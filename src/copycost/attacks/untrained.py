@@ -139,16 +139,17 @@ def _either(spec: InputSpec, n: int, random: Noise) -> Tensor:
 
 
 def of_kinds(kinds: Sequence[Source], spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Images [n, *shape], each of one of `kinds` with equal chances."""
+    """Inputs [n, *shape], each of one of `kinds` with equal chances."""
     which = random.integers(n, below=len(kinds))
-    images = torch.empty(n, *spec.shape, device=random.device)
+    dtype = torch.float32 if spec.vocabulary is None else torch.int64
+    inputs = torch.empty(n, *spec.shape, device=random.device, dtype=dtype)
     for i, kind in enumerate(kinds):
         rows = (which == i).nonzero().flatten()
         # If none is of this kind, one is made and dropped, as other ranks may draw some: all
         # ranks have to advance the random stream alike.
         kept = rows if len(rows) else which.new_zeros(1)
-        images[rows] = kind(spec, len(kept), random.of(kept, n))[: len(rows)]
-    return images
+        inputs[rows] = kind(spec, len(kept), random.of(kept, n))[: len(rows)]
+    return inputs
 
 
 def _convolved(x: Tensor, weights: Tensor) -> Tensor:
