@@ -173,6 +173,18 @@ def test_the_model_of_a_table_that_the_docs_show_is_copied(
     assert record.result["agreement"] > 0.8
 
 
+def test_the_model_of_texts_that_the_docs_show_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = blocks(DOCS / "texts.md", "python")
+    target = load(code, tmp_path / "complaints.py", monkeypatch).target()
+    config = RunConfig(
+        victim="complaints", attack="frugal", student="bag-of-tokens", budget=300, device="cpu"
+    )
+    record = copy_model(config, target, tmp_path / "run")
+    assert record.victim.accuracy == record.result["agreement"] == 1.0
+
+
 def test_the_attack_that_the_docs_add_spends_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

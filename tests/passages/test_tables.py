@@ -1,17 +1,25 @@
-"""The tables of copies of models of rows, from records."""
+"""The tables of copies of models of rows and of texts, from records."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.passages.conftest import cells_of
 from tests.report.conftest import MakeRecord
 from tools.passages.markdown import NOT_RUN
-from tools.passages.tables import tables_passage
+from tools.passages.tables import tables_passage, texts_passage
 
 
-def test_attacks_are_rows_and_models_columns(make_record: MakeRecord, tmp_path: Path) -> None:
-    assert tables_passage(tmp_path) == NOT_RUN
+@pytest.mark.parametrize(
+    ("passage", "folder"), [(tables_passage, "tables"), (texts_passage, "texts")]
+)
+def test_attacks_are_rows_and_models_columns(
+    passage: Callable[[Path], str], folder: str, make_record: MakeRecord, tmp_path: Path
+) -> None:
+    assert passage(tmp_path) == NOT_RUN
     runs = [
         ("cells", "forest", "frugal", 0, 0.9, "probabilities", 300),
         ("cells", "forest", "frugal", 1, 0.8, "probabilities", 300),
@@ -24,12 +32,10 @@ def test_attacks_are_rows_and_models_columns(make_record: MakeRecord, tmp_path: 
         facts = {"dataset": data, "architecture": model, "name": f"{data}-{model}",
                  "content_hash": f"{data}-{model}", "commonest_label": 0.25}  # fmt: skip
         record = make_record(attack, seed, agreement, access=access, budget=budget, victim=facts)
-        folder = tmp_path / "tables" / str(place)
-        folder.mkdir(parents=True)
-        record.write(folder)
-    note, cells, other, words, seeds, made = (
-        tables_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
-    )
+        there = tmp_path / folder / str(place)
+        there.mkdir(parents=True)
+        record.write(there)
+    note, cells, other, words, seeds, made = passage(tmp_path).replace("\u00a0", " ").split("\n\n")
     assert note == "**cells**: the best constant answer is right in 25.0 %."
     assert other.startswith("**words**")
     assert "seed" in seeds

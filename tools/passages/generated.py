@@ -190,6 +190,9 @@ PASSAGES: Registry[Callable[[Path], str]] = Registry(
         "tables": Entry(
             "tools.passages.tables:tables_passage", "what copies of models of rows reach"
         ),
+        "texts": Entry(
+            "tools.passages.tables:texts_passage", "what copies of models of texts reach"
+        ),
         "vanishing-verdict": Entry(
             "tools.passages.vanishing:verdict_passage",
             "what the diagnoses of gradients say, in words",

@@ -1,4 +1,4 @@
-"""What copies of models of rows reach, from the records of `results/tables`."""
+"""What copies of models of rows and of texts reach, from `results/tables` and `results/texts`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,23 @@ from tools.passages.markdown import NOT_RUN, table
 
 def tables_passage(results: Path) -> str:
     """For each table: what every attack reaches, with a column for every model."""
-    groups = group_records(records_in(results / "tables"))
+    return _of_all_data(results / "tables", "rows")
+
+
+def texts_passage(results: Path) -> str:
+    """The same for texts."""
+    return _of_all_data(results / "texts", "texts")
+
+
+def _of_all_data(folder: Path, inputs: str) -> str:
+    groups = group_records(records_in(folder))
     if not groups:
         return NOT_RUN
     found = [list(alike) for _, alike in groupby(sorted(groups, key=_data), key=_data)]
-    return "\n\n".join([*map(_of_one_table, found), over_seeds(groups, "rows"), made_by(groups)])
+    return "\n\n".join([*map(_of_one, found), over_seeds(groups, inputs), made_by(groups)])
 
 
-def _of_one_table(groups: Sequence[Group]) -> str:
+def _of_one(groups: Sequence[Group]) -> str:
     models = {group.victim.architecture: group.victim for group in groups}
     reached = {(_attack(group), group.victim.architecture): group for group in groups}
     names = sorted(models)
