@@ -7,7 +7,15 @@ from math import inf, isnan, nan
 
 import pytest
 
-from copycost.claims.base import Course, Finding, finals, finding, middle, overlapping
+from copycost.claims.base import (
+    Course,
+    Finding,
+    finals,
+    finding,
+    middle,
+    overlapping,
+    within,
+)
 from tests.claims.courses import course, ending
 
 RUN = course(loss=[5.0, 4.0, 3.0, 2.0, 1.0])
@@ -67,6 +75,7 @@ def test_a_run_that_is_lost_has_what_such_a_run_measures():
     one, both = course(accuracy=[0.5] * 5), course(accuracy=[0.5] * 5, agreement=[0.6] * 5)
     assert one.lost(1).values == {"accuracy": (0.0,)}
     assert both.lost(1).values == {"accuracy": (0.0,), "agreement": (0.0,)}
+    assert (both.lost(1).seed, both.lost(1).late("agreement")) == (1, 0.0)
 
 
 def test_what_was_not_measured_is_left_out_of_means():
@@ -108,6 +117,21 @@ def test_a_finding_names_no_number_that_is_missing():
     found = finding("x", nan < 1.0, {"there": 1.0, "not": nan, "nor": inf})
     assert (found.measured, found.holds) == ({"there": 1.0}, False)
     assert finding("x", None, {}).holds is None
+
+
+def test_a_finding_has_the_ranges_of_numbers_with_several_seeds():
+    """Of each its finite numbers, as for its medians."""
+    seeds = {"a": [0.2, nan, 0.1, 0.3], "one": [0.5], "one of two": [0.5, nan]}
+    assert finding("x", None, {}, seeds=seeds).ranges == {"a": (0.1, 0.3)}
+    assert finding("x", None, {}).ranges == {}
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.02, "2 points"), (0.01, "1 point"), (0.005 + 0.005, "1 point"), (0.29 - 0.28, "1 point")],
+)
+def test_one_point_is_not_points_however_it_was_computed(share, said):
+    assert within(share) == f"within {said}"
 
 
 @pytest.mark.parametrize(

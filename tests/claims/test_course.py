@@ -55,6 +55,15 @@ def test_runs_that_all_shrink_agree_though_they_begin_and_end_apart():
     assert not Shrinks("A", "loss", "the loss").judge({"A": [high, low]}).overlap
 
 
+def test_the_medians_of_both_ends_are_compared_and_not_each_run():
+    """Two of three fall, but the median end is above the median beginning."""
+    ends = ((4.0, 3.0), (2.0, 1.0), (1.0, 9.0))
+    runs = [course(loss=[first, 9.0, 9.0, 9.0, last]) for first, last in ends]
+    found = Shrinks("A", "loss", "the loss").judge({"A": runs})
+    assert (found.holds, found.measured) == (False, {"early": 2.0, "late": 3.0})
+    assert found.ranges == {"early": (1.0, 4.0), "late": (1.0, 9.0)}
+
+
 def test_the_end_of_a_run_is_the_mean_of_its_last_fifth():
     """Of tenths of the budget the last two: 4 and 1, where it began with 2."""
     loss = (nan, 2.0, *[3.0] * 7, 4.0, 1.0)
@@ -147,6 +156,28 @@ def test_better_early_looks_at_its_share_only():
     assert (found.holds, found.measured) == (False, {})
 
 
+@pytest.mark.parametrize(
+    ("claim", "sentence"),
+    [
+        (ShrinksFurther("A", "B", "loss", "the loss"), "the loss shrinks further on A than on B"),
+        (EndsLower("A", "B", "loss", "the loss"), "the loss is lower on A than on B"),
+        (BetterEarly("A", "B"), "A is ahead of B in the first 10% of the run"),
+        (FlatAfter("A", 0.4), "accuracy is flat after 40% of the run, within 1 point (A)"),
+    ],
+)
+def test_a_claim_names_its_series_in_their_order(claim, sentence):
+    assert claim.text == sentence
+
+
+def test_a_seed_without_measurements_says_nothing_else_than_the_others():
+    low, high = course(loss=[9.0, 1, 1, 1, 1.0]), course(loss=[9.0, 2, 2, 2, 2.0])
+    found = EndsLower("A", "B", "loss", "it").judge({"A": [low, UNKNOWN], "B": [high, high]})
+    assert (found.holds, found.overlap) == (True, False)
+    flat, unmeasured = course(accuracy=[0.8] * 5), course(accuracy=[0.8] * 4 + [nan])
+    found = FlatAfter("A", after=0.4).judge({"A": [flat, unmeasured, flat]})
+    assert (found.holds, found.overlap) == (True, False)
+
+
 def test_flat_after_takes_the_farthest_point_from_the_end():
     run = course(accuracy=[0.50, 0.795, 0.81, 0.805, 0.80], agreement=[0.5, 0.75, 0.8, 0.8, 0.8])
     found = FlatAfter("A", after=0.4).judge({"A": [run]})
@@ -223,10 +254,11 @@ def test_seeds_that_overlap_are_told_beside_the_verdict(theirs, overlap):
 
 
 def test_flat_after_is_by_the_median_over_seeds():
-    flat, steep = (course(accuracy=[0.1, 0.8, a, 0.8, 0.8]) for a in (0.8, 0.1))
+    flat, steep = (course(accuracy=[0.1, 0.5, a, 0.5, 0.5]) for a in (0.5, 0.25))
     found = FlatAfter("A", after=0.4).judge({"A": [flat, steep, flat]})
     assert (found.holds, found.measured) == (True, {"farthest from the end, A": 0.0})
     assert found.overlap  # one seed says otherwise
+    assert found.ranges == {"farthest from the end, A": (0.0, 0.25)}
     assert not FlatAfter("A", after=0.4).judge({"A": [flat, flat]}).overlap
 
 

@@ -40,6 +40,11 @@ def test_reaches(finals, holds):
     assert found.measured["accuracy of the victim, A"] == 0.9
 
 
+def test_a_published_accuracy_is_quoted_to_its_last_digit():
+    said = "the student reaches 86.12% accuracy, within 1 point (A)"
+    assert Reaches("A", 0.8612).text == said
+
+
 def test_reaches_says_how_far_it_is_from_what_is_reported():
     assert Reaches("A", 0.75).judge({"A": ending(0.5)}).gap == -0.25
 
@@ -55,6 +60,11 @@ def test_a_published_number_is_not_reached_by_other_data_or_budgets(final):
 @pytest.mark.parametrize(("final", "holds"), [(0.31, True), (0.29, False), (nan, False)])
 def test_learns_is_three_times_chance(final, holds):
     assert Learns("A").judge({"A": ending(final)}).holds is holds
+
+
+def test_a_seed_that_is_just_where_learning_begins_has_learnt_like_the_others():
+    found = Learns("A").judge({"A": ending(0.3, 0.9)})
+    assert (found.holds, found.overlap) == (True, False)
 
 
 @pytest.mark.parametrize(("final", "holds"), [(0.76, True), (0.75, True), (0.74, False)])
@@ -97,12 +107,18 @@ def test_copies_that_learnt_nothing_are_equal_or_better_by_chance(claim):
     nothing, less = ending(0.102, 0.102), ending(0.099, 0.099)
     found = claim.judge({"A": nothing, "B": less})
     assert (found.holds, found.overlap) == (True, True)
-    assert not claim.judge({"A": ending(0.51, 0.51), "B": ending(0.5, 0.5)}).overlap
+    for other in (ending(0.5, 0.5), less):  # one that has learnt is enough
+        assert not claim.judge({"A": ending(0.51, 0.51), "B": other}).overlap
 
 
 @pytest.mark.parametrize(
     ("finals", "holds", "overlap"),
-    [((0.9, 0.9, 0.1), True, True), ((0.1, 0.9, 0.1), False, True), ((0.9, 0.8), True, False)],
+    [
+        ((0.9, 0.9, 0.1), True, True),
+        ((0.1, 0.9, 0.1), False, True),
+        ((0.9, 0.8), True, False),
+        ((0.9, nan, 0.8), True, False),  # what was not measured is on neither side
+    ],
 )
 def test_seeds_on_both_sides_of_a_level_are_told_beside_the_verdict(finals, holds, overlap):
     for claim in (Learns("A"), Reaches("A", 0.75)):
@@ -224,6 +240,12 @@ def test_a_bound_is_held_against_the_best_of_the_others():
     assert (found.holds, found.measured) == (True, {"accuracy, bound": 0.6, "accuracy, C": 0.55})
     assert Bounds("bound").judge(runs | {"C": ending(0.6)}).holds is True
     assert Bounds("bound").judge(runs | {"A": ending(0.7)}).holds is False
+
+
+def test_of_several_that_are_best_the_bound_is_held_against_the_last_by_name():
+    """And not against whichever comes first in a set, whose order is another in each process."""
+    runs = {name: ending(0.5) for name in "CFAHBDGE"} | {"bound": ending(0.6)}
+    assert "accuracy, H" in Bounds("bound").judge(runs).measured
 
 
 def test_a_grid_tells_what_each_axis_moves_with_the_other_fixed():

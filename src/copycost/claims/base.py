@@ -166,7 +166,7 @@ def finding(
     `seeds` holds the single numbers, one per seed, of medians in `measured`.
     """
     finite = {name: value for name, value in measured.items() if math.isfinite(value)}
-    known = None if holds is None or not comparable else bool(holds)
+    known = holds if comparable else None
     overlap = overlap and known is not None
     return Finding(text, known, finite, reported, overlap, comparable, _ranges(seeds or {}))
 
