@@ -181,7 +181,8 @@ def _accuracy(best: Group) -> list[str]:
 
 def _about_noise(best: Group, noise: Group | None, groups: Sequence[Group]) -> list[str]:
     if best.attack == wording.NOISE:
-        return ["No attack but random noise has finished, and noise is the weakest test."]
+        done = "finished" if best.finished else "measured anything yet"
+        return [f"No attack but random noise has {done}, and noise is the weakest test."]
     if noise is None or not noise.finished:
         return [
             "No run of random noise has finished in this setting, so it is unknown how much of the "
@@ -193,18 +194,23 @@ def _about_noise(best: Group, noise: Group | None, groups: Sequence[Group]) -> l
             "well, anyone can copy your model."
         ]
     if no_better_than_noise(best, groups):
-        return ["In this setting the attack did no better than random noise."]
+        return ["In this setting the attack did not do clearly better than random noise."]
     return []
 
 
 def _stopped(groups: Sequence[Group]) -> list[str]:
-    stopped = sum(group.unfinished for group in groups)
-    if not stopped:
+    """How many runs did not finish, and whether the numbers are of them: see `Group.counted`."""
+    shown = sum(group.unfinished for group in groups if not group.finished)
+    left_out = sum(group.unfinished for group in groups) - shown
+    if not shown + left_out:
         return []
-    total = sum(len(group.records) for group in groups)
-    is_, it_was = ("is", "it was") if stopped == 1 else ("are", "they were")
-    left_out = "left out of the medians" if stopped < total else f"shown as {it_was} when stopped"
-    return [f"{stopped} of {wording.plural(total, 'run')} did not finish and {is_} {left_out}."]
+    total = wording.plural(sum(len(group.records) for group in groups), "run")
+    said = f"{shown + left_out} of {total} did not finish"
+    out = f"{'is' if left_out == 1 else 'are'} left out of the medians"
+    was = f"{'is shown as it was' if shown == 1 else 'are shown as they were'} when stopped"
+    if shown and left_out:
+        return [f"{said}: {left_out} {out}, and {shown} {was}."]
+    return [f"{said} and {was if shown else out}."]
 
 
 def _none_beats_noise(groups: Sequence[Group]) -> bool:
