@@ -205,9 +205,9 @@ def test_samples_that_are_no_picture_are_an_error_with_the_way_out(
 
 def test_the_record_itself_may_be_named_and_counts_once(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    text = write_report([run, run], tmp_path / "a.html").read_text()
+    text = write_report([run, run, run / "record.json"], tmp_path / "a.html").read_text()
     assert "from 1 run record " in text
-    assert write_report([run / "record.json"], tmp_path / "b.html").exists()
+    assert write_report([run / "record.json"], tmp_path / "b.html").read_text() == text
 
 
 def test_a_record_of_another_version_is_refused_and_nothing_is_written(

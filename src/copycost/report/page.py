@@ -22,6 +22,7 @@ from copycost.report.levels import level_of
 from copycost.report.runs import ReportedRun, read_run
 from copycost.report.table import Row, attacker, labels, rows
 from copycost.report.tariff import Tariff
+from copycost.runner.record import RECORD_FILE
 
 RESULTS = ("agreement", "accuracy")
 COLUMNS = {
@@ -84,12 +85,16 @@ def write_report(
         run_folders = [run_folders]
     if not run_folders:
         raise RunError("There are no runs to report on; give at least one run folder.")
-    # A folder named twice must not count as two runs.
-    folders = {folder.resolve(): folder for folder in map(Path, run_folders)}
-    page = render([read_run(folder) for folder in folders.values()], tariff, failed)
+    # A run that is named twice, by its folder or by the record in it, must not count as two.
+    named = {_record_at(place): place for place in map(Path, run_folders)}
+    page = render([read_run(place) for place in named.values()], tariff, failed)
     path = Path(path)
     write_atomically(path, page.encode("utf-8"))
     return path
+
+
+def _record_at(place: Path) -> Path:
+    return (place / RECORD_FILE if place.is_dir() else place).resolve()
 
 
 def render(found: Sequence[ReportedRun], tariff: Tariff, failed: Sequence[str] = ()) -> str:
