@@ -30,6 +30,7 @@ def held(record: Record) -> str:
 
     Early records of Frugal call images laid over one another, `composed` and `patches`, strictly
     data-free. Records are never rewritten, so the stricter class is derived when they are shown.
+    A stranger's attack may mean something else by `sources`.
     """
-    kinds = record.config.get("settings", {}).get("sources")
+    kinds = record.config["settings"].get("sources") if record.attack == "frugal" else None
     return record.knowledge if kinds is None else knowledge_of(SOURCES[kind] for kind in kinds)
