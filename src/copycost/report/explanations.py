@@ -78,7 +78,7 @@ EXPLANATIONS = {
     ),
     "budget-not-spent": Explanation(
         title="Queries were left unspent",
-        raised_if="more queries were left at the end than the attack's smallest step costs.",
+        raised_if="at the end, enough queries were left for the attack's smallest step.",
         why=(
             "The result is presented as what this budget buys, but part of the budget was not "
             "used. The attack might have copied more with the rest of it."
