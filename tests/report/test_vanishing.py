@@ -20,7 +20,7 @@ def test_the_verdict_follows_from_the_numbers() -> None:
     assert "0.0 % lay below the floor at the start and 20.0 % at the end" in floor
     assert "would be 4 in place of 0.04" in floor
     assert "by the attack's estimate shrank to 10.0 %, from 20 to 2; by the true" in weights
-    assert "by less than a factor of 2, to 50.0 %, from 1 to 0.5." in weights
+    assert "by the true gradient it shrank to 50.0 %, from 1 to 0.5." in weights
     assert "lay from 0.10 to 0.50" in weights
     assert "at ε = 0.001 and 1. Its least correlation is 0.93 at ε = 0.001" in float32
     assert "at ε = 0.4 and 1. Its least correlation is −0.25 at ε = 0.001" in bfloat16

@@ -22,7 +22,7 @@ from copycost.report.vanishing_seeds import (
 )
 
 CHANGED = 2.0
-"""A quantity counts as grown or shrunk only beyond this factor."""
+"""A quantity counts as grown or shrunk from this factor on."""
 SEES = 0.9
 """An arithmetic resolves a step if its slopes correlate with the true ones at least this much."""
 
@@ -114,9 +114,9 @@ def _factor(pairs: Sequence[tuple[float, float]]) -> str:
     if not all(before for before, _ in pairs):
         return "was 0 at the start"
     found = spread_of([after / before for before, after in pairs])
-    if found.middle > CHANGED:
+    if found.middle >= CHANGED:
         return f"grew {ranged(found, wording.PLAIN)}-fold"
     to = ranged(found, wording.PERCENT)
-    if found.middle < 1 / CHANGED:
+    if found.middle <= 1 / CHANGED:
         return f"shrank to {to}"
     return f"changed by less than a factor of {CHANGED:g}, to {to}"
