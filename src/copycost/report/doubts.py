@@ -38,26 +38,22 @@ def by_flag(found: Sequence[Doubt]) -> dict[str, list[Doubt]]:
 
 
 def noise_beside(group: Group, groups: Sequence[Group]) -> list[Group]:
-    """The groups of random noise that `group` may be compared with."""
-    return [
-        g
-        for g in groups
-        if g.attack == wording.NOISE and g.setting == group.setting and g is not group
-    ]
+    """The groups of random noise that `group`, which is not of noise, may be compared with."""
+    return [g for g in groups if g.attack == wording.NOISE and g.setting == group.setting]
 
 
-def agreements(groups: Sequence[Group]) -> list[float]:
-    """Final agreements of the finished runs in `groups`."""
-    records = [r for group in groups for r in group.counted if r.finished]
-    return [r.result["agreement"] for r in records if "agreement" in r.result]
+def agreements(group: Group) -> list[float]:
+    """Final agreements of the finished runs in `group`."""
+    finished = (r for r in group.records if r.finished)
+    return [r.result["agreement"] for r in finished if "agreement" in r.result]
 
 
 def no_better_than_noise(group: Group, groups: Sequence[Group]) -> list[Flag]:
     """Flag a group whose finished runs do not clearly beat the best noise in their setting."""
     if group.attack == wording.NOISE:
         return []
-    kinds = [found for noise in noise_beside(group, groups) if (found := agreements([noise]))]
-    return flags.noise_does_as_well(agreements([group]), max(kinds, key=median, default=[]))
+    kinds = [found for noise in noise_beside(group, groups) if (found := agreements(noise))]
+    return flags.noise_does_as_well(agreements(group), max(kinds, key=median, default=[]))
 
 
 def _of_group(group: Group, groups: Sequence[Group]) -> list[Flag]:

@@ -150,7 +150,6 @@ def _default(record: VanishingRecord, name: str) -> float:
 
 def _cell_row(chosen: Sequence[At], cell: DiagnosisCell, directions: Sequence[int]) -> list[str]:
     """The columns of one row, for the arithmetic and step of `cell`."""
-
     name, epsilon = cell.arithmetic, cell.epsilon
     return [
         *(_three(chosen, _cosine_at(name, epsilon, m)) for m in directions),
