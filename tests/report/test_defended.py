@@ -64,14 +64,41 @@ def test_whoever_ignores_the_probabilities_is_shown(make_record: MakeRecord) -> 
     }
 
 
+def test_by_labels_there_is_no_k(make_record: MakeRecord) -> None:
+    best_two = {"access": Access.TOP_K, "config": {"top_k": 2}}
+    (found, _) = rows(
+        [
+            make_record("frugal", 0, 0.6, victim=MAD, **best_two),
+            make_record("frugal", 0, 0.85, victim=MAD, access=Access.LABEL),
+        ]
+    )
+    assert found.by_labels == "85.0 %"
+
+
+def test_each_choice_of_settings_stands_beside_its_own_undefended_copy(
+    make_record: MakeRecord,
+) -> None:
+    choices = [(epsilon, victim) for victim in ({}, MAD) for epsilon in (1.0, 2.0)]
+    found = rows(
+        [
+            make_record("dfme", 0, share, epsilon=epsilon, victim=victim)
+            for (epsilon, victim), share in zip(choices, (0.9, 0.8, 0.7, 0.6), strict=True)
+        ]
+    )
+    assert [(row.label, row.undefended, row.defended) for row in found] == [
+        ("DFME, settings.epsilon 1.0", "90.0 %", "70.0 %"),
+        ("DFME, settings.epsilon 2.0", "80.0 %", "60.0 %"),
+    ]
+
+
 INVERT = {"adaptations": ["invert"]}
 
 
 def test_who_adapts_stands_beside_who_does_not(make_record: MakeRecord) -> None:
     found = rows(
         [
-            make_record("frugal", 0, 0.9),
             make_record("frugal", 0, 0.95, config={"adaptations": ["average:2"]}),
+            make_record("frugal", 0, 0.9),
             make_record("frugal", 0, 0.6, victim=MAD),
             make_record("frugal", 0, 0.88, victim=MAD, config=INVERT),
             make_record("frugal", 1, 0.86, victim=MAD, config=INVERT),

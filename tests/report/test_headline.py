@@ -336,6 +336,15 @@ def test_a_seed_that_was_stopped_is_not_among_those_a_result_rests_on(
     assert [doubt.flag.detail for doubt in found] == ["2 of at least 3 seeds"]
 
 
+def test_a_flag_of_a_run_that_was_stopped_is_shown_though_its_result_does_not_count(
+    make_record: MakeRecord,
+) -> None:
+    lost = [Flag("queries-lost", "12 queries")]
+    stopped = make_record("dfme", 1, 0.1, ended="SIGTERM", spent=1000, flags=lost)
+    found = by_flag(doubts(group_records([make_record("dfme", 0, 0.9), stopped])))
+    assert [doubt.where for doubt in found["queries-lost"]] == ["DFME, seed 1"]
+
+
 def test_the_best_noise_is_that_with_the_best_median(make_record: MakeRecord) -> None:
     """Seed by seed the other begins higher."""
     groups = group_records(

@@ -16,7 +16,7 @@ from copycost.flags import Flag
 from copycost.report.explanations import EXPLANATIONS
 from copycost.report.page import write_report
 from copycost.report.runs import settings
-from copycost.runner.record import PoolFacts, Record
+from copycost.runner.record import Point, PoolFacts, Record
 
 MakeRecord = Callable[..., Record]
 MakeRun = Callable[..., Path]
@@ -100,6 +100,8 @@ def test_it_is_well_formed_and_its_inner_links_lead_somewhere(page: str) -> None
     inner = [link[1:] for link in found.links if link.startswith("#")]
     assert {"flag-queries-lost", "flag-too-few-seeds"} <= set(inner)
     assert set(inner) <= set(found.ids)
+    assert len(set(found.ids)) == len(found.ids)
+    assert found.tags.count("style") == 1, "none of a figure's, which would be of the whole page"
 
 
 def test_it_asks_nothing_of_the_network_and_runs_nothing(page: str) -> None:
@@ -111,7 +113,7 @@ def test_it_asks_nothing_of_the_network_and_runs_nothing(page: str) -> None:
 
 
 def test_the_same_records_give_the_same_bytes(runs: list[Path], page: str, tmp_path: Path) -> None:
-    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path"}):
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "axes.linewidth": 5}):
         again = write_report(runs, tmp_path / "again.html")
     assert again.read_text() == page, "whatever Matplotlib's settings are outside"
 
@@ -160,8 +162,10 @@ def test_strings_from_records_are_text_and_never_markup(make_run: MakeRun, tmp_p
     runs = [
         make_run(
             EVIL,
-            agreement=share,
-            moments=2,
+            curve=[
+                Point(queries=at, seconds=1.0, values={"agreement": share, EVIL: share})
+                for at in (0, 9)
+            ],
             victim={"name": f"{EVIL}{share}", "content_hash": "", "defences": (EVIL,)},
             student=EVIL,
             ended=EVIL,

@@ -54,6 +54,21 @@ def test_attacks_stay_as_given_and_noise_comes_last(make_record: MakeRecord) -> 
     assert [row.noise for row in rows(groups)] == [False, False, True]
 
 
+def test_settings_stay_as_given_and_each_has_its_attacks_together(make_record: MakeRecord) -> None:
+    given = [("maze", 2_000), ("random-noise", 1_000), ("dfme", 2_000), ("maze", 1_000)]
+    groups = group_records([make_record(name, budget=budget) for name, budget in given])
+    assert [(group.attack, group.setting.budget) for group in groups] == [
+        ("maze", 2_000), ("dfme", 2_000), ("maze", 1_000), ("random-noise", 1_000),
+    ]  # fmt: skip
+
+
+def test_a_setting_that_some_runs_do_not_have_yet_tells_them_apart(make_record: MakeRecord) -> None:
+    """Those are of an older version."""
+    new = {"settings": {"epsilon": 1e-3, "clip": 1.0}}
+    groups = group_records([make_record(), make_record(config=new)])
+    assert labels(groups) == ["DFME, settings.clip –", "DFME, settings.clip 1.0"]
+
+
 @pytest.mark.parametrize(
     ("change", "label"),
     [
