@@ -269,6 +269,7 @@ def test_each_set_of_held_out_data_has_its_own_results(make_run: MakeRun, tmp_pa
     [
         (None, "one in 10, by chance: 10.0\u00a0%"),
         (0.109, "one in 10, by chance: 10.0\u00a0%"),
+        (0.11, "always the commonest class: 11.0\u00a0%"),
         (0.6, "always the commonest class: 60.0\u00a0%"),
     ],
 )

@@ -89,6 +89,15 @@ def test_what_differs_makes_another_group_and_is_in_its_name(
     assert labels([base, other])[1] == label
 
 
+@pytest.mark.parametrize(
+    ("access", "said"), [(Access.TOP_K, "top-k (k = 5)"), (Access.LABEL, "label")]
+)
+def test_k_is_told_where_it_counts(make_record: MakeRecord, access: Access, said: str) -> None:
+    """The configuration has one at any access."""
+    (row,) = rows(group_records([make_record(access=access, config={"top_k": 5})]))
+    assert row.access == said
+
+
 def test_stopped_runs_are_counted_apart(make_record: MakeRecord) -> None:
     records = [make_record(seed=0, agreement=0.9), make_record(seed=1, agreement=0.2, ended="x")]
     (group,) = group_records(records)
@@ -119,11 +128,11 @@ def test_no_records_are_no_rows() -> None:
 
 
 def test_configurations_are_flattened_with_their_types_visible() -> None:
-    config = {"a": {"b": 1, "c": {"d": None}}, "e": [1, "x"], "f": "text", "g": {}}
+    config = {"a": {"b": 1, "c": {"d": None}}, "e": [1, "ä"], "f": "text", "g": {}}
     assert flatten(config) == {
         "a.b": "1",
         "a.c.d": "null",
-        "e": '[1, "x"]',
+        "e": '[1, "ä"]',
         "f": "text",
         "g": "{}",
     }

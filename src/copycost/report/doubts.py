@@ -44,8 +44,7 @@ def noise_beside(group: Group, groups: Sequence[Group]) -> list[Group]:
 
 def agreements(group: Group) -> list[float]:
     """Final agreements of the finished runs in `group`."""
-    finished = (r for r in group.records if r.finished)
-    return [r.result["agreement"] for r in finished if "agreement" in r.result]
+    return [r.result["agreement"] for r in group.records if r.finished]
 
 
 def no_better_than_noise(group: Group, groups: Sequence[Group]) -> list[Flag]:

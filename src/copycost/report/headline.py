@@ -214,16 +214,15 @@ def _stopped(groups: Sequence[Group]) -> list[str]:
 
 
 def _none_beats_noise(groups: Sequence[Group]) -> bool:
-    """Whether every attack that can be compared with noise fails to beat it, and one can be."""
+    """Whether every attack that can be compared with noise fails to beat it; one can be."""
     comparable = [
         group
         for group in groups
         if group.attack != wording.NOISE
         and group.finished
-        and group.agreement is not None
         and any(noise.finished for noise in noise_beside(group, groups))
     ]
-    return bool(comparable) and all(no_better_than_noise(g, groups) for g in comparable)
+    return all(no_better_than_noise(g, groups) for g in comparable)
 
 
 def _planned(group: Group) -> str:
