@@ -124,6 +124,8 @@ def test_the_page_has_what_agreement_cost_with_and_without_a_price(make_run, tmp
     assert (
         f"<b>16{NBSP}h 40{NBSP}min</b><span>to ask them at 2.5 queries a second</span>" in limited
     )
+    quick = write_report(runs, tmp_path / "quick.html", rate=1_000).read_text()
+    assert f"<b>2{NBSP}min 30{NBSP}s</b><span>to ask them at 1,000 queries a second</span>" in quick
     assert "the time to ask at 2.5 queries a second where that is longer" in limited
     assert "US$" not in limited
     poor = write_report(runs[1:], tmp_path / "poor.html").read_text()

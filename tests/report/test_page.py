@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -91,6 +92,7 @@ def test_everything_a_reader_needs_is_on_the_page(page: str) -> None:
         EXPLANATIONS["queries-lost"].what_to_do,
     ):
         assert text in page, text
+    assert 'aria-label="Agreement against' not in page, "results are not drawn among the losses"
     for label in ("Agreement with your model", "Accuracy of the copy", "Generator: gradient norm"):
         assert re.search(rf'role="img" aria-label="{label} against queries', page), label
 
@@ -198,18 +200,20 @@ def test_samples_are_shown_where_a_run_left_them(make_run: MakeRun, tmp_path: Pa
     assert "<img" not in write_report([without], tmp_path / "b.html").read_text()
 
 
+@pytest.mark.parametrize("content", [b"<svg onload=alert()>", b"\x89PNG\r\n\x1a\n and no more"])
 def test_samples_that_are_no_picture_are_an_error_with_the_way_out(
-    make_run: MakeRun, tmp_path: Path
+    make_run: MakeRun, tmp_path: Path, content: bytes
 ) -> None:
     run = make_run()
-    (run / "samples.png").write_text("<svg onload=alert()>")
+    (run / "samples.png").write_bytes(content)
     with pytest.raises(RunError, match="not a PNG picture"):
         write_report([run], tmp_path / "report.html")
 
 
 def test_the_record_itself_may_be_named_and_counts_once(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    text = write_report([run, run, run / "record.json"], tmp_path / "a.html").read_text()
+    names = [run, run, run / "record.json", run / ".." / run.name]
+    text = write_report(names, tmp_path / "a.html").read_text()
     assert "from 1 run record " in text
     assert write_report([run / "record.json"], tmp_path / "b.html").read_text() == text
 
@@ -253,6 +257,35 @@ def test_two_victims_are_kept_apart(make_run: MakeRun, tmp_path: Path) -> None:
     text = write_report(runs, tmp_path / "report.html").read_text()
     assert text.count('class="headline"') == 2
     assert "What it takes to copy first-model and second-model" in text
+    numbers = text[text.index('id="table"') : text.index('id="costs"')]
+    assert numbers.count('<th scope="row">DFME</th>') == 2, "each in its own table alone"
+
+
+def test_what_differs_between_rows_is_a_column_and_the_rest_is_said_once(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    runs = [make_run(student=student) for student in ("lenet", "gap-cnn")]
+    text = write_report(runs, tmp_path / "report.html").read_text()
+    assert '<th scope="col">Student</th>' in text
+    assert "Student: " not in text
+    assert "Access: probabilities" in text
+
+
+def test_what_was_stopped_is_on_no_tile_and_in_no_figure_beside_what_finished(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    values = {"agreement": 0.3, "accuracy": 0.3}
+    curve = [Point(queries=at, seconds=1.0, values=values | {"student/gap": 1.0}) for at in (0, 9)]
+    stopped: dict[str, Any] = {"ended": "SIGTERM", "spent": 9, "curve": curve}
+    runs = [
+        make_run("dfme", 0),
+        make_run("dfme", 1, **stopped),
+        make_run("random-noise", **stopped),
+    ]
+    text = write_report(runs, tmp_path / "report.html").read_text()
+    assert "agreement reached by random noise" not in text
+    alone = write_report(runs[:2], tmp_path / "alone.html").read_text()
+    assert "<dt>Gap</dt>" not in alone
 
 
 def test_each_set_of_held_out_data_has_its_own_results(make_run: MakeRun, tmp_path: Path) -> None:
