@@ -149,6 +149,7 @@ def test_nor_in_which_folders_models_and_data_lay(make_run: MakeRun, tmp_path: P
         ("parquet:cats", "parquet:cats"),
         ("my.module:function", "my.module:function"),
         ("digits", "digits"),
+        ("/model", "/model"),
     ],
 )
 def test_of_a_path_only_its_end_is_told(make_record: MakeRecord, path: str, shown: str) -> None:

@@ -215,14 +215,13 @@ def _stopped(groups: Sequence[Group]) -> list[str]:
 
 def _none_beats_noise(groups: Sequence[Group]) -> bool:
     """Whether every attack that can be compared with noise fails to beat it; one can be."""
-    comparable = [
-        group
+    return all(
+        no_better_than_noise(group, groups)
         for group in groups
         if group.attack != wording.NOISE
         and group.finished
         and any(noise.finished for noise in noise_beside(group, groups))
-    ]
-    return all(no_better_than_noise(g, groups) for g in comparable)
+    )
 
 
 def _planned(group: Group) -> str:
