@@ -91,6 +91,9 @@ def test_where_no_copy_came_far_there_is_nothing_to_say(curve):
         (2_000_000, 1.0, "2,000"),
         (20, 1.0, "0.02"),
         (2, 2.15, "0.0043"),
+        (10, 1.0, "0.01"),
+        (100_000, 1.0, "100"),
+        (0, 1.0, "0.00"),
     ],
 )
 def test_money_is_queries_times_the_price_of_a_thousand(queries, price, said):

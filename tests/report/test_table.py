@@ -98,6 +98,17 @@ def test_k_is_told_where_it_counts(make_record: MakeRecord, access: Access, said
     assert row.access == said
 
 
+def test_who_meets_no_defence_is_said_to_and_weights_that_are_hidden_leave_no_gap(
+    make_record: MakeRecord,
+) -> None:
+    victims = [{}, {"defences": ("mad:1",)}, {"name": "hidden", "content_hash": ""}]
+    assert labels(group_records([make_record(victim=victim) for victim in victims])) == [
+        "DFME, cifar10-resnet34 5e5e5e5e, no defence",
+        "DFME, cifar10-resnet34 5e5e5e5e, behind mad:1",
+        "DFME, hidden, no defence",
+    ]
+
+
 def test_stopped_runs_are_counted_apart(make_record: MakeRecord) -> None:
     records = [make_record(seed=0, agreement=0.9), make_record(seed=1, agreement=0.2, ended="x")]
     (group,) = group_records(records)
@@ -157,4 +168,11 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_listing() -> None:
     assert wording.listing([]) == ""
+    assert wording.listing(["a"]) == "a"
     assert wording.listing(["a", "b", "c"]) == "a, b and c"
+
+
+def test_plurals() -> None:
+    said = [wording.plural(number, "query", "queries") for number in (0, 1, 2_000)]
+    assert said == ["0 queries", "1 query", "2,000 queries"]
+    assert wording.plural(0, "seed") == "0 seeds"
