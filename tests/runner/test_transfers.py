@@ -18,11 +18,12 @@ import torch
 from copycost import read_transfer_set
 from copycost.defences.stack import defend
 from copycost.errors import RunError
+from copycost.oracle.ledger import Ledger
 from copycost.oracle.meter import CountedOracle
 from copycost.oracle.transfer.frames import HEADER, read_layout
 from copycost.runner.copy_model import copy_model
-from copycost.runner.folder import TRANSFER_FOLDER
-from copycost.runner.record import read_record
+from copycost.runner.folder import LEDGER_FILE, TRANSFER_FOLDER
+from copycost.runner.record import RECORD_FILE, read_record
 from copycost.runner.stopping import Stop
 from copycost.testing import SpyVictim, tiny_victim
 from tests.runner.conftest import tiny_config, tiny_target
@@ -160,6 +161,21 @@ def test_after_a_crash_the_account_is_ahead_and_the_reader_says_how_far(
     assert [call.first for call in calls] == sorted({call.first for call in calls})
 
 
+def test_a_set_is_read_while_its_run_has_no_record_yet_and_by_the_ledger_that_is_named(
+    tmp_path: Path,
+) -> None:
+    record = copy_model(tiny_config(**KEPT), tiny_target(), tmp_path)
+    (tmp_path / RECORD_FILE).unlink()
+    assert read_transfer_set(tmp_path).missing == 0
+    with Ledger(tmp_path / "other.sqlite") as ledger:
+        account = ledger.account("attacker", 9_000)
+        with account.charging(record.spent + 7):
+            pass
+    assert read_transfer_set(tmp_path, "other.sqlite").missing == 7
+    (tmp_path / LEDGER_FILE).unlink()
+    assert read_transfer_set(tmp_path).missing is None, "where the account is lost, nobody knows"
+
+
 @pytest.mark.parametrize("place", ["magic", "count", "cut"])
 def test_a_finished_run_whose_queries_are_not_all_there_is_an_error(
     tmp_path: Path, place: str
@@ -197,6 +213,19 @@ def test_no_room_on_the_disk_is_said_before_the_first_query(
     with pytest.raises(RunError, match=r"takes 0\.0 GB.*Make room"):
         copy_model(tiny_config(**KEPT), tiny_target(victim), tmp_path)
     assert victim.count == 0
+
+
+def test_how_much_room_is_needed_and_left_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row takes 64 + 4 + 16 bytes, and one in twenty more is asked for than the rows take."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**11, 10**11, 2_500_000_000))
+    config = tiny_config(**KEPT, budget=30_000_000)  # 2.52 GB, and 2.65 GB with what is spare
+    with pytest.raises(RunError, match=r"takes 2\.6 GB, and .*transfer has 2\.5 GB left"):
+        copy_model(config, tiny_target(), tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**6, 10**6, 260_000))
+    with pytest.raises(RunError, match="Make room"):  # 252 kB, and 265 kB with what is spare
+        copy_model(tiny_config(**KEPT), tiny_target(), tmp_path / "small")
 
 
 def test_a_run_that_goes_on_needs_room_for_the_rest_alone(
