@@ -254,11 +254,15 @@ def test_seeds_that_overlap_are_told_beside_the_verdict(theirs, overlap):
 
 
 def test_flat_after_is_by_the_median_over_seeds():
-    flat, steep = (course(accuracy=[0.1, 0.5, a, 0.5, 0.5]) for a in (0.5, 0.25))
+    flat, steep = (
+        course(accuracy=[0.1, 0.5, a, 0.5, 0.5], agreement=[0.1, 1.0, 2 * a, 1.0, 1.0])
+        for a in (0.5, 0.25)
+    )
     found = FlatAfter("A", after=0.4).judge({"A": [flat, steep, flat]})
-    assert (found.holds, found.measured) == (True, {"farthest from the end, A": 0.0})
+    accuracy, agreement = "farthest from the end, A", "farthest from the end in agreement, A"
+    assert (found.holds, found.measured) == (True, {accuracy: 0.0, agreement: 0.0})
     assert found.overlap  # one seed says otherwise
-    assert found.ranges == {"farthest from the end, A": (0.0, 0.25)}
+    assert found.ranges == {accuracy: (0.0, 0.25), agreement: (0.0, 0.5)}
     assert not FlatAfter("A", after=0.4).judge({"A": [flat, flat]}).overlap
 
 
