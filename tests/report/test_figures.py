@@ -13,9 +13,11 @@ from copycost.report import wording
 from copycost.report.figures import (
     curves,
     described_curves,
+    inline,
     scale_shares,
     scale_values,
     shares_figure,
+    undated_svg,
     values_figure,
 )
 from copycost.report.groups import group_records
@@ -136,6 +138,14 @@ def test_looks_repeat_only_where_colours_and_dashes_are_used_up(make_record: Mak
     looks = [(key.variable, key.dash) for key in keys]
     assert looks[:6] == [(f"--line-{i}", "none") for i in range(6)]
     assert looks[6:] == [("--line-0", "6 3"), ("--noise", "none"), ("--noise", "6 3")]
+
+
+def test_a_name_in_a_figure_is_text_and_no_formula_with_whatever_glyphs_the_reader_has() -> None:
+    name = "$\\frac{ 模型"
+    with inline("salt"):
+        figure = Figure()
+        figure.text(0.5, 0.5, name)
+        assert f">{name}</text>" in undated_svg(figure)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(make_record: MakeRecord) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from math import inf, nan
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
 import torch
 from torch import nn
 
-from copycost.runner.unstable import Trail, not_finite, weights_of
+from copycost.runner.folder import UNSTABLE_FILE
+from copycost.runner.unstable import Trail, not_finite, unstable, weights_of
 
 
 def test_the_last_batch_is_that_of_the_last_step_that_asked_anything() -> None:
@@ -55,6 +59,22 @@ def test_weights_and_buffers_of_each_player_are_looked_at_but_no_counters() -> N
     norm.running_var[0] = 1.0
     norm.num_batches_tracked.fill_(7)
     assert weights_of(state)["buffers of the student"] == 2.0
+
+
+@pytest.mark.parametrize(("spent", "batch"), [(0, ""), (64, " The last batch is queries 1 to 64.")])
+def test_who_asked_nothing_is_told_of_no_batch(tmp_path: Path, spent: int, batch: str) -> None:
+    state: Any = SimpleNamespace(
+        players={}, engine=SimpleNamespace(ranks=SimpleNamespace(leads=False))
+    )
+    trail, meter = Trail(), Mock()
+    for _ in range(2):
+        trail.step(spent)
+    error = str(unstable(tmp_path, state, {"fine": 1.0, "gap": nan}, trail, meter))
+    assert error.startswith(
+        f"gap became NaN or infinite in one of the steps 1 to 2.{batch} The players"
+    )
+    meter.settle.assert_called_once_with()
+    assert not (tmp_path / UNSTABLE_FILE).exists(), "the first rank saves them"
 
 
 def test_infinity_is_not_finite_either() -> None:
