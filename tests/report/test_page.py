@@ -275,18 +275,19 @@ def test_what_differs_between_rows_is_a_column_and_the_rest_is_said_once(
 def test_what_was_stopped_is_on_no_tile_and_in_no_figure_beside_what_finished(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    values = {"agreement": 0.3, "accuracy": 0.3}
-    curve = [Point(queries=at, seconds=1.0, values=values | {"student/gap": 1.0}) for at in (0, 9)]
+    values = {"agreement": 0.3, "accuracy": 0.3, "generator/spread": 0.2}
+    curve = [Point(queries=at, seconds=1.0, values=values) for at in (0, 9)]
     stopped: dict[str, Any] = {"ended": "SIGTERM", "spent": 9, "curve": curve}
     runs = [
-        make_run("dfme", 0),
+        make_run("dfme", 0, moments=3),
         make_run("dfme", 1, **stopped),
         make_run("random-noise", **stopped),
     ]
     text = write_report(runs, tmp_path / "report.html").read_text()
     assert "agreement reached by random noise" not in text
     alone = write_report(runs[:2], tmp_path / "alone.html").read_text()
-    assert "<dt>Gap</dt>" not in alone
+    assert "<dt>Gap</dt>" in alone
+    assert "<dt>Spread</dt>" not in alone, "no figure shows it"
 
 
 def test_each_set_of_held_out_data_has_its_own_results(make_run: MakeRun, tmp_path: Path) -> None:
