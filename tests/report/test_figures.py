@@ -141,7 +141,7 @@ def test_looks_repeat_only_where_colours_and_dashes_are_used_up(make_record: Mak
 
 
 def test_a_name_in_a_figure_is_text_and_no_formula_with_whatever_glyphs_the_reader_has() -> None:
-    name = "$\\frac{ 模型"
+    name = "$\\frac{$ 模型"
     with inline("salt"):
         figure = Figure()
         figure.text(0.5, 0.5, name)

@@ -21,6 +21,7 @@ from copycost.runner.auditor import Auditor, auditors_account
 from copycost.runner.copy_model import copy_model
 from copycost.runner.held_out import APART
 from copycost.runner.record import AccountFacts
+from copycost.runner.stopping import Stop
 from copycost.testing import TINY, TinyNet, tiny_victim
 from copycost.types import Access
 from copycost.victims.function import FunctionVictim
@@ -135,6 +136,22 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
     assert float(auditor.right.double().mean()) == 0.9
     x = tiny_target(victim).held_out.values()
     assert torch.equal(auditor.labels_of(x), victim.module(x).argmax(1))
+
+
+def test_what_it_asks_besides_the_held_out_data_is_charged_to_it_as_well(auditor):
+    before = auditor.account.spent
+    auditor.labels_of(tiny_target().held_out.floats()[:7])
+    assert (auditor.account.spent, auditor.account.lost) == (before + 7, 0)
+
+
+def test_a_stop_is_heeded_between_its_measurements_too(tmp_path):
+    account, stop = Ledger().account("auditor", None), Stop()
+    place, cpu = tmp_path / "auditor", torch.device("cpu")
+    auditor = Auditor(tiny_target(), (), 0, account, place, cpu, stop)
+    auditor.heed_stop()
+    stop.ask("SIGTERM")
+    with pytest.raises(Interrupted):
+        auditor.heed_stop()
 
 
 def test_what_was_answered_but_not_kept_is_lost_and_asked_again(tmp_path, monkeypatch):
