@@ -274,6 +274,27 @@ def test_a_function_that_does_not_is_true_to_itself(tmp_path, count):
     assert max(apart) <= APART
 
 
+def test_at_the_end_a_sample_is_compared_with_what_the_same_inputs_got(tmp_path):
+    """Of 360 inputs every third, of which the first three are answered otherwise by then."""
+    net, odd = TinyNet(TINY, 4), []
+
+    def ask(x):
+        answer = net(torch.from_numpy(x)).detach()
+        answer[: len(odd)] = -answer[: len(odd)]
+        return answer
+
+    target = tiny_target(FunctionVictim(ask, TINY, 4, "logits"))
+    held_out = target.held_out
+    many = Labelled(held_out.inputs.repeat(3, 1, 1, 1), held_out.labels.repeat(3))
+    account, cpu = Ledger().account("auditor", None), torch.device("cpu")
+    place = tmp_path / "auditor"
+    auditor = Auditor(replace(target, held_out=many), (), 0, account, place, cpu)
+    odd += [1, 2, 3]
+    auditor.close()
+    facts = auditor.facts()
+    assert (facts.asked_at_the_end, facts.changed_at_the_end) == (120, 3)
+
+
 @pytest.mark.parametrize("free", [False, True])
 def test_each_request_to_a_victim_that_costs_money_is_charged_by_itself(tmp_path, free):
     victim = FunctionVictim(lambda x: x, TINY, 4, "logits", name="any", free=free)
