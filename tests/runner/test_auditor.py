@@ -92,6 +92,7 @@ def test_what_users_see_is_told_beside_what_the_model_knows(tmp_path):
     api = defend(tiny_victim(), ["noise:2"], seed=derive(0, "auditor"))
     x, labels = tiny_target().held_out.values(), tiny_target().held_out.labels
     first, second = api(x).argmax(1), api(x).argmax(1)
+    assert facts.content_hash == tiny_target().content_hash
     assert facts.accuracy == 0.9
     assert facts.defended_accuracy == accuracy(first, labels) < 0.7
     assert facts.self_agreement == accuracy(first, second) < 0.7

@@ -14,6 +14,7 @@ from copycost.runner.record import Point
 FINE = {"accuracy": 0.9, "agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
 
 
+ASKS_TWICE = SimpleNamespace(budget=100, queries_per_input=2)
 CHANGED = {"asked_at_the_end": 100, "changed_at_the_end": 1}
 
 
@@ -59,6 +60,7 @@ def flags(first: dict[str, float], last: dict[str, float], **more: Any) -> list[
         ({}, {}, {"lost": 20}, ["queries-lost"]),  # they were spent
         ({}, {}, {"spent": 80}, ["budget-not-spent"]),
         ({}, {}, {"spent": 80, "ranks": 2}, []),
+        ({}, {}, {"spent": 80, "config": ASKS_TWICE}, []),
         ({}, {}, {"facts": {"self_agreement": 0.9}}, ["victim-not-deterministic"]),
         ({}, {}, {"facts": {"accuracy": 0.36}}, ["victim-near-chance"]),
         ({}, {}, {"facts": CHANGED}, ["victim-changed"]),
