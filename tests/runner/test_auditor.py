@@ -277,7 +277,7 @@ def test_a_function_that_does_not_is_true_to_itself(tmp_path, count):
 
 def test_at_the_end_a_sample_is_compared_with_what_the_same_inputs_got(tmp_path):
     """Of 360 inputs every third, of which the first three are answered otherwise by then."""
-    net, odd = TinyNet(TINY, 4), []
+    net, odd = TinyNet(TINY, 4), list[int]()
 
     def ask(x):
         answer = net(torch.from_numpy(x)).detach()

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from copycost.flags import Flag
+from copycost.runner.copy_model import copy_model
 from copycost.runner.outcome import EndedRun
 from copycost.runner.record import Point
+from tests.runner.conftest import tiny_config, tiny_target
 
 FINE = {"accuracy": 0.9, "agreement": 0.9, "commonest class": 0.3, "generator/spread": 0.2}
 
@@ -85,3 +87,16 @@ def test_defences_that_contradict_themselves_excuse_no_change():
     """What is asked at the end is the victim without them."""
     facts = CHANGED | {"self_agreement": 0.9, "defences": ("noise:1",)}
     assert [flag.name for flag in flags({}, {}, facts=facts)][1:] == ["victim-changed"]
+
+
+def test_a_run_is_judged_by_the_steps_of_its_student_and_tells_what_was_given(tmp_path):
+    """Its generator takes more of them."""
+    settings = {"batch_size": 32, "width": 8, "latent": 8, "generator_steps": 3, "student_steps": 1}
+    config = tiny_config(settings=settings, budget=2_000, evaluations=1)
+    record = copy_model(config, tiny_target(), tmp_path)
+    student, generator = record.updates["student"], record.updates["generator"]
+    assert student < generator
+    (detail,) = [f.detail for f in record.flags if f.name == "student-hardly-trained"]
+    assert detail.startswith(f"the student took {student} steps")
+    assert record.given.keys() == config.model_fields_set
+    assert record.given.keys() < config.in_full().keys()
