@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def test_a_file_in_the_place_of_the_folder_or_of_one_above_it_is_told(
         exclusive(tmp_path / place),
     ):
         pass
+
+
+def test_a_path_is_looked_at_as_a_whole_where_a_part_of_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safetensors could not read a checkpoint from there, whatever the part is called."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getcwd", lambda: os.fsdecode(b"/home/U\xff"))
+    with pytest.raises(RunError, match="expected a path in UTF-8"), exclusive(Path("run")):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
