@@ -239,6 +239,10 @@ def test_what_torchrun_started(environment, expected):
         ({"WORLD_SIZE": "0"}, "WORLD_SIZE is '0'"),
         ({"LOCAL_WORLD_SIZE": "0"}, "LOCAL_WORLD_SIZE is '0'"),
         ({"LOCAL_RANK": "2"}, "LOCAL_RANK is 2; expected less than 2"),
+        (
+            {"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "LOCAL_RANK": "4"},
+            "LOCAL_RANK is 4; expected less than 4",
+        ),
         ({"RANK": "-1"}, "RANK is '-1'"),
         ({"GROUP_RANK": "first"}, "GROUP_RANK is 'first'"),
     ],
