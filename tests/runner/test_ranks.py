@@ -181,6 +181,16 @@ def test_an_auditor_may_take_longer_than_collectives_wait(tmp_path):
     assert run_ranks(2, tmp_path / "run", config, patience=4) == FINISHED
 
 
+def test_the_mean_to_learn_from_is_that_of_all_and_its_gradient_that_of_the_own_value():
+    ranks: Any = Ranks(0, 2)
+    ranks.mean = lambda value: (value.detach() + 8.0) / 2  # the other rank's is 8
+    value = torch.tensor(2.0, requires_grad=True)
+    mean = ranks.mean_to_learn_from(value)
+    assert mean.item() == 5.0
+    (gradient,) = torch.autograd.grad(3 * mean, value)
+    assert gradient.item() == 3.0
+
+
 def test_ranks_draw_their_rows_of_one_batch():
     cpu = torch.device("cpu")
     whole = Noise(3, cpu).normal(6, 2)
