@@ -321,6 +321,8 @@ def test_every_defence_in_front_of_the_victim_is_listed(make_run: MakeRun, tmp_p
     text = write_report(runs, tmp_path / "report.html").read_text()
     for line in ("Undefended", "Behind rounding(1)", "accuracy 87.5\u00a0%"):
         assert line in text, line
+    alone = write_report(runs[1:], tmp_path / "alone.html").read_text()
+    assert "accuracy of the copy; your model: 95.5\u00a0%" in alone, "as it is without them"
 
 
 def test_what_the_attackers_hold_is_said_beside_their_results(
