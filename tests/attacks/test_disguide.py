@@ -140,7 +140,7 @@ def test_what_is_learnt_again_is_drawn_from_all_that_is_remembered(monkeypatch):
     taught = []
 
     def teach(self, s, batch, raised=None):
-        taught.append(batch.images)
+        taught.append(batch.inputs)
         return {"student/gap": torch.zeros(())}
 
     monkeypatch.setattr(DisGUIDE, "teach", teach)
@@ -159,7 +159,7 @@ def test_of_the_images_that_are_asked_every_so_many_are_grey(every):
     attack = small(grey_every=every)
     s, oracle, _ = begin(attack)
     (batch,) = attack.asked(s, oracle, 16, 1)
-    grey = (batch.images == batch.images[:, :1]).flatten(1).all(dim=1)
+    grey = (batch.inputs == batch.inputs[:, :1]).flatten(1).all(dim=1)
     assert grey.tolist() == [bool(every) and i % every == 0 for i in range(16)]
 
 

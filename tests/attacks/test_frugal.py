@@ -283,7 +283,7 @@ def test_other_things_than_images_are_rows_and_lessons_leave_them_as_they_were(m
     attack.step(s, oracle, 20)
     asked = torch.cat(victim.inputs)
     assert float((asked == -2.0).float().mean()) > 0.25
-    for row in torch.cat([lesson.images for lesson in learnt]):
+    for row in torch.cat([lesson.inputs for lesson in learnt]):
         assert bool((row == asked).all(dim=(1, 2)).any()), "a row was moved or rounded"
 
 
@@ -399,8 +399,8 @@ def test_a_mirrored_lesson_keeps_its_answers(monkeypatch):
     drawn, taught = lessons(monkeypatch, flip=True, as_asked=0)
     assert torch.equal(taught.answer.scores, drawn.answer.scores)
     same, mirrored = (
-        (taught.images - images).abs().amax(dim=(1, 2, 3)) < 1e-5
-        for images in (drawn.images, drawn.images.flip(3))
+        (taught.inputs - images).abs().amax(dim=(1, 2, 3)) < 1e-5
+        for images in (drawn.inputs, drawn.inputs.flip(3))
     )
     assert bool((same | mirrored).all())
     assert bool(mirrored.any())
@@ -412,7 +412,7 @@ def test_a_moved_lesson_is_moved_by_whole_pixels_and_no_further(monkeypatch):
     inner = (..., slice(1, 7), slice(1, 7))
     found = torch.stack(
         [
-            (drawn.images.roll((down, across), (2, 3)) - taught.images)[inner].abs().amax((1, 2, 3))
+            (drawn.inputs.roll((down, across), (2, 3)) - taught.inputs)[inner].abs().amax((1, 2, 3))
             for down in (-1, 0, 1)
             for across in (-1, 0, 1)
         ]
@@ -424,7 +424,7 @@ def test_a_moved_lesson_is_moved_by_whole_pixels_and_no_further(monkeypatch):
 @pytest.mark.parametrize(("share", "least", "most"), [(0.5, 4, 44), (1.0, 48, 48)])
 def test_a_share_of_a_lesson_stays_as_it_was_asked(share, least, most, monkeypatch):
     drawn, taught = lessons(monkeypatch, shift=0.5, as_asked=share, batch_size=48)
-    same = (taught.images == drawn.images).flatten(1).all(dim=1)
+    same = (taught.inputs == drawn.inputs).flatten(1).all(dim=1)
     assert least <= int(same.sum()) <= most
     assert torch.equal(taught.answer.scores, drawn.answer.scores)
 
@@ -446,7 +446,7 @@ def test_by_labels_students_learn_with_common_classes_raised(strength):
     images = torch.rand(9, *SPEC.shape, generator=torch.Generator().manual_seed(0))
     s.need_memory().put(Batch(images, Answer(Access.LABEL, torch.tensor([2] * 8 + [0]), None)))
     lesson = Batch(images[:4], Answer(Access.LABEL, torch.tensor([2, 2, 2, 0]), None))
-    said = s.student(lesson.images).detach()
+    said = s.student(lesson.inputs).detach()
     raised = strength * log_shares(torch.tensor([1, 0, 8, 0]))
     expected = cross_entropy(said + raised, lesson.answer.labels)
     losses = attack.teach(s, lesson, attack._raised(s.need_memory(), oracle))

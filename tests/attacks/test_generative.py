@@ -53,8 +53,8 @@ def test_batches_asked_together_are_those_asked_one_by_one(attack: Generative, n
     assert spy.batches == [3 * n]
     for ours, theirs in zip(together, one_by_one, strict=True):
         # Small ones are made together as well, where a product of more rows may round otherwise.
-        assert n == 8 or torch.equal(ours.images, theirs)
-        torch.testing.assert_close(ours.images, theirs)
+        assert n == 8 or torch.equal(ours.inputs, theirs)
+        torch.testing.assert_close(ours.inputs, theirs)
         torch.testing.assert_close(ours.answer.scores, oracle(theirs).scores)
     assert apart.batches == [n, n, n]
     assert attack.asked(s, oracle, n, 0) == []

@@ -94,7 +94,7 @@ def test_what_is_asked_are_bytes_and_the_memory_holds_just_that():
     asked = victim.inputs[0]
     assert torch.allclose(asked * 255, (asked * 255).round(), atol=1e-4)
     drawn = s.need_memory().draw(64, s.random)
-    for image, label in zip(drawn.images, drawn.answer.labels, strict=True):
+    for image, label in zip(drawn.inputs, drawn.answer.labels, strict=True):
         place = (asked - image).abs().flatten(1).amax(1).argmin()
         assert torch.equal(asked[place], image)
         assert int(victim.victim(asked[place][None]).argmax()) == int(label)
@@ -119,7 +119,7 @@ def test_views_are_learnt_with_the_label_of_the_original(monkeypatch):
     attack.study(s, oracle)
     (x,), (answer,) = shown, told
     assert torch.equal(answer.labels, drawn.answer.labels)
-    assert not torch.equal(x, drawn.images)
+    assert not torch.equal(x, drawn.inputs)
     assert victim.count == count
 
 

@@ -77,10 +77,10 @@ def test_the_first_batch_of_the_student_is_the_generators_with_its_answers(monke
     s.random.restore(place)
     again, _, _ = begin(attack)
     x = again.need_generator().network(s.normal(16, 8))
-    torch.testing.assert_close(learnt[0].images, ((x.tanh() + 1) / 2).detach())
+    torch.testing.assert_close(learnt[0].inputs, ((x.tanh() + 1) / 2).detach())
     scores = learnt[0].answer.scores
     assert scores is not None
-    torch.testing.assert_close(scores, spy.victim(learnt[0].images).softmax(1))
+    torch.testing.assert_close(scores, spy.victim(learnt[0].inputs).softmax(1))
 
 
 def test_every_batch_is_learnt_once_and_the_last_one_is_kept_and_told(monkeypatch):
@@ -88,10 +88,10 @@ def test_every_batch_is_learnt_once_and_the_last_one_is_kept_and_told(monkeypatc
     s, oracle, _ = begin(attack)
     learnt = noted(monkeypatch)
     losses = attack.step(s, oracle, 16)
-    images = torch.cat([batch.images for batch in learnt]).flatten(1)
+    images = torch.cat([batch.inputs for batch in learnt]).flatten(1)
     assert len(images.unique(dim=0)) == 3 * 16
     assert float(losses["student/gap"]) == 3
-    kept = s.need_memory().draw(64, s.random).images.flatten(1)
+    kept = s.need_memory().draw(64, s.random).inputs.flatten(1)
     nearest = torch.cdist(kept, images, p=torch.inf).argmin(dim=1)
     assert int(nearest.min()) >= 32, "of the last batch"
 
@@ -103,7 +103,7 @@ def test_what_is_learnt_again_is_drawn_from_all_that_is_remembered(monkeypatch):
     for _ in range(2):
         attack.step(s, oracle, 16)
     first, second, again = (
-        torch.cat([batch.images for batch in learnt[part]]).flatten(1)
+        torch.cat([batch.inputs for batch in learnt[part]]).flatten(1)
         for part in (slice(0, 1), slice(5, 6), slice(6, 10))
     )
     nearest = torch.cdist(again, torch.cat([first, second]), p=torch.inf).min(dim=1)

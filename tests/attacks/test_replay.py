@@ -48,7 +48,7 @@ def held(replay: Replay) -> set[int]:
     """The numbers of the images in the memory, found by drawing much more than it holds."""
     drawn = replay.draw(60 * max(1, len(replay)), Engine("cpu").random(0))
     told = drawn.answer.labels if drawn.answer.scores is None else drawn.answer.scores[:, 0]
-    levels = ((drawn.images[:, 0, 0, 0] + 1) / 4 * 255).round()
+    levels = ((drawn.inputs[:, 0, 0, 0] + 1) / 4 * 255).round()
     assert torch.equal(levels, told.float() % 256), "an answer came with another's image"
     return {int(number) for number in told}
 
@@ -88,8 +88,8 @@ def test_images_come_back_within_half_a_level_and_in_range():
     answer = Answer(Access.PROBABILITIES, torch.arange(200) % 3, torch.rand(200, 3))
     replay.put(Batch(images, answer))
     drawn = replay.draw(500, Engine("cpu").random(0))
-    SPEC.check_range(drawn.images)
-    gaps = (drawn.images.flatten(1)[:, None] - images.flatten(1)[None]).abs().amax(dim=2)
+    SPEC.check_range(drawn.inputs)
+    gaps = (drawn.inputs.flatten(1)[:, None] - images.flatten(1)[None]).abs().amax(dim=2)
     assert float(gaps.amin(dim=1).max()) <= 4 / 510 + 1e-6
 
 
@@ -100,7 +100,7 @@ def test_rows_come_back_as_they_were_and_count_four_bytes_a_value():
     assert replay.capacity == MEBIBYTE // (4 * 5 + 8)
     rows = -1 + 4 * torch.rand(1, 5, generator=torch.Generator().manual_seed(0))
     replay.put(Batch(rows, Answer(Access.LABEL, torch.tensor([2]), None)))
-    assert torch.equal(replay.draw(1, Engine("cpu").random(0)).images, rows)
+    assert torch.equal(replay.draw(1, Engine("cpu").random(0)).inputs, rows)
 
 
 @pytest.mark.parametrize("access", list(Access))
@@ -111,7 +111,7 @@ def test_answers_come_back_as_they_were_released(access):
     asked = Batch(images, oracle(images))
     replay.put(asked)
     drawn = replay.draw(100, Engine("cpu").random(1))
-    which = (drawn.images[:, 0, 0, :1] - images[:, 0, 0, 0]).abs().argmin(dim=1)
+    which = (drawn.inputs[:, 0, 0, :1] - images[:, 0, 0, 0]).abs().argmin(dim=1)
     assert drawn.answer.access is access
     assert torch.equal(drawn.answer.labels, asked.answer.labels[which])
     if asked.answer.scores is None:
@@ -131,9 +131,9 @@ def test_every_image_is_drawn_equally_often_by_numbers_of_the_attacks_own():
     assert int(counts.min()) > 1_800
     assert int(counts.max()) < 2_200
     torch.manual_seed(0)
-    first = replay.draw(8, Engine("cpu").random(5)).images
+    first = replay.draw(8, Engine("cpu").random(5)).inputs
     torch.manual_seed(1)
-    assert torch.equal(first, replay.draw(8, Engine("cpu").random(5)).images)
+    assert torch.equal(first, replay.draw(8, Engine("cpu").random(5)).inputs)
 
 
 def test_the_bound_is_in_bytes_and_never_more_than_the_budget_can_fill():
@@ -176,8 +176,8 @@ def test_tokens_are_kept_as_they_are_in_four_bytes_each():
     tokens = torch.randint(0, 70_000, (50, 6), generator=torch.Generator().manual_seed(0))
     replay.put(Batch(tokens, Answer(Access.LABEL, torch.arange(50), None)))
     drawn = replay.draw(200, Engine("cpu").random(1))
-    assert drawn.images.dtype == torch.int64
-    assert torch.equal(drawn.images, tokens[drawn.answer.labels])
+    assert drawn.inputs.dtype == torch.int64
+    assert torch.equal(drawn.inputs, tokens[drawn.answer.labels])
 
 
 def test_a_bound_under_one_image_is_an_error():
@@ -198,7 +198,7 @@ def test_goes_on_bit_for_bit_from_a_checkpoint_no_larger_than_what_is_held(tmp_p
     for replay in (whole, resumed):
         replay.put(batch(30, 33))
     ours, theirs = (replay.draw(40, Engine("cpu").random(3)) for replay in (whole, resumed))
-    assert torch.equal(ours.images, theirs.images)
+    assert torch.equal(ours.inputs, theirs.inputs)
     assert ours.answer.scores is not None
     assert theirs.answer.scores is not None
     assert torch.equal(ours.answer.scores, theirs.answer.scores)
@@ -249,10 +249,10 @@ def test_recent_is_a_chance_and_the_rest_comes_from_all():
 @pytest.mark.parametrize("n", [1, 4, 5, 9, 12])
 def test_a_batch_splits_in_order_and_every_answer_stays_with_its_image(access, n):
     parts = batch(0, 9, access).split(n)
-    assert [len(part.images) for part in parts] == [len(x) for x in torch.arange(9).split(n)]
+    assert [len(part.inputs) for part in parts] == [len(x) for x in torch.arange(9).split(n)]
     for first, part in zip(range(0, 9, n), parts, strict=True):
-        expected = batch(first, len(part.images), access)
-        assert torch.equal(part.images, expected.images)
+        expected = batch(first, len(part.inputs), access)
+        assert torch.equal(part.inputs, expected.inputs)
         assert torch.equal(part.answer.labels, expected.answer.labels)
         assert part.answer.access is access
         if expected.answer.scores is None:

@@ -141,7 +141,7 @@ def test_agreement_is_with_the_model_as_it_is_without_its_defences(tmp_path):
 
 def test_what_it_asks_besides_the_held_out_data_is_charged_to_it_as_well(auditor):
     before = auditor.account.spent
-    auditor.labels_of(tiny_target().held_out.floats()[:7])
+    auditor.labels_of(tiny_target().held_out.values()[:7])
     assert (auditor.account.spent, auditor.account.lost) == (before + 7, 0)
 
 

@@ -182,9 +182,9 @@ class Frugal(Guided):
         """The lesson with weak views in place of some images: their answers should be close."""
         if not spec.in_levels or not (self.shift or self.flip):
             return lesson
-        views = weak(lesson.images, spec, s.random, self.shift, self.flip)
+        views = weak(lesson.inputs, spec, s.random, self.shift, self.flip)
         kept = s.random.uniform(len(views), 1, 1, 1) < self.as_asked
-        return lesson._replace(images=torch.where(kept, lesson.images, views))
+        return lesson._replace(inputs=torch.where(kept, lesson.inputs, views))
 
     @torch.no_grad()
     def _chosen(self, s: State, spec: InputSpec, n: int) -> Tensor:

@@ -46,7 +46,7 @@ class IDEAL(Synthesis):
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
         """One step of the student on views of the images, with the images' own labels."""
-        seen = self.view(s, lesson.images, spec)
+        seen = self.view(s, lesson.inputs, spec)
         return super().learn(s, Batch(seen, lesson.answer), spec)
 
 

@@ -112,7 +112,7 @@ class QEDG(Synthesis):
 
     def learn(self, s: State, lesson: Batch, spec: InputSpec) -> dict[str, Tensor]:
         """One step down the mean loss, in which wrong answers weigh more."""
-        images = self._freely_augmented(s, lesson.images) if self.free_share else lesson.images
+        images = self._freely_augmented(s, lesson.inputs) if self.free_share else lesson.inputs
         scores = s.student(images)
         gaps = self.miss(scores, lesson.answer)
         wrong = scores.argmax(dim=1) != lesson.answer.labels

@@ -21,15 +21,15 @@ MEBIBYTE = 2**20
 class Batch(NamedTuple):
     """Inputs [N, *shape] in the spec's range, and what the oracle released for them."""
 
-    images: Tensor
+    inputs: Tensor
     answer: Answer
 
     def split(self, n: int) -> list[Batch]:
         """Split into batches of `n`, in order; the last may be smaller."""
         access, labels, scores = self.answer
-        images, chosen = torch.split(self.images, n), torch.split(labels, n)
-        told = [None] * len(images) if scores is None else torch.split(scores, n)
-        rows = zip(images, chosen, told, strict=True)
+        inputs, chosen = torch.split(self.inputs, n), torch.split(labels, n)
+        told = [None] * len(inputs) if scores is None else torch.split(scores, n)
+        rows = zip(inputs, chosen, told, strict=True)
         return [Batch(x, Answer(access, label, score)) for x, label, score in rows]
 
 
@@ -64,57 +64,57 @@ class Replay:
                 f"memory_mib: one input with its answer takes {row:,} bytes, more than "
                 f"{mebibytes:,} MiB. Raise it."
             )
-        self._images = torch.empty(
+        self._inputs = torch.empty(
             (self.capacity, *oracle.spec.shape), dtype=kind, device=engine.device
         )
         self._answers = room(oracle, self.capacity, engine.device)
         self._put = 0
 
     def __len__(self) -> int:
-        """Images held now."""
+        """Inputs held now."""
         return min(self._put, self.capacity)
 
     def put(self, batch: Batch) -> None:
-        """Keep a batch, in place of the oldest images if the memory is full."""
-        images = quantise(batch.images, self._spec) if self._spec.in_levels else batch.images
-        images = self._ranks.rows(images).to(self._images.dtype)
+        """Keep a batch, in place of the oldest inputs if the memory is full."""
+        inputs = quantise(batch.inputs, self._spec) if self._spec.in_levels else batch.inputs
+        inputs = self._ranks.rows(inputs).to(self._inputs.dtype)
         kept = self._ranks.rows(batch.answer.pack())
-        first = max(0, len(images) - self.capacity)
-        places = torch.arange(self._put + first, self._put + len(images), device=images.device)
-        self._images[places % self.capacity] = images[first:]
+        first = max(0, len(inputs) - self.capacity)
+        places = torch.arange(self._put + first, self._put + len(inputs), device=inputs.device)
+        self._inputs[places % self.capacity] = inputs[first:]
         self._answers[places % self.capacity] = kept[first:].to(self._answers.dtype)
-        self._put += len(images)
+        self._put += len(inputs)
 
     def draw(self, n: int, random: Noise, recent: float = 0.0, window: int = 1) -> Batch:
-        """`n` of the images held, uniformly and with replacement, with their answers.
+        """`n` of the inputs held, uniformly and with replacement, with their answers.
 
-        With probability `recent`, each is drawn from the latest `window` images instead.
+        With probability `recent`, each is drawn from the latest `window` inputs instead.
         """
         which = random.integers(n, below=len(self))
         if recent:
             back = random.integers(n, below=min(window, len(self)))
             latest = (self._put - 1 - back) % self.capacity
             which = torch.where(random.uniform(n) < recent, latest, which)
-        images = self._images[which]
+        inputs = self._inputs[which]
         if self._spec.in_levels:
-            images = dequantise(images, self._spec)
+            inputs = dequantise(inputs, self._spec)
         if self._spec.vocabulary is not None:
-            images = images.long()
-        return Batch(images, Answer.unpack(self._access, self._answers[which]))
+            inputs = inputs.long()
+        return Batch(inputs, Answer.unpack(self._access, self._answers[which]))
 
     def label_counts(self, classes: int) -> Tensor:
-        """How many of the images held the victim assigned to each class: [K], int64."""
+        """How many of the inputs held the victim assigned to each class: [K], int64."""
         held = Answer.unpack(self._access, self._answers[: len(self)])
         return torch.bincount(held.labels, minlength=classes)
 
     def state(self) -> dict[str, Any]:
         """All that is held; a checkpoint grows by its size."""
         held = len(self)
-        return {"images": self._images[:held], "answers": self._answers[:held], "put": self._put}
+        return {"images": self._inputs[:held], "answers": self._answers[:held], "put": self._put}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from a saved `state`."""
         held = len(state["images"])
-        self._images[:held] = state["images"].to(self._images.device)
+        self._inputs[:held] = state["images"].to(self._inputs.device)
         self._answers[:held] = state["answers"].to(self._answers.device)
         self._put = state["put"]

@@ -79,7 +79,7 @@ class ThroughStudents(Generative):
         """
         gaps = {}
         for name, student in self.students(s).items():
-            scores = student(batch.images).float()
+            scores = student(batch.inputs).float()
             gap = self.miss(scores if raised is None else scores + raised, batch.answer).mean()
             student.descend(gap)
             gaps[f"{name}/gap"] = gap.detach()
