@@ -87,8 +87,8 @@ _RESNETS = ("resnet34-8x", "resnet18-8x")
 PAIRS: dict[str, tuple[Pair, ...]] = {
     "small": (
         _pair("digits", lambda: load("digits"), _GAP_CNNS, (20, 2), seeds=3),
-        _pair("digits-enlarged", enlarged_digits, _GAP_CNNS, (20, 2)),
-        _pair("house-numbers", lambda: house_numbers(6_000, 500), _SMALL_RESNETS, (8, 4)),
+        _pair("digits-enlarged", enlarged_digits, _GAP_CNNS, (20, 2), seeds=3),
+        _pair("house-numbers", lambda: house_numbers(6_000, 500), _SMALL_RESNETS, (8, 4), seeds=3),
     ),
     "resnet": (_pair("resnets", lambda: house_numbers(20_000, 2_000), _RESNETS, (10, 3)),),
 }
