@@ -1,7 +1,7 @@
 """Victims whose inputs are texts, for docs/texts.md: questions by three models.
 
 The questions are read from the folder in COPYCOST_TEST_DATA. An input is 16 words of a
-vocabulary, as numbers from 1; 0 stands for none.
+vocabulary, as numbers from 1, the most frequent; 0 stands for none.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def questions() -> Texts:
     """5,952 questions; six kinds of things that they ask for."""
     (texts, labels), (held_out, held_out_labels) = (_part(part) for part in ("train", "test"))
     found = Counter(word for text in texts for word in set(_words(text)))
-    words = ["", *sorted(word for word, times in found.items() if times >= LEAST)]
+    kept = [(-times, word) for word, times in found.items() if times >= LEAST]
+    words = ["", *(word for _, word in sorted(kept))]
     number = {word: i for i, word in enumerate(words)}
     first, second = (np.array([_tokens(t, number) for t in part]) for part in (texts, held_out))
     return Texts(first, labels, second, held_out_labels, words)

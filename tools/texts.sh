@@ -13,10 +13,15 @@ sweep() {
     --threads 1 --device cpu --evaluations 3 "${@:3}"
 }
 for victim in logistic forest recurrent; do
-  sweep "$victim" bag-of-tokens --attack frugal --budget 1000 --budget 3000 --budget 10000 \
-    --budget 30000 --budget 100000 --access probabilities --access label
+  for kind in phrases zipfian; do
+    sweep "$victim" bag-of-tokens --attack frugal --set "frugal.texts=$kind" --budget 1000 \
+      --budget 3000 --budget 10000 --access probabilities --access label
+  done
   sweep "$victim" bag-of-tokens --attack random-noise --budget 10000
-  sweep "$victim" text-cnn --attack frugal --budget 10000
+done
+for victim in logistic forest recurrent; do # further, and by a slower student
+  sweep "$victim" bag-of-tokens --attack frugal --set frugal.texts=phrases --budget 30000
+  sweep "$victim" text-cnn --attack frugal --set frugal.texts=phrases --budget 3000
 done
 # Records say which commit they were made at, so nothing changes in the repository until all are.
 for run in "$out"/*/*-seed*; do

@@ -15,7 +15,8 @@ from copycost.attacks.dfms_hl import DFMSHL
 from copycost.attacks.frugal import Frugal, by_turns, log_shares
 from copycost.attacks.random_noise import RandomNoise
 from copycost.attacks.replay import Batch
-from copycost.attacks.sources import leaves, phrases, shapes, sparse, uniform
+from copycost.attacks.sources import leaves, shapes, sparse, uniform
+from copycost.attacks.texts import phrases
 from copycost.attacks.untrained import composed, coordinates, of_kinds, patches
 from copycost.engine import Engine
 from copycost.errors import ConfigError, SpecMismatch
@@ -257,7 +258,22 @@ def test_one_candidate_leaves_nothing_to_choose(monkeypatch):
     ],
 )
 def test_who_draws_images_by_rules_is_of_another_class(attack, holds):
-    assert attack.assumed == holds
+    assert attack.assumes(SPEC) == holds
+
+
+@pytest.mark.parametrize(
+    ("settings", "holds"),
+    [
+        ({}, "strictly data-free"),
+        ({"sources": "leaves"}, "strictly data-free"),
+        ({"texts": "phrases,zipfian"}, "word frequencies"),
+    ],
+)
+def test_who_knows_which_words_are_frequent_is_of_another_class(settings, holds):
+    text = InputSpec((6,), modality=Modality.TEXT, vocabulary=50)
+    assert read_settings(Frugal, settings).assumes(text) == holds
+    table = InputSpec((6,), modality=Modality.TABULAR)
+    assert read_settings(Frugal, settings).assumes(table) == "strictly data-free"
 
 
 def test_the_floor_is_noise_and_nothing_else():
@@ -311,7 +327,9 @@ def test_tokens_are_asked_about_whatever_they_stand_for(modality):
 
 def test_kinds_of_numbers_are_not_for_texts():
     for texts in (["sparse"], ["phrases", "leaves"], []):
-        with pytest.raises(ConfigError, match="texts: expected one or more of phrases, uniform"):
+        with pytest.raises(
+            ConfigError, match=r"texts.*(Known: phrases, zipfian, uniform|at least 1)"
+        ):
             read_settings(Frugal, {"texts": texts})
 
 
@@ -492,7 +510,8 @@ def test_what_suits_a_budget_are_settings(budget):
     assert attack.batch_size.bit_count() == 1  # several processes can share it
     assert 4 <= attack.student_steps <= 128
     assert 2 <= attack.candidates <= 16
-    assert attack.assumed == STRICTLY_DATA_FREE
+    for spec in (SPEC, InputSpec((6,), vocabulary=50, modality=Modality.TEXT)):
+        assert attack.assumes(spec) == STRICTLY_DATA_FREE
 
 
 def test_no_kind_of_image_at_all_is_an_error():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 
@@ -16,7 +14,6 @@ from copycost.attacks.sources import (
     leaves,
     levelled,
     normal,
-    phrases,
     shapes,
     sparse,
     textured,
@@ -104,7 +101,7 @@ def test_images_differ_and_a_seed_repeats_them(name):
 @pytest.mark.parametrize("name", list(SOURCES))
 def test_what_is_drawn_by_rules_is_no_mere_noise(name):
     drawn = name not in {
-        "uniform", "normal", "levelled", "sparse", "phrases", "untrained", "coordinates", "winners",
+        "uniform", "normal", "levelled", "sparse", "untrained", "coordinates", "winners",
     }  # fmt: skip
     holds = "procedural images" if drawn else "strictly data-free"
     assert knowledge_of((SOURCES[name],)) == holds
@@ -145,36 +142,6 @@ def test_sparse_inputs_have_few_values_or_many(random):
     assert float(share.mean()) == pytest.approx(1 / 3, abs=0.02)  # of the square of a uniform
     assert float((share < 0.25).float().mean()) == pytest.approx(0.5, abs=0.04)
     assert float(x[filled].mean()) == pytest.approx(1.0, abs=0.02)
-
-
-TOKENS = InputSpec((16,), modality=Modality.TEXT, vocabulary=900)
-
-
-def test_phrases_are_short_as_often_as_long_and_of_any_tokens(random):
-    x = phrases(TOKENS, N, random)
-    TOKENS.check_shape(x)
-    TOKENS.check_range(x)
-    length = torch.where(x > 0, torch.arange(16) + 1, 0).amax(dim=1)
-    assert bool(((x > 0).sum(dim=1) >= length - 1).all()), "only a token that happens to be 0"
-    for least, below in ((1, 2), (2, 4), (4, 8), (8, 17)):
-        share = float(((length >= least) & (length < below)).float().mean())
-        assert share == pytest.approx(math.log(below / least, 17), abs=0.04)
-    counts = x[x > 0].bincount(minlength=900)[1:]
-    assert float(counts.float().std() / counts.float().mean().sqrt()) == pytest.approx(1, abs=0.1)
-
-
-def test_tokens_of_noise_are_uniform_over_the_vocabulary(random):
-    x = uniform(TOKENS, N, random)
-    counts = x.flatten().bincount(minlength=900)
-    assert len(counts) == 900
-    assert float(counts.float().std() / counts.float().mean().sqrt()) == pytest.approx(1, abs=0.1)
-
-
-@pytest.mark.parametrize("source", [uniform, phrases])
-def test_a_text_does_not_depend_on_which_others_are_drawn(source, random):
-    among, kept = Engine("cpu").random(0), torch.tensor([5, 0, 2])
-    some = source(TOKENS, 3, random.of(kept, 6))
-    assert torch.equal(some, source(TOKENS, 6, among)[kept])
 
 
 def test_fields_are_smooth_and_noise_is_not(random):

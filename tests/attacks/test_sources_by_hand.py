@@ -63,17 +63,6 @@ def sparse(d: Noise) -> Tensor:
     return images
 
 
-def phrases(d: Noise) -> Tensor:
-    values, lengths = d.uniform(N, C, H, W), d.uniform(N, 1)
-    images = torch.full((N, C, H, W), LOW)
-    for i in range(N):
-        length = int((C * H * W + 1) ** float(lengths[i]))
-        for place, (c, row, column) in enumerate(product(range(C), range(H), range(W))):
-            if place < length:
-                images[i, c, row, column] = LOW + (HIGH - LOW) * float(values[i, c, row, column])
-    return images
-
-
 def fields(d: Noise) -> Tensor:
     total = d.normal(N, C, H, W) * d.uniform(N, 1, 1, 1) ** 2
     for height, width in ((2, 2), (4, 4)):  # 8 would be more than the longer side
@@ -206,7 +195,6 @@ BY_HAND: dict[str, Callable[[Noise], Tensor]] = {
     "patches": lambda d: paled(laid_over(lambda d: filmed(flat_winners(d), d), d), d),
     "levelled": lambda d: exposed(d.normal(N, C, H, W), d),
     "sparse": sparse,
-    "phrases": phrases,
     "fields": fields,
     "leaves": leaves,
     "textured": lambda d: paled(filmed(leaves(d), d), d),

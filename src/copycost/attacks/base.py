@@ -72,9 +72,8 @@ class Attack(ABC):
         """Whether inputs may be tokens, which have no size and no neighbours."""
         return False
 
-    @property
-    def assumed(self) -> str:
-        """What the attacker has with these settings; `knowledge`, unless they change it."""
+    def assumes(self, spec: InputSpec) -> str:
+        """What an attacker with these settings holds; `knowledge`, unless they change it."""
         return self.knowledge
 
     @property

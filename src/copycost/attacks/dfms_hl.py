@@ -22,8 +22,7 @@ class DFMSHL(DFMS):
     """Kind of random images that serve as proxies; None for no proxies and no discriminator. The
     authors' synthetic proxies are `shapes`."""
 
-    @property
-    def assumed(self) -> str:
+    def assumes(self, spec: InputSpec) -> str:
         """Strictly data-free, unless `like` follows rules about what images look like."""
         return knowledge_of([self.like] if self.like else [])
 

@@ -18,13 +18,12 @@ from copycost.attacks.replay import Batch, Replay
 from copycost.attacks.sources import (
     ShapelessSetting,
     SourcesSetting,
-    TokensSetting,
     knowledge_of,
     levelled,
-    phrases,
     sparse,
 )
 from copycost.attacks.state import Player, State
+from copycost.attacks.texts import TextsSetting, knowledge_of_texts, phrases
 from copycost.attacks.untrained import Source, coordinates, of_kinds, untrained
 from copycost.attacks.views import weak
 from copycost.engine import Engine
@@ -66,7 +65,7 @@ class Frugal(Guided):
     """Kinds of candidates, equally likely, for a victim of images."""
     rows: ShapelessSetting = (levelled, sparse)
     """Kinds of candidates for a victim of other things, such as a table's rows."""
-    texts: TokensSetting = (phrases,)
+    texts: TextsSetting = (phrases,)
     """Kinds of candidates for a victim of tokens."""
     generated: bool = False
     """Whether a generator that maximises the students' disagreement makes one more kind."""
@@ -129,10 +128,10 @@ class Frugal(Guided):
         """Whether inputs may be tokens: unless a generator makes some of them."""
         return not self.generated
 
-    @property
-    def assumed(self) -> str:
-        """Strictly data-free, unless some source follows rules about what images look like."""
-        return knowledge_of(self.sources)
+    def assumes(self, spec: InputSpec) -> str:
+        """Strictly data-free, unless a kind needs more: rules about images, words' frequencies."""
+        kinds = self._named(spec)
+        return knowledge_of(kinds) if spec.vocabulary is None else knowledge_of_texts(kinds)
 
     @property
     def generates(self) -> bool:

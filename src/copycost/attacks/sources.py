@@ -63,19 +63,6 @@ def sparse(spec: InputSpec, n: int, random: Noise) -> Tensor:
     return torch.where(filled, values, torch.full_like(values, spec.low))
 
 
-def phrases(spec: InputSpec, n: int, random: Noise) -> Tensor:
-    """Independent tokens in the first places, and none, token 0, in the rest.
-
-    Lengths are uniform in their logarithm, from 1 up to all places: short texts say most of what
-    single tokens do. Of numbers, the rest are the lowest.
-    """
-    values = uniform(spec, n, random)
-    length = torch.exp(random.uniform(n, 1) * math.log(spec.size + 1)).floor()
-    filled = torch.arange(spec.size, device=random.device) < length
-    none = spec.low if spec.vocabulary is None else 0
-    return torch.where(filled.view(n, *spec.shape), values, torch.full_like(values, none))
-
-
 def fields(spec: InputSpec, n: int, random: Noise) -> Tensor:
     """Smooth random fields of several scales, each image with its own contrast and brightness.
 
@@ -170,9 +157,6 @@ SOURCES: Registry[Source] = Registry(
         "sparse": Entry(
             "copycost.attacks.sources:sparse", "mostly the lowest value, some uniform ones"
         ),
-        "phrases": Entry(
-            "copycost.attacks.sources:phrases", "independent tokens, as many as each text has"
-        ),
         "untrained": Entry(
             "copycost.attacks.untrained:untrained", "by untrained convolutional networks"
         ),
@@ -202,8 +186,6 @@ NOISE = frozenset({uniform, normal})
 """Kinds whose values are independent."""
 SHAPELESS = NOISE | {levelled, sparse}
 """Kinds for inputs of any shape; the others draw images."""
-OF_TOKENS = frozenset({uniform, phrases})
-"""Kinds for inputs of tokens."""
 DRAWN = frozenset({composed, patches, fields, leaves, textured, shapes})
 """Kinds that follow rules about what images look like: that objects occlude one another is such
 a rule, even where untrained networks draw the outlines."""
@@ -217,25 +199,19 @@ def knowledge_of(kinds: Iterable[Source]) -> str:
 SourceSetting = Annotated[Source, choice(SOURCES)]
 
 
-def _names(given: object) -> object:
+def names(given: object) -> object:
     """A list of names from names between commas, as a command line gives them."""
     return given.split(",") if isinstance(given, str) and given else given or ()
 
 
-SourcesSetting = Annotated[tuple[SourceSetting, ...], BeforeValidator(_names)]
+SourcesSetting = Annotated[tuple[SourceSetting, ...], BeforeValidator(names)]
 
 
-def _only(known: frozenset[Source]) -> AfterValidator:
-    """Accept one or more kinds that are all among those `known`."""
-
-    def checked(given: tuple[Source, ...]) -> tuple[Source, ...]:
-        if not given or not set(given) <= known:
-            names = ", ".join(sorted(SOURCES.name_of(kind) for kind in known))
-            raise ValueError(f"expected one or more of {names}; others draw other things")
-        return given
-
-    return AfterValidator(checked)
+def _for_any_shape(given: tuple[Source, ...]) -> tuple[Source, ...]:
+    if not given or not set(given) <= SHAPELESS:
+        names = ", ".join(sorted(SOURCES.name_of(kind) for kind in SHAPELESS))
+        raise ValueError(f"expected one or more of {names}; others draw images")
+    return given
 
 
-ShapelessSetting = Annotated[SourcesSetting, _only(SHAPELESS)]
-TokensSetting = Annotated[SourcesSetting, _only(OF_TOKENS)]
+ShapelessSetting = Annotated[SourcesSetting, AfterValidator(_for_any_shape)]

@@ -103,7 +103,7 @@ class Bench:
         records = [r.record for r in self.results if r.config.attack == name and r.record]
         return AttackResult(
             attack=name,
-            kind=held(records[0]) if records else attack.assumed,
+            kind=held(records[0]) if records else attack.knowledge,
             access=self.config.access,
             queries_per_image=attack.queries_per_image,
             batch_size=attack.batch_size,

@@ -13,6 +13,7 @@ MEANINGS = {
         "alone or were never trained"
     ),
     "procedural images": "rules by which images are drawn, and no real image",
+    "word frequencies": "which words are frequent, and no text",
     "proxy": "images that are somewhat like the model's data, from which queries are made",
     "pool": "unlabelled images to ask about",
     IN_DISTRIBUTION: "the model's own training images without their labels",
@@ -30,7 +31,9 @@ def held(record: Record) -> str:
 
     Early records of Frugal call images laid over one another, `composed` and `patches`, strictly
     data-free. Records are never rewritten, so the stricter class is derived when they are shown.
-    A stranger's attack may mean something else by `sources`.
+    Other victims than those of images are not asked about its sources, and a stranger's attack may
+    mean something else by them.
     """
-    kinds = record.config["settings"].get("sources") if record.attack == "frugal" else None
+    images = record.attack == "frugal" and record.victim.spec.in_levels
+    kinds = record.config["settings"].get("sources") if images else None
     return record.knowledge if kinds is None else knowledge_of(SOURCES[kind] for kind in kinds)

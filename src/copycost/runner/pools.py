@@ -65,10 +65,11 @@ def knowledge(attack: Attack, pool: Pool | None, target: Target) -> str:
     A pool from the victim's own data counts as in-distribution, even at another size or in
     another encoding.
     """
+    assumed = attack.assumes(target.victim.spec)
     if pool is None:
-        return attack.assumed
+        return assumed
     own = (pool.origin or pool.name) == (target.origin or target.dataset)
-    return IN_DISTRIBUTION if own else attack.assumed
+    return IN_DISTRIBUTION if own else assumed
 
 
 def _data_of(victim: str) -> str | None:
