@@ -52,3 +52,17 @@ def test_attacks_are_rows_and_models_columns(
         "50.0 %", "85.0 % (80.0–90.0 %)", "60.0 %",
     ]  # fmt: skip
     assert cells_of(words.split("\n"))[2][1].startswith("40.0 %")
+
+
+def test_kinds_of_texts_are_rows_of_their_own(make_record: MakeRecord, tmp_path: Path) -> None:
+    spec = {"shape": [6], "modality": "text", "vocabulary": 50}
+    for place, (kind, agreement) in enumerate((("phrases", 0.25), ("zipfian", 0.75))):
+        asked = {"settings": {"texts": [kind]}}
+        record = make_record("frugal", 0, agreement, victim={"spec": spec}, config=asked)
+        folder = tmp_path / "texts" / str(place)
+        folder.mkdir(parents=True)
+        record.write(folder)
+    _, cells, *_ = texts_passage(tmp_path).replace("\u00a0", " ").split("\n\n")
+    rows = cells_of(cells.split("\n"))[2:]
+    assert [row[0].split(", ")[1] for row in rows] == ["`phrases`", "`zipfian`"]
+    assert [row[1].split(" / ")[0] for row in rows] == ["25.0 %", "75.0 %"]

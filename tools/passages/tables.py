@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from copycost.report.groups import Group, group_records
 from copycost.report.table import in_words
@@ -50,14 +51,26 @@ def _data(group: Group) -> str:
     return group.setting.data
 
 
-def _attack(group: Group) -> tuple[bool, str, str, int]:
-    return by_labels(group), group.attack, group.setting.student, group.setting.budget
+class _Attack(NamedTuple):
+    labels: bool
+    name: str
+    student: str
+    texts: tuple[str, ...]
+    """Kinds of texts that were asked about, if the attack chooses among them."""
+    budget: int
 
 
-def _in_words(attack: tuple[bool, str, str, int]) -> str:
-    labels, name, student, budget = attack
-    told = ", labels" if labels else ""
-    return f"{attack_name(name)} into `{student}`{told}, {budget:,} queries"
+def _attack(group: Group) -> _Attack:
+    tokens = group.victim.spec.vocabulary is not None
+    texts = group.records[0].config["settings"].get("texts", ()) if tokens else ()
+    setting = group.setting
+    return _Attack(by_labels(group), group.attack, setting.student, tuple(texts), setting.budget)
+
+
+def _in_words(attack: _Attack) -> str:
+    asked = "".join(f", `{kind}`" for kind in attack.texts) + (", labels" if attack.labels else "")
+    name = attack_name(attack.name)
+    return f"{name} into `{attack.student}`{asked}, {attack.budget:,} queries"
 
 
 def _model(victim: VictimFacts) -> str:
