@@ -289,8 +289,11 @@ def test_a_trial_that_was_stopped_by_an_older_version_goes_on(tmp_path, monkeypa
 
 def test_another_trial_is_for_another_purpose(tmp_path, w, inputs):
     def purpose(right: int = N, pgd: PGD | None = None, seed: int = 0) -> dict[str, Any]:
-        which: Any = SimpleNamespace(right=torch.arange(N) < right)
-        return TransferTrial(Linear(w, 0.0), which, pgd or PGD(), Engine("cpu"), seed).purpose
+        asked: Any = SimpleNamespace(
+            right=torch.arange(N) < right,
+            target=SimpleNamespace(victim=SimpleNamespace(spec=InputSpec((1, 1, 2)))),
+        )
+        return TransferTrial(Linear(w, 0.0), asked, pgd or PGD(), Engine("cpu"), seed).purpose
 
     usual = purpose()
     assert purpose() == usual
