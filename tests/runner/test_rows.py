@@ -87,5 +87,5 @@ def test_rows_outside_the_range_are_refused() -> None:
 
 
 def test_a_net_for_images_names_one_for_rows(tmp_path: Path) -> None:
-    with pytest.raises(SpecMismatch, match="choose mlp, or one of your own"):
+    with pytest.raises(SpecMismatch, match="choose mlp for numbers, bag-of-tokens for tok"):
         copy_model(config(**FRUGAL, student="gap-cnn"), linear_target(), tmp_path)
