@@ -37,10 +37,17 @@ def test_the_middle_and_the_width_of_a_range():
 def test_tokens_are_integers_below_the_vocabulary():
     spec = InputSpec(shape=(5,), modality=Modality.TEXT, vocabulary=100)
     spec.check_shape(torch.zeros(2, 5, dtype=torch.long))
-    with pytest.raises(SpecMismatch, match="token numbers"):
+    with pytest.raises(SpecMismatch, match=r"numbers, got torch\.float32; give tokens as int64"):
         spec.check_shape(torch.zeros(2, 5))
-    with pytest.raises(SpecMismatch, match=r"\[0, 99\]"):
-        spec.check_range(torch.full((2, 5), 100))
+    spec.check_range(torch.tensor([[0, 99]]))
+    for foreign, came in ((100, "100 to 100"), (-1, "-1 to -1")):
+        with pytest.raises(SpecMismatch, match=f"from 0 to 99, got tokens from {came}; leave out"):
+            spec.check_range(torch.full((2, 5), foreign))
+
+
+def test_other_inputs_than_images_have_to_say_what_they_are():
+    with pytest.raises(ValueError, match=r"got \(5,\); of other .* such as Modality.TEXT"):
+        InputSpec(shape=(5,), vocabulary=100)
 
 
 @pytest.mark.parametrize("high", [0.1, 2.64, 2.8])

@@ -74,7 +74,7 @@ class SpecMismatch(CopycostError):
     def __init__(self, expected: str, came: str, advice: str = "") -> None:
         """`expected` and `came` complete 'expected …, got …'; `advice` says what to do."""
         super().__init__(f"expected {expected}, got {came}" + (f"; {advice}" if advice else ""))
-        self.expected, self.came = expected, came
+        self.expected, self.came, self.advice = expected, came, advice
         self.charged = 0
         """Queries already charged, if the fault is in an answer; else 0."""
 

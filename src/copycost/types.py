@@ -93,7 +93,10 @@ class InputSpec:
         if not self.low < self.high:
             raise ValueError(f"low must be below high, got [{self.low}, {self.high}]")
         if self.modality is Modality.IMAGE and len(self.shape) != 3:
-            raise ValueError(f"an image's shape is (C, H, W), got {self.shape}")
+            raise ValueError(
+                f"an image's shape is (C, H, W), got {self.shape}; of other inputs declare the "
+                "modality, such as Modality.TEXT"
+            )
         return self
 
     @property
@@ -128,9 +131,14 @@ class InputSpec:
         """
         if x.ndim != len(self.shape) + 1 or tuple(x.shape[1:]) != tuple(self.shape):
             raise SpecMismatch(f"inputs of shape [N, {_join(self.shape)}]", _shape(x))
-        if x.is_floating_point() == (self.vocabulary is not None):
-            wanted = "floating-point values" if self.vocabulary is None else "token numbers"
-            raise SpecMismatch(wanted, str(x.dtype))
+        if self.vocabulary is None and not x.is_floating_point():
+            raise SpecMismatch(
+                "floating-point values",
+                str(x.dtype),
+                "give floats, or images as uint8; of tokens declare the vocabulary in InputSpec",
+            )
+        if self.vocabulary is not None and x.is_floating_point():
+            raise SpecMismatch("token numbers", str(x.dtype), "give tokens as int64")
 
     def check_range(self, x: Tensor) -> None:
         """Raise `SpecMismatch` unless every value of `x` is finite and in range.
@@ -142,13 +150,20 @@ class InputSpec:
         )
         low, high = min(low, _as_float32(low)), max(high, _as_float32(high))
         least, most = (float(v) for v in x.detach().aminmax())
-        # `not (>=)` rather than `<`, so that NaN is caught too.
-        if not (least >= low and most <= high):
+        # NaN is not in range either, and no comparison with it holds.
+        if least >= low and most <= high:
+            return
+        if self.vocabulary is not None:
             raise SpecMismatch(
-                f"inputs in [{low:g}, {high:g}]",
-                f"values from {least:g} to {most:g}",
-                "map the inputs to the declared range before asking; the victim normalises them",
+                f"tokens from 0 to {self.vocabulary - 1}",
+                f"tokens from {least:.0f} to {most:.0f}",
+                "leave out what is not in the vocabulary, or declare a larger one",
             )
+        raise SpecMismatch(
+            f"inputs in [{low:g}, {high:g}]",
+            f"values from {least:g} to {most:g}",
+            "map the inputs to the declared range before asking; the victim normalises them",
+        )
 
 
 class Answer(NamedTuple):

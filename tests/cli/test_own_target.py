@@ -189,7 +189,8 @@ def test_the_ceiling_needs_its_data_from_python_and_asks_nothing_before(copycost
         (
             "impossible",
             "    return InputSpec((8, 8))",  # the user's own line, not the library's
-            "ValidationError: an image's shape is (C, H, W), got (8, 8)",
+            "ValidationError: an image's shape is (C, H, W), got (8, 8); of other inputs declare "
+            "the modality, such as Modality.TEXT",
             ValidationError,
         ),
     ],

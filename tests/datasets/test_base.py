@@ -67,7 +67,7 @@ def test_tokens_are_kept_as_they_are_and_are_no_images_or_numbers() -> None:
     assert data.values(torch.tensor([1, 0])).tolist() == [[2, 300], [0, 5]]
     text = InputSpec((2,), modality=Modality.TEXT, vocabulary=301)
     assert torch.equal(data.in_range(text).values(), torch.tensor(tokens.astype(int)))
-    with pytest.raises(SpecMismatch, match=r"inputs in \[0, 299\], got values from 0 to 300"):
+    with pytest.raises(SpecMismatch, match=r"tokens from 0 to 299, got tokens from 0 to 300"):
         data.in_range(replace(text, vocabulary=300))
     with pytest.raises(SpecMismatch, match=r"expected floating-point values, got torch\.int64"):
         data.in_range(InputSpec((2,), modality=Modality.TABULAR))
@@ -77,6 +77,8 @@ def test_tokens_are_kept_as_they_are_and_are_no_images_or_numbers() -> None:
     pixels = Labelled(torch.zeros(3, 1, 4, 4, dtype=torch.uint8), data.labels)
     with pytest.raises(SpecMismatch, match=r"expected token numbers, got torch\.float32"):
         pixels.in_range(InputSpec((1, 4, 4), vocabulary=256))
+    with pytest.raises(DataError, match=r"torch\.uint8 \[3, 2\] \(.*: convert tokens to int64"):
+        Labelled(torch.zeros(3, 2, dtype=torch.uint8), data.labels)
 
 
 def test_numbers_are_kept_as_they_are_in_any_shape() -> None:

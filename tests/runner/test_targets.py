@@ -11,6 +11,7 @@ from PIL import Image
 
 from copycost import FunctionVictim, InputSpec, ModuleVictim, RunConfig, Target, copy_model, defend
 from copycost.datasets import load
+from copycost.datasets.base import Labelled
 from copycost.defences.base import Defence
 from copycost.defences.rounding import Rounding
 from copycost.engine import Engine
@@ -19,6 +20,7 @@ from copycost.nets import ARCHITECTURES
 from copycost.runner.targets import load_target
 from copycost.sweep.victims import home_of
 from copycost.testing import TINY, tiny_victim
+from copycost.types import Modality
 from copycost.victims.base import Victim
 from copycost.victims.saved import Card, save_model
 from tests.runner.conftest import tiny_config, tiny_target
@@ -59,6 +61,23 @@ def test_images_that_are_not_decoded_yet_can_judge(tmp_path: Path) -> None:
     held_out = Target(victim, data.train, data.provenance).held_out
     assert held_out.values()[0].min() == -1.0
     assert held_out.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "held_out", "told"),
+    [
+        (5, torch.tensor([[0, 5]]), "tokens from 0 to 4, got tokens from 0 to 5 in questions; le"),
+        (5, torch.rand(1, 2), "token numbers, got torch.float32 in questions; give tokens as i"),
+        (None, torch.tensor([[0, 1]]), "floating-point values, got torch.int64 in questions; gi"),
+    ],
+)
+def test_held_out_data_that_the_victim_does_not_take_are_told_as_such(
+    vocabulary: int | None, held_out: torch.Tensor, told: str
+) -> None:
+    spec = InputSpec((2,), modality=Modality.TEXT, vocabulary=vocabulary)
+    victim = FunctionVictim(len, spec, 4, "logits", name="texts")
+    with pytest.raises(SpecMismatch, match=f"expected held-out {told}"):
+        Target(victim, Labelled(held_out, torch.tensor([1])), "questions")
 
 
 @pytest.mark.parametrize("field", ["dataset", "architecture", "origin"])

@@ -44,7 +44,7 @@ class Labelled:
         if not _is_bytes_of_images(x) and not _is_numbers(x):
             problems.append(
                 "expected images as uint8 [N, C, H, W], numbers as float32 [N, ...] or tokens as "
-                f"int64 [N, ...], got {x.dtype} {list(x.shape)}"
+                f"int64 [N, ...], got {x.dtype} {list(x.shape)}{_not_of_images(x)}"
             )
         if y.dtype != torch.int64 or y.ndim != 1:
             problems.append(f"expected int64 labels [N], got {y.dtype} {list(y.shape)}")
@@ -60,8 +60,8 @@ class Labelled:
         """From inputs [N, ...] and integer labels [N].
 
         Inputs are images as uint8 [N, C, H, W], numbers as floats, which become float32, or tokens
-        as other whole numbers. Raises `DataError` for other types: values are never rounded to
-        bytes or clipped.
+        as whole numbers of any other type. Raises `DataError` for the rest: values are never
+        rounded to bytes or clipped.
         """
         inputs, labels = np.asarray(inputs), np.asarray(labels)
         kept = _KEPT_AS.get(inputs.dtype.kind)
@@ -165,6 +165,11 @@ class Undecoded(Labelled):
 
 def _is_bytes_of_images(x: Tensor) -> bool:
     return x.dtype == torch.uint8 and x.ndim == 4
+
+
+def _not_of_images(x: Tensor) -> str:
+    bytes_of_others = x.dtype == torch.uint8 and x.ndim > 1
+    return " (bytes are of images: convert tokens to int64)" if bytes_of_others else ""
 
 
 def _is_numbers(x: Tensor) -> bool:

@@ -26,7 +26,8 @@ class Target:
 
     victim: Victim
     held_out: Labelled
-    """Labelled inputs; bytes are mapped to the range of the victim's inputs, numbers lie in it."""
+    """Labelled inputs; bytes are mapped to the range of the victim's inputs, numbers lie in it, and
+    tokens in its vocabulary."""
     dataset: str
     """Provenance of the held-out data, e.g. 'CIFAR-10 (JPEG q75)'."""
     architecture: str = "unknown"
@@ -41,16 +42,23 @@ class Target:
             self.held_out,
             Labelled,
             "held-out data as copycost.Labelled(inputs, labels)",
-            "inputs uint8 [N, C, H, W] or float32 [N, ...], labels int64 [N]; of a data set take "
-            "its `.test`",
+            "images uint8 [N, C, H, W], numbers float32 [N, ...] or tokens int64 [N, ...], and "
+            "labels int64 [N]; of a data set take its `.test`",
         )
         for name in ("dataset", "architecture", "origin"):
             check_text(f"the target's {name}", getattr(self, name))
         _check_undefended(self.victim)
         self._check_shape()
         # Images are bytes; the victim's spec says what range they stand for.
-        object.__setattr__(self, "held_out", self.held_out.in_range(self.victim.spec))
+        object.__setattr__(self, "held_out", self._in_range())
         self._check_labels()
+
+    def _in_range(self) -> Labelled:
+        try:
+            return self.held_out.in_range(self.victim.spec)
+        except SpecMismatch as error:
+            wanted, came = f"held-out {error.expected}", f"{error.came} in {self.dataset}"
+            raise SpecMismatch(wanted, came, error.advice) from None
 
     def _check_shape(self) -> None:
         found, wanted = self.held_out.shape, tuple(self.victim.spec.shape)
