@@ -29,7 +29,7 @@ def begin(access: str = "probabilities", **settings):
 def test_normal_values_are_no_tokens():
     spec = InputSpec((6,), modality=Modality.TEXT, vocabulary=50)
     RandomNoise().check_spec(spec)
-    with pytest.raises(SpecMismatch, match="expected a victim of numbers for RandomNoise"):
+    with pytest.raises(SpecMismatch, match="got one of 50 tokens; set distribution to uniform"):
         RandomNoise(distribution=normal).check_spec(spec)
 
 

@@ -336,7 +336,8 @@ def test_a_victim_of_tokens_is_refused_or_attacked(name):
     spec = InputSpec((12,), modality=Modality.TEXT, vocabulary=1_000)
     attack = make(name)
     if not attack.takes_tokens:
-        with pytest.raises(SpecMismatch, match=r"a victim of numbers for .*, got one of 1,000 tok"):
+        refused = r"a victim of numbers for .*, got one of 1,000 tokens; choose frugal or random-no"
+        with pytest.raises(SpecMismatch, match=refused):
             attack.check_spec(spec)
         return
     victim = ModuleVictim(BagOfTokens(spec, 4).eval(), spec, 4)

@@ -41,6 +41,8 @@ class Attack(ABC):
     """What the attacker has besides the oracle."""
     needs_pool: ClassVar[bool] = False
     """Whether the attack starts with a pool of unlabelled images."""
+    instead_for_tokens: ClassVar[str] = "choose frugal or random-noise"
+    """What to do where `takes_tokens` is false and inputs are tokens."""
 
     batch_size: int = Field(default=256, ge=SMALLEST_BATCH)
     """N, images per step."""
@@ -69,7 +71,7 @@ class Attack(ABC):
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether inputs may be tokens, which have no size and no neighbours."""
+        """Whether inputs may be tokens: whole numbers whose size means nothing."""
         return False
 
     def assumes(self, spec: InputSpec) -> str:
@@ -199,7 +201,7 @@ class Attack(ABC):
             raise SpecMismatch(
                 f"a victim of numbers for {type(self).__name__}",
                 f"one of {spec.vocabulary:,} tokens",
-                "choose frugal or random-noise",
+                self.instead_for_tokens,
             )
         if self.needs_images and spec.modality is not Modality.IMAGE:
             raise SpecMismatch(

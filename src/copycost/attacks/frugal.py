@@ -54,6 +54,7 @@ class Frugal(Guided):
     """
 
     queries_per_image: ClassVar[int] = 1
+    instead_for_tokens: ClassVar[str] = "set generated to false: a generator makes no tokens"
 
     student_lr: float = Field(default=0.1, gt=0)
     """Learning rate of the students' SGD."""

@@ -39,6 +39,7 @@ class RandomNoise(Attack):
     """
 
     queries_per_image: ClassVar[int] = 1
+    instead_for_tokens: ClassVar[str] = "set distribution to uniform"
 
     label_loss: LossSetting = l1
     """Loss between student and victim at label access, where `loss` is not used."""
