@@ -13,7 +13,7 @@ from copycost.datasets.base import Labelled
 from copycost.errors import SpecMismatch
 from copycost.runner.copy_model import copy_model
 from copycost.runner.target import Target
-from copycost.runner.trying import check_student
+from copycost.runner.trying import check_student, two_inputs
 from copycost.testing import TINY, SpyVictim, TinyNet
 from copycost.types import InputSpec, Modality
 from copycost.victims.module import ModuleVictim
@@ -69,6 +69,10 @@ def by_chance(spec: InputSpec, classes: int) -> nn.Module:
 
 def of_tokens(spec: InputSpec, classes: int) -> nn.Module:
     return nn.Sequential(nn.Embedding(3, classes), nn.Flatten(), nn.LazyLinear(classes))
+
+
+def of_numbers(spec: InputSpec, classes: int) -> nn.Module:
+    return nn.Linear(spec.size, classes)
 
 
 def target_of(spec: InputSpec) -> tuple[SpyVictim, Target]:
@@ -140,3 +144,24 @@ def test_a_student_of_tokens_is_tried_with_tokens() -> None:
         InputSpec((5,), modality=Modality.TEXT, vocabulary=3),
     )
     check_student(tiny_config(student=own), spec, 4, CPU)
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (40,), (2, 3)])
+@pytest.mark.parametrize("vocabulary", [2, 5, 30_000])
+def test_two_inputs_of_tokens_differ_and_have_the_first_and_the_last(
+    shape: tuple[int, ...], vocabulary: int
+) -> None:
+    spec = InputSpec(shape, modality=Modality.TEXT, vocabulary=vocabulary)
+    x = two_inputs(spec)
+    spec.check_shape(x)
+    spec.check_range(x)
+    assert (int(x.min()), int(x.max())) == (0, vocabulary - 1)
+    assert not torch.equal(x[0], x[1])
+
+
+def test_a_student_that_lacks_the_last_tokens_or_takes_numbers_is_refused() -> None:
+    spec = InputSpec((5,), modality=Modality.TEXT, vocabulary=100)
+    for own, found in ((of_tokens, "IndexError: "), (of_numbers, "RuntimeError: ")):
+        config = tiny_config(student=f"{__name__}:{own.__name__}")
+        with pytest.raises(SpecMismatch, match=rf"got {found}.*; for tokens, int64, \[2, 5\], and"):
+            check_student(config, spec, 4, CPU)

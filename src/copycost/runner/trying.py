@@ -45,7 +45,8 @@ def _check(name: str, student: nn.Module, x: Tensor, classes: int) -> None:
     shape, mode = (len(x), classes), "training" if student.training else "evaluation"
     wanted = f"finite logits {list(shape)} from the student {name} in {mode} mode"
     given = (
-        f"for inputs {list(x.shape)}, and nothing was asked now; mend the student or name another"
+        f"for {_kind(x)} {list(x.shape)}, and nothing was asked now; mend the student or name "
+        "another"
     )
     try:
         logits = student(x)
@@ -59,14 +60,20 @@ def _check(name: str, student: nn.Module, x: Tensor, classes: int) -> None:
         raise SpecMismatch(wanted, "NaN or infinity", given)
 
 
+def _kind(x: Tensor) -> str:
+    return "inputs" if x.is_floating_point() else "tokens, int64,"
+
+
 def _in_short(error: Exception) -> str:
     """The error's type and the first line of its text."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def two_inputs(spec: InputSpec) -> Tensor:
-    """Two different inputs [2, *shape], which span the range or name tokens in turn."""
+    """Two different inputs [2, *shape], which span the range, or the vocabulary from both ends."""
     shape = (SMALLEST_BATCH, *spec.shape)
     if spec.vocabulary is not None:
-        return (torch.arange(SMALLEST_BATCH * spec.size) % spec.vocabulary).view(shape)
+        # The last token tells whether a student knows the whole vocabulary.
+        from_first = torch.arange(spec.size) % spec.vocabulary
+        return torch.stack([from_first, spec.vocabulary - 1 - from_first]).view(shape)
     return torch.linspace(spec.low, spec.high, SMALLEST_BATCH * spec.size).view(shape)
