@@ -127,6 +127,9 @@ def test_nothing_is_asked_of_models_that_cannot_be_compared(tmp_path: Path) -> N
     rows = InputSpec(shape=(5,), modality=Modality.TABULAR)
     with pytest.raises(ConfigError, match="a model of images, got one of tabular"):
         verify(tiny_victim(spec=rows), [], CONTROLS, tmp_path)
+    pixels = FunctionVictim(len, InputSpec((1, 8, 8), vocabulary=256), 4, "label", name="numbers")
+    with pytest.raises(ConfigError, match="a model of images, got one of tokens"):
+        verify(pixels, [], CONTROLS, tmp_path)
     assert spy.count == 0
 
 

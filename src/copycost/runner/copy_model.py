@@ -58,7 +58,6 @@ from copycost.runner.transfers import recording
 from copycost.runner.trying import check_student
 from copycost.runner.unstable import refuse_diverged
 from copycost.runner.watchers import Silent, Watcher
-from copycost.types import Modality
 from copycost.victims.base import Victim
 from copycost.victims.saved import Card, export_onnx, save_model
 
@@ -226,7 +225,7 @@ class _Job:
 
     def _samples(self) -> Tensor | None:
         """Sample queries of the attack as it now stands, if they are images; all ranks call it."""
-        if self.oracle.spec.modality is not Modality.IMAGE:
+        if not self.oracle.spec.in_levels:
             return None
         return self.attack.samples(self.state, self.oracle, SAMPLES)
 

@@ -27,7 +27,6 @@ from copycost.runner.stopping import Stop
 from copycost.runner.surroundings import surroundings
 from copycost.runner.suspects import Made, Suspect
 from copycost.runner.target import Target
-from copycost.types import Modality
 from copycost.victims.base import Victim
 
 ANSWERS_FILE = "answers.safetensors"
@@ -127,10 +126,10 @@ def _judged(found: Compared, controls: Sequence[float], made: Made | None) -> Su
 
 def _check(victim: Victim, others: Sequence[Victim]) -> None:
     """Raise unless probes can be made for `victim`, and all `others` take them."""
-    if victim.spec.modality is not Modality.IMAGE:
+    if not victim.spec.in_levels:
+        kind = victim.spec.modality if victim.spec.vocabulary is None else "tokens"
         raise ConfigError(
-            f"victim: expected a model of images, got one of {victim.spec.modality}. Probes are "
-            "images."
+            f"victim: expected a model of images, got one of {kind}. Probes are images."
         )
     for other in others:
         theirs, ours = (other.spec.shape, other.classes), (victim.spec.shape, victim.classes)
