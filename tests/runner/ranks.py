@@ -22,6 +22,7 @@ from copycost.runner.auditor import Auditor
 from copycost.runner.copy_model import copy_model
 from copycost.runner.held_out import HeldOutAnswers
 from copycost.runner.stopping import SIGNALS, Stop
+from copycost.runner.target import Target
 from copycost.runner.watchers import Silent
 from tests.runner.conftest import tiny_config, tiny_target
 
@@ -67,6 +68,7 @@ def work(
     config: dict[str, Any],
     stop_at: int | None,
     patience: float | None,
+    target: Callable[[], Target],
 ) -> None:
     """What one rank does; it leaves its outcome in a file beside the run."""
     torch.set_num_threads(1)
@@ -90,9 +92,7 @@ def work(
         stop.ask("SIGTERM")
     try:
         with stop.on_signals():
-            record = copy_model(
-                tiny_config(**config), tiny_target(), folder, stop=stop, watcher=watcher
-            )
+            record = copy_model(tiny_config(**config), target(), folder, stop=stop, watcher=watcher)
         outcome = record.ended
     except Interrupted:
         outcome = "Interrupted"
@@ -112,11 +112,12 @@ def run_ranks(
     config: dict[str, Any],
     stop_at: int | None = None,
     patience: float | None = None,
+    target: Callable[[], Target] = tiny_target,
 ) -> list[str]:
     """Run `config` in `folder` with `count` ranks; how it ended for each.
 
     `stop_at` 0 is before the auditor asks. `patience`: seconds after which collectives give up,
-    for an auditor that takes longer.
+    for an auditor that takes longer. `target` is called by each rank.
     """
     for rank in range(count):
         outcome_file(folder, rank).unlink(missing_ok=True)
@@ -125,7 +126,7 @@ def run_ranks(
     context.set_forkserver_preload(["torch", "torch._dynamo", "tests.runner.ranks"])
     port = free_port()
     start: Callable[[int], BaseProcess] = lambda rank: context.Process(  # noqa: E731
-        target=work, args=(rank, count, port, folder, config, stop_at, patience)
+        target=work, args=(rank, count, port, folder, config, stop_at, patience, target)
     )
     processes = [start(rank) for rank in range(count)]
     for process in processes:

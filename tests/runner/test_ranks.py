@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,9 +21,10 @@ from copycost.runner.copy_model import _api, copy_model
 from copycost.runner.folder import LEDGER_FILE, STUDENT_FOLDER
 from copycost.runner.making import attack_of
 from copycost.runner.record import Record, read_record
+from copycost.runner.target import Target
 from copycost.testing import tiny_victim
 from copycost.victims.saved import load_model
-from tests.runner.conftest import tiny_config, tiny_target
+from tests.runner.conftest import text_target, tiny_config, tiny_target
 from tests.runner.ranks import run_ranks
 
 # A long step, so that rounding is not blown up by dividing by a short one.
@@ -36,10 +38,15 @@ def weights(folder):
     return module.state_dict()
 
 
-def both(folder: Path, config: dict[str, Any], atol: float = 1e-4) -> tuple[Record, Record]:
+def both(
+    folder: Path,
+    config: dict[str, Any],
+    atol: float = 1e-4,
+    target: Callable[[], Target] = tiny_target,
+) -> tuple[Record, Record]:
     """The records of one process and of two; the students' weights are alike."""
-    assert run_ranks(2, folder / "two", config) == FINISHED
-    one = copy_model(tiny_config(**config), tiny_target(), folder / "one")
+    assert run_ranks(2, folder / "two", config, target=target) == FINISHED
+    one = copy_model(tiny_config(**config), target(), folder / "one")
     two = read_record(folder / "two")
     assert two.spent == one.spent == config["budget"]
     assert (one.surroundings.ranks, two.surroundings.ranks) == (1, 2)
@@ -79,6 +86,14 @@ def test_two_ranks_with_several_students_do_what_one_does(tmp_path, attack, own,
     assert two.result.keys() == one.result.keys()
     quantities = ("/gap", "/replayed gap", "/disagreement", "/coverage", "kl")
     for name in [name for name in one.result if name.endswith(quantities)]:
+        assert two.result[name] == pytest.approx(one.result[name], rel=3e-3), name
+
+
+def test_two_ranks_copy_a_model_of_texts_as_one_does(tmp_path):
+    settings = {"batch_size": 32, "student_steps": 2, "student_lr": 0.01}
+    config = {"attack": "frugal", "settings": settings, "student": "bag-of-tokens"}
+    one, two = both(tmp_path, config | {"budget": 3 * 32 * 2, "evaluations": 1}, target=text_target)
+    for name in ("student/gap", "kl"):
         assert two.result[name] == pytest.approx(one.result[name], rel=3e-3), name
 
 
@@ -206,7 +221,9 @@ def test_some_rows_of_a_stream_are_what_they_would_be_among_all(rank):
     for draw in ("normal", "uniform", "places"):
         some, whole = getattr(part, draw)(2), getattr(streams[1], draw)(5)
         assert torch.equal(some, whole[[2, 4]])
-    assert torch.equal(part.integers(2, below=9), streams[1].integers(5, below=9)[[2, 4]])
+    for shape in ((), (3,)):
+        some, whole = part.integers(2, 9, *shape), streams[1].integers(5, 9, *shape)
+        assert torch.equal(some, whole[[2, 4]])
     assert torch.equal(part.state(), streams[1].state())
     start = Noise(3, torch.device("cpu")).state()
     part.restore(start)

@@ -25,24 +25,14 @@ from copycost.runner.record import SAMPLES_FILE
 from copycost.runner.stopping import Stop
 from copycost.runner.target import Target
 from copycost.runner.transfers import read_transfer_set
-from copycost.types import InputSpec, Modality
+from copycost.types import InputSpec
 from copycost.victims.module import ModuleVictim
 from copycost.victims.saved import load_model
+from tests.runner.conftest import TEXTS, text_target
 from tests.stops import StopAt
 
-SPEC = InputSpec((8,), modality=Modality.TEXT, vocabulary=40)
 FRUGAL: dict[str, Any] = {"attack": "frugal", "budget": 900, "settings": {"student_steps": 20}}
 NOISE: dict[str, Any] = {"attack": "random-noise", "budget": 300}
-
-
-def target() -> Target:
-    """A bag of tokens as the victim, with four texts in five short, which it labels itself."""
-    random = torch.Generator().manual_seed(0)
-    model = build(BagOfTokens, SPEC, 3, seed=7).eval()
-    texts = torch.randint(0, 40, (200, 8), generator=random)
-    texts[40:, 5:] = 0
-    victim = ModuleVictim(model, SPEC, classes=3, name="bag")
-    return Target(victim, Labelled(texts, model(texts).argmax(dim=1)), "texts")
 
 
 def config(**more: Any) -> RunConfig:
@@ -50,7 +40,7 @@ def config(**more: Any) -> RunConfig:
 
 
 def test_frugal_copies_a_model_of_texts_and_leaves_all_but_a_picture(tmp_path: Path) -> None:
-    victims = target()
+    victims = text_target()
     record = copy_model(config(**FRUGAL, record_queries="bytes"), victims, tmp_path)
     assert record.victim.accuracy == 1.0
     assert record.result["agreement"] > 0.8
@@ -66,7 +56,7 @@ def test_frugal_copies_a_model_of_texts_and_leaves_all_but_a_picture(tmp_path: P
     (exported,) = session.run(["logits"], {"input": texts.numpy()})
     torch.testing.assert_close(torch.from_numpy(exported), logits, rtol=1e-4, atol=1e-4)
     asked = torch.cat([part.inputs for part in read_transfer_set(tmp_path).chunks(100)])
-    SPEC.check_shape(asked)
+    TEXTS.check_shape(asked)
     assert len(asked) == 900
     assert "text, 8, of 40 tokens" in write_report([tmp_path], tmp_path / "r").read_text()
 
@@ -74,7 +64,7 @@ def test_frugal_copies_a_model_of_texts_and_leaves_all_but_a_picture(tmp_path: P
 def test_pixels_by_number_are_copied_and_drawn_as_no_picture(tmp_path: Path) -> None:
     spec = InputSpec((1, 2, 4), vocabulary=40)
     module = build(BagOfTokens, spec, 3, seed=7)
-    held_out = Labelled(target().held_out.inputs.view(200, 1, 2, 4), torch.zeros(200).long())
+    held_out = Labelled(text_target().held_out.inputs.view(200, 1, 2, 4), torch.zeros(200).long())
     victims = Target(ModuleVictim(module, spec, classes=3, name="pixels"), held_out, "pixels")
     assert copy_model(config(**NOISE), victims, tmp_path).finished
     assert not (tmp_path / SAMPLES_FILE).exists()
@@ -84,15 +74,15 @@ def test_pixels_by_number_are_copied_and_drawn_as_no_picture(tmp_path: Path) -> 
 @pytest.mark.parametrize("access", ["probabilities", "label"])
 def test_tokens_are_resumed_bit_for_bit(run: dict[str, Any], access: str, tmp_path: Path) -> None:
     asked = config(**run, access=access)
-    whole = copy_model(asked, target(), tmp_path / "whole")
+    whole = copy_model(asked, text_target(), tmp_path / "whole")
     stop, parts = Stop(), tmp_path / "parts"
     watcher = StopAt(stop, run["budget"] // 3)
-    assert not copy_model(asked, target(), parts, stop=stop, watcher=watcher).finished
-    assert copy_model(asked, target(), parts).student_hash == whole.student_hash
+    assert not copy_model(asked, text_target(), parts, stop=stop, watcher=watcher).finished
+    assert copy_model(asked, text_target(), parts).student_hash == whole.student_hash
 
 
 def test_no_token_is_a_little_larger_than_another(tmp_path: Path) -> None:
-    victims = target()
+    victims = text_target()
     copy_model(config(**NOISE), victims, tmp_path)
     engine, stop = Engine("cpu"), Stop()
     with Ledger(tmp_path / LEDGER_FILE) as ledger:
