@@ -86,6 +86,12 @@ def test_tokens_and_numbers_have_different_nets(name):
         ARCHITECTURES[name](InputSpec((1, 8, 8)) if name in OF_TOKENS else tokens, 3)
 
 
+@pytest.mark.parametrize("name", OF_TOKENS)
+def test_a_text_has_tokens_only_if_it_has_a_vocabulary(name):
+    with pytest.raises(SpecMismatch, match=r"got one of text without a vocabulary; .* declare the"):
+        ARCHITECTURES[name](InputSpec((6,), modality=Modality.TEXT), 3)
+
+
 def count(name, shape=(3, 32, 32), classes=10):
     with torch.device("meta"):
         module = ARCHITECTURES[name](InputSpec(shape), classes)

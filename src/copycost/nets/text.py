@@ -67,8 +67,9 @@ def _embedding(spec: InputSpec, size: int) -> nn.Embedding:
     if spec.vocabulary is None:
         raise SpecMismatch(
             "a victim of tokens",
-            f"one of {spec.modality}",
-            "choose mlp for numbers, gap-cnn or another convolutional net for images",
+            f"one of {spec.modality} without a vocabulary",
+            "choose mlp for numbers, gap-cnn or another convolutional net for images; of tokens "
+            "declare the vocabulary",
         )
     embedding = nn.Embedding(spec.vocabulary, size, padding_idx=0)
     # Tokens are asked rarely: larger random numbers would outweigh what is learnt of them.
