@@ -61,12 +61,15 @@ def test_frugal_copies_a_model_of_texts_and_leaves_all_but_a_picture(tmp_path: P
     assert "text, 8, of 40 tokens" in write_report([tmp_path], tmp_path / "r").read_text()
 
 
-def test_pixels_by_number_are_copied_and_drawn_as_no_picture(tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", [FRUGAL, NOISE], ids=["frugal", "random-noise"])
+def test_pixels_by_number_are_copied_and_drawn_as_no_picture(
+    run: dict[str, Any], tmp_path: Path
+) -> None:
     spec = InputSpec((1, 2, 4), vocabulary=40)
     module = build(BagOfTokens, spec, 3, seed=7)
     held_out = Labelled(text_target().held_out.inputs.view(200, 1, 2, 4), torch.zeros(200).long())
     victims = Target(ModuleVictim(module, spec, classes=3, name="pixels"), held_out, "pixels")
-    assert copy_model(config(**NOISE), victims, tmp_path).finished
+    assert copy_model(config(**run), victims, tmp_path).finished
     assert not (tmp_path / SAMPLES_FILE).exists()
 
 
