@@ -82,7 +82,8 @@ class InputSpec:
     high: float = 1.0
     modality: Modality = Modality.IMAGE
     vocabulary: int | None = Field(default=None, ge=2)
-    """For token inputs, the number of tokens; values are then integers in [0, vocabulary)."""
+    """For token inputs, the number of tokens; values are then integers in [0, vocabulary), whatever
+    `low` and `high` are, and 0 stands for none, in texts that are shorter than others."""
 
     @model_validator(mode="after")
     def _possible(self) -> InputSpec:

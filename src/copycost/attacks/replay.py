@@ -42,7 +42,8 @@ def _kept_as(spec: InputSpec) -> torch.dtype:
 class Replay:
     """The latest queried inputs and their answers: first in, first out, of bounded size.
 
-    Images are kept as bytes, the nearest of 256 levels of their range, other inputs as they are.
+    Images are kept as bytes, the nearest of 256 levels of their range, other inputs as they are,
+    tokens in four bytes each.
     Scores stay float32: half precision cannot distinguish probabilities near the floor of 1e-7, and
     K numbers take little memory beside an image. At label access only the label is kept, as int64.
 
@@ -110,6 +111,7 @@ class Replay:
     def state(self) -> dict[str, Any]:
         """All that is held; a checkpoint grows by its size."""
         held = len(self)
+        # Inputs have the name that older checkpoints, of images alone, gave them.
         return {"images": self._inputs[:held], "answers": self._answers[:held], "put": self._put}
 
     def restore(self, state: dict[str, Any]) -> None:

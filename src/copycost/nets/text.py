@@ -37,8 +37,9 @@ class BagOfTokens(nn.Module):
 class TextCNN(nn.Module):
     """Filters over neighbouring tokens, the largest value of each, and a linear layer.
 
-    Kim (2014), "Convolutional neural networks for sentence classification", with batch norm in
-    place of dropout, and embeddings that start from random numbers.
+    Kim (2014), "Convolutional neural networks for sentence classification", with filters of two to
+    four tokens in place of three to five, batch norm in place of dropout, and smaller embeddings,
+    which start from random numbers.
     """
 
     def __init__(self, spec: InputSpec, classes: int) -> None:
