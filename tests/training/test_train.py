@@ -248,7 +248,7 @@ def test_a_trained_module_answers_the_same_after_saving(tiny, tmp_path, normalis
     save_model(tmp_path / "victim", module, card)
     loaded, read = load_model(tmp_path / "victim")
     assert read_settings(Recipe, read.recipe) == recipe
-    x = tiny.test.floats()
+    x = tiny.test.values()
     assert torch.equal(loaded(x), module(x))
 
 

@@ -46,7 +46,9 @@ def lived_in(module: nn.Module) -> nn.Module:
     return module.eval()
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name", [name for name in ARCHITECTURES if name not in ("bag-of-tokens", "text-cnn")]
+)
 def test_every_architecture_is_folded_and_answers_the_same(name: str) -> None:
     net = lived_in(build(ARCHITECTURES[name], SPEC, 10, 0))
     module = Normalised(net, torch.full((3,), 0.4), torch.full((3,), 0.2))
